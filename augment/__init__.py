@@ -1,0 +1,14 @@
+"""Augmentation of images and texts: a pure function of the input and a key.
+
+This package knows arrays, texts and keys, and nothing of files, datasets or TensorFlow.
+"""
+
+from augment import keys as keys
+from augment.errors import AugmentError as AugmentError
+from augment.errors import CaudalError as CaudalError
+from augment.errors import TransformError as TransformError
+from augment.policies import policy as policy
+from augment.transform import KeyedTransform as KeyedTransform
+from augment.transform import load as load
+
+__all__ = ["AugmentError", "CaudalError", "KeyedTransform", "TransformError", "keys", "load", "policy"]

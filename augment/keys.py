@@ -1,0 +1,85 @@
+"""Keys: what a random draw depends on, as 64-bit numbers.
+
+Every draw in Caudal is a pure function of a path such as (seed, "augment", epoch, sample index, operation). A key is
+that path, folded step by step by a mixing function, so that neighbouring paths give unrelated keys. Keys are never
+made by adding (`seed + index` makes sample 1 of seed 0 a twin of sample 0 of seed 1), and no global generator is read
+or seeded.
+
+The mixing function is the finaliser of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
+generators"), which works on whole arrays of indices at once.
+"""
+
+import hashlib
+import random
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Key = NDArray[np.uint64]
+"""Keys of any shape; a single key has shape []."""
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+
+
+def root(seed: int) -> Key:
+    """Make the key that all others of a dataset are folded from.
+
+    Args:
+        seed: any non-negative integer, of any size.
+
+    Returns:
+        A key of shape [].
+
+    Raises:
+        ValueError: `seed` is not a non-negative integer.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"a seed must be a non-negative integer, got {seed!r}")
+    return _word(f"seed {int(seed)}")
+
+
+def fold_in(key: ArrayLike, *path: str | ArrayLike) -> Key:
+    """Fold the steps of a path into a key.
+
+    Args:
+        key: uint64 of any shape.
+        *path: names, integers, or integer arrays that broadcast with `key`.
+
+    Returns:
+        uint64 of the broadcast shape.
+    """
+    folded = np.asarray(key, np.uint64)
+    for step in path:
+        # Mixed before it is combined: otherwise (1, 2) and (2, 1) could meet in the sum.
+        folded = _mix(folded ^ _mix(_word(step) if isinstance(step, str) else np.asarray(step).astype(np.uint64)))
+    return folded
+
+
+def generator(key: ArrayLike) -> np.random.Generator:
+    """Make NumPy's generator for one key.
+
+    Philox is counter-based: it takes the key as it is, without the hashing that makes `default_rng(seed)` slow to
+    create.
+    """
+    return np.random.Generator(np.random.Philox(key=int(key)))  # type: ignore[arg-type]  # a key has shape []
+
+
+def python_random(key: ArrayLike) -> random.Random:
+    """Make a generator of Python's `random` for one key."""
+    return random.Random(int(key))  # type: ignore[arg-type]  # noqa: S311  # not for cryptography
+
+
+def _mix(value: Any) -> Key:
+    # One dimension at least: NumPy warns of the (intended) overflow of scalars, never of that of arrays.
+    mixed = np.atleast_1d(value) + _GOLDEN
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
+    mixed ^= mixed >> np.uint64(31)
+    return mixed.reshape(np.shape(value))
+
+
+def _word(text: str) -> Key:
+    return np.array(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"), np.uint64)

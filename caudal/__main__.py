@@ -1,0 +1,74 @@
+"""`caudal`: the entry point, and what every command shares about its end."""
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from augment.errors import CaudalError
+from caudal.convert import convert
+from caudal.demo import demo
+from caudal.inspect import inspect
+from caudal.stream import stream
+from caudal.verify import verify
+from pipeline.errors import TooManyErrorsError
+
+_UsageError: Any = typer.BadParameter.__mro__[1]  # click's class; newer versions of Typer carry a click of their own
+
+app = typer.Typer(
+    name="caudal",
+    help="Feed images to a model as fast as they decode, in an order that can be reproduced and resumed.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, inspect, stream, convert, verify):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def _without_command(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("caudal"))
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit status: 0 done; 1 the answer is no; 2 unusable input, with one line on standard error; 130 interrupted.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets every start with remarks on its build
+    try:
+        status = app(standalone_mode=False)
+    except _UsageError as error:
+        status = _refuse(error.format_message())
+    except TooManyErrorsError as error:
+        _refuse(str(error))
+        status = 1
+    except CaudalError as error:
+        status = _refuse(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        print("caudal: interrupted", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:  # whoever reads our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refuse(message: str) -> int:
+    print(f"caudal: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

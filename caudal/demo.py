@@ -1,0 +1,184 @@
+"""`caudal demo`: everything once, on real images, without a download."""
+
+import functools
+import json as json_module
+import shutil
+import statistics
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from augment import policy
+from caudal.arguments import JsonOption
+from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+from pipeline.errors import ConvertError
+
+RESULTS = "results.json"
+"""The file that the demo writes last; a folder that holds it is one that the demo made."""
+
+IMAGE_SIZE = (224, 224)
+BATCH_SIZE = 32
+EPOCHS = 12
+
+
+def demo(
+    out: Annotated[str, typer.Option(metavar="DIR", help="Where data, pictures and results go.")] = "caudal-demo",
+    json: JsonOption = False,
+) -> None:
+    """Write, convert, stream, augment and train on real images: no download, below three minutes on two cores."""
+    root = _prepared(Path(out))
+    say: Callable[[str], None] = (lambda _: None) if json else print
+    import_tensorflow()
+    say("1. Writing scikit-learn's handwritten digits as PNGs, and windows of its photographs as JPEGs")
+    _write_data(root)
+    say("2. Converting the digits to TFRecords, and verifying them")
+    shards = _convert(root)
+    say("3. Streaming the photographs through five transforms, beside a Python generator and a Keras PyDataset")
+    rates = _throughput(root)
+    if not json:
+        _print_rates(rates)
+    say("4. Training the all-convolutional network on the digits' TFRecords, without and with augmentation")
+    histories = _train(root)
+    if not json:
+        _print_accuracies(histories)
+    pictures = _pictures(root, rates, histories)
+    results = {
+        "shards": shards,
+        "images_per_second": rates,
+        "validation_accuracy": {name: history["val_accuracy"][-1] for name, history in histories.items()},
+        "pictures": [str(picture) for picture in pictures],
+    }
+    (root / RESULTS).write_text(json_module.dumps(results, indent=2) + "\n")
+    if json:
+        print_json(results)
+    say("5. Pictures: " + ", ".join(map(str, pictures)))
+
+
+def _prepared(root: Path) -> Path:
+    if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / RESULTS).exists())):
+        raise ConvertError(f"{root} exists, and no demo made it; give another folder with --out")
+    try:
+        if root.exists():
+            shutil.rmtree(root)
+        root.mkdir(parents=True)
+        (root / RESULTS).touch()
+    except OSError as error:
+        raise ConvertError(f"{root} cannot be made: {error.strerror}") from None
+    return root
+
+
+def _write_data(root: Path) -> None:
+    from caudal.demo_data import write_digits, write_photographs
+
+    with progress_bar("digits", "images") as progress:
+        write_digits(root / "digits", progress)
+    with progress_bar("photographs", "images") as progress:
+        write_photographs(root / "photographs", progress)
+
+
+def _convert(root: Path) -> int:
+    import pipeline
+
+    shards = 0
+    for part in ("train", "validation"):
+        target = root / "digits-tfrecord" / part
+        with progress_bar(f"converting {part}", "images") as progress:
+            shards += len(pipeline.convert(root / "digits" / part, target, shards=2, progress=progress)["shards"])
+        with progress_bar(f"verifying {part}", "bytes") as progress:
+            faults = pipeline.verify(target, decode=True, progress=progress)
+        if faults:
+            raise ConvertError(f"{target} does not verify: {faults[0]}")
+    return shards
+
+
+def _throughput(root: Path) -> dict[str, list[float]]:
+    from pipeline import image_dataset
+    from pipeline.baselines import ImageSequence, naive_generator
+    from pipeline.throughput import compare
+
+    photographs, transform = root / "photographs", policy("full", IMAGE_SIZE)
+    dataset = image_dataset(photographs, image_size=IMAGE_SIZE, batch_size=BATCH_SIZE, augment=transform)
+    sequence = ImageSequence(photographs, BATCH_SIZE, transform)
+    contenders: dict[str, Callable[[], Iterable[tuple[Any, Any]]]] = {
+        "Caudal": lambda: dataset,
+        "Python generator": lambda: naive_generator(photographs, BATCH_SIZE, transform),
+        "Keras PyDataset": lambda: (sequence[step] for step in range(len(sequence))),
+    }
+    rounds = 5
+    with progress_bar("streaming", "passes") as progress:
+        passes = iter(range(1, len(contenders) * (rounds + 1) + 1))
+        return compare(
+            contenders, len(dataset), rounds, lambda _: progress(next(passes), len(contenders) * (rounds + 1))
+        )
+
+
+def _train(root: Path) -> dict[str, dict[str, list[float]]]:
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    shift_and_turn = A.Affine(translate_px=(-1, 1), rotate=(-12, 12), p=0.8)
+    with progress_bar("training", "epochs") as progress:
+
+        def report(run: int, epoch: int) -> None:
+            progress(run * EPOCHS + epoch, 2 * EPOCHS)
+
+        return {
+            name: _fit(root / "digits-tfrecord", augment, functools.partial(report, run))
+            for run, (name, augment) in enumerate(
+                {"without augmentation": None, "with augmentation": shift_and_turn}.items()
+            )
+        }
+
+
+def _fit(records: Path, augment: Any, report: Callable[[int], None]) -> dict[str, list[float]]:
+    import keras
+
+    from pipeline import image_dataset
+    from training import fit
+    from training.architectures import all_convolutional
+
+    keras.utils.set_random_seed(0)
+    options: dict[str, Any] = {"image_size": (8, 8), "color_mode": "grayscale", "batch_size": 64}
+    history = fit(
+        all_convolutional("C", input_shape=(8, 8, 1), classes=10, width=0.5),
+        image_dataset(records / "train", augment=augment, **options),
+        image_dataset(records / "validation", shuffle=False, **options),
+        epochs=EPOCHS,
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: report(epoch + 1))],  # noqa: ARG005
+    )
+    return dict(history.history)
+
+
+def _pictures(root: Path, rates: dict[str, list[float]], histories: dict[str, dict[str, list[float]]]) -> list[Path]:
+    from training import contact_sheet, throughput_chart, training_curves
+
+    return [
+        contact_sheet(root / "augmented.png", _sheet(root)),
+        throughput_chart(root / "throughput.png", rates),
+        training_curves(root / "training.png", histories),
+    ]
+
+
+def _sheet(root: Path, samples: int = 4, epochs: int = 5) -> list[list[Any]]:
+    """Take the first samples as they are, and beside them what five epochs make of them."""
+    from pipeline import Loader
+
+    options: dict[str, Any] = {"shuffle": False, "batch_size": samples, "image_size": None}
+    augmented = Loader(root / "photographs", augment=policy("full", IMAGE_SIZE), **options)
+    original = Loader(root / "photographs", **options | {"batch_size": None})
+    columns = [next(augmented.dataset(epoch).as_numpy_iterator())[0] for epoch in range(epochs)]
+    originals = [image for image, _ in original.dataset().take(samples).as_numpy_iterator()]
+    return [[image, *(column[row] for column in columns)] for row, image in enumerate(originals)]
+
+
+def _print_rates(rates: dict[str, list[float]]) -> None:
+    medians = {name: statistics.median(measured) for name, measured in rates.items()}
+    first = next(iter(medians.values()))
+    rows = [(name, round(rate), f"{rate / first:.2f}") for name, rate in medians.items()]
+    print_table("", ("", "images/s (median of 5)", "of Caudal's"), rows)
+
+
+def _print_accuracies(histories: dict[str, dict[str, list[float]]]) -> None:
+    rows = [(name, f"{history['val_accuracy'][-1]:.1%}") for name, history in histories.items()]
+    print_table("", ("", "validation accuracy"), rows)

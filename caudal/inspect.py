@@ -1,0 +1,44 @@
+"""`caudal inspect`: what a dataset holds."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from caudal.arguments import JsonOption, SourceArgument
+from caudal.output import import_tensorflow, print_json, print_table, printable, progress_bar
+
+if TYPE_CHECKING:
+    from pipeline.inspection import Inspection
+
+
+def inspect(
+    source: SourceArgument,
+    decode: Annotated[bool, typer.Option(help="Decode every image too: finds damaged pixels, takes longer.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Count classes, sizes and formats, and name the files that cannot be read."""
+    import pipeline
+
+    import_tensorflow()
+    with progress_bar("inspecting", "images") as progress:
+        found = pipeline.inspect(source, decode=decode, progress=progress)
+    if json:
+        print_json(asdict(found))
+    else:
+        _print(found, decode)
+
+
+def _print(found: "Inspection", decode: bool) -> None:
+    print_table("", ("class", "images"), list(found.classes.items()))
+    formats = ", ".join(f"{count:,} {name}" for name, count in sorted(found.formats.items())) or "none"
+    print(f"\n{found.num_examples:,} images, {found.nbytes / 2**20:,.1f} MiB: {formats}")
+    if found.sizes:
+        smallest, median, largest = (f"{height}x{width}" for height, width in found.sizes)
+        print(f"height x width: {smallest} (smallest), {median} (median), {largest} (largest)")
+    for reason, count in sorted(found.passed_over.items()):
+        print(f"passed over: {count:,} ({reason})")
+    for row in found.unreadable:
+        print(f"unreadable: {printable(row.sample)} ({row.stage}): {printable(row.reason)}")
+    checked = "" if decode else " (headers only; --decode checks the pixels)"
+    print(f"{len(found.unreadable):,} unreadable{checked}")

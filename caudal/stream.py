@@ -1,0 +1,119 @@
+"""`caudal stream`: iterate a dataset; how fast it is, and exactly what it delivers."""
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import typer
+
+from caudal.arguments import JsonOption, SourceArgument, augmentation, image_size, max_errors, shard
+from caudal.output import import_tensorflow, print_json, printable, progress_bar
+from pipeline.progress import Progress
+
+
+@dataclass
+class _Stream:
+    """What came out of a stream so far."""
+
+    images: int = 0
+    seconds: float = 0.0
+    batches: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256("".join(self.batches).encode()).hexdigest()
+
+
+def stream(
+    source: SourceArgument,
+    size: Annotated[str, typer.Option("--image-size", metavar="HxW", help="Height and width in pixels.")] = "256x256",
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 32,
+    label_mode: Annotated[str, typer.Option(metavar="MODE", help="int, categorical, binary or none.")] = "int",
+    augment: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What albumentations.save wrote (JSON or YAML), or a policy's name."),
+    ] = None,
+    shuffle: Annotated[bool, typer.Option(help="A new order in each epoch.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of order and augmentation.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="How many epochs.")] = 1,
+    epoch: Annotated[int, typer.Option(min=0, help="The first epoch.")] = 0,
+    step: Annotated[int, typer.Option(min=0, help="The batch of the first epoch to begin with.")] = 0,
+    part: Annotated[str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts.")] = "0/1",
+    parallel_calls: Annotated[
+        int | None, typer.Option(min=1, help="Batches computed at once.", show_default="processors")
+    ] = None,
+    cache: Annotated[str | None, typer.Option(metavar="ram|DIR", help="Keep what was read, or decoded.")] = None,
+    on_error: Annotated[str, typer.Option(metavar="MODE", help="raise, skip or replace.")] = "raise",
+    errors: Annotated[
+        str | None, typer.Option("--max-errors", metavar="N", help="Bad samples that are borne: a number or a share.")
+    ] = None,
+    digest: Annotated[bool, typer.Option(help="Hash each batch's images and labels, and the stream.")] = False,
+    keys: Annotated[bool, typer.Option(help="List the samples' keys in order.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Iterate a dataset: print images/s and, with --digest, what tells two streams apart."""
+    from pipeline import Loader
+
+    tf = import_tensorflow()
+    loader = Loader(
+        source,
+        image_size=image_size(size),
+        batch_size=batch_size,
+        augment=augmentation(augment, image_size(size)),
+        label_mode=None if label_mode == "none" else label_mode,  # type: ignore[arg-type]  # the loader checks it
+        shuffle=shuffle,
+        seed=seed,
+        shard=shard(part),
+        cache=cache,
+        on_error=on_error,  # type: ignore[arg-type]  # the loader checks it
+        max_errors=max_errors(errors),
+        parallel_calls=parallel_calls,
+    )
+    result = _Stream()
+    try:
+        with progress_bar("streaming", "batches") as progress:
+            _consume(loader, epoch, step, epochs, result, digest, keys, progress)
+    except tf.errors.OpError:
+        if loader.failure is None:
+            raise
+        raise loader.failure from None
+    _report(loader, result, digest, keys, json)
+
+
+def _consume(
+    loader: Any, epoch: int, step: int, epochs: int, result: _Stream, digest: bool, keys: bool, progress: Progress
+) -> None:
+    dataset = loader.dataset(epoch, step, with_keys=True)
+    steps = loader.steps_per_epoch * epochs - step
+    begin, done = time.perf_counter(), 0
+    for _ in range(epochs):
+        for batch in dataset.as_numpy_iterator():
+            result.images += len(batch[0])
+            if digest:
+                result.batches.append(hashlib.sha256(b"".join(part.tobytes() for part in batch[:-1])).hexdigest())
+            if keys:
+                result.keys += [key.decode("utf-8", "surrogateescape") for key in batch[-1]]
+            done += 1
+            progress(done, steps)
+    result.seconds = time.perf_counter() - begin
+
+
+def _report(loader: Any, result: _Stream, digest: bool, keys: bool, json: bool) -> None:
+    rate = result.images / result.seconds
+    if json:
+        print_json(
+            {"images": result.images, "seconds": round(result.seconds, 4), "images_per_second": round(rate, 1)}
+            | ({"digest": result.digest, "batches": result.batches} if digest else {})
+            | ({"keys": result.keys} if keys else {})
+            | {"errors": [{"sample": row.sample, "stage": row.stage, "reason": row.reason} for row in loader.errors]}
+        )
+        return
+    for key in result.keys:
+        print(printable(key))
+    for row in loader.errors:
+        print(f"bad: {printable(row.sample)} ({row.stage}): {printable(row.reason)}")
+    print(f"{result.images:,} images in {result.seconds:.2f} s: {rate:,.0f} images/s")
+    if digest:
+        print(f"digest {result.digest}")

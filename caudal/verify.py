@@ -1,0 +1,31 @@
+"""`caudal verify`: is a converted dataset whole?"""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from caudal.arguments import JsonOption
+from caudal.output import import_tensorflow, print_json, printable, progress_bar
+
+
+def verify(
+    directory: Annotated[str, typer.Argument(metavar="DST", help="A converted dataset.", show_default=False)],
+    decode: Annotated[bool, typer.Option(help="Decode every image too.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Check every file, record and checksum of a converted dataset; exit status 1 if anything is wrong."""
+    import pipeline
+
+    import_tensorflow()
+    with progress_bar("verifying", "bytes") as progress:
+        faults = pipeline.verify(directory, decode=decode, progress=progress)
+    if json:
+        print_json({"ok": not faults, "faults": [asdict(fault) for fault in faults]})
+    elif faults:
+        for fault in faults:
+            print(printable(fault))
+        print(f"{len(faults):,} faults")
+    else:
+        print("whole: every file, record and checksum is as it was written")
+    raise typer.Exit(1 if faults else 0)

@@ -1,0 +1,137 @@
+"""From encoded bytes to upright pixels.
+
+JPEG and PNG are decoded by TensorFlow's kernels: they refuse damaged files, where OpenCV fills what is missing with
+grey. GIF, BMP and WebP are decoded by OpenCV: it places a GIF's first frame on its full canvas and reads every BMP
+variant, where TensorFlow's kernels do not. Both release Python's global lock while they work.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import cv2
+import numpy as np
+
+from augment.transform import Image
+from pipeline.header import Header, read_header
+
+CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
+"""The channels of each colour mode."""
+
+MAX_PIXELS = 89_478_485
+"""Where an image is refused unless asked otherwise: where Pillow warns of a decompression bomb (256 MiB of RGB)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoder:
+    """Decodes images to one colour mode.
+
+    Attributes:
+        color_mode: "grayscale", "rgb" or "rgba".
+        max_pixels: images that claim more than this many pixels are refused before any is allocated.
+    """
+
+    color_mode: str = "rgb"
+    max_pixels: int = MAX_PIXELS
+
+    @property
+    def max_bytes(self) -> int:
+        """The size above which a file is no image worth reading: `max_pixels` of uncompressed RGBA with 16 bits."""
+        return 8 * self.max_pixels
+
+    def header(self, encoded: bytes) -> Header:
+        """Read the header and refuse what must not be decoded.
+
+        Raises:
+            ValueError: no image in a known format, or too large; the message says what and why.
+        """
+        header = read_header(encoded)
+        if header.height < 1 or header.width < 1:
+            raise ValueError(f"the header claims {header.height} x {header.width} pixels")
+        if header.height * header.width > self.max_pixels:
+            raise ValueError(
+                f"the header claims {header.height} x {header.width} pixels, more than max_pixels={self.max_pixels}"
+            )
+        return header
+
+    def __call__(self, encoded: bytes) -> Image:
+        """Decode one image, turned upright.
+
+        Returns:
+            uint8 [H, W, C], C as `color_mode` says. Transparency is dropped, or opaque where there is none.
+
+        Raises:
+            ValueError: the bytes are no image that can be decoded; the message says why.
+        """
+        header = self.header(encoded)
+        if header.format in ("jpeg", "png"):
+            image = _decode_with_tensorflow(encoded, header.format, CHANNELS[self.color_mode])
+        else:
+            image = _decode_with_opencv(encoded, header.format)
+        return with_channels(upright(image, header.orientation), CHANNELS[self.color_mode])
+
+
+def upright(image: Image, orientation: int) -> Image:
+    """Undo an EXIF orientation.
+
+    Args:
+        image: [H, W, C] as stored.
+        orientation: 1 to 8 (EXIF 2.3, tag 0x0112).
+
+    Returns:
+        The image as it was seen: [H, W, C], or [W, H, C] for 5 to 8.
+    """
+    if orientation >= 5:
+        image = image.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def with_channels(image: Image, channels: int) -> Image:
+    """Convert between grey [H, W, 1], RGB [H, W, 3] and RGBA [H, W, 4]."""
+    conversion = _CONVERSIONS.get((image.shape[2], channels))
+    if conversion is None:
+        return image
+    converted = cv2.cvtColor(image, conversion)
+    return cast(Image, converted if converted.ndim == 3 else converted[..., np.newaxis])
+
+
+_CONVERSIONS = {
+    (1, 3): cv2.COLOR_GRAY2RGB,
+    (1, 4): cv2.COLOR_GRAY2RGBA,
+    (3, 1): cv2.COLOR_RGB2GRAY,
+    (3, 4): cv2.COLOR_RGB2RGBA,
+    (4, 1): cv2.COLOR_RGBA2GRAY,
+    (4, 3): cv2.COLOR_RGBA2RGB,
+}
+
+
+def _decode_with_tensorflow(encoded: bytes, image_format: str, channels: int) -> Image:
+    import tensorflow as tf
+
+    try:
+        if image_format == "jpeg":
+            return cast(Image, tf.io.decode_jpeg(encoded, channels=min(channels, 3)).numpy())
+        return cast(Image, tf.io.decode_png(encoded, channels=channels).numpy())
+    except tf.errors.OpError as error:
+        raise ValueError(f"damaged {image_format.upper()}: {_first_line(error.message)}") from None
+
+
+def _decode_with_opencv(encoded: bytes, image_format: str) -> Image:
+    buffer = np.frombuffer(encoded, np.uint8)
+    try:
+        image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise ValueError(f"damaged {image_format.upper()}: {_first_line(error.err)}") from None
+    if image is None:
+        raise ValueError(f"damaged {image_format.upper()}, or a variant that OpenCV cannot decode")
+    if image.ndim == 2:
+        return cast(Image, image[..., np.newaxis])
+    return cast(Image, cv2.cvtColor(image, cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA))
+
+
+def _first_line(message: str) -> str:
+    # TensorFlow puts the name of its own op before the reason, and the op's again behind it.
+    return message.rpartition("}} ")[2].partition(" [Op:")[0].strip().splitlines()[0]

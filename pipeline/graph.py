@@ -1,0 +1,136 @@
+"""The `tf.data` graph around the stages: the only file that calls `tf.numpy_function`.
+
+The graph is small on purpose: a range of positions, one parallel map that calls `Stages.batch`, and a prefetch. The
+work is done by OpenCV's and TensorFlow's kernels, which release Python's global lock, so that a map over batches keeps
+the cores busy with one call of Python a batch instead of several a sample.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from pipeline.stages import Stages
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+class EpochCounter:
+    """Gives each iteration of a dataset its epoch: the first one starts anywhere, the following at the next epochs.
+
+    Args:
+        epoch: the epoch of the first iteration.
+        position: the sample at which the first iteration starts.
+    """
+
+    def __init__(self, epoch: int, position: int) -> None:
+        self._next = (epoch, position)
+        self._lock = threading.Lock()
+
+    def __call__(self) -> tuple[int, int]:
+        """Take the next epoch: (epoch, first position)."""
+        with self._lock:
+            epoch, position = self._next
+            self._next = (epoch + 1, 0)
+        return epoch, position
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How the samples of an epoch are laid out in batches.
+
+    Attributes:
+        length: the number of samples in an epoch.
+        batch_size: samples in a batch; None for single samples.
+        drop_remainder: whether a last batch that is not full is left out.
+        varies: whether bad samples are left out, so that a batch may be smaller than it should.
+        parallel_calls: batches that are computed at once.
+        prefetch: batches that are kept ready.
+        with_keys: whether the samples' keys stand behind the labels.
+        with_labels: whether there are labels.
+    """
+
+    length: int
+    batch_size: int | None
+    drop_remainder: bool
+    varies: bool
+    parallel_calls: int
+    prefetch: int
+    with_keys: bool
+    with_labels: bool
+
+    @property
+    def block(self) -> int:
+        """The samples that are computed by one call."""
+        return self.batch_size or 1
+
+    @property
+    def steps(self) -> int:
+        """The elements of an epoch."""
+        return self.length // self.block if self.drop_remainder else -(-self.length // self.block)
+
+
+def build(stages: Stages, layout: Layout, epoch: int, step: int) -> "tf.data.Dataset":
+    """Build the dataset whose first iteration starts at a step of an epoch, and whose further ones take further epochs.
+
+    Returns:
+        A `tf.data.Dataset` of images [B, H, W, C], (images, labels) or (images, labels, keys).
+    """
+    import tensorflow as tf
+
+    cv2.setNumThreads(0)  # tf.data calls from many threads; a pool of OpenCV's own beside them only contends
+    take_epoch = EpochCounter(epoch, step * layout.block)
+    stop = min(layout.steps * layout.block, layout.length)
+
+    def positions(_: Any) -> Any:
+        taken = tf.numpy_function(lambda: np.array(take_epoch(), np.int64), [], tf.int64, stateful=True)
+        epoch, start = tf.unstack(tf.ensure_shape(taken, [2]))
+        return tf.data.Dataset.range(start, stop, layout.block).map(lambda position: (epoch, position))
+
+    (height, width, channels), dtype = stages.image_spec
+    size = layout.batch_size if not layout.varies and stop % layout.block == 0 else None
+    label_dtype = tf.int32 if stages.label_mode in ("int", None) else tf.float32
+    label_shape = {"categorical": [len(stages.source.class_names)], "binary": [1]}.get(stages.label_mode or "", [])
+
+    def batch(epoch: Any, position: Any) -> Any:
+        def compute(epoch: Any, position: Any) -> Any:
+            start = int(position)
+            try:
+                return stages.batch(int(epoch), start, min(start + layout.block, layout.length))
+            except Exception as error:
+                stages.ledger.failure = error
+                raise
+
+        images, labels, keys = tf.numpy_function(compute, [epoch, position], [dtype, label_dtype, tf.string])
+        images.set_shape([size, height, width, channels])
+        labels.set_shape([size, *label_shape])
+        keys.set_shape([size])
+        chosen = (images, *([labels] if layout.with_labels else []), *([keys] if layout.with_keys else []))
+        return chosen if len(chosen) > 1 else images
+
+    dataset = tf.data.Dataset.from_tensors(0).flat_map(positions)
+    dataset = dataset.map(batch, num_parallel_calls=layout.parallel_calls, deterministic=True)
+    if layout.batch_size is None:
+        dataset = dataset.unbatch()
+    elif layout.varies:
+        dataset = dataset.filter(lambda *batch: tf.shape(tf.nest.flatten(batch)[0])[0] > 0)
+    dataset = dataset.prefetch(layout.prefetch)
+    if step == 0 and not layout.varies:
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(layout.steps))
+    return dataset.with_options(_options(layout))
+
+
+def _options(layout: Layout) -> "tf.data.Options":
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    # The autotuner keeps an iterator from closing until its next round, up to 10 s after the epoch began (tf.data
+    # 2.21).
+    options.autotune.enabled = False
+    # A pool of its own: calls of Python must not hold the threads that the model's operations run on.
+    options.threading.private_threadpool_size = layout.parallel_calls + 1
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return options

@@ -1,0 +1,106 @@
+"""Looking at a dataset before it is used: classes, counts, sizes, formats, and what cannot be read."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.decode import Decoder
+from pipeline.errors import DecodeError, SampleError
+from pipeline.ledger import LedgerRow
+from pipeline.progress import Progress
+from pipeline.sources import Sample, open_source
+
+NO_CLASS = "(no class)"
+"""Stands for the class of samples whose label names none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What was found.
+
+    Attributes:
+        num_examples: all samples, unreadable ones included.
+        classes: the number of samples of each class, in the order of the labels, as far as they could be read.
+        formats: the number of images of each format.
+        sizes: the smallest, median and largest (height, width) by area, in pixels, turned upright; empty where no image
+            could be read.
+        nbytes: the bytes of all images.
+        unreadable: the bad samples.
+        passed_over: the files that were passed over, by reason.
+    """
+
+    num_examples: int
+    classes: dict[str, int]
+    formats: dict[str, int]
+    sizes: tuple[tuple[int, int], ...]
+    nbytes: int
+    unreadable: tuple[LedgerRow, ...]
+    passed_over: dict[str, int]
+
+
+def inspect(
+    source: Any,
+    *,
+    class_names: Sequence[str] | None = None,
+    label_offset: int = 0,
+    decode: bool = False,
+    progress: Progress | None = None,
+) -> Inspection:
+    """Read the header of every image of a dataset.
+
+    Args:
+        source: anything that `pipeline.Loader` takes.
+        class_names: the classes in the order of their labels; by default what the source says.
+        label_offset: subtracted from the labels of TFRecords.
+        decode: decodes every image too: only this finds files whose pixels are damaged.
+        progress: called after each sample.
+
+    Raises:
+        SourceError: the source cannot be opened.
+    """
+    decoder = Decoder()
+    opened = open_source(source, class_names=class_names, label_offset=label_offset, max_bytes=decoder.max_bytes)
+    classes = Counter(dict.fromkeys(opened.class_names, 0))
+    formats: Counter[str] = Counter()
+    sizes: list[tuple[int, int]] = []
+    unreadable = []
+    for index in range(len(opened)):
+        try:
+            sample = opened.read(index)
+            known = 0 <= sample.label < len(opened.class_names)
+            classes[opened.class_names[sample.label] if known else NO_CLASS] += 1
+            image_format, size = _described(sample, decoder, decode)
+            formats[image_format] += 1
+            sizes.append(size)
+        except SampleError as error:
+            unreadable.append(LedgerRow(error.sample, error.stage, error.reason))
+        if progress is not None:
+            progress(index + 1, len(opened))
+    order = np.argsort([height * width for height, width in sizes])
+    chosen = tuple(sizes[order[place]] for place in (0, len(order) // 2, -1)) if sizes else ()
+    return Inspection(
+        num_examples=len(opened),
+        classes=dict(classes),
+        formats=dict(formats),
+        sizes=chosen,
+        nbytes=opened.nbytes,
+        unreadable=tuple(unreadable),
+        passed_over=dict(opened.passed_over),
+    )
+
+
+def _described(sample: Sample, decoder: Decoder, decode: bool) -> tuple[str, tuple[int, int]]:
+    if sample.encoded is None:
+        assert sample.pixels is not None  # noqa: S101  # a sample holds one or the other
+        height, width = sample.pixels.shape[:2]
+        return "pixels", (height, width)
+    try:
+        header = decoder.header(sample.encoded)
+        if decode:
+            decoder(sample.encoded)
+    except ValueError as error:
+        raise DecodeError(sample.key, str(error)) from None
+    return header.format, header.upright_size

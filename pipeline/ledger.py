@@ -1,0 +1,69 @@
+"""The ledger: which samples were bad, at which stage, and why."""
+
+import threading
+from dataclasses import dataclass
+
+from pipeline.errors import SampleError, TooManyErrorsError
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One bad sample.
+
+    Attributes:
+        sample: its key, or its shard and record number.
+        stage: "read", "decode" or "augment".
+        reason: what is wrong with it.
+    """
+
+    sample: str
+    stage: str
+    reason: str
+
+
+class Ledger:
+    """Keeps a row for each bad sample, and stops where there are too many. Safe to write from any number of threads.
+
+    Args:
+        on_error: "raise" at the first bad sample; "skip" and "replace" write it down.
+        max_errors: how many bad samples are borne: a number (int), a share of all samples (float), or any (None).
+        num_examples: the number of all samples.
+    """
+
+    def __init__(self, on_error: str, max_errors: float | None, num_examples: int) -> None:
+        self._raises = on_error == "raise"
+        self._max_errors = max_errors
+        self._num_examples = num_examples
+        self._rows: dict[str, LedgerRow] = {}
+        self._lock = threading.Lock()
+        self.failure: Exception | None = None
+        """The error that ended an iteration, as it was raised: `tf.data` delivers it as one of its own."""
+
+    @property
+    def rows(self) -> tuple[LedgerRow, ...]:
+        """The rows so far, one a sample, in the order in which they were found."""
+        with self._lock:
+            return tuple(self._rows.values())
+
+    def record(self, error: SampleError) -> None:
+        """Write down a bad sample; once, however many epochs meet it.
+
+        Raises:
+            SampleError: the error itself, under "raise".
+            TooManyErrorsError: there are now more than `max_errors` allows.
+        """
+        with self._lock:
+            if error.sample not in self._rows:
+                self._rows[error.sample] = LedgerRow(error.sample, error.stage, error.reason)
+            count = len(self._rows)
+        if self._raises:
+            raise error
+        if self._max_errors is not None and count > self._allowed():
+            raise TooManyErrorsError(
+                f"{count} of {self._num_examples} samples are bad, more than max_errors={self._max_errors}; "
+                f"the last: {error}"
+            )
+
+    def _allowed(self) -> float:
+        assert self._max_errors is not None  # noqa: S101  # for the type checker: the caller has looked
+        return self._max_errors if isinstance(self._max_errors, int) else self._max_errors * self._num_examples

@@ -1,0 +1,60 @@
+"""Where samples come from: class-folders, TFRecord files, arrays."""
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import SourceError
+from pipeline.sources.arrays import ArraySource
+from pipeline.sources.base import Sample as Sample
+from pipeline.sources.base import Source as Source
+from pipeline.sources.folder import FolderSource
+from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, shards_in
+
+
+def open_source(
+    source: Any,
+    *,
+    class_names: Sequence[str] | None = None,
+    label_offset: int = 0,
+    max_bytes: int | None = None,
+) -> Source:
+    """Find out what a source is, and open it.
+
+    Args:
+        source: a class-folder directory; a directory, file, glob or list of TFRecord files; images or (images, labels).
+        class_names: the classes in the order of their labels; by default what the source says.
+        label_offset: subtracted from the labels that TFRecords hold.
+        max_bytes: larger files in class-folders are bad samples.
+
+    Raises:
+        SourceError: it is none of these, or holds no sample.
+    """
+    if isinstance(source, np.ndarray):
+        return ArraySource(source, None, class_names)
+    if isinstance(source, tuple) and len(source) == 2 and not _is_path(source[0]):
+        return ArraySource(source[0], source[1], class_names)
+    if isinstance(source, Sequence) and not isinstance(source, str) and all(map(_is_path, source)):
+        return TFRecordSource([Path(os.fspath(path)) for path in source], class_names, label_offset)
+    if not _is_path(source):
+        raise SourceError(
+            f"a source is a path, a list of TFRecord files, or (images, labels); got {type(source).__name__}"
+        )
+    path = Path(os.fspath(source))
+    if path.is_dir():
+        if (path / MANIFEST).exists() or shards_in(path):
+            return TFRecordSource.from_directory(path, class_names, label_offset)
+        return FolderSource(path, class_names, max_bytes)
+    if path.is_file():
+        return TFRecordSource([path], class_names, label_offset)
+    if matches := sorted(glob.glob(os.fspath(source))):
+        return TFRecordSource([Path(match) for match in matches], class_names, label_offset)
+    raise SourceError(f"{path} does not exist, and as a pattern it matches no file")
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, (str, os.PathLike))

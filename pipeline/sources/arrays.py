@@ -1,0 +1,100 @@
+"""Images and labels that are already in memory."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.errors import OptionError, SourceError
+from pipeline.sources.base import Labels, Sample, digest
+
+
+class ArraySource:
+    """Arrays of images and labels; they are never written to or copied as a whole.
+
+    Args:
+        images: [N, H, W, C] or [N, H, W], uint8 in 0 to 255 or floating point; or a sequence of [H, W, C].
+        labels: integers [N], one-hot rows [N, classes], or None.
+        class_names: by default the labels' numbers, as text.
+
+    Raises:
+        SourceError: there is no image, or the shapes, dtypes or lengths do not fit.
+        OptionError: a label has no name.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[Any] | Sequence[NDArray[Any]],
+        labels: ArrayLike | None,
+        class_names: Sequence[str] | None,
+    ) -> None:
+        self.passed_over: Counter[str] = Counter()
+        self._images = images
+        if len(images) == 0:
+            raise SourceError("the arrays hold no image")
+        for image in images if isinstance(images, Sequence) else images[:1]:
+            _check(image)
+        self._labels = _integer_labels(labels, len(images))
+        count = int(self._labels.max()) + 1
+        self.class_names = tuple(class_names) if class_names is not None else tuple(map(str, range(count)))
+        if count > len(self.class_names):
+            raise OptionError(f"label {count - 1} has no name: class_names has {len(self.class_names)}")
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all pixels."""
+        return sum(np.asarray(image).nbytes for image in self._images)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Made of every pixel and label."""
+        pixels = (hashlib.sha256(np.asarray(image).tobytes()).hexdigest() for image in self._images)
+        return digest(("arrays", self.class_names, self._labels.tolist(), *pixels))
+
+    def labels(self) -> Labels:
+        """Give the class of every sample, int64 [N]."""
+        return self._labels
+
+    def peek(self, index: int) -> Sample:
+        """Give the sample's key (its number) and label."""
+        return Sample(str(index), int(self._labels[index]))
+
+    def read(self, index: int) -> Sample:
+        """Copy one image out of the array; a grey one becomes [H, W, 1]."""
+        image = np.array(self._images[index])
+        return Sample(str(index), int(self._labels[index]), pixels=image if image.ndim == 3 else image[..., np.newaxis])
+
+
+def _check(image: NDArray[Any]) -> None:
+    image = np.asarray(image)
+    channels = image.shape[2] if image.ndim == 3 else 1
+    if image.ndim not in (2, 3) or channels not in (1, 3, 4):
+        raise SourceError(
+            f"images must be [N, H, W, C] with 1, 3 or 4 channels, or [N, H, W]; one has shape {image.shape}"
+        )
+    if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
+        raise SourceError(f"images must be uint8 (0 to 255) or floating point, got {image.dtype}")
+
+
+def _integer_labels(labels: ArrayLike | None, count: int) -> Labels:
+    if labels is None:
+        return np.zeros(count, np.int64)
+    array = np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2:
+        array = array.argmax(axis=1)
+    if array.shape != (count,):
+        raise SourceError(f"there are {count} images, but labels of shape {np.shape(labels)}")
+    if not np.issubdtype(array.dtype, np.integer) or array.min() < 0:
+        raise SourceError(
+            f"labels must be integers from 0 on, or one-hot rows; got {array.dtype} from {array.min()} on"
+        )
+    return array.astype(np.int64)

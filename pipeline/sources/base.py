@@ -1,0 +1,82 @@
+"""What a sample is, and what every source of samples offers."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment.transform import Image
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample as its source holds it.
+
+    Attributes:
+        key: names the sample in its dataset: the path relative to the root, with "/" between its parts. Bytes that are
+            no UTF-8 stand as surrogate escapes (`os.fsencode` gives the bytes back).
+        label: the class, 0-based.
+        encoded: the bytes of the image file; None where the source holds pixels.
+        pixels: [H, W, C]; None where the source holds encoded images.
+    """
+
+    key: str
+    label: int
+    encoded: bytes | None = None
+    pixels: Image | None = field(default=None, repr=False)
+
+
+class Source(Protocol):
+    """A fixed sequence of samples with random access, safe to read from any number of threads.
+
+    Attributes:
+        class_names: the classes, in the order of their labels.
+        passed_over: how many files were passed over, by reason.
+        nbytes: the bytes of all encoded images (of all pixels, for arrays).
+        fingerprint: changes when the samples change, as far as sizes and times of modification tell.
+    """
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...  # noqa: D102  # described above
+    @property
+    def passed_over(self) -> Counter[str]: ...  # noqa: D102
+    @property
+    def nbytes(self) -> int: ...  # noqa: D102
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    def __len__(self) -> int: ...
+
+    def labels(self) -> Labels:
+        """Give the class of every sample, int64 [N]; may have to read the whole dataset."""
+        ...
+
+    def peek(self, index: int) -> Sample:
+        """Give one sample without its image: its key and label, with as little reading as the source allows.
+
+        Raises:
+            ReadError: what had to be read for it is damaged.
+        """
+        ...
+
+    def read(self, index: int) -> Sample:
+        """Read one sample.
+
+        Raises:
+            ReadError: its bytes cannot be read or fail their checksum.
+        """
+        ...
+
+
+def digest(parts: Iterable[object]) -> str:
+    """Make a short fingerprint of a sequence of values, by their text."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(f"{part!r}\n".encode("utf-8", "surrogateescape"))
+    return state.hexdigest()[:16]

@@ -1,0 +1,159 @@
+"""A directory with one subfolder a class."""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import OptionError, ReadError, SourceError
+from pipeline.sources.base import Labels, Sample, digest
+
+EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+"""What counts as an image, in either case."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    key: str
+    label: int
+    size: int
+    modified_ns: int
+
+
+class FolderSource:
+    """Images in class-folders: `root/class name/any/depth/image.jpg`.
+
+    Samples stand in the order of their classes, and within a class in the order of their relative paths. Hidden files,
+    files that are no images, and files outside the class-folders are passed over and counted. Links are followed.
+
+    Args:
+        root: the directory.
+        class_names: the classes in the order of their labels; by default every subfolder, sorted.
+        max_bytes: files that are larger are bad samples: they are never read.
+
+    Raises:
+        SourceError: `root` is no directory, cannot be listed, or holds no image.
+        OptionError: a class that was asked for has no folder, or is named twice.
+    """
+
+    def __init__(self, root: Path, class_names: Sequence[str] | None = None, max_bytes: int | None = None) -> None:
+        self.root = root
+        self.passed_over: Counter[str] = Counter()
+        self._max_bytes = max_bytes
+        folders = self._class_folders()
+        self.class_names = _chosen(class_names, folders, root)
+        self._files = [
+            file
+            for label, name in enumerate(self.class_names)
+            for file in sorted(self._files_below(root / name, name, label, ()), key=lambda file: file.key)
+        ]
+        if not self._files:
+            raise SourceError(
+                f"{root} holds no image below its {len(folders)} class-folders; looked for {', '.join(EXTENSIONS)}"
+                + _listing(self.passed_over)
+            )
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all files."""
+        return sum(file.size for file in self._files)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Made of the paths, sizes and times of modification."""
+        return digest(("folder", self.class_names, *self._files))
+
+    def labels(self) -> Labels:
+        """Give the class of every sample, int64 [N]."""
+        return np.array([file.label for file in self._files], np.int64)
+
+    def peek(self, index: int) -> Sample:
+        """Give the sample's key and label; nothing is read."""
+        file = self._files[index]
+        return Sample(file.key, file.label)
+
+    def read(self, index: int) -> Sample:
+        """Read one file.
+
+        Raises:
+            ReadError: it cannot be read, or is too large.
+        """
+        file = self._files[index]
+        if self._max_bytes is not None and file.size > self._max_bytes:
+            raise ReadError(file.key, f"the file has {file.size} bytes, more than an image of max_pixels could need")
+        try:
+            encoded = (self.root / file.key).read_bytes()
+        except OSError as error:
+            raise ReadError(file.key, f"cannot be read: {error.strerror}") from None
+        return Sample(file.key, file.label, encoded)
+
+    def _class_folders(self) -> list[str]:
+        folders = []
+        for entry in _listed(self.root):
+            if entry.name.startswith("."):
+                self.passed_over["hidden"] += 1
+            elif entry.is_dir():
+                folders.append(entry.name)
+            else:
+                self.passed_over["outside the class-folders"] += 1
+        return folders
+
+    def _files_below(self, folder: Path, key: str, label: int, above: tuple[str, ...]) -> Iterator[_File]:
+        real = os.path.realpath(folder)
+        if real in above:  # a link to a folder that we are in
+            self.passed_over["a link that loops"] += 1
+            return
+        for entry in _listed(folder):
+            entry_key = f"{key}/{entry.name}"
+            if entry.name.startswith("."):
+                self.passed_over["hidden"] += 1
+            elif entry.is_dir():
+                yield from self._files_below(folder / entry.name, entry_key, label, (*above, real))
+            elif not entry.name.lower().endswith(EXTENSIONS):
+                self.passed_over["no image"] += 1
+            else:
+                yield from self._file(entry, entry_key, label)
+
+    def _file(self, entry: os.DirEntry[str], key: str, label: int) -> Iterator[_File]:
+        try:
+            status = entry.stat()
+        except OSError:
+            self.passed_over["a broken link"] += 1
+            return
+        if stat.S_ISREG(status.st_mode):
+            yield _File(key, label, status.st_size, status.st_mtime_ns)
+        else:
+            self.passed_over["no regular file"] += 1
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise SourceError(f"{folder} cannot be listed: {error.strerror}") from None
+
+
+def _chosen(asked: Sequence[str] | None, folders: list[str], root: Path) -> tuple[str, ...]:
+    if asked is None:
+        if not folders:
+            raise SourceError(f"{root} has no subfolder; a dataset needs one subfolder a class")
+        return tuple(folders)
+    if unknown := sorted(set(asked) - set(folders)):
+        raise OptionError(f"class_names asks for {unknown}, but {root} has the class-folders {folders}")
+    if len(set(asked)) != len(asked):
+        raise OptionError(f"class_names names a class twice: {list(asked)}")
+    return tuple(asked)
+
+
+def _listing(passed_over: Counter[str]) -> str:
+    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(passed_over.items()))
+    return f" (passed over: {counts})" if counts else ""

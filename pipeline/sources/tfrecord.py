@@ -1,0 +1,201 @@
+"""TFRecord files, written here or elsewhere, as a source with random access."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import tfrecord
+from pipeline.errors import ReadError, SourceError
+from pipeline.sources.base import Labels, Sample, digest
+
+MANIFEST = "dataset.json"
+"""The file that describes a converted dataset; it is written last."""
+
+_MAX_CLASSES = 1_000_000
+"""A larger label is taken for damage where the records alone tell how many classes there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    labels: Labels
+    class_names: tuple[str, ...]
+
+
+class TFRecordSource:
+    """The examples of TFRecord files, in the order of the files and of the records in each.
+
+    Expects `image/encoded` and, for labels, `image/class/label`; uses `image/filename` and `image/class/text` where
+    they are.
+
+    Args:
+        shards: the files.
+        class_names: the classes in the order of their labels. By default what the dataset's manifest says; without a
+            manifest all records are read once to find them.
+        label_offset: subtracted from the stored labels: 1 where the classes are counted from 1.
+
+    Raises:
+        SourceError: there is no record, a file cannot be read, or its framing is damaged.
+    """
+
+    def __init__(self, shards: Sequence[Path], class_names: Sequence[str] | None = None, label_offset: int = 0) -> None:
+        self.shards = tuple(shards)
+        self.passed_over: Counter[str] = Counter()
+        self._label_offset = label_offset
+        self._given_names = tuple(class_names) if class_names is not None else None
+        indices = [_index_of(shard) for shard in self.shards]
+        self._spans = np.concatenate([np.zeros((0, 2), np.int64), *indices])
+        self._first = np.cumsum([0, *map(len, indices)])
+        if not len(self._spans):
+            raise SourceError(f"there is no record in {', '.join(map(str, self.shards)) or 'an empty list of files'}")
+
+    @classmethod
+    def from_directory(cls, root: Path, class_names: Sequence[str] | None, label_offset: int) -> "TFRecordSource":
+        """Open all shards of a directory; its manifest, where there is one, says which and names the classes.
+
+        Raises:
+            SourceError: the manifest cannot be read, or a shard that it lists is missing.
+        """
+        if not (root / MANIFEST).exists():
+            return cls(shards_in(root), class_names, label_offset)
+        manifest = read_manifest(root)
+        shards = [root / shard["name"] for shard in manifest["shards"]]
+        if missing := [shard.name for shard in shards if not shard.is_file()]:
+            raise SourceError(
+                f"{root} lacks {', '.join(missing)}, which its {MANIFEST} lists; `caudal verify` says more"
+            )
+        return cls(shards, class_names if class_names is not None else manifest["class_names"], label_offset)
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of their labels."""
+        return self._given_names if self._given_names is not None else self._scan.class_names
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all records."""
+        return int(self._spans[:, 1].sum())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Made of the files' names, sizes and times of modification."""
+        status = [(shard.name, shard.stat().st_size, shard.stat().st_mtime_ns) for shard in self.shards]
+        return digest(("tfrecord", self._given_names, self._label_offset, *status))
+
+    def labels(self) -> Labels:
+        """Give the class of every sample, int64 [N]; -1 where a record has none. Reads all records once."""
+        return self._scan.labels
+
+    def peek(self, index: int) -> Sample:
+        """Give the sample's key and label; its record has to be read for it.
+
+        Raises:
+            ReadError: the record is damaged.
+        """
+        sample = self.read(index)
+        return Sample(sample.key, sample.label)
+
+    def read(self, index: int) -> Sample:
+        """Read one record.
+
+        Raises:
+            ReadError: it is cut off, fails its checksum, or lacks an image.
+        """
+        shard, record = self._place(index)
+        place = f"{shard.name}#{record}"
+        try:
+            example = self._example(index, shard)
+        except OSError as error:
+            raise ReadError(place, f"cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise ReadError(place, str(error)) from None
+        encoded = tfrecord.bytes_feature(example, tfrecord.ENCODED)
+        if not encoded:
+            raise ReadError(place, f"the example has no {tfrecord.ENCODED}; it has {sorted(example.features.feature)}")
+        name = tfrecord.bytes_feature(example, tfrecord.FILENAME)
+        return Sample(name.decode("utf-8", "surrogateescape") if name else place, self._label(example), encoded)
+
+    @cached_property
+    def _scan(self) -> _Scan:
+        labels = np.full(len(self), -1, np.int64)
+        names: dict[int, str] = {}
+        for index in range(len(self)):
+            try:
+                example = self._example(index, self._place(index)[0])
+            except (OSError, ValueError):
+                continue  # reading the sample itself will say so
+            labels[index] = label = self._label(example)
+            name = tfrecord.bytes_feature(example, tfrecord.CLASS_NAME)
+            if name is not None:
+                names.setdefault(label, name.decode("utf-8", "surrogateescape"))
+        count = int(labels.max()) + 1
+        if count > _MAX_CLASSES:
+            raise SourceError(
+                f"the records' labels go up to {count - 1}: give class_names to say which classes there are"
+            )
+        return _Scan(labels, tuple(names.get(label, str(label)) for label in range(count)))
+
+    def _example(self, index: int, shard: Path) -> Any:
+        offset, length = self._spans[index].tolist()
+        with open(shard, "rb") as file:
+            return tfrecord.parse_example(tfrecord.read_record(file.fileno(), offset, length))
+
+    def _label(self, example: Any) -> int:
+        label = tfrecord.int_feature(example, tfrecord.LABEL)
+        return -1 if label is None else label - self._label_offset
+
+    def _place(self, index: int) -> tuple[Path, int]:
+        number = int(np.searchsorted(self._first, index, side="right")) - 1
+        return self.shards[number], index - int(self._first[number])
+
+
+def shards_in(root: Path) -> list[Path]:
+    """List the TFRecord files in a directory: those that are named `*.tfrecord*`, `*.tfrec*` or `*-00000-of-00010`."""
+    return sorted(
+        path
+        for pattern in ("*.tfrec*", "*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9]")
+        for path in root.glob(pattern)
+        if path.is_file() and not path.name.startswith(".")
+    )
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """Read a converted dataset's manifest.
+
+    Raises:
+        SourceError: it is missing, no JSON, or of another format version.
+    """
+    path = root / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        shards = [(str(shard["name"]), int(shard["examples"])) for shard in manifest["shards"]]
+        version, _ = manifest["format_version"], list(manifest["class_names"])
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise SourceError(f"{path} is no dataset's description: {type(error).__name__} {error}") from None
+    if version != 1:
+        raise SourceError(f"{path} has format version {version}; this version of Caudal reads version 1")
+    if outside := [name for name, _ in shards if Path(name).name != name]:
+        raise SourceError(f"{path} lists {outside[0]!r}, which is not in its folder")
+    return dict(manifest)
+
+
+def _index_of(shard: Path) -> tfrecord.Index:
+    try:
+        return tfrecord.load_index(shard)
+    except OSError as error:
+        raise SourceError(f"{shard} cannot be read: {error.strerror}") from None
+    except tfrecord.RecordError as error:
+        compressed = (
+            "" if shard.suffix not in (".gz", ".zz") else " (compressed TFRecords have no random access: unpack them)"
+        )
+        raise SourceError(f"{shard}: {error}{compressed}") from None

@@ -1,0 +1,205 @@
+"""TFRecord files: framing, checksums, random access, and the features of an example.
+
+A record is a little-endian uint64 length, the masked CRC-32C of those eight bytes, the data, and the masked CRC-32C of
+the data (TensorFlow, `core/lib/io/record_writer.h`). Any TensorFlow program can read what is written here.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import google_crc32c
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Index = NDArray[np.int64]
+"""Where each record's data stands: int64 [records, 2], offset and length in bytes."""
+
+ENCODED = "image/encoded"
+FORMAT = "image/format"
+HEIGHT = "image/height"
+WIDTH = "image/width"
+FILENAME = "image/filename"
+LABEL = "image/class/label"
+CLASS_NAME = "image/class/text"
+
+_LENGTH = struct.Struct("<Q")
+_CHECKSUM = struct.Struct("<I")
+_HEAD = _LENGTH.size + _CHECKSUM.size
+_OVERHEAD = _HEAD + _CHECKSUM.size
+
+
+class RecordError(ValueError):
+    """A record is damaged.
+
+    Attributes:
+        record: its number in the file, from 0 on.
+        offset: the byte at which it begins.
+        reason: what is wrong.
+    """
+
+    def __init__(self, record: int, offset: int, reason: str) -> None:
+        super().__init__(f"record {record} at byte {offset}: {reason}")
+        self.record = record
+        self.offset = offset
+        self.reason = reason
+
+
+def masked_crc(data: bytes) -> int:
+    """Compute the checksum that TFRecords carry: CRC-32C, rotated by 15 bits, plus a constant."""
+    crc = int(google_crc32c.value(data))
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def frame(data: bytes) -> bytes:
+    """Wrap an example's bytes as one record."""
+    length = _LENGTH.pack(len(data))
+    return b"".join((length, _CHECKSUM.pack(masked_crc(length)), data, _CHECKSUM.pack(masked_crc(data))))
+
+
+def span(position: int, length: int) -> tuple[int, int]:
+    """Give the index row of a record of `length` bytes of data that begins at `position` in its file."""
+    return position + _HEAD, length
+
+
+def position(offset: int) -> int:
+    """Give the byte at which the record begins whose data stand at `offset`."""
+    return offset - _HEAD
+
+
+def index_path(shard: Path) -> Path:
+    """Name the index that belongs to a shard."""
+    return shard.with_name(shard.name.removesuffix(".tfrecord") + ".index.npy")
+
+
+def build_index(shard: Path) -> Index:
+    """Find the records of a shard by their lengths, without reading their data.
+
+    Raises:
+        RecordError: the file is cut off, or its framing damaged.
+    """
+    with open(shard, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        spans: list[tuple[int, int]] = []
+        start = 0
+        while start < size:
+            length = _read_length(file, len(spans), start, size)
+            spans.append(span(start, length))
+            start += length + _OVERHEAD
+            file.seek(start)
+    return np.array(spans, np.int64).reshape(-1, 2)
+
+
+def load_index(shard: Path) -> Index:
+    """Give a shard's index: the stored one where it fits the file, else a new one.
+
+    Raises:
+        RecordError: there is no fitting index, and the file is damaged.
+    """
+    try:
+        index: Index = np.load(index_path(shard), allow_pickle=False)
+    except (OSError, ValueError):
+        return build_index(shard)
+    return index if _fits(index, shard.stat().st_size) else build_index(shard)
+
+
+def read_record(descriptor: int, offset: int, length: int) -> bytes:
+    """Read the data of one record and check it; safe from any number of threads.
+
+    Raises:
+        ValueError: the data is cut off or fails its checksum.
+    """
+    data = os.pread(descriptor, length + _CHECKSUM.size, offset)
+    if len(data) != length + _CHECKSUM.size:
+        raise ValueError("the record is cut off")
+    (checksum,) = _CHECKSUM.unpack_from(data, length)
+    data = data[:length]
+    if masked_crc(data) != checksum:
+        raise ValueError("the record fails its checksum")
+    return data
+
+
+def iterate_records(shard: Path) -> Iterator[bytes]:
+    """Yield the data of every record in order, each checked.
+
+    Raises:
+        RecordError: at the first record that is damaged.
+    """
+    index = build_index(shard)
+    with open(shard, "rb") as file:
+        for number, (offset, length) in enumerate(index.tolist()):
+            try:
+                yield read_record(file.fileno(), offset, length)
+            except ValueError as error:
+                raise RecordError(number, position(offset), str(error)) from None
+
+
+def example(features: dict[str, bytes | int]) -> bytes:
+    """Serialise the features of one example as a `tf.train.Example`, in the order of their names."""
+    import tensorflow as tf
+
+    return bytes(
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={
+                    name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+                    if isinstance(value, bytes)
+                    else tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+                    for name, value in sorted(features.items())
+                }
+            )
+        ).SerializeToString(deterministic=True)
+    )
+
+
+def parse_example(data: bytes) -> "tf.train.Example":
+    """Parse one example.
+
+    Raises:
+        ValueError: the data is no serialised `tf.train.Example`.
+    """
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+
+    try:
+        return tf.train.Example.FromString(data)
+    except DecodeError:
+        raise ValueError("the record holds no tf.train.Example") from None
+
+
+def bytes_feature(example: "tf.train.Example", name: str) -> bytes | None:
+    """Give the first value of a bytes feature, or None where there is none."""
+    values = example.features.feature[name].bytes_list.value if name in example.features.feature else ()
+    return bytes(values[0]) if values else None
+
+
+def int_feature(example: "tf.train.Example", name: str) -> int | None:
+    """Give the first value of an int64 feature, or None where there is none."""
+    values = example.features.feature[name].int64_list.value if name in example.features.feature else ()
+    return int(values[0]) if values else None
+
+
+def _read_length(file: BinaryIO, record: int, start: int, size: int) -> int:
+    head = file.read(_HEAD)
+    if len(head) < _HEAD:
+        raise RecordError(record, start, f"{size - start} bytes are left, too few for a record")
+    (length,), (checksum,) = _LENGTH.unpack_from(head), _CHECKSUM.unpack_from(head, _LENGTH.size)
+    if masked_crc(head[: _LENGTH.size]) != checksum:
+        raise RecordError(record, start, "its length fails its checksum: no TFRecord file, or a damaged one")
+    if start + length + _OVERHEAD > size:
+        raise RecordError(record, start, f"it claims {length} bytes, but the file ends before")
+    return int(length)
+
+
+def _fits(index: Index, size: int) -> bool:
+    if index.ndim != 2 or index.shape[1] != 2 or index.dtype != np.int64:
+        return False
+    ends = index.sum(axis=1) + _CHECKSUM.size
+    starts = index[:, 0] - _HEAD
+    expected = np.concatenate([[0], ends])
+    return bool((starts == expected[:-1]).all() and expected[-1] == size)

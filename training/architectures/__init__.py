@@ -1,0 +1,8 @@
+"""Model families, one a file, as functions that build an uncompiled `keras.Model`.
+
+Importing this package imports neither TensorFlow nor Keras; building a model does.
+"""
+
+from training.architectures.all_convolutional import all_convolutional as all_convolutional
+
+__all__ = ["all_convolutional"]

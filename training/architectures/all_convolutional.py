@@ -1,0 +1,139 @@
+"""All-CNN-A, B and C: classifiers made of nothing but convolutions.
+
+Source: Springenberg, Dosovitskiy, Brox and Riedmiller 2014, "Striving for Simplicity: The All Convolutional
+Net" (arXiv:1412.6806), tables 1 and 2. A 3x3 convolution with stride 2 stands where others pool, and an
+average over all positions where others have dense layers, so that one model takes images of any size.
+
+Two departures from the paper. The first convolution of the last block is padded, which lets small images
+through: on 32x32 pixels the average runs over 8x8 positions, not 6x6. And the class maps have no ReLU: a
+class whose map is negative everywhere would get no gradient, and stay dead.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    import keras
+
+Variant: TypeAlias = Literal["A", "B", "C"]
+
+
+class Convolution(NamedTuple):
+    """A padded convolution followed by a ReLU; with stride 2 it closes a block."""
+
+    filters: int
+    kernel: int
+    stride: int = 1
+
+
+_LAST_BLOCK = (Convolution(192, 3), Convolution(192, 1))
+
+VARIANTS: Mapping[str, tuple[Convolution, ...]] = {
+    "A": (
+        Convolution(96, 5),
+        Convolution(96, 3, stride=2),
+        Convolution(192, 5),
+        Convolution(192, 3, stride=2),
+        *_LAST_BLOCK,
+    ),
+    "B": (
+        Convolution(96, 5),
+        Convolution(96, 1),
+        Convolution(96, 3, stride=2),
+        Convolution(192, 5),
+        Convolution(192, 1),
+        Convolution(192, 3, stride=2),
+        *_LAST_BLOCK,
+    ),
+    "C": (
+        Convolution(96, 3),
+        Convolution(96, 3),
+        Convolution(96, 3, stride=2),
+        Convolution(192, 3),
+        Convolution(192, 3),
+        Convolution(192, 3, stride=2),
+        *_LAST_BLOCK,
+    ),
+}
+"""The hidden layers of each variant; a 1x1 convolution to one map a class follows them in all three."""
+
+SMALLEST_SIDE = 4
+"""Pixels: what the two strides of 2 reduce to a single position."""
+
+
+def all_convolutional(
+    variant: Variant = "C",
+    *,
+    input_shape: tuple[int | None, int | None, int] = (32, 32, 3),
+    classes: int = 10,
+    width: float = 1.0,
+    dropout: bool = True,
+) -> "keras.Model":
+    """Build an All-CNN, initialised after He et al. 2015 (arXiv:1502.01852) and not yet compiled.
+
+    The model maps pixels [B, H, W, C], uint8 or float in 0 to 255, to probabilities [B, classes], float32
+    under every dtype policy. It scales the pixels to 0 to 1 itself, so that uint8 travels to the device, a
+    quarter of the bytes. H and W are at least 4, and may vary where `input_shape` says None; the weights do
+    not depend on them.
+
+    Args:
+        variant: "A" (1.3 million parameters), "B" (1.3) or "C" (1.4, the best of the paper).
+        input_shape: (height, width, channels); None where a side varies.
+        classes: the number of classes, with a softmax over them; 1 gives a sigmoid, for two classes 0 and 1.
+        width: factor of the number of filters of every hidden layer.
+        dropout: whether training drops 20 % of the inputs and 50 % after each stride of 2, as in the paper.
+
+    Returns:
+        A functional model; its layers are named "block1_conv1", ..., "block1_down" (stride 2), ...,
+        "class_maps", "average", "probabilities".
+
+    Raises:
+        ValueError: an unknown variant, a side below 4 pixels, or channels, classes or width not positive.
+    """
+    _check(variant, input_shape, classes, width)
+    from keras import Input, Model, layers
+
+    # Declared float32, uint8 passes too, converted on the device; declared uint8, floats would be truncated.
+    pixels = Input(input_shape, dtype="float32", name="pixels")
+    x = layers.Rescaling(1 / 255, name="rescale")(pixels)
+    if dropout:
+        x = layers.Dropout(0.2, name="input_dropout")(x)
+    block, position = 1, 1
+    for convolution in VARIANTS[variant]:
+        ends_block = convolution.stride > 1
+        x = layers.Conv2D(
+            max(1, round(width * convolution.filters)),
+            convolution.kernel,
+            strides=convolution.stride,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"block{block}_down" if ends_block else f"block{block}_conv{position}",
+        )(x)
+        if ends_block and dropout:
+            x = layers.Dropout(0.5, name=f"block{block}_dropout")(x)
+        block, position = (block + 1, 1) if ends_block else (block, position + 1)
+    x = layers.Conv2D(classes, 1, kernel_initializer="he_normal", name="class_maps")(x)
+    # In float32: a mean over many positions overflows float16, and probabilities in it round to 0.
+    x = layers.GlobalAveragePooling2D(dtype="float32", name="average")(x)
+    activation = "softmax" if classes > 1 else "sigmoid"
+    x = layers.Activation(activation, dtype="float32", name="probabilities")(x)
+    return Model(pixels, x, name=f"all_convolutional_{variant.lower()}")
+
+
+def _check(variant: str, input_shape: tuple[int | None, int | None, int], classes: int, width: float) -> None:
+    if variant not in VARIANTS:
+        raise ValueError(f"unknown variant {variant!r}; known are {', '.join(VARIANTS)}")
+    if len(input_shape) != 3:
+        raise ValueError(f"input_shape must be (height, width, channels), got {input_shape}")
+    *sides, channels = input_shape
+    if any(side is not None and side < SMALLEST_SIDE for side in sides):
+        raise ValueError(
+            f"images must have at least {SMALLEST_SIDE} pixels a side, got input_shape {input_shape}; enlarge them"
+        )
+    if channels is None or channels < 1:
+        raise ValueError(f"input_shape must end in a positive number of channels, got {input_shape}")
+    if classes < 1:
+        raise ValueError(f"classes must be at least 1, got {classes}")
+    if not width > 0:
+        raise ValueError(f"width must be positive, got {width}")
