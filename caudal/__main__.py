@@ -15,6 +15,7 @@ from caudal.verify import verify
 from pipeline.errors import TooManyErrorsError
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # click's class; newer versions of Typer carry a click of their own
+_INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
 
 app = typer.Typer(
     name="caudal",
@@ -44,7 +45,8 @@ def _without_command(
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0 done; 1 the answer is no; 2 unusable input, with one line on standard error; 130 interrupted.
+    Exit status: 0 done; 1 the answer is no; 2 unusable input, or an error of ours, with one line on standard error; 130
+    interrupted.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets every start with remarks on its build
     try:
@@ -56,12 +58,19 @@ def main() -> None:
         status = 1
     except CaudalError as error:
         status = _refuse(str(error))
-    except (KeyboardInterrupt, typer.Abort):
-        print("caudal: interrupted", file=sys.stderr)
-        status = 130
+    except KeyboardInterrupt:  # before or after a command; within one, Typer makes it a status
+        status = _INTERRUPTED
     except BrokenPipeError:  # whoever reads our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except Exception as error:
+        if os.environ.get("CAUDAL_TRACEBACK"):
+            raise
+        status = _refuse(
+            f"unexpected {type(error).__name__}: {error} (CAUDAL_TRACEBACK=1 shows where; please report it)"
+        )
+    if status == _INTERRUPTED:
+        print("caudal: interrupted", file=sys.stderr)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -124,7 +124,7 @@ def _webp_orientation(encoded: bytes) -> int:
 
 
 def _orientation(tiff: bytes) -> int:
-    """Find tag 0x0112 in the first directory of EXIF data, which is a TIFF file; 1 where there is none that is legal."""
+    """Find tag 0x0112 in the first directory of EXIF data, 1 where there is none or an illegal one."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
         return 1

@@ -31,7 +31,10 @@ _CELL_INCHES = 1.5  # of an image of a contact sheet, along its longer side
 
 
 def training_curves(
-    path: str | Path, histories: Mapping[str, Mapping[str, Sequence[float]]], *, title: str = "Training"
+    path: str | Path,
+    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    title: str = "Training",
 ) -> Path:
     """Draw loss and accuracy against the epoch, one colour a run, and tell the last validation accuracy.
 
@@ -80,7 +83,12 @@ def _name(run: str, history: Mapping[str, Sequence[float]]) -> str:
     return f"{run} (finally {accuracy[-1]:.1%})" if accuracy else run
 
 
-def throughput_chart(path: str | Path, rates: Mapping[str, Sequence[float]], *, title: str = "Throughput") -> Path:
+def throughput_chart(
+    path: str | Path,
+    rates: Mapping[str, Sequence[float]],
+    *,
+    title: str = "Throughput",
+) -> Path:
     """Draw a bar for each contender: the median of its rates, with a whisker from the least to the greatest.
 
     Args:
@@ -104,7 +112,8 @@ def throughput_chart(path: str | Path, rates: Mapping[str, Sequence[float]], *, 
     axes = figure.subplots()
     places = range(len(rates))
     axes.barh(places, medians, height=0.6, color=_PALETTE[0])
-    axes.errorbar(medians, places, xerr=(medians - least, greatest - medians), fmt="none", ecolor=_TEXT, capsize=4)
+    spread = (medians - least, greatest - medians)
+    axes.errorbar(medians, places, xerr=spread, fmt="none", ecolor=_TEXT, capsize=4)
     for place, value, end in zip(places, medians, greatest, strict=True):
         number = f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
         axes.annotate(number, (end, place), (8, 0), textcoords="offset points", va="center", color=_TEXT)

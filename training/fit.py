@@ -14,7 +14,7 @@ def fit(
     validation: "tf.data.Dataset | None" = None,
     *,
     epochs: int = 10,
-    learning_rate: float = 1e-3,
+    learning_rate: "float | keras.optimizers.schedules.LearningRateSchedule" = 1e-3,
     callbacks: "Sequence[keras.callbacks.Callback]" = (),
 ) -> "keras.callbacks.History":
     """Compile a model with Adam and train it, with the loss that the labels ask for.
@@ -25,7 +25,8 @@ def fit(
         train: batches (images, labels); see `loss_for` for the labels.
         validation: batches of the same kind, evaluated after every epoch.
         epochs: passes over `train`.
-        learning_rate: of Adam; the default is Keras's and its authors' (Kingma and Ba 2014, arXiv:1412.6980).
+        learning_rate: of Adam, a number or a schedule over its steps; the default is Keras's and its authors'
+            (Kingma and Ba 2014, arXiv:1412.6980).
         callbacks: Keras callbacks.
 
     Returns:
@@ -41,7 +42,7 @@ def fit(
 
     for name, dataset in (("train", train), ("validation", validation)):
         if dataset is not None and dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-            raise ValueError(f"{name} repeats for ever, so no epoch would end; leave out .repeat(), or .take() one")
+            raise ValueError(f"{name} repeats for ever, so no epoch would end; leave out .repeat()")
     model.compile(Adam(learning_rate), loss=loss, metrics=["accuracy"])
     return model.fit(
         train,

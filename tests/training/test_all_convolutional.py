@@ -8,7 +8,7 @@ import pytest
 from training.architectures import all_convolutional
 from training.architectures.all_convolutional import VARIANTS
 
-# (kernel, channels in, channels out), copied by hand from tables 1 and 2 of arXiv:1412.6806, on CIFAR-10.
+# (kernel, channels in, channels out) of the convolutions in tables 1 and 2 of arXiv:1412.6806, for CIFAR-10.
 PAPER = {
     "A": [(5, 3, 96), (3, 96, 96), (5, 96, 192), (3, 192, 192), (3, 192, 192), (1, 192, 192), (1, 192, 10)],
     "B": [
@@ -56,7 +56,7 @@ def test_parameters_are_those_of_the_papers_table(variant: str) -> None:
 
 
 def test_variant_c_has_1369738_parameters() -> None:
-    """The count that everyone who rebuilt All-CNN-C arrived at."""
+    """Weights and biases, on colour images with ten classes."""
     assert all_convolutional("C").count_params() == 1_369_738
 
 
@@ -130,7 +130,8 @@ def test_width_scales_the_hidden_layers_and_keeps_the_classes() -> None:
 
 def test_dropout_is_the_papers_and_can_be_left_out() -> None:
     """20 % of the inputs and 50 % after each stride of 2; without it, training is deterministic."""
-    rates = {layer.name: layer.rate for layer in all_convolutional("C", **SIXTEENTH).layers if hasattr(layer, "rate")}
+    model = all_convolutional("C", **SIXTEENTH)
+    rates = {layer.name: layer.rate for layer in model.layers if hasattr(layer, "rate")}
     assert rates == {"input_dropout": 0.2, "block1_dropout": 0.5, "block2_dropout": 0.5}
     plain = all_convolutional("C", input_shape=(8, 8, 3), dropout=False, **SIXTEENTH)
     pixels = np.full((1, 8, 8, 3), 90, np.uint8)
@@ -146,7 +147,7 @@ def test_unknown_variant_is_named_with_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"input_shape": (3, 32, 3)}, r"at least 4 pixels a side, got input_shape \(3, 32, 3\)"),
+        ({"input_shape": (3, 32, 3)}, r"images need at least 4 pixels a side, got input_shape \(3, 32, 3\)"),
         ({"input_shape": (32, 32)}, r"input_shape must be \(height, width, channels\), got \(32, 32\)"),
         ({"input_shape": (32, 32, 0)}, r"positive number of channels, got \(32, 32, 0\)"),
         ({"input_shape": (32, 32, None)}, r"positive number of channels, got \(32, 32, None\)"),

@@ -129,7 +129,7 @@ def _check(variant: str, input_shape: tuple[int | None, int | None, int], classe
     *sides, channels = input_shape
     if any(side is not None and side < SMALLEST_SIDE for side in sides):
         raise ValueError(
-            f"images must have at least {SMALLEST_SIDE} pixels a side, got input_shape {input_shape}; enlarge them"
+            f"images need at least {SMALLEST_SIDE} pixels a side, got input_shape {input_shape}; enlarge them"
         )
     if channels is None or channels < 1:
         raise ValueError(f"input_shape must end in a positive number of channels, got {input_shape}")

@@ -1,0 +1,162 @@
+"""Tests of what all commands share, and of the short ones: `inspect`, `convert`, `verify`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMANDS = ("demo", "inspect", "stream", "convert", "verify")
+
+
+def test_help_lists_every_command(caudal: Callable[..., Any]) -> None:
+    """`caudal`, `caudal --help` and `caudal -h` show the commands."""
+    for arguments in ((), ("--help",), ("-h",)):
+        outcome = caudal(*arguments)
+        assert outcome.status == 0
+        assert all(command in outcome.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(caudal: Callable[..., Any], command: str) -> None:
+    """`--help` of a command shows how it is used."""
+    outcome = caudal(command, "--help")
+    assert outcome.status == 0
+    assert f"caudal {command}" in outcome.out
+
+
+def test_help_imports_neither_tensorflow_nor_albumentations(run_python: Callable[..., str]) -> None:
+    """What takes seconds to import, or writes files, is imported only where it is used."""
+    code = (
+        "import sys; sys.argv = ['caudal', '--help']\n"
+        "from caudal.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = ('tensorflow', 'keras', 'albumentations', 'matplotlib')\n"
+        "print('\\n' + ','.join(name for name in heavy if name in sys.modules))"
+    )
+    assert run_python(code).splitlines()[-1] == ""
+
+
+def test_version_is_that_of_the_distribution(caudal: Callable[..., Any]) -> None:
+    """`caudal --version` prints the version."""
+    from importlib.metadata import version
+
+    assert caudal("--version") == (0, version("caudal") + "\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["strem"], "No such command 'strem'"),
+        (["stream"], "Missing argument 'SRC'"),
+        (["stream", "SRC", "--batch-size", "0"], "--batch-size"),
+        (["stream", "SRC", "--image-size", "22"], "a size is written HEIGHTxWIDTH in pixels"),
+        (["stream", "SRC", "--shard", "3/3"], "a shard is written INDEX/COUNT"),
+        (["stream", "SRC", "--augment", "flop"], "'flop' is neither a file nor a policy (none, flip,"),
+        (
+            ["stream", "SRC", "--label-mode", "x"],
+            "label_mode must be one of 'int', 'categorical', 'binary', None",
+        ),
+        (["stream", "SRC", "--on-error", "x"], "on_error must be one of"),
+        (["stream", "SRC", "--max-errors", "x"], "--max-errors is a number (20) or a share (0.01), got 'x'"),
+        (["stream", "SRC", "--step", "99"], "epoch 0, step 99 is no position of a stream of 1 steps an epoch"),
+        (["stream", "SRC", "--cache", "/dev/null/x"], "the cache in /dev/null/x cannot be made: Not a directory"),
+        (["stream", "nowhere"], "nowhere does not exist, and as a pattern it matches no file"),
+        (["inspect", "nowhere"], "nowhere does not exist"),
+        (["convert", "nowhere", "out"], "nowhere does not exist"),
+        (["convert", "SRC", "SRC"], "exists and is not empty; overwrite replaces it"),
+        (["convert", "SRC", "/dev/null/x"], "cannot be written: Not a directory"),
+        (["convert", "SRC", "out", "--on-error", "replace"], "--on-error is raise or skip, got 'replace'"),
+        (["verify", "SRC"], "dataset.json cannot be read: No such file or directory"),
+        (["demo", "--out", "SRC"], "exists, and no demo made it"),
+    ],
+)
+def test_unusable_input_is_one_line_and_status_2(
+    caudal: Callable[..., Any], folders: Callable[..., Path], arguments: list[str], message: str
+) -> None:
+    """The line says what is wrong; nothing is on standard output, and there is no traceback."""
+    source = folders(ants=2)
+    outcome = caudal(*(source if argument == "SRC" else argument for argument in arguments))
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.startswith("caudal: ")
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_file_that_holds_no_transform_is_refused(
+    caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path
+) -> None:
+    """`--augment` of another JSON file says how to write one."""
+    (tmp_path / "x.json").write_text("{}")
+    outcome = caudal("stream", folders(ants=1), "--augment", tmp_path / "x.json")
+    assert outcome.status == 2
+    assert "x.json holds no transform" in outcome.err
+    assert "albumentations.save" in outcome.err
+
+
+def test_inspect_shows_names_that_would_break_a_line(caudal: Callable[..., Any], folders: Callable[..., Path]) -> None:
+    """Line breaks, bytes that are no text, and markup in names are shown, not obeyed."""
+    root = folders(ants=1)
+    for name in ("new\nline", os.fsdecode(b"\xff"), "[red]x"):
+        os.rename(root / "ants", root / name)
+        outcome = caudal("inspect", root)
+        assert outcome.status == 0
+        shown = {"new\nline": "new\\nline", os.fsdecode(b"\xff"): "\\xff"}.get(name, name)
+        assert shown in outcome.out
+        os.rename(root / name, root / "ants")
+
+
+def test_inspect_convert_and_verify_agree(
+    caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path
+) -> None:
+    """What `inspect` counts is what `convert` writes and `verify` finds whole, in text and in JSON."""
+    source, target = folders(ants=3, bees=4), tmp_path / "out"
+    assert json.loads(caudal("inspect", source, "--json").out)["classes"] == {"ants": 3, "bees": 4}
+    assert "7 images, " in caudal("inspect", source, "--decode").out
+    manifest = json.loads(caudal("convert", source, target, "--shards", 2, "--json").out)
+    assert [shard["examples"] for shard in manifest["shards"]] == [3, 4]
+    assert "7 images in 2 shards" in caudal("convert", source, target, "--shards", 2, "--overwrite").out
+    assert caudal("verify", target) == (0, "whole: every file, record and checksum is as it was written\n", "")
+    assert json.loads(caudal("verify", target, "--json", "--decode").out) == {"ok": True, "faults": []}
+
+
+def test_verify_of_damaged_data_is_the_answer_no(
+    caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Each fault has its line, and the status is 1."""
+    caudal("convert", folders(ants=3), tmp_path / "out")
+    (tmp_path / "out" / "stray").touch()
+    outcome = caudal("verify", tmp_path / "out")
+    assert outcome.status == 1
+    assert outcome.out.splitlines()[0] == "stray: is not part of the dataset: dataset.json does not list it"
+    assert json.loads(caudal("verify", tmp_path / "out", "--json").out)["ok"] is False
+
+
+def cpu_seconds(process: int) -> float:
+    """Give the processor time that a process has used, user and system."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_interrupt_ends_without_a_traceback(project_root: Path, folders: Callable[..., Path]) -> None:
+    """Ctrl-C in the middle of a long stream ends with status 130 and one line."""
+    command = [sys.executable, "-m", "caudal", "stream", str(folders(ants=2)), "--epochs", "1000000", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(project_root)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        # Importing TensorFlow takes 3 to 4 seconds of processor time: with 8 it streams.
+        while process.poll() is None and cpu_seconds(process.pid) < 8:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.strip().splitlines()[-1] == "caudal: interrupted"
+    assert "Traceback" not in err

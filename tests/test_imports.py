@@ -1,0 +1,133 @@
+"""The layout: imports point one way, importing does nothing, and nothing that runs strangers' code is used."""
+
+import ast
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+LAYERS = ["augment", "pipeline", "training", "caudal"]
+"""Each may import those before it."""
+
+
+def trees(root: Path, *packages: str) -> Iterator[tuple[str, ast.Module]]:
+    """Parse every file of some packages: (path below the root, tree)."""
+    for package in packages:
+        for path in sorted((root / package).rglob("*.py")):
+            yield str(path.relative_to(root)), ast.parse(path.read_text())
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Collect the modules that a file imports anywhere, in functions and for type checking as well."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add("." * node.level + (node.module or ""))
+    return names
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_imports_point_one_way(package: str, project_root: Path) -> None:
+    """No file imports a layer above its own: augment <- pipeline <- training <- caudal <- benchmarks, tests."""
+    above = {*LAYERS[LAYERS.index(package) + 1 :], "benchmarks", "tests"}
+    files = dict(trees(project_root, package))
+    assert files
+    wrong = {
+        path: sorted(found)
+        for path, tree in files.items()
+        if (found := {name.split(".")[0] for name in imported(tree)} & above)
+    }
+    assert wrong == {}
+
+
+def test_augment_knows_neither_tensorflow_nor_files_of_datasets(project_root: Path) -> None:
+    """The lowest layer imports no TensorFlow, Keras or protobuf."""
+    for path, tree in trees(project_root, "augment"):
+        assert {name.split(".")[0] for name in imported(tree)} & {"tensorflow", "keras", "google"} == set(), path
+
+
+def test_imports_are_absolute_and_explicit(project_root: Path) -> None:
+    """No relative imports, and no star imports."""
+    for path, tree in trees(project_root, *LAYERS):
+        assert not [name for name in imported(tree) if name.startswith(".")], path
+        stars = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"]
+        assert not stars, path
+
+
+def test_nothing_that_runs_what_a_file_says_is_used(project_root: Path) -> None:
+    """No pickle, no `eval` or `exec`, no `allow_pickle=True`: a dataset is data."""
+    for path, tree in trees(project_root, *LAYERS):
+        assert imported(tree) & {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"} == set(), path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                assert not (isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec")), path
+                allowed = [word.value for word in node.keywords if word.arg == "allow_pickle"]
+                assert all(isinstance(value, ast.Constant) and value.value is False for value in allowed), path
+
+
+@pytest.mark.parametrize("package", ["augment", "pipeline"])
+def test_what_a_package_offers_is_there_and_sorted(package: str) -> None:
+    """`__all__` is sorted and holds only names that exist."""
+    module = __import__(package)
+    assert sorted(module.__all__) == module.__all__
+    assert all(hasattr(module, name) for name in module.__all__)
+
+
+WATCHED_IMPORT = """
+import json, os, random, socket, sys
+import numpy as np
+
+effects = []
+
+def watch(event, arguments):
+    if event.startswith("socket.") and event not in ("socket.__new__", "socket.gethostname"):
+        effects.append([event, repr(arguments[1:])])
+    if event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
+        path, mode, flags = arguments
+        if (isinstance(mode, str) and set(mode) & set("wax+")) or flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            effects.append([event, os.fsdecode(path)])
+    if event in ("os.mkdir", "os.rename", "os.remove", "os.symlink", "subprocess.Popen", "os.system", "os.exec"):
+        effects.append([event, repr(arguments)])
+
+random.seed(3)
+np.random.seed(3)
+before = random.getstate(), np.random.get_state()
+sys.addaudithook(watch)
+import PACKAGE
+after = random.getstate(), np.random.get_state()
+print(json.dumps({
+    "effects": effects,
+    "same_random": before[0] == after[0],
+    "same_numpy": all(np.array_equal(one, other) for one, other in zip(before[1], after[1])),
+    "heavy": sorted({"tensorflow", "keras", "matplotlib", "sklearn", "albumentations", "nltk"} & set(sys.modules)),
+}))
+"""
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_importing_has_no_effect(package: str, run_python: Callable[..., str], tmp_path: Path) -> None:
+    """Importing opens no connection, writes no file, starts and seeds nothing, and leaves heavy libraries for later."""
+    home = {name: str(tmp_path) for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+    printed = run_python(WATCHED_IMPORT.replace("PACKAGE", package), PYTHONDONTWRITEBYTECODE="1", **home)
+    assert json.loads(printed) == {"effects": [], "same_random": True, "same_numpy": True, "heavy": []}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_using_the_augmentation_asks_no_server(run_python: Callable[..., str], tmp_path: Path) -> None:
+    """The first transform imports Albumentations, which would ask for its newest version, and does not."""
+    code = (
+        "import os, sys\n"
+        "os.environ.pop('NO_ALBUMENTATIONS_UPDATE', None)\n"
+        "connections = []\n"
+        "sys.addaudithook(lambda event, arguments: event in ('socket.connect', 'socket.getaddrinfo')"
+        " and connections.append(arguments))\n"
+        "import augment\n"
+        "try: augment.KeyedTransform(3)\n"
+        "except augment.TransformError: pass\n"
+        "print('albumentations' in sys.modules, len(connections))\n"
+    )
+    assert run_python(code, HOME=str(tmp_path)).split() == ["True", "0"]
+    assert list(tmp_path.iterdir()) == []

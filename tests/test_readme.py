@@ -1,0 +1,27 @@
+"""The README's example must run as it stands."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+
+def test_example_runs_as_it_stands(folders: Callable[..., Path], project_root: Path) -> None:
+    """The code of the README trains two epochs on a folder of images."""
+    (code,) = re.findall(r"```python\n(.*?)```", (project_root / "README.md").read_text(), re.DOTALL)
+    root = folders(ants=40, bees=40, height=70, width=90, extension=".jpg")
+    (root.parent / "data").mkdir()
+    root.rename(root.parent / "data" / "train")
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root.parent,
+        env={**os.environ, "PYTHONPATH": str(project_root), "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    assert "['ants', 'bees'] 3 batches an epoch" in finished.stdout
+    assert "Epoch 2/2" in finished.stdout
