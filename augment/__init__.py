@@ -7,8 +7,22 @@ from augment import keys as keys
 from augment.errors import AugmentError as AugmentError
 from augment.errors import CaudalError as CaudalError
 from augment.errors import TransformError as TransformError
+from augment.plan.plan import Params as Params
+from augment.plan.plan import Plan as Plan
+from augment.plan.plan import compile as compile  # noqa: A004  # `augment.compile` says what it does
 from augment.policies import policy as policy
 from augment.transform import KeyedTransform as KeyedTransform
 from augment.transform import load as load
 
-__all__ = ["AugmentError", "CaudalError", "KeyedTransform", "TransformError", "keys", "load", "policy"]
+__all__ = [
+    "AugmentError",
+    "CaudalError",
+    "KeyedTransform",
+    "Params",
+    "Plan",
+    "TransformError",
+    "compile",
+    "keys",
+    "load",
+    "policy",
+]

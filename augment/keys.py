@@ -58,6 +58,21 @@ def fold_in(key: ArrayLike, *path: str | ArrayLike) -> Key:
     return folded
 
 
+def uniform(key: Key, name: str, count: int) -> NDArray[np.float64]:
+    """Draw uniform numbers.
+
+    Args:
+        key: uint64 [N].
+        name: tells these draws from others of the same keys.
+        count: numbers a key.
+
+    Returns:
+        float64 [N, count] in [0, 1), with 53 random bits.
+    """
+    bits = fold_in(fold_in(key, name)[:, np.newaxis], np.arange(count))
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
 def generator(key: ArrayLike) -> np.random.Generator:
     """Make NumPy's generator for one key.
 

@@ -9,6 +9,7 @@ place.
 import copy
 import os
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -37,7 +38,7 @@ class KeyedTransform:
     """
 
     def __init__(self, transform: Any) -> None:
-        self._transform = _composed(transform)
+        self._transform = composed(transform)
         self._copies = threading.local()
 
     def __call__(self, image: Image, key: keys.Key) -> Image:
@@ -53,24 +54,40 @@ class KeyedTransform:
         Raises:
             TransformError: a transform failed on this image.
         """
+        return cast(Image, self.apply_to({"image": image}, key)["image"])
+
+    def apply_to(self, data: dict[str, Any], key: keys.Key, *, force_apply: bool = False) -> dict[str, Any]:
+        """Augment an image and what belongs to it.
+
+        Args:
+            data: "image" and any other of Albumentations' targets.
+            key: the sample's key, shape [].
+            force_apply: applies a single transform whatever its own probability.
+
+        Returns:
+            The same names, augmented; the image has three dimensions.
+
+        Raises:
+            TransformError: a transform failed on this sample.
+        """
         transform = self._own_copy()
         nodes = list(_nodes(transform))
         for node, own in zip(nodes, keys.fold_in(key, np.arange(len(nodes))), strict=True):
             node.random_generator, node.py_random = keys.generator(own), keys.python_random(own)
         try:
-            augmented = transform(image=image)["image"]
+            augmented: dict[str, Any] = transform(**data, force_apply=force_apply)
         except Exception as error:  # a transform may raise anything at all
-            raise TransformError(f"{type(error).__name__} in the augmentation: {error}") from error
-        if augmented.ndim == 2:
-            augmented = augmented[..., np.newaxis]
-        return cast(Image, augmented)
+            raise TransformError(f"{type(error).__name__} in {_culprit(error)}: {error}") from error
+        if augmented["image"].ndim == 2:
+            augmented["image"] = augmented["image"][..., np.newaxis]
+        return augmented
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the pipeline as Albumentations serialises it, or by its repr where it cannot be serialised."""
         try:
             return cast(dict[str, Any], self._transform.to_dict())
         except Exception:  # Albumentations raises different errors for what it cannot serialise (Lambda, own classes)
-            return {"repr": repr(self._transform)}
+            return {"repr": ", ".join(map(_described, _nodes(self._transform)))}
 
     def __repr__(self) -> str:
         return f"KeyedTransform({self._transform!r})"
@@ -103,16 +120,38 @@ def load(path: str | os.PathLike[str]) -> Any:
         ) from error
 
 
-def _composed(transform: Any) -> Any:
+def composed(transform: Any) -> Any:
+    """Give a transform or composition as it is, and a list of them as an `A.Compose`.
+
+    Raises:
+        TransformError: it is something else.
+    """
     import albumentations
 
     if isinstance(transform, Sequence) and not isinstance(transform, str):
-        return albumentations.Compose(list(map(_composed, transform)))
+        return albumentations.Compose(list(map(composed, transform)))
     if isinstance(transform, (albumentations.BasicTransform, albumentations.BaseCompose)):
         return transform
     raise TransformError(
         f"an augmentation must be an Albumentations transform, a composition, or a list of them, got {transform!r}"
     )
+
+
+def _described(node: Any) -> str:
+    try:
+        return repr(node)
+    except Exception:  # the repr of a transform that cannot be serialised raises as well
+        return f"{type(node).__name__}(p={node.p})"
+
+
+def _culprit(error: BaseException) -> str:
+    """Name the transform in which an error arose."""
+    import albumentations
+
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    owners = [frame.f_locals.get("self") for frame in frames]
+    names = [type(owner).__name__ for owner in owners if isinstance(owner, albumentations.BasicTransform)]
+    return names[-1] if names else "the augmentation"
 
 
 def _nodes(transform: Any) -> Iterator[Any]:

@@ -111,9 +111,10 @@ def _throughput(root: Path, rounds: int) -> dict[str, list[float]]:
     }
     with progress_bar("streaming", "passes") as progress:
         passes = iter(range(1, len(contenders) * (rounds + 1) + 1))
-        return compare(
+        measured = compare(
             contenders, len(dataset), rounds, lambda _: progress(next(passes), len(contenders) * (rounds + 1))
         )
+    return {name: [one.images_per_second for one in all_passes] for name, all_passes in measured.items()}
 
 
 def _train(root: Path, epochs: int) -> dict[str, dict[str, list[float]]]:

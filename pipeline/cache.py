@@ -33,14 +33,7 @@ class RamCache:
     """
 
     def __init__(self, source: Source, limit_bytes: int | None = None) -> None:
-        available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        _admit(
-            f"the samples of {len(source)} images",
-            source.nbytes,
-            limit_bytes,
-            available,
-            "of memory are available",
-        )
+        _admit(f"{len(source)} samples", source.nbytes, limit_bytes, _available_memory(), "of memory are available")
         self._source = source
         self._samples: dict[int, Sample] = {}
         self.passed_over: Counter[str] = source.passed_over
@@ -157,6 +150,14 @@ class PixelCache:
         for descriptor in ("_pixels", "_checksums"):
             if hasattr(self, descriptor):
                 os.close(getattr(self, descriptor))
+
+
+def _available_memory() -> int:
+    """Give the bytes that can be used without swapping: Linux counts what it can give up of its own caches."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return 1024 * int(line.split()[1])
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _checksum(pixels: bytes) -> bytes:

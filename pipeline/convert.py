@@ -20,10 +20,11 @@ import numpy as np
 from augment.transform import Image
 from pipeline import tfrecord
 from pipeline.decode import Decoder
-from pipeline.errors import ConvertError, DecodeError, SampleError
+from pipeline.errors import ConvertError, DecodeError, ReadError, SampleError
 from pipeline.ledger import Ledger
 from pipeline.progress import Progress
 from pipeline.sources import Sample, Source, open_source
+from pipeline.sources.base import NO_LABEL
 from pipeline.sources.tfrecord import MANIFEST
 
 SHARD_BYTES = 128 * 2**20
@@ -159,7 +160,7 @@ def _examples(source: Source, indices: range, ledger: Ledger, progress: Progress
         try:
             yield _example(source.read(index), source.class_names)
         except SampleError as error:
-            ledger.record(error)
+            ledger.record(index, error)
         if progress is not None:
             progress(index + 1, len(source))
 
@@ -171,7 +172,8 @@ def _example(sample: Sample, class_names: Sequence[str]) -> bytes:
     except ValueError as error:
         raise DecodeError(sample.key, str(error)) from None
     if not 0 <= sample.label < len(class_names):
-        raise DecodeError(sample.key, f"has the label {sample.label}, but there are {len(class_names)} classes")
+        described = "no label" if sample.label == NO_LABEL else f"the label {sample.label}"
+        raise ReadError(sample.key, f"has {described}, but there are {len(class_names)} classes")
     return tfrecord.example(
         {
             tfrecord.ENCODED: encoded,

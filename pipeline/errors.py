@@ -38,7 +38,9 @@ class SampleError(CaudalError, ValueError):
     stage = "sample"
 
     def __init__(self, sample: str, reason: str) -> None:
-        super().__init__(f"{sample}: {reason}")
+        # Bytes that are no text would empty the message where TensorFlow passes it on.
+        readable = sample.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        super().__init__(f"{readable}: {reason}")
         self.sample = sample
         self.reason = reason
 

@@ -85,8 +85,12 @@ def build(stages: Stages, layout: Layout, epoch: int, step: int) -> "tf.data.Dat
     take_epoch = EpochCounter(epoch, step * layout.block)
     stop = min(layout.steps * layout.block, layout.length)
 
+    def begin() -> Any:
+        stages.ledger.begin()
+        return np.array(take_epoch(), np.int64)
+
     def positions(_: Any) -> Any:
-        taken = tf.numpy_function(lambda: np.array(take_epoch(), np.int64), [], tf.int64, stateful=True)
+        taken = tf.numpy_function(begin, [], tf.int64, stateful=True)
         epoch, start = tf.unstack(tf.ensure_shape(taken, [2]))
         return tf.data.Dataset.range(start, stop, layout.block).map(lambda position: (epoch, position))
 
@@ -101,7 +105,7 @@ def build(stages: Stages, layout: Layout, epoch: int, step: int) -> "tf.data.Dat
             try:
                 return stages.batch(int(epoch), start, min(start + layout.block, layout.length))
             except Exception as error:
-                stages.ledger.failure = error
+                stages.ledger.fail(int(epoch), start, error)
                 raise
 
         images, labels, keys = tf.numpy_function(compute, [epoch, position], [dtype, label_dtype, tf.string])
@@ -120,7 +124,12 @@ def build(stages: Stages, layout: Layout, epoch: int, step: int) -> "tf.data.Dat
     dataset = dataset.prefetch(layout.prefetch)
     if step == 0 and not layout.varies:
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(layout.steps))
-    return dataset.with_options(_options(layout))
+    dataset = dataset.with_options(_options(layout))
+    if step != 0 or layout.varies:
+        # Iterations differ in length here, and tf.data has no number for that. Keras would take the length of the first
+        # for all, and cut the later ones short; told that of a whole epoch, it goes on where an iteration ends early.
+        dataset.cardinality = lambda: tf.constant(layout.steps, tf.int64)
+    return dataset
 
 
 def _options(layout: Layout) -> "tf.data.Options":

@@ -34,10 +34,9 @@ class Ledger:
         self._raises = on_error == "raise"
         self._max_errors = max_errors
         self._num_examples = num_examples
-        self._rows: dict[str, LedgerRow] = {}
+        self._rows: dict[int, LedgerRow] = {}
         self._lock = threading.Lock()
-        self.failure: Exception | None = None
-        """The error that ended an iteration, as it was raised: `tf.data` delivers it as one of its own."""
+        self._failures: dict[tuple[int, int], Exception] = {}
 
     @property
     def rows(self) -> tuple[LedgerRow, ...]:
@@ -45,16 +44,38 @@ class Ledger:
         with self._lock:
             return tuple(self._rows.values())
 
-    def record(self, error: SampleError) -> None:
+    @property
+    def failure(self) -> Exception | None:
+        """The error that ended an iteration, as it was raised: `tf.data` delivers it as one of its own.
+
+        Several batches are under way at once; the one that is delivered is the first in the order of the stream.
+        """
+        with self._lock:
+            return self._failures[min(self._failures)] if self._failures else None
+
+    def fail(self, epoch: int, position: int, error: Exception) -> None:
+        """Keep the error that the batch at a position of an epoch ended with."""
+        with self._lock:
+            self._failures[epoch, position] = error
+
+    def begin(self) -> None:
+        """Forget the failures of earlier iterations."""
+        with self._lock:
+            self._failures.clear()
+
+    def record(self, index: int, error: SampleError) -> None:
         """Write down a bad sample; once, however many epochs meet it.
+
+        Args:
+            index: of the sample in its source: keys may repeat in datasets made elsewhere.
+            error: what is wrong with it.
 
         Raises:
             SampleError: the error itself, under "raise".
             TooManyErrorsError: there are now more than `max_errors` allows.
         """
         with self._lock:
-            if error.sample not in self._rows:
-                self._rows[error.sample] = LedgerRow(error.sample, error.stage, error.reason)
+            self._rows.setdefault(index, LedgerRow(error.sample, error.stage, error.reason))
             count = len(self._rows)
         if self._raises:
             raise error

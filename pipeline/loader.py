@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 from augment import keys
-from augment.transform import KeyedTransform
+from augment.plan.plan import Plan
 from pipeline import graph
 from pipeline.cache import PixelCache, RamCache
 from pipeline.decode import CHANNELS, MAX_PIXELS, Decoder
 from pipeline.errors import OptionError
 from pipeline.ledger import Ledger, LedgerRow
+from pipeline.options import check, check_classes
 from pipeline.order import Indices, Order
-from pipeline.resize import INTERPOLATIONS
-from pipeline.sources import Source, open_source
+from pipeline.sources import ArraySource, Source, open_source
 from pipeline.sources.base import digest
-from pipeline.split import SUBSETS, members
+from pipeline.split import members
 from pipeline.stages import Stages
 
 if TYPE_CHECKING:
@@ -107,10 +107,10 @@ class Loader:
                 raise OptionError("validation_split needs a seed: with seed=None the two parts would overlap")
             object.__setattr__(self, "seed", secrets.randbits(63))
             _log.warning("drew seed=%d; give it to see the same stream again", self.seed)
-        for wrong, message in _checks(self):
-            if wrong:
-                raise OptionError(message)
+        check(self)
         object.__setattr__(self, "class_names", self._source.class_names)
+        check_classes(self)
+        _ = self.plan  # what cannot be compiled is refused now
 
     @property
     def num_examples(self) -> int:
@@ -135,7 +135,7 @@ class Loader:
     @cached_property
     def fingerprint(self) -> str:
         """Names what the loader delivers: equal fingerprints, equal streams."""
-        augment = None if self._augment is None else self._augment.to_dict()
+        augment = None if self.plan is None else self.plan.to_dict()
         delivered = (
             self.image_size,
             self.batch_size,
@@ -152,7 +152,7 @@ class Loader:
             self.shard,
             self.drop_remainder,
         )
-        cached = self.cache is not None and self.cache != "ram" and self._cache_size
+        cached = self._caches_pixels and self._cache_size
         return digest((self._source.fingerprint, augment, delivered, chosen, cached, self.on_error, self.max_pixels))
 
     def dataset(self, epoch: int = 0, step: int = 0, *, with_keys: bool = False) -> "tf.data.Dataset":
@@ -183,8 +183,9 @@ class Loader:
         return dataset
 
     @cached_property
-    def _augment(self) -> KeyedTransform | None:
-        return None if self.augment is None else KeyedTransform(self.augment)
+    def plan(self) -> Plan | None:
+        """The compiled augmentation, or None; `print(loader.plan.explain())` says what became of the transforms."""
+        return None if self.augment is None else Plan(self.augment)
 
     @cached_property
     def _source(self) -> Source:
@@ -201,10 +202,13 @@ class Loader:
         return Decoder(color_mode=self.color_mode, max_pixels=self.max_pixels)
 
     @property
+    def _caches_pixels(self) -> bool:
+        return self.cache is not None and self.cache != "ram" and not isinstance(self._source, ArraySource)
+
+    @property
     def _cache_size(self) -> tuple[int, int]:
         size = self.cache_size or self.image_size
-        if size is None:
-            raise OptionError("a cache directory keeps images of one size: give cache_size or image_size")
+        assert size is not None  # noqa: S101  # for the type checker: it was checked
         return size
 
     @cached_property
@@ -221,7 +225,7 @@ class Loader:
 
     @cached_property
     def _pixel_cache(self) -> PixelCache | None:
-        if self.cache is None or self.cache == "ram":
+        if self.cache is None or not self._caches_pixels:
             return None
         shape = (*self._cache_size, CHANNELS[self.color_mode])
         name = digest((self._source.fingerprint, shape, self.interpolation, self.max_pixels))
@@ -233,15 +237,13 @@ class Loader:
         order = Order(size=size, key=self._key, shuffle=self.shuffle, shard=self.shard)
         if not len(order):
             raise OptionError(f"shard {self.shard} of {size} samples is empty")
-        if self.label_mode == "binary" and len(self._source.class_names) != 2:
-            raise OptionError(f"label_mode='binary' needs 2 classes, got {list(self._source.class_names)}")
         return Stages(
             order=order,
             members=self._members,
             source=self._source,
             decoder=self._decoder,
             pixel_cache=self._pixel_cache,
-            augment=self._augment,
+            plan=self.plan,
             augment_key=keys.fold_in(self._key, "augment"),
             image_size=self.image_size,
             interpolation=self.interpolation,
@@ -261,49 +263,6 @@ class Loader:
             with_keys=with_keys,
             with_labels=self.label_mode is not None,
         )
-
-
-def _checks(loader: Loader) -> list[tuple[bool, str]]:
-    """List what can be wrong with a loader's options, and what to say then."""
-    split, batch_size = loader.validation_split, loader.batch_size
-    return [
-        *_unknown(loader, "label_mode", ("int", "categorical", "binary", None)),
-        *_unknown(loader, "color_mode", tuple(CHANNELS)),
-        *_unknown(loader, "interpolation", tuple(INTERPOLATIONS)),
-        *_unknown(loader, "on_error", ("raise", "skip", "replace")),
-        *_unknown(loader, "subset", (*SUBSETS, None)),
-        *(
-            (not _is_size(size), f"{name} must be (height, width) in pixels, or None; got {size!r}")
-            for name, size in (("image_size", loader.image_size), ("cache_size", loader.cache_size))
-        ),
-        (
-            batch_size is not None and batch_size < 1,
-            f"batch_size must be at least 1, or None; got {batch_size}",
-        ),
-        (split is not None and not 0 < split < 1, f"validation_split must lie between 0 and 1, got {split}"),
-        ((split is None) != (loader.subset is None), "validation_split and subset must be given together"),
-        (loader.stratify and split is None, "stratify needs validation_split"),
-        (
-            loader.drop_remainder and loader.on_error == "skip",
-            'on_error="skip" makes batches of different sizes, which drop_remainder=True excludes; '
-            'use on_error="replace"',
-        ),
-        (
-            loader.parallel_calls is not None and loader.parallel_calls < 1,
-            "parallel_calls must be at least 1",
-        ),
-    ]
-
-
-def _unknown(loader: Loader, name: str, known: tuple[str | None, ...]) -> list[tuple[bool, str]]:
-    value = getattr(loader, name)
-    return [(value not in known, f"{name} must be one of {', '.join(map(repr, known))}; got {value!r}")]
-
-
-def _is_size(size: object) -> bool:
-    return size is None or (
-        isinstance(size, Sequence) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size)
-    )
 
 
 def _delivering(definition: Callable[_P, Loader]) -> "Callable[_P, tf.data.Dataset]":

@@ -1,6 +1,6 @@
 """The stages of a dataset: from a position in an epoch to a batch.
 
-`Stages.sample` is the list of what happens to one sample, in order; `Stages.batch` draws the samples and stacks them.
+`Stages.samples` is the list of what happens to samples, in order; `Stages.batch` draws and stacks them.
 A batch is a pure function of the epoch and its first position: nothing here remembers what came before, so any thread
 may compute any batch at any time.
 """
@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from augment import keys
 from augment.errors import TransformError
-from augment.transform import Image, KeyedTransform
+from augment.plan.plan import Params, Plan, Window
+from augment.transform import Image
 from pipeline.cache import PixelCache
 from pipeline.decode import CHANNELS, Decoder, with_channels
 from pipeline.errors import (
@@ -26,10 +27,11 @@ from pipeline.errors import (
     SampleError,
     TooManyErrorsError,
 )
+from pipeline.header import Header
 from pipeline.ledger import Ledger
 from pipeline.order import Indices, Order
 from pipeline.resize import resize
-from pipeline.sources.base import Sample, Source
+from pipeline.sources.base import NO_LABEL, Sample, Source
 
 
 class Batch(NamedTuple):
@@ -44,6 +46,22 @@ class Batch(NamedTuple):
     images: NDArray[Any]
     labels: NDArray[Any]
     keys: NDArray[np.object_]
+
+
+class Taken(NamedTuple):
+    """A sample that has been read, and is not decoded yet unless its source or a cache holds pixels."""
+
+    sample: Sample
+    header: Header | None
+    image: Image | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the upright image."""
+        if self.image is not None:
+            return self.image.shape[0], self.image.shape[1]
+        assert self.header is not None  # noqa: S101  # there are pixels or a header
+        return self.header.upright_size
 
 
 class Row(NamedTuple):
@@ -64,7 +82,7 @@ class Stages:
         source: reads a sample (from memory, where it is cached there).
         decoder: decodes it.
         pixel_cache: keeps what is decoded, in one size; None for no such cache.
-        augment: transforms it; None for no augmentation.
+        plan: augments it; None for no augmentation.
         augment_key: the key that augmentation keys are folded from, shape [].
         image_size: what it is resized to at last, (height, width); None keeps the size.
         interpolation: how.
@@ -78,7 +96,7 @@ class Stages:
     source: Source
     decoder: Decoder
     pixel_cache: PixelCache | None
-    augment: KeyedTransform | None
+    plan: Plan | None
     augment_key: keys.Key
     image_size: tuple[int, int] | None
     interpolation: str
@@ -103,21 +121,25 @@ class Stages:
             np.array([row.key.encode("utf-8", "surrogateescape") for row in rows], object),
         )
 
-    def sample(self, index: int, key: keys.Key) -> Row:
-        """Make one sample: read, decode, augment, resize, label.
+    def samples(self, indices: Indices, sample_keys: keys.Key) -> Iterator[Row | SampleError]:
+        """Make samples: read, plan, decode, augment, resize, label.
 
         Args:
-            index: of the sample in its source.
-            key: of its augmentation, shape [].
+            indices: int64 [N], of the samples in their source.
+            sample_keys: uint64 [N], of their augmentation.
 
-        Raises:
-            SampleError: the sample is bad.
+        Yields:
+            Each sample in turn, or what is wrong with it.
         """
-        image, sample = self._decoded(index)
-        image = self._augmented(image, sample, key)
-        if self.image_size is not None:
-            image = resize(image, self.image_size, self.interpolation)
-        return Row(image, self._label(sample), sample.key)
+        taken = [self._taken(index) for index in indices.tolist()]
+        good = [place for place, item in enumerate(taken) if isinstance(item, Taken)]
+        params = self._params(sample_keys[good], [item.size for item in taken if isinstance(item, Taken)])
+        rows = iter(range(len(good)))
+        for item in taken:
+            try:
+                yield item if isinstance(item, SampleError) else self._finished(item, params, next(rows))
+            except SampleError as error:
+                yield error
 
     @cached_property
     def image_spec(self) -> tuple[tuple[int | None, int | None, int], np.dtype[Any]]:
@@ -138,21 +160,21 @@ class Stages:
     def _good(self, epoch: int, start: int, stop: int) -> Iterator[Row]:
         """Yield the samples at some positions; in place of a bad one, nothing, or the next good one of this shard."""
         indices, sample_keys = self._drawn(epoch, np.arange(start, stop))
-        for place, (index, key) in enumerate(zip(indices.tolist(), sample_keys, strict=True)):
-            try:
-                yield self.sample(index, key)
-            except SampleError as error:
-                self.ledger.record(error)
-                if self.replaces:
-                    yield self._substitute(epoch, start + place)
+        for place, row in enumerate(self.samples(indices, sample_keys)):
+            if isinstance(row, Row):
+                yield row
+                continue
+            self.ledger.record(int(indices[place]), row)
+            if self.replaces:
+                yield self._substitute(epoch, start + place)
 
     def _substitute(self, epoch: int, position: int) -> Row:
         for ahead in range(1, len(self.order)):
             indices, sample_keys = self._drawn(epoch, [(position + ahead) % len(self.order)])
-            try:
-                return self.sample(int(indices[0]), sample_keys[0])
-            except SampleError as error:
-                self.ledger.record(error)
+            (row,) = self.samples(indices, sample_keys)
+            if isinstance(row, Row):
+                return row
+            self.ledger.record(int(indices[0]), row)
         raise TooManyErrorsError(f"all {len(self.order)} samples are bad; the last: {self.ledger.rows[-1]}")
 
     def _drawn(self, epoch: int, positions: ArrayLike) -> tuple[Indices, keys.Key]:
@@ -162,32 +184,60 @@ class Stages:
             indices = self.members[indices]
         return indices, keys.fold_in(self.augment_key, epoch, indices)
 
-    def _decoded(self, index: int) -> tuple[Image, Sample]:
-        if self.pixel_cache is not None and (image := self.pixel_cache.get(index)) is not None:
-            return image, self.source.peek(index)
-        sample = self.source.read(index)
-        image = self._decode(sample)
-        if self.pixel_cache is not None:
-            image = resize(image, self.pixel_cache.shape[:2], self.interpolation)
-            self.pixel_cache.put(index, image)
-        return image, sample
-
-    def _decode(self, sample: Sample) -> Image:
-        if sample.encoded is None:
-            assert sample.pixels is not None  # noqa: S101  # a sample holds one or the other
-            return with_channels(sample.pixels, CHANNELS[self.decoder.color_mode])
+    def _taken(self, index: int) -> Taken | SampleError:
+        """Read a sample, and its header; its pixels where they need no decoding."""
         try:
-            return self.decoder(sample.encoded)
+            if self.pixel_cache is not None and (image := self.pixel_cache.get(index)) is not None:
+                return Taken(self.source.peek(index), None, image)
+            sample = self.source.read(index)
+            if sample.encoded is None:
+                assert sample.pixels is not None  # noqa: S101  # a sample holds one or the other
+                return Taken(sample, None, with_channels(sample.pixels, CHANNELS[self.decoder.color_mode]))
+            header = self.decoder.header(sample.encoded)
+            if self.pixel_cache is None:
+                return Taken(sample, header, None)
+            image = resize(self.decoder(sample.encoded, header), self.pixel_cache.shape[:2], self.interpolation)
+            self.pixel_cache.put(index, image)
+            return Taken(sample, None, image)
+        except SampleError as error:
+            return error
         except ValueError as error:
-            raise DecodeError(sample.key, str(error)) from None
+            return DecodeError(sample.key, str(error))
 
-    def _augmented(self, image: Image, sample: Sample, key: keys.Key) -> Image:
-        if self.augment is None:
+    def _params(self, sample_keys: keys.Key, sizes: Sequence[tuple[int, int]]) -> Params | None:
+        return None if self.plan is None or not sizes else self.plan.draw(sample_keys, sizes)
+
+    def _finished(self, item: Taken, params: Params | None, row: int) -> Row:
+        image = self._pixels(item, params, row)
+        if self.image_size is not None:
+            image = resize(image, self.image_size, self.interpolation)
+        return Row(image, self._label(item.sample), item.sample.key)
+
+    def _pixels(self, item: Taken, params: Params | None, row: int) -> Image:
+        window = None
+        image = item.image
+        if image is None:
+            image, window = self._decoded(item, params, row)
+        if self.plan is None or params is None:
             return image
         try:
-            return self.augment(image, key)
+            return self.plan.apply(image, params, row, window)
         except TransformError as error:
-            raise AugmentationError(sample.key, f"{error} (on an image of shape {image.shape})") from error
+            raise AugmentationError(item.sample.key, f"{error} (on an image of {item.size})") from error
+
+    def _decoded(self, item: Taken, params: Params | None, row: int) -> tuple[Image, Window | None]:
+        """Decode a sample: only the part that its augmentation needs, where the format allows it."""
+        encoded, header = item.sample.encoded, item.header
+        assert encoded is not None  # noqa: S101  # for the type checker: there are no pixels
+        assert header is not None  # noqa: S101
+        try:
+            if self.plan is not None and params is not None and header.format == "jpeg" and header.orientation == 1:
+                window = self.plan.window(params, row)
+                if window is not None:
+                    return self.decoder.window(encoded, window.scaled(window.ratio), window.ratio), window
+            return self.decoder(encoded, header), None
+        except ValueError as error:
+            raise DecodeError(item.sample.key, str(error)) from None
 
     def _stacked(self, rows: Sequence[Row]) -> NDArray[Any]:
         shape, dtype = self.image_spec
@@ -211,7 +261,7 @@ class Stages:
 
     def _label(self, sample: Sample) -> int:
         if self.label_mode is not None and not 0 <= sample.label < len(self.source.class_names):
-            described = "no label" if sample.label < 0 else f"the label {sample.label}"
+            described = "no label" if sample.label == NO_LABEL else f"the label {sample.label}"
             raise ReadError(sample.key, f"has {described}, but there are {len(self.source.class_names)} classes")
         return sample.label
 

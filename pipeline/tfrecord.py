@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import google_crc32c
 import numpy as np
@@ -101,11 +101,15 @@ def load_index(shard: Path) -> Index:
     Raises:
         RecordError: there is no fitting index, and the file is damaged.
     """
+    stored = index_path(shard)
     try:
-        index: Index = np.load(index_path(shard), allow_pickle=False)
-    except (OSError, ValueError):
-        return build_index(shard)
-    return index if _fits(index, shard.stat().st_size) else build_index(shard)
+        status = shard.stat()
+        index = np.load(stored, allow_pickle=False)
+        if stored.stat().st_mtime_ns >= status.st_mtime_ns and _fits(index, status.st_size):
+            return cast(Index, index)
+    except Exception:  # noqa: S110  # a damaged file makes np.load raise nearly anything; a new index is as good
+        pass
+    return build_index(shard)
 
 
 def read_record(descriptor: int, offset: int, length: int) -> bytes:
@@ -196,8 +200,8 @@ def _read_length(file: BinaryIO, record: int, start: int, size: int) -> int:
     return int(length)
 
 
-def _fits(index: Index, size: int) -> bool:
-    if index.ndim != 2 or index.shape[1] != 2 or index.dtype != np.int64:
+def _fits(index: Any, size: int) -> bool:
+    if not isinstance(index, np.ndarray) or index.ndim != 2 or index.shape[1] != 2 or index.dtype != np.int64:
         return False
     ends = index.sum(axis=1) + _CHECKSUM.size
     starts = index[:, 0] - _HEAD

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import SourceError
-from pipeline.sources.arrays import ArraySource
+from pipeline.sources.arrays import ArraySource as ArraySource
 from pipeline.sources.base import Sample as Sample
 from pipeline.sources.base import Source as Source
 from pipeline.sources.folder import FolderSource

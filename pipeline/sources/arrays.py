@@ -55,7 +55,8 @@ class ArraySource:
     @cached_property
     def fingerprint(self) -> str:
         """Made of every pixel and label."""
-        pixels = (hashlib.sha256(np.asarray(image).tobytes()).hexdigest() for image in self._images)
+        images = map(np.asarray, self._images)
+        pixels = ((image.shape, image.dtype.str, hashlib.sha256(image.tobytes()).hexdigest()) for image in images)
         return digest(("arrays", self.class_names, self._labels.tolist(), *pixels))
 
     def labels(self) -> Labels:
@@ -67,8 +68,10 @@ class ArraySource:
         return Sample(str(index), int(self._labels[index]))
 
     def read(self, index: int) -> Sample:
-        """Copy one image out of the array; a grey one becomes [H, W, 1]."""
+        """Copy one image out of the array: uint8 or float32; a grey one becomes [H, W, 1]."""
         image = np.array(self._images[index])
+        if image.dtype != np.uint8:
+            image = image.astype(np.float32, copy=False)  # OpenCV knows no other floating-point images
         return Sample(str(index), int(self._labels[index]), pixels=image if image.ndim == 3 else image[..., np.newaxis])
 
 
@@ -87,6 +90,8 @@ def _integer_labels(labels: ArrayLike | None, count: int) -> Labels:
     if labels is None:
         return np.zeros(count, np.int64)
     array = np.asarray(labels)
+    if not np.issubdtype(array.dtype, np.number) and array.dtype != np.bool_:
+        raise SourceError(f"labels must be integers from 0 on, or one-hot rows; got {array.dtype}: number the classes")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2:

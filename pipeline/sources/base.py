@@ -13,6 +13,9 @@ from augment.transform import Image
 
 Labels = NDArray[np.int64]
 
+NO_LABEL = -(2**63)
+"""Stands for the label of a sample that has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -21,7 +24,7 @@ class Sample:
     Attributes:
         key: names the sample in its dataset: the path relative to the root, with "/" between its parts. Bytes that are
             no UTF-8 stand as surrogate escapes (`os.fsencode` gives the bytes back).
-        label: the class, 0-based.
+        label: the class, 0-based; `NO_LABEL` where the source has none.
         encoded: the bytes of the image file; None where the source holds pixels.
         pixels: [H, W, C]; None where the source holds encoded images.
     """

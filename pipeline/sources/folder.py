@@ -50,7 +50,9 @@ class FolderSource:
         self._files = [
             file
             for label, name in enumerate(self.class_names)
-            for file in sorted(self._files_below(root / name, name, label, ()), key=lambda file: file.key)
+            for file in sorted(
+                self._files_below(root / name, name, label, (os.path.realpath(root),)), key=lambda file: file.key
+            )
         ]
         if not self._files:
             raise SourceError(

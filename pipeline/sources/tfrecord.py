@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from pipeline import tfrecord
-from pipeline.errors import ReadError, SourceError
-from pipeline.sources.base import Labels, Sample, digest
+from pipeline.errors import OptionError, ReadError, SourceError
+from pipeline.sources.base import NO_LABEL, Labels, Sample, digest
 
 MANIFEST = "dataset.json"
 """The file that describes a converted dataset; it is written last."""
@@ -35,8 +35,9 @@ class TFRecordSource:
 
     Args:
         shards: the files.
-        class_names: the classes in the order of their labels. By default what the dataset's manifest says; without a
-            manifest all records are read once to find them.
+        class_names: the classes in the order of their labels. A record whose own class name is among them gets that
+            label; any other keeps its number. By default what the dataset's manifest says; without a manifest all
+            records are read once to find them.
         label_offset: subtracted from the stored labels: 1 where the classes are counted from 1.
 
     Raises:
@@ -48,9 +49,11 @@ class TFRecordSource:
         self.passed_over: Counter[str] = Counter()
         self._label_offset = label_offset
         self._given_names = tuple(class_names) if class_names is not None else None
+        self._given_labels = {name: label for label, name in enumerate(self._given_names or ())}
         indices = [_index_of(shard) for shard in self.shards]
         self._spans = np.concatenate([np.zeros((0, 2), np.int64), *indices])
         self._first = np.cumsum([0, *map(len, indices)])
+        self._kept = np.arange(len(self._spans))
         if not len(self._spans):
             raise SourceError(f"there is no record in {', '.join(map(str, self.shards)) or 'an empty list of files'}")
 
@@ -69,10 +72,14 @@ class TFRecordSource:
             raise SourceError(
                 f"{root} lacks {', '.join(missing)}, which its {MANIFEST} lists; `caudal verify` says more"
             )
-        return cls(shards, class_names if class_names is not None else manifest["class_names"], label_offset)
+        stored = manifest["class_names"]
+        source = cls(shards, class_names if class_names is not None else stored, label_offset)
+        if class_names is not None:
+            source._restrict(stored, root)
+        return source
 
     def __len__(self) -> int:
-        return len(self._spans)
+        return len(self._kept)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -82,7 +89,7 @@ class TFRecordSource:
     @property
     def nbytes(self) -> int:
         """The bytes of all records."""
-        return int(self._spans[:, 1].sum())
+        return int(self._spans[self._kept, 1].sum())
 
     @cached_property
     def fingerprint(self) -> str:
@@ -91,7 +98,7 @@ class TFRecordSource:
         return digest(("tfrecord", self._given_names, self._label_offset, *status))
 
     def labels(self) -> Labels:
-        """Give the class of every sample, int64 [N]; -1 where a record has none. Reads all records once."""
+        """Give the class of every sample, int64 [N], `NO_LABEL` where a record has none. Reads all once."""
         return self._scan.labels
 
     def peek(self, index: int) -> Sample:
@@ -112,7 +119,7 @@ class TFRecordSource:
         shard, record = self._place(index)
         place = f"{shard.name}#{record}"
         try:
-            example = self._example(index, shard)
+            example = self._example(index)
         except OSError as error:
             raise ReadError(place, f"cannot be read: {error.strerror}") from None
         except ValueError as error:
@@ -121,49 +128,70 @@ class TFRecordSource:
         if not encoded:
             raise ReadError(place, f"the example has no {tfrecord.ENCODED}; it has {sorted(example.features.feature)}")
         name = tfrecord.bytes_feature(example, tfrecord.FILENAME)
-        return Sample(name.decode("utf-8", "surrogateescape") if name else place, self._label(example), encoded)
+        return Sample(_text(name) if name else place, self._label(example), encoded)
 
     @cached_property
     def _scan(self) -> _Scan:
-        labels = np.full(len(self), -1, np.int64)
+        labels = np.full(len(self), NO_LABEL, np.int64)
         names: dict[int, str] = {}
         for index in range(len(self)):
             try:
-                example = self._example(index, self._place(index)[0])
+                example = self._example(index)
             except (OSError, ValueError):
                 continue  # reading the sample itself will say so
             labels[index] = label = self._label(example)
             name = tfrecord.bytes_feature(example, tfrecord.CLASS_NAME)
             if name is not None:
-                names.setdefault(label, name.decode("utf-8", "surrogateescape"))
-        count = int(labels.max()) + 1
+                names.setdefault(label, _text(name))
+        count = max(int(labels.max()) + 1, 0)
         if count > _MAX_CLASSES:
             raise SourceError(
                 f"the records' labels go up to {count - 1}: give class_names to say which classes there are"
             )
         return _Scan(labels, tuple(names.get(label, str(label)) for label in range(count)))
 
-    def _example(self, index: int, shard: Path) -> Any:
-        offset, length = self._spans[index].tolist()
-        with open(shard, "rb") as file:
+    def _example(self, index: int) -> Any:
+        offset, length = self._spans[self._kept[index]].tolist()
+        with open(self._place(index)[0], "rb") as file:
             return tfrecord.parse_example(tfrecord.read_record(file.fileno(), offset, length))
 
     def _label(self, example: Any) -> int:
+        name = tfrecord.bytes_feature(example, tfrecord.CLASS_NAME)
+        if name is not None and (given := self._given_labels.get(_text(name))) is not None:
+            return given
         label = tfrecord.int_feature(example, tfrecord.LABEL)
-        return -1 if label is None else label - self._label_offset
+        return NO_LABEL if label is None else label - self._label_offset
+
+    def _restrict(self, stored: Sequence[str], root: Path) -> None:
+        """Keep only the records of the classes that were asked for."""
+        if unknown := sorted(self._given_labels.keys() - set(stored)):
+            raise OptionError(f"class_names asks for {unknown}, but {root} has the classes {list(stored)}")
+        if self._given_labels.keys() != set(stored):
+            names = [
+                _text(tfrecord.bytes_feature(self._example(index), tfrecord.CLASS_NAME) or b"")
+                for index in range(len(self))
+            ]
+            self._kept = np.flatnonzero([name in self._given_labels for name in names])
 
     def _place(self, index: int) -> tuple[Path, int]:
-        number = int(np.searchsorted(self._first, index, side="right")) - 1
-        return self.shards[number], index - int(self._first[number])
+        record = int(self._kept[index])
+        number = int(np.searchsorted(self._first, record, side="right")) - 1
+        return self.shards[number], record - int(self._first[number])
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def shards_in(root: Path) -> list[Path]:
     """List the TFRecord files in a directory: those that are named `*.tfrecord*`, `*.tfrec*` or `*-00000-of-00010`."""
     return sorted(
-        path
-        for pattern in ("*.tfrec*", "*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9]")
-        for path in root.glob(pattern)
-        if path.is_file() and not path.name.startswith(".")
+        {
+            path
+            for pattern in ("*.tfrec*", "*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9]")
+            for path in root.glob(pattern)
+            if path.is_file() and not path.name.startswith(".") and path.suffix not in (".npy", ".json")
+        }
     )
 
 

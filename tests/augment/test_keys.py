@@ -101,7 +101,9 @@ def test_generators_are_reproducible() -> None:
 
 def test_the_global_generators_are_neither_read_nor_seeded() -> None:
     """`random` and `numpy.random` stand where they stood, and what they hold changes no key."""
-    before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002  # the global state is the subject
+    random.seed(97531)
+    np.random.seed(97531)  # noqa: NPY002  # the global state is the subject
+    before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
     key = keys.fold_in(keys.root(5), "augment", 1)
     drawn = keys.generator(key).random(), keys.python_random(key).random()
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002

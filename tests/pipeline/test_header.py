@@ -144,6 +144,23 @@ def test_an_image_inside_the_metadata_is_not_taken_for_the_image(picture: Make, 
     assert (header.height, header.width) == (20, 30)
 
 
+def test_segments_may_stand_in_any_order_before_the_pixels(picture: Make, encode: Make) -> None:
+    """Huffman tables, whose marker lies among those of the frames, do not pass for a frame."""
+    import tensorflow as tf
+
+    image = encode(picture(0, 20, 30), ".jpg")
+    segments, position = [], 2
+    while image[position + 1] != 0xDA:
+        end = position + 2 + struct.unpack_from(">H", image, position + 2)[0]
+        segments.append(image[position:end])
+        position = end
+    segments.sort(key=lambda segment: segment[1] != 0xC4)  # the tables first
+    assert segments[0][1] == 0xC4
+    reordered = image[:2] + b"".join(segments) + image[position:]
+    assert tf.io.decode_jpeg(reordered).shape == (20, 30, 3)
+    assert read_header(reordered) == read_header(image) == Header("jpeg", 20, 30)
+
+
 def test_rubbish_and_fill_bytes_between_segments_are_passed_over(picture: Make, encode: Make) -> None:
     """What a JPEG decoder passes over, the header's reader passes over, and the decoder agrees."""
     import tensorflow as tf

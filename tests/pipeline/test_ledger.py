@@ -12,8 +12,8 @@ def test_a_bad_sample_is_written_down_once() -> None:
     """Sample, stage and reason stand in a row, however many epochs meet the sample."""
     ledger = Ledger("skip", None, 10)
     for _ in range(3):
-        ledger.record(DecodeError("a/1.jpg", "damaged"))
-        ledger.record(ReadError("b/2.jpg", "gone"))
+        ledger.record(0, DecodeError("a/1.jpg", "damaged"))
+        ledger.record(1, ReadError("b/2.jpg", "gone"))
     assert ledger.rows == (LedgerRow("a/1.jpg", "decode", "damaged"), LedgerRow("b/2.jpg", "read", "gone"))
 
 
@@ -21,7 +21,7 @@ def test_under_raise_the_error_itself_comes_and_is_written_down() -> None:
     """The first bad sample ends it, and stands in the ledger as well."""
     ledger, error = Ledger("raise", None, 10), DecodeError("a/1.jpg", "damaged")
     with pytest.raises(DecodeError, match=r"^a/1\.jpg: damaged$") as caught:
-        ledger.record(error)
+        ledger.record(0, error)
     assert caught.value is error
     assert ledger.rows == (LedgerRow("a/1.jpg", "decode", "damaged"),)
 
@@ -31,9 +31,9 @@ def test_as_many_as_allowed_are_borne_and_one_more_is_not(max_errors: float, bor
     """An integer counts bad samples, a float is their share of all; the error says both and shows the last."""
     ledger = Ledger("skip", max_errors, 20)
     for number in range(borne):
-        ledger.record(DecodeError(f"{number}.jpg", "damaged"))
+        ledger.record(number, DecodeError(f"{number}.jpg", "damaged"))
     with pytest.raises(TooManyErrorsError) as caught:
-        ledger.record(DecodeError("last.jpg", "damaged"))
+        ledger.record(99, DecodeError("last.jpg", "damaged"))
     assert str(caught.value) == (
         f"{borne + 1} of 20 samples are bad, more than max_errors={max_errors}; the last: last.jpg: damaged"
     )
@@ -43,7 +43,7 @@ def test_the_same_sample_again_does_not_count_again() -> None:
     """A bad sample that comes in every epoch never exceeds the bound by itself."""
     ledger = Ledger("replace", 1, 10)
     for _ in range(5):
-        ledger.record(DecodeError("a.jpg", "damaged"))
+        ledger.record(7, DecodeError("a.jpg", "damaged"))
     assert len(ledger.rows) == 1
 
 
@@ -51,5 +51,6 @@ def test_many_threads_lose_no_row() -> None:
     """1,000 bad samples from eight threads are 1,000 rows."""
     ledger = Ledger("skip", None, 1_000)
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda number: ledger.record(ReadError(str(number % 1_000), "gone")), range(4_000)))
+        bad = [(number % 1_000, ReadError(str(number), "gone")) for number in range(4_000)]
+        list(threads.map(lambda row: ledger.record(*row), bad))
     assert len(ledger.rows) == 1_000

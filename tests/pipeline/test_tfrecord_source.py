@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipeline import tfrecord
 from pipeline.errors import ReadError, SourceError
 from pipeline.sources import open_source
+from pipeline.sources.base import NO_LABEL
 
 Make = Callable[..., Any]
 
@@ -240,10 +241,10 @@ def test_a_record_that_is_no_example_is_a_bad_sample(tmp_path: Path) -> None:
 
 
 def test_labels_are_optional(tmp_path: Path) -> None:
-    """Records without labels are samples with label -1 and no classes, and damaged ones too until they are read."""
+    """Records without labels are samples without one, of no classes."""
     path = write_foreign(tmp_path / "x.tfrecord", {"image/encoded": b"a"}, {"image/encoded": b"b"})
     source = open_source(path)
-    assert source.labels().tolist() == [-1, -1]
+    assert source.labels().tolist() == [NO_LABEL, NO_LABEL]
     assert source.class_names == ()
     assert source.read(1).encoded == b"b"
 
@@ -301,7 +302,7 @@ def test_the_fingerprint_changes_with_the_files_and_the_options(converted: Path)
     """A shard that was rewritten, other class names and another label offset make another dataset."""
     seen = [
         open_source(converted).fingerprint,
-        open_source(converted, class_names=["x", "y"]).fingerprint,
+        open_source(converted, class_names=open_source(converted).class_names[::-1]).fingerprint,
         open_source(converted, label_offset=1).fingerprint,
     ]
     assert open_source(converted).fingerprint == seen[0]

@@ -5,7 +5,7 @@ from itertools import repeat
 
 import numpy as np
 
-from pipeline.throughput import compare, images_per_second
+from pipeline.throughput import compare, measure
 
 BATCH = (np.zeros((4, 2, 2, 3), np.uint8), np.zeros(4))
 
@@ -13,9 +13,9 @@ BATCH = (np.zeros((4, 2, 2, 3), np.uint8), np.zeros(4))
 def test_contenders_take_turns_and_the_first_pass_does_not_count() -> None:
     """Each contender is started once a round and once to warm up, in turns; only the rounds are reported."""
     started: list[str] = []
-    rates = compare({"a": lambda: [BATCH] * 2, "b": lambda: [BATCH] * 2}, steps=2, rounds=3, progress=started.append)
+    passes = compare({"a": lambda: [BATCH] * 2, "b": lambda: [BATCH] * 2}, steps=2, rounds=3, progress=started.append)
     assert started == ["a", "b"] * 4
-    assert {name: len(measured) for name, measured in rates.items()} == {"a": 3, "b": 3}
+    assert {name: len(measured) for name, measured in passes.items()} == {"a": 3, "b": 3}
 
 
 def test_every_batch_of_a_pass_is_consumed_and_no_more() -> None:
@@ -27,5 +27,5 @@ def test_every_batch_of_a_pass_is_consumed_and_no_more() -> None:
             consumed.append(len(batch[0]))
             yield batch
 
-    assert images_per_second(endless(), 5) > 0
+    assert measure(endless(), 5).images_per_second > 0
     assert consumed == [4] * 5

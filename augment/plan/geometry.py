@@ -1,0 +1,276 @@
+"""Running geometry: the fewest samplings of pixels that give what the transforms one by one would.
+
+Steps that only reorder pixels are array operations, bit for bit. One step that samples runs by itself. Where several
+sample, they become one warp from the image to the last frame, so that pixels are interpolated once; what a frame
+between them cropped away is covered by the fill that the next step would have found there.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from augment.plan import kernels
+from augment.plan.lowered import Border, Floats, Integers, Steps
+from augment.transform import Image
+
+Choice = NDArray[np.bool_]
+"""Which samples something is true of, [N]."""
+
+
+class Step(NamedTuple):
+    """One step of one sample; see `Steps`.
+
+    Attributes:
+        exact: whether it only reorders pixels.
+        inside: whether it shows nothing outside its input frame.
+        whole: whether it shows its input frame from edge to edge.
+    """
+
+    to_input: Floats
+    size: kernels.Size
+    interpolation: int
+    border: Border
+    fill: float | Sequence[float]
+    exact: bool
+    inside: bool
+    whole: bool
+
+
+class Moves:
+    """The steps of a batch, with what is known of each once the sizes of its inputs are.
+
+    Args:
+        steps: of a batch.
+        height: int64 [N], of the frames that come to it.
+        width: int64 [N].
+    """
+
+    def __init__(self, steps: Steps, height: Integers, width: Integers) -> None:
+        self.steps = steps
+        (a, b), (c, d) = np.abs(steps.to_input[:, :2, :2]).transpose(1, 2, 0)
+        shift = steps.to_input[:, :2, 2]
+        affine = (steps.to_input[:, 2] == (0, 0, 1)).all(axis=1)
+        upright, turned = (a == 1) & (d == 1) & (b == 0) & (c == 0), (b == 1) & (c == 1) & (a == 0) & (d == 0)
+        self.exact = affine & (upright | turned) & (shift == np.rint(shift)).all(axis=1)
+        corners = (
+            np.stack([_CORNERS[:, 0] * steps.width[:, None], _CORNERS[:, 1] * steps.height[:, None]], axis=1) - 0.5
+        )
+        places = steps.to_input[:, :, :2] @ corners + steps.to_input[:, :, 2:]
+        edges = np.sort(places[:, :2] / places[:, 2:], axis=2) + 0.5  # [N, 2, 4], from 0 to the frame's side
+        sides = np.stack([width, height], axis=1)[:, :, None]
+        # Only a frame that the horizon does not cut lies between its corners.
+        is_cut = (places[:, 2] <= 0).any(axis=1)
+        self.inside: Choice = np.all((edges > -_SLACK) & (edges < sides + _SLACK), axis=(1, 2)) & ~is_cut
+        self.whole: Choice = np.all(np.abs(edges - sides * (0, 0, 1, 1)) < _SLACK, axis=(1, 2))
+
+    def of(self, row: int, *, mask: bool = False) -> Step:
+        """Take out one sample's step, for its image or its mask."""
+        steps = self.steps
+        interpolation = steps.mask_interpolation if mask else steps.interpolation
+        return Step(
+            steps.to_input[row],
+            (int(steps.height[row]), int(steps.width[row])),
+            interpolation if isinstance(interpolation, int) else int(interpolation[row]),
+            steps.border,
+            steps.border.fill_mask if mask else steps.border.fill,
+            bool(self.exact[row]),
+            bool(self.inside[row]),
+            bool(self.whole[row]),
+        )
+
+
+_CORNERS = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
+_SLACK = 1e-6  # pixels
+
+
+def run(image: Image, steps: list[Step]) -> Image:
+    """Run the steps of one sample.
+
+    Args:
+        image: [H, W, C], uint8 or float32; it is not written to.
+        steps: in order.
+
+    Returns:
+        [H', W', C] of the last frame; a view of the image where nothing but crops was done.
+    """
+    if sum(not step.exact for step in steps) < 2:
+        return _one_by_one(image, steps)
+    for group in _groups(steps):
+        image = _fused(image, group) if sum(not step.exact for step in group) > 1 else _one_by_one(image, group)
+    return image
+
+
+def prefix_window(steps: list[Step], size: kernels.Size) -> tuple[tuple[int, int, int, int], int]:
+    """Find the window of the image that leading crops leave.
+
+    Args:
+        steps: of one sample, in order.
+        size: of the image.
+
+    Returns:
+        (top, left, height, width), and how many steps it stands for.
+    """
+    top, left, (height, width) = 0, 0, size
+    for count, step in enumerate(steps):
+        if not _is_crop(step):
+            return (top, left, height, width), count
+        matrix = step.to_input
+        left, top, (height, width) = left + int(matrix[0, 2]), top + int(matrix[1, 2]), step.size
+    return (top, left, height, width), len(steps)
+
+
+def finest(steps: list[Step]) -> float:
+    """Give the input pixels for each output pixel of some steps, along the axis where there are fewest.
+
+    1 where that is no reason to decode more coarsely: for steps that are none or show perspective, which has no one
+    number, and for averages over areas, which see every pixel.
+    """
+    matrix = composed(steps)
+    if matrix[2, 0] or matrix[2, 1] or any(step.interpolation == cv2.INTER_AREA for step in steps if not step.exact):
+        return 1.0
+    return float(np.sqrt((matrix[:2, :2] ** 2).sum(axis=0)).min())
+
+
+def composed(steps: list[Step]) -> Floats:
+    """Multiply the steps' matrices: from the last frame to the image."""
+    matrix = np.eye(3)
+    for step in steps:
+        matrix = matrix @ step.to_input
+    return matrix
+
+
+def _one_by_one(image: Image, steps: list[Step]) -> Image:
+    for step in steps:
+        if step.exact:
+            image = kernels.rearrange(image, step.to_input, step.size, step.border, step.fill)
+        else:
+            image = kernels.resample(image, step.to_input, step.size, step.interpolation, step.border, step.fill)
+    return image
+
+
+def _fused(image: Image, steps: list[Step]) -> Image:
+    (top, left, height, width), cropped = prefix_window(steps, image.shape[:2])
+    image, steps = image[top : top + height, left : left + width], steps[cropped:]
+    steps, pads = _without_pads_behind(steps)
+    interpolation = next(step.interpolation for step in steps if not step.exact)
+    outward = [place for place, step in enumerate(steps) if not step.inside]
+    border, fill = _AT_EDGES, _AT_EDGES.fill
+    if outward and _border_is_in_place(steps[: outward[0]], steps[outward[0]], steps[outward[0] + 1 :]):
+        outermost = steps[outward.pop(0)]
+        border, fill = outermost.border, outermost.fill
+    warped = kernels.resample(image, composed(steps), steps[-1].size, interpolation, border, fill)
+    if outward:
+        edge = np.zeros(steps[-1].size, np.uint8)
+        for place in outward:
+            frame = steps[place - 1].size if place else image.shape[:2]
+            kernels.cover_outside(warped, edge, composed(steps[place:]), frame, steps[place].fill)
+        _trace_back(image, steps, warped, edge, interpolation)
+    return _one_by_one(warped, pads)
+
+
+def _trace_back(image: Image, steps: list[Step], warped: Image, edge: Image, interpolation: int) -> None:
+    """Set the marked pixels of the last frame, in place, to what the steps mix there of the image and their fills."""
+    at = cv2.findNonZero(edge)
+    if at is None:
+        return
+    places, border = at[:, 0].T.astype(np.float64), _AT_EDGES
+    mixed, rest = np.zeros((len(at), image.shape[2])), np.ones((len(at), 1))
+    sizes = [image.shape[:2], *(step.size for step in steps[:-1])]
+    for step, (height, width) in zip(reversed(steps), reversed(sizes), strict=True):
+        places = _carried(step.to_input, places)
+        sides = np.array([[width], [height]])
+        if not step.inside and step.border.mode != cv2.BORDER_CONSTANT:
+            border = step.border  # it stands around the image, all of which the steps before show
+        if border is not _AT_EDGES:
+            continue
+        if not step.inside:
+            within = np.minimum(places + 1, sides - places)
+            within = within >= 0.5 if kernels.of_warps(interpolation) == cv2.INTER_NEAREST else np.clip(within, 0, 1)
+            weight = within.prod(axis=0)[:, None]
+            mixed += rest * (1 - weight) * kernels.scalar(step.fill, image.shape[2])
+            rest = rest * weight
+        places = np.minimum(np.maximum(places, 0), sides - 1)
+    mixed += rest * kernels.fetch(image, places, interpolation, border)
+    warped[at[:, 0, 1], at[:, 0, 0]] = kernels.as_pixels(mixed, warped.dtype)
+
+
+def _carried(matrix: Floats, places: Floats) -> Floats:
+    """Map places [2, K] by a matrix [3, 3]."""
+    if matrix[2, 0] == 0 == matrix[2, 1] and matrix[2, 2] == 1:
+        return matrix[:2, :2] @ places + matrix[:2, 2:]
+    carried = matrix[:, :2] @ places + matrix[:, 2:]
+    with np.errstate(divide="ignore", invalid="ignore"):  # on a horizon
+        return np.asarray(np.nan_to_num(carried[:2] / carried[2]))
+
+
+def _without_pads_behind(steps: list[Step]) -> tuple[list[Step], list[Step]]:
+    """Part off what begins with a pad behind the last step that samples: a pad's edge is hard, and it is cheap."""
+    last = max(place for place, step in enumerate(steps) if not step.exact)
+    first_pad = next(
+        (place for place in range(last, len(steps)) if steps[place].exact and not steps[place].inside), None
+    )
+    return (steps, []) if first_pad is None else (steps[:first_pad], steps[first_pad:])
+
+
+_AT_EDGES = Border(cv2.BORDER_REPLICATE)
+"""What a resize finds outside its input."""
+
+_WIDEST_EDGE = 1.5
+"""How many pixels wide the soft edge of the image may become; it is one pixel wide where each step runs by itself."""
+
+_MOST_OFF = 0.008
+"""How much softer or harder the edge may be, summed up around the frame and spread over all of it.
+
+Half of this, of the levels between image and fill, is the mean error: 0.4 for 100 levels. What is gained by
+interpolating photographs once is twice as much. At 224x224 images may shrink by any factor then; tracing the edge costs
+as much as the warp there, about 100 us.
+"""
+
+
+def _border_is_in_place(before: list[Step], step: Step, after: Sequence[Step]) -> bool:
+    """Tell whether the border of one warp from the image stands where that of one step among others would."""
+    if not all(other.whole for other in before):
+        return False
+    if step.border.mode != cv2.BORDER_CONSTANT:
+        # What repeats whole frames is the same at any scale; what looks at their outermost pixels is not.
+        return step.border.mode in (cv2.BORDER_REFLECT, cv2.BORDER_WRAP) or all(other.exact for other in before)
+    if step.exact and any(other.inside and not other.exact for other in after):
+        return False  # where a pad adds nothing to a side, the resize behind it repeats that side's pixels
+    if all(other.exact for other in before):
+        return True
+    # The edge of the image, as wide as one of its pixels, becomes so many pixels of the frame wide.
+    widths = 1 / np.abs(composed(before)[:2, :2]).sum(axis=1)
+    height, width = before[-1].size
+    off = np.abs(widths - 1).max() * (1 / height + 1 / width)
+    return bool(widths.max() <= _WIDEST_EDGE and off <= _MOST_OFF)
+
+
+def _groups(steps: list[Step]) -> list[list[Step]]:
+    """Part the steps where they cannot become one warp: another interpolation, or a border that is no plain fill."""
+    groups: list[list[Step]] = []
+    for step in steps:
+        group = groups[-1] if groups else []
+        sampling = {other.interpolation for other in group if not other.exact}
+        joins = (
+            group
+            and (step.exact or not sampling or sampling == {step.interpolation} != {cv2.INTER_AREA})
+            and (step.inside or step.border.mode == cv2.BORDER_CONSTANT or _joins_with_border(group, step))
+        )
+        if joins:
+            group.append(step)
+        else:
+            groups.append([step])
+    return groups
+
+
+def _joins_with_border(group: list[Step], step: Step) -> bool:
+    cropped = next((place for place, other in enumerate(group) if not _is_crop(other)), len(group))
+    return _border_is_in_place(group[cropped:], step, ())
+
+
+def _is_crop(step: Step) -> bool:
+    matrix = step.to_input
+    return bool(step.exact and step.inside and matrix[0, 0] == 1 == matrix[1, 1])

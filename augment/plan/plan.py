@@ -1,0 +1,370 @@
+"""The plan: an Albumentations pipeline compiled to a few kernels.
+
+`compile` reads the user's unmodified objects; `Plan.sample` draws the parameters of a whole batch at once;
+`Plan.apply` runs one sample's kernels; `Plan.reference` runs the original transforms one by one with the same
+parameters, and is what the kernels are tested against.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import groupby, pairwise, takewhile
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from augment import keys
+from augment.errors import TransformError
+from augment.plan import geometry, kernels, program
+from augment.plan.explain import explain
+from augment.plan.lowered import Columns, Fill, Geometry, Integers, NotLoweredError, Operation, Pointwise
+from augment.plan.program import Decisions, Leaf
+from augment.plan.targets import Targets
+from augment.transform import Image, KeyedTransform, composed
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What one leaf drew for a batch."""
+
+    columns: Columns
+    moves: Sequence[geometry.Moves] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Params:
+    """The drawn parameters of a batch of N samples.
+
+    Attributes:
+        sizes: (height, width) of the images.
+        decisions: which transforms each sample gets, and in which order.
+        drawn: for each leaf, by its place: its parameters, with which samples they belong to (None: to all).
+        keys: uint64 [N], for the transforms that run as they are.
+    """
+
+    sizes: list[kernels.Size]
+    decisions: Decisions
+    drawn: dict[int, list[tuple[NDArray[np.int64] | None, Drawn]]]
+    keys: keys.Key
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def leaves(self, row: int) -> list[int]:
+        """Give the places of the leaves that one sample gets, in order."""
+        active, order = self.decisions.active[row], self.decisions.order
+        return np.flatnonzero(active).tolist() if order is None else [place for place in order[row] if active[place]]
+
+    def of(self, place: int, row: int) -> tuple[Drawn, int]:
+        """Give what a leaf drew for a sample, and the row at which it stands there."""
+        for rows, drawn in self.drawn[place]:
+            if rows is None:
+                return drawn, row
+            at = int(np.searchsorted(rows, row))
+            if at < len(rows) and rows[at] == row:
+                return drawn, at
+        raise KeyError(
+            f"leaf {place} drew nothing for sample {row}"
+        )  # pragma: no cover  # every sample meets every leaf
+
+
+class Window(NamedTuple):
+    """The part of an image that a plan needs, and how finely it needs it.
+
+    Attributes:
+        top: of the part, in pixels of the whole image.
+        left: likewise.
+        height: likewise.
+        width: likewise.
+        finest: pixels of the image for each pixel of what is made of it, at the finest place: decoded at 1/2, 1/4 or
+            1/8 of its size, an image is still fine enough where this is at least 2, 4 or 8.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    finest: float
+
+    @property
+    def ratio(self) -> int:
+        """The largest of the JPEG decoder's divisors (1, 2, 4, 8) at which the image is still fine enough."""
+        return next(ratio for ratio in (8, 4, 2, 1) if ratio <= max(self.finest, 1))
+
+    def scaled(self, ratio: int) -> tuple[int, int, int, int]:
+        """Give the window (top, left, height, width) of the image at 1/ratio of its size that covers this one."""
+        top, left = self.top // ratio, self.left // ratio
+        return top, left, -(-(self.top + self.height) // ratio) - top, -(-(self.left + self.width) // ratio) - left
+
+
+class Plan:
+    """A compiled pipeline; safe to use from any number of threads.
+
+    Args:
+        transform: an Albumentations composition or transform, or a list of them.
+
+    Attributes:
+        transform: the composition, unmodified.
+        leaves: its transforms in order, with what became of each.
+
+    Raises:
+        TransformError: it is something else.
+    """
+
+    def __init__(self, transform: Any) -> None:
+        self.transform = composed(transform)
+        self._root = program.build(self.transform)
+        self.leaves = list(self._root.leaves())
+        starts = np.cumsum([0, *(leaf.draws for leaf in self.leaves)])
+        self._slices = [slice(*pair) for pair in pairwise(starts)]
+        self._draws = int(starts[-1])
+        self._kinds = [_kind(leaf) for leaf in self.leaves]
+
+    def sample(self, seed: int, epoch: int, indices: ArrayLike, shapes: Sequence[Sequence[int]]) -> Params:
+        """Draw the parameters of a batch.
+
+        Args:
+            seed: of the dataset.
+            epoch: from 0 on.
+            indices: int64 [N], the samples.
+            shapes: of the N images, (height, width) or (height, width, channels).
+        """
+        return self.draw(keys.fold_in(keys.root(seed), "augment", epoch, np.asarray(indices, np.int64)), shapes)
+
+    def draw(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Params:
+        """Draw the parameters of a batch from the samples' keys, uint64 [N]; see `sample`."""
+        decisions = program.decide(self._root, sample_keys)
+        uniforms = keys.uniform(sample_keys, "parameters", self._draws)
+        sizes = [(int(shape[0]), int(shape[1])) for shape in shapes]
+        height, width = np.array(sizes, np.int64).reshape(-1, 2).T.copy()
+        drawn: dict[int, list[tuple[NDArray[np.int64] | None, Drawn]]] = {}
+        for place, rows in self._meetings(decisions):
+            at = slice(None) if rows is None else rows
+            leaf = self.leaves[place]
+            if leaf.lowered is None:
+                continue
+            own = uniforms[at, self._slices[place]]
+            active = decisions.active[at, place]
+            drawn.setdefault(place, []).append((rows, _draw(leaf, own, height, width, at, active)))
+        return Params(sizes, decisions, drawn, sample_keys)
+
+    def window(self, params: Params, row: int) -> Window | None:
+        """Say which part of an image a sample needs: what the crops leave with which its pipeline begins.
+
+        Args:
+            params: of its batch.
+            row: its place in the batch.
+
+        Returns:
+            The window, or None where the whole image is needed as it is.
+        """
+        places = list(takewhile(lambda place: self.kind(place) is Geometry, params.leaves(row)))
+        steps = self.steps(params, row, places)
+        if not steps:
+            return None
+        window, cropped = geometry.prefix_window(steps, params.sizes[row])
+        return Window(*window, geometry.finest(steps[cropped:]))
+
+    def apply(self, image: Image, params: Params, row: int, window: Window | None = None) -> Image:
+        """Augment one image.
+
+        Args:
+            image: [H, W, C], of the size for which the parameters were drawn; it is not written to.
+            params: of its batch.
+            row: its place in the batch.
+            window: where `image` is only the part that `Plan.window` asked for: that, decoded at 1/`window.ratio`.
+
+        Returns:
+            [H', W', C']; it may be a view of `image`.
+
+        Raises:
+            TransformError: a transform failed on this image.
+        """
+        return self.run(image, params, row, params.leaves(row), window)
+
+    def reference(self, image: Image, params: Params, row: int) -> Image:
+        """Augment one image by the original transforms, one by one, with the same parameters; as `apply`."""
+        for place in params.leaves(row):
+            image = self._original(image, params, row, place)
+        return image
+
+    def explain(self) -> str:
+        """Say which transforms share a kernel, what is pushed down into the decoder, and what runs as it is and why."""
+        return explain(self._root)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the pipeline as Albumentations serialises it, or by its repr where it cannot be serialised."""
+        return KeyedTransform(self.transform).to_dict()
+
+    def _meetings(self, decisions: Decisions) -> Iterator[tuple[int, NDArray[np.int64] | None]]:
+        """Walk the leaves in the order in which the samples meet them, with the samples (None: all)."""
+        if decisions.order is None:
+            yield from ((place, None) for place in range(len(self.leaves)))
+            return
+        for column in decisions.order.T:
+            for place in np.unique(column).tolist():
+                yield place, np.flatnonzero(column == place)
+
+    def apply_to(self, data: dict[str, Any], params: Params, row: int) -> dict[str, Any]:
+        """Augment an image and what belongs to it.
+
+        Args:
+            data: "image", and any of "mask", "masks", "bboxes", "keypoints" and the label fields, as an `A.Compose`
+                takes them; boxes and keypoints need the `bbox_params` and `keypoint_params` of the compiled
+                `A.Compose`.
+            params: of its batch.
+            row: its place in the batch.
+
+        Returns:
+            The same names, augmented.
+
+        Raises:
+            TransformError: a transform failed on this sample.
+        """
+        return self._targets.apply(data, params, row)
+
+    def kind(self, place: int) -> type | None:
+        """Say what a leaf was lowered to: `Geometry`, `Pointwise`, `Fill`, or None where it runs as it is."""
+        return self._kinds[place]
+
+    def run(self, image: Image, params: Params, row: int, places: Sequence[int], window: Window | None = None) -> Image:
+        """Run some leaves of one sample, in order; as `apply`, which runs those that the sample drew."""
+        given = image
+        for kind, group in groupby(places, self.kind):
+            members = list(group)
+            if kind is Geometry:
+                steps = self.steps(params, row, members)
+                if steps is None:
+                    image = self._originals(image, params, row, members)
+                    continue
+                if window is not None:
+                    steps, window = _after(window, steps, params.sizes[row]), None
+                image = geometry.run(image, steps)
+            elif kind is Pointwise:
+                image = self._pointwise(image, params, row, members)
+            elif kind is Fill:
+                image = image.copy() if np.may_share_memory(image, given) else image
+                for place in members:
+                    self._fill(image, params, row, place)
+            else:
+                image = self._originals(image, params, row, members)
+        return image
+
+    def steps(
+        self, params: Params, row: int, places: Sequence[int], *, mask: bool = False
+    ) -> list[geometry.Step] | None:
+        """Collect the steps of neighbouring geometric leaves for one sample; None where one of them refuses it."""
+        steps = []
+        for place in places:
+            drawn, at = params.of(place, row)
+            steps += [moves.of(at, mask=mask) for moves in drawn.moves]
+        return None if any(step.to_input[0, 0] != step.to_input[0, 0] for step in steps) else steps  # NaN
+
+    def _pointwise(self, image: Image, params: Params, row: int, places: Sequence[int]) -> Image:
+        pending: list[Operation] = []
+        channels = image.shape[2]
+        for place in places:
+            lowered = self.leaves[place].lowered
+            assert isinstance(lowered, Pointwise)  # noqa: S101  # for the type checker: that is how they were grouped
+            drawn, at = params.of(place, row)
+            try:
+                if image.dtype != np.uint8 or (pending and self._yields_float(pending)):
+                    raise NotLoweredError("kernels are for uint8")
+                pending += lowered.operations(drawn.columns, at, channels)
+                channels = lowered.channels_after(channels)
+            except NotLoweredError:
+                image, pending = kernels.run(image, pending), []
+                image = self._original(image, params, row, place)
+                channels = image.shape[2]
+        return kernels.run(image, pending)
+
+    @staticmethod
+    def _yields_float(operations: Sequence[Operation]) -> bool:
+        last = operations[-1]
+        return isinstance(last, np.ndarray) and last.dtype != np.uint8
+
+    def _fill(self, image: Image, params: Params, row: int, place: int) -> None:
+        lowered = self.leaves[place].lowered
+        assert isinstance(lowered, Fill)  # noqa: S101  # for the type checker: that is how they were grouped
+        drawn, at = params.of(place, row)
+        kernels.cover(image, lowered.rectangles(drawn.columns, at), lowered.value)
+
+    def _originals(self, image: Image, params: Params, row: int, places: Sequence[int]) -> Image:
+        for place in places:
+            image = self._original(image, params, row, place)
+        return image
+
+    def _original(self, image: Image, params: Params, row: int, place: int) -> Image:
+        leaf = self.leaves[place]
+        if leaf.lowered is None or self._is_refused(params, row, place):
+            return self.keyed(params, row, place)({"image": image})["image"]  # type: ignore[no-any-return]
+        drawn, at = params.of(place, row)
+        base = leaf.transform.update_transform_params({}, {"image": image})
+        try:
+            arguments = leaf.lowered.original(drawn.columns, at, image)
+            return _three_dimensional(leaf.transform.apply(np.ascontiguousarray(image), **base | arguments))
+        except Exception as error:  # a transform may raise anything at all
+            raise TransformError(f"{type(error).__name__} in {type(leaf.transform).__name__}: {error}") from error
+
+    def _is_refused(self, params: Params, row: int, place: int) -> bool:
+        drawn, at = params.of(place, row)
+        return any(np.isnan(moves.steps.to_input[at, 0, 0]) for moves in drawn.moves)
+
+    def keyed(self, params: Params, row: int, place: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """Give a leaf's original transform with its key for one sample: it takes and gives Albumentations' targets."""
+        key = keys.fold_in(params.keys[row], "original", place)
+        return partial(self._keyed[place].apply_to, key=key, force_apply=True)
+
+    @cached_property
+    def _keyed(self) -> list[KeyedTransform]:
+        return [KeyedTransform(leaf.transform) for leaf in self.leaves]
+
+    @cached_property
+    def _targets(self) -> Targets:
+        return Targets(self)
+
+
+def _kind(leaf: Leaf) -> type | None:
+    return next((kind for kind in (Geometry, Pointwise, Fill) if isinstance(leaf.lowered, kind)), None)
+
+
+def _after(window: Window, steps: list[geometry.Step], size: kernels.Size) -> list[geometry.Step]:
+    """Give the steps that are left where an image has been decoded in part, and perhaps coarsely."""
+    (top, left, height, width), cropped = geometry.prefix_window(steps, size)
+    ratio, steps = window.ratio, steps[cropped:]
+    if ratio == 1:
+        return steps
+    decoded_top, decoded_left, *_ = window.scaled(ratio)
+    shift = [(start + 0.5) / ratio - 0.5 - decoded for start, decoded in ((left, decoded_left), (top, decoded_top))]
+    to_input = np.array([[1 / ratio, 0, shift[0]], [0, 1 / ratio, shift[1]], [0, 0, 1]])
+    sampling = next(step for step in steps if not step.exact)
+    return [sampling._replace(to_input=to_input, size=(height, width), inside=True, whole=True), *steps]
+
+
+def compile(transform: Any) -> Plan:  # noqa: A001  # `augment.compile` says what it does
+    """Compile an Albumentations pipeline; see `Plan`."""
+    return Plan(transform)
+
+
+def _draw(
+    leaf: Leaf, uniforms: NDArray[np.float64], height: Integers, width: Integers, at: Any, active: NDArray[np.bool_]
+) -> Drawn:
+    """Draw a leaf's parameters for the samples `at`, and move on to the sizes that it leaves (in place)."""
+    lowered = leaf.lowered
+    rows, columns = height[at].copy(), width[at].copy()  # what is drawn keeps them, and they change below
+    if isinstance(lowered, (Pointwise, Fill)):
+        return Drawn(lowered.sample(uniforms, rows, columns))
+    assert isinstance(lowered, Geometry)  # noqa: S101  # for the type checker: there are three kinds
+    drawn, steps = lowered.sample(uniforms, rows, columns)
+    moves = []
+    for step in steps:
+        moves.append(geometry.Moves(step, rows, columns))
+        rows, columns = step.height, step.width
+    height[at] = np.where(active, rows, height[at])
+    width[at] = np.where(active, columns, width[at])
+    return Drawn(drawn, moves)
+
+
+def _three_dimensional(image: Image) -> Image:
+    return image if image.ndim == 3 else image[..., np.newaxis]

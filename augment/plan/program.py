@@ -1,0 +1,221 @@
+"""The program: a composition of transforms as a tree, and which of them each sample gets, in which order.
+
+Albumentations decides anew at every image what to apply. Here the same decisions are drawn for a whole batch at once,
+with the probabilities and the rules of the compositions (version 2.0.8).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys
+from augment.plan.lowered import REGISTRY, Floats, Lowered, NotLoweredError
+
+Choice = NDArray[np.bool_]
+"""Which samples a part of the program is for, [N]."""
+
+
+@dataclass(eq=False)
+class Leaf:
+    """A transform of the program.
+
+    Attributes:
+        transform: the original; a whole composition where its rules are not known here.
+        lowered: what the compiler knows of it; None for a transform that runs as it is.
+        reason: why it runs as it is.
+        place: its number among the leaves.
+    """
+
+    transform: Any
+    lowered: Lowered | None
+    reason: str = ""
+    place: int = -1
+
+    @property
+    def draws(self) -> int:
+        """The uniform numbers that its parameters need."""
+        return self.lowered.draws if self.lowered else 0
+
+
+@dataclass(eq=False)
+class Node:
+    """A composition of the program.
+
+    Attributes:
+        kind: "all" (Compose, Sequential), "one" (OneOf), "some" (SomeOf) or "shuffled" (RandomOrder).
+        p: the probability that any of it is applied.
+        children: the parts.
+        count: of "some" and "shuffled": how many parts are chosen.
+        forced: whether a composition around it can make it certain.
+    """
+
+    kind: str
+    p: float
+    children: Sequence["Node | Leaf"]
+    count: int = 0
+    forced: bool = True
+
+    def leaves(self) -> Iterator[Leaf]:
+        """Walk the leaves in order."""
+        for child in self.children:
+            if isinstance(child, Leaf):
+                yield child
+            else:
+                yield from child.leaves()
+
+
+def build(transform: Any) -> Node:
+    """Turn a composition, or a single transform, into a program."""
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    import augment.plan.transforms  # noqa: F401  # registers what is lowered
+
+    root = _node(transform)
+    if isinstance(root, Leaf) or type(transform) is not A.Compose:
+        root = Node("all", 1.0, [root])
+    size_is_known = True
+    for place, leaf in enumerate(root.leaves()):
+        leaf.place = place
+        if leaf.lowered and not size_is_known:
+            leaf.lowered, leaf.reason = None, "it stands behind a transform that may change the size in its own way"
+        size_is_known = size_is_known and (leaf.lowered is not None or _keeps_size(leaf.transform))
+    return root
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was decided for a batch of N samples and L leaves.
+
+    Attributes:
+        active: bool [N, L]: which leaves each sample gets.
+        order: int64 [N, L]: the leaves in the order in which each sample meets them; None where that is 0, 1, 2, ...
+    """
+
+    active: NDArray[np.bool_]
+    order: NDArray[np.int64] | None
+
+
+def decide(root: Node, sample_keys: keys.Key) -> Decisions:
+    """Decide which leaves each sample gets, and in which order.
+
+    Args:
+        root: the program.
+        sample_keys: uint64 [N].
+    """
+    count = len(list(root.leaves()))
+    active = np.zeros((len(sample_keys), count), bool)
+    place = np.broadcast_to(np.arange(count), active.shape).copy()
+    uniforms = keys.uniform(sample_keys, "decide", _decisions(root))
+    _Deciding(uniforms, active, place).enter(root, np.ones(len(sample_keys), bool), forced=False)
+    is_static = all(node.kind != "shuffled" for node in _nodes(root))
+    return Decisions(active, None if is_static else np.argsort(place, axis=1))
+
+
+class _Deciding:
+    """Walks the program once, with one column of uniform numbers a decision."""
+
+    def __init__(self, uniforms: Floats, active: NDArray[np.bool_], place: NDArray[np.int64]) -> None:
+        self._columns = iter(uniforms.T)
+        self._active = active
+        self._place = place
+
+    def enter(self, part: Node | Leaf, chosen: Choice, *, forced: bool) -> None:
+        """Decide on a part of the program for the samples that come to it."""
+        p = part.transform.p if isinstance(part, Leaf) else part.p
+        coin = next(self._columns)
+        if not (forced and (isinstance(part, Leaf) or part.forced)):
+            chosen = chosen & (coin < p)
+        if isinstance(part, Leaf):
+            self._active[:, part.place] = chosen
+        else:
+            getattr(self, f"_{part.kind}")(part, chosen)
+
+    def _all(self, node: Node, chosen: Choice) -> None:
+        for child in node.children:
+            self.enter(child, chosen, forced=False)
+
+    def _one(self, node: Node, chosen: Choice) -> None:
+        weights = np.cumsum([_probability(child) for child in node.children])
+        choice = np.searchsorted(weights / weights[-1], next(self._columns), side="right")
+        for number, child in enumerate(node.children):
+            self.enter(child, chosen & (choice == number), forced=True)
+
+    def _some(self, node: Node, chosen: Choice) -> None:
+        ranks = self._ranks(node)
+        for number, child in enumerate(node.children):
+            self.enter(child, chosen & (ranks[:, number] < node.count), forced=False)
+
+    def _shuffled(self, node: Node, chosen: Choice) -> None:
+        ranks = self._ranks(node)
+        sizes = np.array([1 if isinstance(child, Leaf) else len(list(child.leaves())) for child in node.children])
+        starts = np.array([(sizes * (ranks < ranks[:, [number]])).sum(axis=1) for number in range(len(sizes))])
+        first = next(node.leaves()).place
+        before = first
+        for number, child in enumerate(node.children):
+            own = slice(before, before + sizes[number])
+            self._place[:, own] += (first + starts[number] - before)[:, np.newaxis]
+            before += sizes[number]
+            self.enter(child, chosen & (ranks[:, number] < node.count), forced=False)
+
+    def _ranks(self, node: Node) -> NDArray[np.int64]:
+        drawn = np.stack([next(self._columns) for _ in node.children], axis=1)
+        return np.argsort(np.argsort(drawn, axis=1), axis=1)
+
+
+def _node(transform: Any) -> Node | Leaf:
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    kind = type(transform)
+    if kind in (A.Compose, A.Sequential):
+        return Node("all", transform.p, [_node(child) for child in transform.transforms])
+    if kind is A.OneOf and sum(map(_probability, transform.transforms)) > 0:
+        return Node("one", transform.p, [_node(child) for child in transform.transforms])
+    if kind in (A.SomeOf, A.RandomOrder) and not transform.replace:
+        count = min(transform.n, len(transform.transforms))
+        children = [_node(child) for child in transform.transforms]
+        return Node("some" if kind is A.SomeOf else "shuffled", transform.p, children, count, forced=False)
+    if isinstance(transform, A.BaseCompose):
+        return Leaf(transform, None, f"the rules of this {kind.__name__} are not compiled")
+    lowered = REGISTRY.get(kind)
+    if lowered is None:
+        return Leaf(transform, None, "it has no kernel here")
+    try:
+        return Leaf(transform, lowered(transform))
+    except NotLoweredError as error:
+        return Leaf(transform, None, str(error))
+
+
+_KEEP_SIZE = {
+    *("ElasticTransform", "GridDistortion", "GridElasticDeform", "OpticalDistortion", "PiecewiseAffine"),
+    *("ThinPlateSpline", "RandomGridShuffle", "PixelDropout", "MaskDropout", "NoOp", "CoarseDropout", "Erasing"),
+    *("GridDropout", "XYMasking", "ConstrainedCoarseDropout", "TimeMasking", "FrequencyMasking"),
+}
+"""The transforms beside those of `ImageOnlyTransform` whose result has the size of their input."""
+
+
+def _keeps_size(transform: Any) -> bool:
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    return isinstance(transform, A.ImageOnlyTransform) or type(transform).__name__ in _KEEP_SIZE
+
+
+def _probability(part: Any) -> float:
+    return float(part.transform.p if isinstance(part, Leaf) else part.p)
+
+
+def _decisions(part: Node | Leaf) -> int:
+    """Count the uniform numbers that the decisions on a part need."""
+    if isinstance(part, Leaf):
+        return 1
+    own = {"one": 1, "some": len(part.children), "shuffled": len(part.children)}.get(part.kind, 0)
+    return 1 + own + sum(map(_decisions, part.children))
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.children:
+        if isinstance(child, Node):
+            yield from _nodes(child)

@@ -1,0 +1,105 @@
+"""CropAndPad: each side is cropped or padded by a number of pixels or a part of the image."""
+
+from typing import Any
+
+import albumentations as A  # noqa: N812  # its users know it by this name
+import numpy as np
+
+from augment.plan.lowered import (
+    Columns,
+    Floats,
+    Geometry,
+    Integers,
+    NotLoweredError,
+    Steps,
+    between,
+    integers,
+    lowers,
+    stretch,
+    translation,
+)
+from augment.plan.transforms.pads import padded
+from augment.transform import Image
+
+
+@lowers(A.CropAndPad)
+class CropAndPad(Geometry):
+    """A crop, then a pad, then where the size is to be kept a resize."""
+
+    kernel = "crop, pad and resize"
+    draws = 4
+
+    def __init__(self, transform: Any) -> None:
+        super().__init__(transform)
+        if not isinstance(transform.fill, (int, float)) or not isinstance(transform.fill_mask, (int, float)):
+            raise NotLoweredError("it draws its fill anew for every image from the numbers given")
+        ranges = transform.px if transform.px is not None else transform.percent
+        self._are_pixels = transform.px is not None
+        self._is_shared = False
+        if isinstance(ranges, (int, float)):
+            ranges = [[ranges]] * 4
+        elif len(ranges) == 2:
+            self._is_shared = not transform.sample_independently
+            ranges = [tuple(ranges)] * 4
+        self._ranges = [[side] if isinstance(side, (int, float)) else side for side in ranges]
+        if self._are_pixels and any(len(side) == 2 and side[0] >= side[1] for side in self._ranges):
+            raise NotLoweredError("its px is an empty range")
+
+    def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
+        """Draw what is added to each side; negative numbers crop."""
+        top, right, bottom, left = self._drawn(uniforms, height, width)
+        crop_top, crop_bottom = _kept(np.maximum(-top, 0), np.maximum(-bottom, 0), height)
+        crop_left, crop_right = _kept(np.maximum(-left, 0), np.maximum(-right, 0), width)
+        rows, columns = height - crop_top - crop_bottom, width - crop_left - crop_right
+        pad_rows, pad_columns = (np.maximum(top, 0), np.maximum(bottom, 0)), (np.maximum(left, 0), np.maximum(right, 0))
+        window = translation(crop_left, crop_top)
+        window[(rows < 1) | (columns < 1)] = np.nan
+        steps = [Steps(window, rows, columns), padded(rows, columns, pad_rows, pad_columns, self.transform)]
+        drawn = {
+            "crop": np.stack([crop_left, crop_top, width - crop_right, height - crop_bottom], axis=1),
+            "is_cropped": (rows != height) | (columns != width),
+            "pad": np.stack([*pad_rows, *pad_columns], axis=1),
+            "result": np.stack([steps[1].height, steps[1].width], axis=1),
+        }
+        if self.transform.keep_size:
+            flags = self.transform.interpolation, self.transform.mask_interpolation
+            steps.append(Steps(stretch(steps[1].height, steps[1].width, height, width), height, width, *flags))
+        return drawn, steps
+
+    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+        """Give the window, the pad (each None where there is none) and the fill."""
+        pad = columns["pad"][row].tolist()
+        return {
+            "crop_params": columns["crop"][row].tolist() if columns["is_cropped"][row] else None,
+            "pad_params": pad if any(pad) else None,
+            "fill": self.transform.fill,
+            "fill_mask": self.transform.fill_mask,
+            "result_shape": tuple(columns["result"][row].tolist()),
+        }
+
+    def _drawn(self, uniforms: Floats, height: Integers, width: Integers) -> list[Integers]:
+        """Draw the numbers of pixels for the top, right, bottom and left side, each [N]."""
+        sides = []
+        for place, (side, size) in enumerate(zip(self._ranges, (height, width, height, width), strict=True)):
+            uniform = uniforms[:, 0 if self._is_shared else place]
+            if len(side) != 2 or isinstance(side, list):
+                drawn = np.asarray(side)[integers(uniform, 0, len(side) - 1)]
+            elif self._are_pixels:
+                drawn = integers(uniform, side[0], side[1] - 1)
+            else:
+                drawn = between(uniform, *side)
+            sides.append((drawn if self._are_pixels else np.trunc(drawn * size)).astype(np.int64))
+        return sides
+
+
+def _kept(first: Integers, last: Integers, size: Integers) -> tuple[Integers, Integers]:
+    """Lessen the crops of two opposite sides where they would leave nothing, as `A.CropAndPad` does."""
+    regain = size + 1
+    one, two = regain - regain // 2, regain // 2
+    first_lacks, last_lacks = np.maximum(one - first, 0), np.maximum(two - last, 0)
+    # What one side cannot give back the other has to; where both cannot, only the first side's lack is moved.
+    one = np.where(first_lacks > 0, first, one + last_lacks)
+    two = np.where(first_lacks > 0, two + first_lacks, two - last_lacks)
+    is_empty = size - first - last < 1
+    kept = np.where(is_empty, first - one, first), np.where(is_empty, last - two, last)
+    return np.maximum(kept[0], 0), np.maximum(kept[1], 0)

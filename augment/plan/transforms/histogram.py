@@ -1,0 +1,130 @@
+"""Equalize and AutoContrast: tables that are made from the histogram of the image itself."""
+
+from typing import Any
+
+import albumentations as A  # noqa: N812  # its users know it by this name
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from augment.plan import kernels
+from augment.plan.lowered import Columns, Floats, Integers, NotLoweredError, Operation, Pointwise, lowers
+from augment.transform import Image
+
+Histogram = NDArray[np.float32]
+"""How many pixels have each level, [256]; float32 holds such counts exactly up to 16 million."""
+
+
+def histogram(plane: Image, levels: int = 256) -> Histogram:
+    """Count the pixels [H, W] of each level below `levels`."""
+    return np.asarray(cv2.calcHist([plane], [0], None, [256], [0, levels]), np.float32).ravel()
+
+
+class _Histogram(Pointwise):
+    """A function of the image; nothing is drawn."""
+
+    kernel = "table from the histogram"
+
+    def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
+        """Draw nothing."""
+        return {}
+
+    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+        """Give no parameters: there are none."""
+        return {}
+
+
+@lowers(A.Equalize)
+class Equalize(_Histogram):
+    """Equal numbers of pixels for all levels, of each channel or of the luma alone."""
+
+    def __init__(self, transform: Any) -> None:
+        super().__init__(transform)
+        if transform.mask is not None:
+            raise NotLoweredError("a mask selects the pixels that count")
+
+    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+        """Give no mask."""
+        return {"mask": None}
+
+    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+        """Give the function."""
+        if channels not in (1, 3):
+            raise NotLoweredError(f"Equalize is for 1 or 3 channels, not {channels}")
+        return [self._by_channel if self.transform.by_channels or channels == 1 else self._luma]
+
+    def _by_channel(self, image: Image) -> Image:
+        planes = kernels.split(image)
+        for plane in planes:
+            self._equalize(plane)
+        return kernels.restored(cv2.merge(planes), image)
+
+    def _luma(self, image: Image) -> Image:
+        ycc = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
+        planes = kernels.split(ycc)
+        self._equalize(planes[0])
+        return cv2.cvtColor(cv2.merge(planes, ycc), cv2.COLOR_YCrCb2RGB)
+
+    def _equalize(self, plane: Image) -> None:
+        """Equalize a plane in place: as OpenCV, or as Pillow's `ImageOps.equalize`."""
+        if self.transform.mode == "cv":
+            cv2.equalizeHist(plane, plane)
+            return
+        counts = histogram(plane)
+        present = counts[counts > 0]
+        step = np.sum(present[:-1]) // 255
+        if len(present) > 1 and step:
+            levels = (np.cumsum(counts) + step // 2) // step
+            kernels.translate(plane, np.minimum(levels, 255).astype(np.uint8))
+
+
+@lowers(A.AutoContrast)
+class AutoContrast(_Histogram):
+    """Each channel's darkest and brightest levels become 0 and 255."""
+
+    def __init__(self, transform: Any) -> None:
+        super().__init__(transform)
+        if transform.ignore is not None:
+            raise NotLoweredError("ignore= leaves pixels out of the histogram")
+
+    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+        """Give the function."""
+        return [self._stretch]
+
+    def _stretch(self, image: Image) -> Image:
+        planes = kernels.split(image)
+        for plane in planes:
+            counts = histogram(plane, 255)  # the original's counts leave the level 255 out
+            low, high = self._bounds(counts)
+            if low < high:
+                kernels.translate(plane, self._table(counts, low, high))
+        return kernels.restored(cv2.merge(planes), image)
+
+    def _bounds(self, counts: Histogram) -> tuple[int, int]:
+        """Find the levels between which contrast is stretched, once the cut-off percentage is gone from each end."""
+        present = np.flatnonzero(counts)
+        if not len(present):
+            return 0, 0
+        if not self.transform.cutoff:
+            return int(present[0]), int(present[-1])
+        cut = np.float32(float(counts.sum()) * self.transform.cutoff / 100)
+        below, above = np.cumsum(counts) >= cut, np.cumsum(counts[::-1]) >= cut
+        low = min(int(np.argmax(below)) + 1, 255) if below.any() else 0
+        high = 255 - int(np.argmax(above)) if above.any() else 255
+        return (low, high) if low <= high else (127, 127)
+
+    def _table(self, counts: Histogram, low: int, high: int) -> NDArray[np.uint8]:
+        """Make the table: by the cumulative histogram between the bounds, or (Pillow's way) by a straight line."""
+        table = np.zeros(256, np.uint8)
+        table[high + 1 :] = 255
+        if self.transform.method == "cdf":
+            share = counts[low : high + 1].cumsum()
+            if share[-1] == 0:
+                return np.arange(256, dtype=np.uint8)
+            with np.errstate(invalid="ignore"):  # 0 / 0 where all pixels between the bounds share a level
+                levels = (share - share[0]) * 255 / (share[-1] - share[0])
+                table[low : high + 1] = np.clip(np.round(levels), 0, 255).astype(np.uint8)
+            return table
+        levels = np.round((np.arange(low, high + 1, dtype=float) - low) * (255 / (high - low)))
+        table[low : high + 1] = np.clip(levels, 0, 255).astype(np.uint8)
+        return table

@@ -1,0 +1,66 @@
+"""From levels to float32: Normalize and ToFloat, each one table to float."""
+
+from typing import Any
+
+import albumentations as A  # noqa: N812  # its users know it by this name
+import numpy as np
+from numpy.typing import NDArray
+
+from augment.plan.lowered import Columns, Floats, Integers, NotLoweredError, Operation, Pointwise, lowers
+from augment.plan.transforms.tables import LEVELS
+from augment.transform import Image
+
+
+class _ToFloats(Pointwise):
+    """A table to float32; nothing is drawn."""
+
+    kernel = "table to float"
+    is_float = True
+
+    def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
+        """Draw nothing."""
+        return {}
+
+    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+        """Give no parameters: there are none."""
+        return {}
+
+
+@lowers(A.Normalize)
+class Normalize(_ToFloats):
+    """(level - mean) / deviation, one of each for all channels or for each."""
+
+    def __init__(self, transform: Any) -> None:
+        super().__init__(transform)
+        if transform.normalization != "standard":
+            raise NotLoweredError(
+                f"normalization={transform.normalization!r} needs statistics of every image, in float64"
+            )
+        self._tables = {channels: self._table(channels) for channels in (1, 2, 3, 4)}
+
+    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+        """Give the table."""
+        return [self._tables[channels] if channels in self._tables else self._table(channels)]
+
+    def _table(self, channels: int) -> NDArray[np.float32]:
+        mean, scale = (
+            self._by_channel(value, channels) for value in (self.transform.mean_np, self.transform.denominator)
+        )
+        table: NDArray[np.float32] = (LEVELS[:, np.newaxis] - mean) * scale
+        return table if table.shape[1] == channels else table[:, 0]
+
+    @staticmethod
+    def _by_channel(value: Any, channels: int) -> NDArray[np.float32]:
+        """Give the channels' values: where too few, the first stands for all (`albucore.utils.convert_value`)."""
+        values = np.ravel(value)
+        return values[:channels] if len(values) >= channels else values[:1]
+
+
+@lowers(A.ToFloat)
+class ToFloat(_ToFloats):
+    """Level / maximum."""
+
+    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+        """Give the table."""
+        maximum = 255 if self.transform.max_value is None else self.transform.max_value
+        return [LEVELS / np.float32(maximum)]

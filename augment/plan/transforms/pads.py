@@ -1,0 +1,117 @@
+"""Pads: the image in a larger frame."""
+
+from typing import Any
+
+import albumentations as A  # noqa: N812  # its users know it by this name
+import numpy as np
+
+from augment.plan.lowered import (
+    Columns,
+    Floats,
+    Geometry,
+    Integers,
+    Steps,
+    integers,
+    lowers,
+    translation,
+)
+from augment.plan.transforms.affine import border_of
+from augment.transform import Image
+
+Sides = tuple[Integers, Integers]
+"""What is added before and after the image along an axis, each int64 [N], in pixels."""
+
+
+def shared_out(total: Integers, uniform: Floats, position: str, before: str) -> Sides:
+    """Share out a pad between the two sides of an axis.
+
+    As `albumentations.augmentations.geometric.functional.adjust_padding_by_position`.
+
+    Args:
+        total: int64 [N].
+        uniform: float64 [N], for random positions.
+        position: of the image, as Albumentations calls it.
+        before: the word in it that says that the image stands at this axis's end, "bottom" or "right".
+    """
+    if position == "random":
+        first = integers(uniform, 0, total)
+    elif position == "center":
+        first = total // 2
+    else:
+        first = total if before in position else np.zeros_like(total)
+    return first, total - first
+
+
+def padded(height: Integers, width: Integers, rows: Sides, columns: Sides, transform: Any) -> Steps:
+    """Make the step of a pad around frames of (height, width)."""
+    return Steps(
+        translation(-columns[0], -rows[0]),
+        height + rows[0] + rows[1],
+        width + columns[0] + columns[1],
+        border=border_of(transform),
+    )
+
+
+def named(rows: Sides, columns: Sides) -> Columns:
+    """Name the sides as Albumentations does."""
+    return {"pad_top": rows[0], "pad_bottom": rows[1], "pad_left": columns[0], "pad_right": columns[1]}
+
+
+def pad_params(columns: Columns, row: int) -> dict[str, int]:
+    """Give a drawn pad as Albumentations writes it."""
+    return {name: int(columns[name][row]) for name in ("pad_top", "pad_bottom", "pad_left", "pad_right")}
+
+
+@lowers(A.Pad)
+class Pad(Geometry):
+    """A pad of fixed width."""
+
+    kernel = "pad"
+
+    def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
+        """Make the one step."""
+        padding = self.transform.padding
+        if isinstance(padding, int):
+            left = top = right = bottom = padding
+        elif len(padding) == 2:
+            (left, top), (right, bottom) = padding, padding
+        else:
+            left, top, right, bottom = padding
+        count = len(uniforms)
+        rows, columns = (np.full(count, top), np.full(count, bottom)), (np.full(count, left), np.full(count, right))
+        return named(rows, columns), [padded(height, width, rows, columns, self.transform)]
+
+    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+        """Give the four sides."""
+        return pad_params(columns, row)
+
+
+@lowers(A.PadIfNeeded)
+class PadIfNeeded(Geometry):
+    """A pad up to a smallest size, or to multiples of a number."""
+
+    kernel = "pad"
+
+    def __init__(self, transform: Any) -> None:
+        super().__init__(transform)
+        self.draws = 2 if transform.position == "random" else 0
+
+    def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
+        """Find the sides; at a random position they are drawn."""
+        transform = self.transform
+        sides = []
+        for axis, (size, least, divisor, word) in enumerate(
+            (
+                (height, transform.min_height, transform.pad_height_divisor, "bottom"),
+                (width, transform.min_width, transform.pad_width_divisor, "right"),
+            )
+        ):
+            total = np.maximum(least - size, 0) if least is not None else -size % divisor
+            uniform = uniforms[:, axis] if self.draws else np.zeros(len(uniforms))
+            sides.append(shared_out(total, uniform, transform.position, word))
+        rows, columns = sides
+        return named(rows, columns), [padded(height, width, rows, columns, transform)]
+
+    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+        """Give the four sides."""
+        return pad_params(columns, row)

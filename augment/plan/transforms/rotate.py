@@ -1,0 +1,90 @@
+"""Rotations about the centre."""
+
+from typing import Any
+
+import albumentations as A  # noqa: N812  # its users know it by this name
+import numpy as np
+
+from augment.plan.lowered import Columns, Floats, Geometry, Integers, Steps, between, lowers, translation
+from augment.plan.transforms.affine import about_centre, matrix_and_shape, rotation, warped
+from augment.transform import Image
+
+
+@lowers(A.Rotate)
+class Rotate(Geometry):
+    """A rotation in the image's own frame, or in what of it shows nothing from outside."""
+
+    draws = 1
+
+    def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
+        """Draw the angle; the window of `crop_border` is a step of its own, so that the warp is the original's."""
+        angle = between(uniforms[:, 0], *self.transform.limit)
+        forward = about_centre(rotation(angle), np.zeros((len(angle), 2)), height, width)
+        steps = [warped(self.transform, forward, height, width, (height, width))]
+        boxes = about_centre(rotation(angle), np.zeros((len(angle), 2)), height + 1, width + 1)
+        drawn: dict[str, Any] = {"matrix": forward, "bbox_matrix": boxes}
+        if self.transform.crop_border:
+            top, left, bottom, right = _inscribed(angle, height, width)
+            drawn |= {"y_min": top, "x_min": left, "y_max": bottom, "x_max": right}
+            window = translation(left, top)
+            window[(bottom <= top) | (right <= left)] = np.nan
+            steps.append(Steps(window, bottom - top, right - left))
+        return drawn, steps
+
+    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+        """Give the matrices and the window, of -1 where there is none."""
+        sides = {
+            name: int(columns[name][row]) if name in columns else -1 for name in ("x_min", "x_max", "y_min", "y_max")
+        }
+        return {"matrix": columns["matrix"][row], "bbox_matrix": columns["bbox_matrix"][row], **sides}
+
+
+@lowers(A.SafeRotate)
+class SafeRotate(Geometry):
+    """A rotation that is then squeezed into the image's frame, so that all of it shows."""
+
+    draws = 1
+
+    def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
+        """Draw the angle."""
+        turn = rotation(between(uniforms[:, 0], *self.transform.limit))
+        cosine, sine = np.abs(turn[:, 0, 0]), np.abs(turn[:, 0, 1])
+        safe = np.trunc(np.stack([height * sine + width * cosine, height * cosine + width * sine], axis=1))  # [N, 2]
+        size = np.stack([width, height], axis=1)
+        scale = size / safe
+        forward = about_centre(turn, (safe - size + 1) / 2, height, width)
+        boxes = about_centre(turn, (safe - size) / 2, height + 1, width + 1)
+        for matrices in (forward, boxes):
+            matrices[:, :2] *= scale[:, :, None]
+        drawn = {"matrix": forward, "bbox_matrix": boxes, "scale": scale, "height": height, "width": width}
+        return drawn, [warped(self.transform, forward, height, width, (height, width))]
+
+    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+        """Give the matrices, the scale and the size of the output."""
+        return matrix_and_shape(columns, row)
+
+
+def _inscribed(angle: Floats, height: Integers, width: Integers) -> tuple[Integers, Integers, Integers, Integers]:
+    """Find the largest upright rectangle (top, left, bottom, right) inside a frame turned about its centre.
+
+    The derivation: https://stackoverflow.com/questions/16702966. Its corners are rounded as `A.Rotate` rounds them.
+
+    Args:
+        angle: float64 [N], in degrees.
+        height: int64 [N], of the frame.
+        width: int64 [N].
+    """
+    sine, cosine = np.abs(np.sin(np.deg2rad(angle))), np.abs(np.cos(np.deg2rad(angle)))
+    long, short = np.maximum(height, width), np.minimum(height, width)
+    is_half = (short <= 2 * sine * cosine * long) | (np.abs(sine - cosine) < 1e-10)
+    # Either two corners touch the long sides, or all four corners touch a side.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_sine, by_cosine = short / 2 / sine, short / 2 / cosine
+        across = np.where(width >= height, by_sine, by_cosine)
+        down = np.where(width >= height, by_cosine, by_sine)
+        double = cosine * cosine - sine * sine
+        across = np.where(is_half, across, (width * cosine - height * sine) / double)
+        down = np.where(is_half, down, (height * cosine - width * sine) / double)
+    left, right = np.maximum(np.trunc(width / 2 - across / 2), 0), np.minimum(np.trunc(width / 2 + across / 2), width)
+    top, bottom = np.maximum(np.trunc(height / 2 - down / 2), 0), np.minimum(np.trunc(height / 2 + down / 2), height)
+    return top.astype(np.int64), left.astype(np.int64), bottom.astype(np.int64), right.astype(np.int64)

@@ -1,0 +1,102 @@
+"""What can be wrong with a loader's options, and what to say then."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.decode import CHANNELS
+from pipeline.errors import OptionError
+from pipeline.resize import INTERPOLATIONS
+from pipeline.split import SUBSETS
+
+if TYPE_CHECKING:
+    from pipeline.loader import Loader
+
+_KNOWN: dict[str, tuple[str | None, ...]] = {
+    "label_mode": ("int", "categorical", "binary", None),
+    "color_mode": tuple(CHANNELS),
+    "interpolation": tuple(INTERPOLATIONS),
+    "on_error": ("raise", "skip", "replace"),
+    "subset": (*SUBSETS, None),
+}
+_AT_LEAST = {"batch_size": 1, "parallel_calls": 1, "prefetch": 0, "max_pixels": 1, "seed": 0, "cache_limit_bytes": 0}
+
+
+def check(loader: "Loader") -> None:
+    """Check what can be checked without opening the source.
+
+    Raises:
+        OptionError: an option is unknown, out of range, or contradicts another.
+    """
+    for message in (*_values(loader), *_combinations(loader)):
+        raise OptionError(message)
+
+
+def check_classes(loader: "Loader") -> None:
+    """Check what depends on the classes that the source has.
+
+    Raises:
+        OptionError: an option does not fit them.
+    """
+    names = list(loader.class_names or ())
+    if loader.label_mode == "binary" and len(names) != 2:
+        raise OptionError(f"label_mode='binary' needs 2 classes, got {names}")
+    if len(set(names)) != len(names):
+        raise OptionError(f"class_names names a class twice: {names}")
+
+
+def _values(loader: "Loader") -> Iterator[str]:
+    for name, known in _KNOWN.items():
+        if getattr(loader, name) not in known:
+            yield f"{name} must be one of {', '.join(map(repr, known))}; got {getattr(loader, name)!r}"
+    for name, least in _AT_LEAST.items():
+        value = getattr(loader, name)
+        may_be_none = name not in ("prefetch", "max_pixels")
+        if not (value is None and may_be_none) and not (_is_integer(value) and value >= least):
+            yield f"{name} must be an integer of at least {least}{', or None' if may_be_none else ''}; got {value!r}"
+    for name in ("image_size", "cache_size"):
+        if not _is_size(getattr(loader, name)):
+            yield f"{name} must be (height, width) in pixels, or None; got {getattr(loader, name)!r}"
+    if not _is_shard(loader.shard):
+        yield f"shard must be (index, count) with 0 <= index < count, got {loader.shard}"
+    bound, split = loader.max_errors, loader.validation_split
+    if (
+        bound is not None
+        and not (_is_integer(bound) and bound >= 0)
+        and not (isinstance(bound, float) and 0 <= bound <= 1)
+    ):
+        yield f"max_errors must be a number (int), a share from 0.0 to 1.0 (float), or None; got {bound!r}"
+    if split is not None and not 0 < split < 1:
+        yield f"validation_split must lie between 0 and 1, got {split}"
+
+
+def _combinations(loader: "Loader") -> Iterator[str]:
+    if (loader.validation_split is None) != (loader.subset is None):
+        yield "validation_split and subset must be given together"
+    if loader.stratify and loader.validation_split is None:
+        yield "stratify needs validation_split"
+    if loader.drop_remainder and loader.on_error == "skip":
+        yield (
+            'on_error="skip" makes batches of different sizes, which drop_remainder=True excludes; '
+            'use on_error="replace"'
+        )
+    keeps_pixels = loader.cache is not None and loader.cache != "ram"
+    if keeps_pixels and loader.cache_size is None and loader.image_size is None:
+        yield "a cache directory keeps images of one size: give cache_size or image_size"
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_shard(shard: object) -> bool:
+    is_pair = isinstance(shard, Sequence) and len(shard) == 2 and all(map(_is_integer, shard))
+    return is_pair and 0 <= shard[0] < shard[1]  # type: ignore[index]  # a pair of integers
+
+
+def _is_size(size: object) -> bool:
+    return size is None or (
+        isinstance(size, Sequence)
+        and not isinstance(size, str)
+        and len(size) == 2
+        and all(_is_integer(side) and side > 0 for side in size)
+    )
