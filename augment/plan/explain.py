@@ -67,7 +67,7 @@ def _push_down(leaves: Sequence[Leaf]) -> str:
 def _geometry(members: Sequence[Leaf]) -> tuple[str, list[str]]:
     sampling = [leaf for leaf in members if any(not step.exact for step in _steps(leaf))]
     notes = [
-        f"{type(leaf.transform).__name__} has a {_BORDERS[step.border.mode]} border: a warp of its own"
+        f"{type(leaf.transform).__name__} has a {_BORDERS[step.border.mode]} border: a warp of its own behind a crop"
         for leaf in members
         for step in _steps(leaf)
         if step.border.mode in _BORDERS and not step.exact

@@ -15,6 +15,7 @@ from scipy import stats
 import augment.plan.transforms  # noqa: F401  # registers what is lowered
 from augment import keys
 from augment.errors import TransformError
+from augment.plan.geometry import run
 from augment.plan.lowered import REGISTRY, Geometry
 from augment.plan.plan import Params, Plan
 from tests.augment.plan.cases_geometry import CASES, WARPS
@@ -121,6 +122,25 @@ def test_float_images_move_like_the_original(name: str) -> None:
         ours, theirs = plan.apply(image, params, row), plan.reference(image, params, row)
         assert ours.dtype == np.float32
         np.testing.assert_allclose(ours, theirs, atol=1e-5 if name not in WARPS else 0.05)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_masks_move_like_those_of_the_original(name: str) -> None:
+    """A mask goes through the same geometry with its own interpolation and fill, and boxes are taken without error."""
+    plan, shape = _plan(name), _SHAPES[0]
+    params, transform, lowered = _draw(plan, 5, shape), plan.leaves[0].transform, plan.leaves[0].lowered
+    assert isinstance(lowered, Geometry)
+    mask = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    image = np.zeros((*shape, 3), np.uint8)
+    for row in range(5):
+        drawn, at = params.of(0, row)
+        steps = plan.steps(params, row, [0], mask=True)
+        arguments = transform.update_transform_params({}, {"image": image})
+        arguments |= lowered.original(drawn.columns, at, image)
+        assert steps is not None
+        theirs = transform.apply_to_mask(mask, **arguments)
+        assert np.mean(run(mask[..., np.newaxis], steps)[..., 0] != theirs) <= (0.02 if name in WARPS else 0)
+        transform.apply_to_bboxes(np.array([[0.1, 0.2, 0.5, 0.6, 0]], np.float32), **arguments)
 
 
 def test_every_geometric_transform_has_a_case() -> None:

@@ -1,0 +1,356 @@
+"""Tests of whole plans: compositions, randomness, targets, windows and what a plan says of itself."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import albumentations as A  # noqa: N812  # its users know it by this name
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage, stats
+from sklearn.datasets import load_sample_images
+
+import augment
+from augment import keys
+from augment.errors import TransformError
+from augment.transform import Image
+from tests.augment.plan import cases_geometry, cases_pointwise
+
+PHOTOGRAPH = np.ascontiguousarray(
+    ndimage.gaussian_filter(load_sample_images().images[0], (0.7, 0.7, 0))[100:220, 200:350]
+)
+
+
+def drawn(plan: augment.Plan, count: int, shape: tuple[int, ...] = PHOTOGRAPH.shape, seed: int = 0) -> augment.Params:
+    """Draw parameters for so many images of one shape."""
+    return plan.draw(keys.fold_in(keys.root(seed), np.arange(count)), [shape] * count)
+
+
+def applied(transform: Any, count: int) -> list[str]:
+    """Count which transforms of a composition Albumentations itself applies, as text."""
+    compose = A.Compose([transform], save_applied_params=True)
+    seen = []
+    for number in range(count):
+        compose.set_random_state(np.random.default_rng(number), random.Random(number))  # noqa: S311  # not for cryptography
+        seen.append(" ".join(name for name, _ in compose(image=PHOTOGRAPH[:8, :8])["applied_transforms"]))
+    return seen
+
+
+def flips(p: float = 1.0) -> tuple[Any, Any, Any]:
+    """Give three transforms that are told apart by their names."""
+    return A.HorizontalFlip(p=p), A.VerticalFlip(p=0.5), A.Transpose(p=0.9)
+
+
+COMPOSITIONS: dict[str, Callable[[], Any]] = {
+    "sequential": lambda: A.Sequential(list(flips()), p=0.6),
+    "one-of": lambda: A.OneOf(list(flips()), p=0.7),
+    "some-of": lambda: A.SomeOf(list(flips(0.8)), n=2, p=0.9),
+    "some-of-more": lambda: A.SomeOf(list(flips()), n=9),
+    "random-order": lambda: A.RandomOrder(list(flips(0.8)), n=3),
+    "random-order-of-two": lambda: A.RandomOrder(list(flips()), n=2, p=0.5),
+    "nested": lambda: A.Compose(
+        [
+            A.OneOf([A.Sequential(list(flips()), p=0.2), A.RandomOrder([A.D4(p=0.5), A.InvertImg()], n=2)]),
+            A.Blur(p=0.3),
+        ],
+        p=0.8,
+    ),
+    "one-of-compositions": lambda: A.OneOf([A.OneOf(list(flips()), p=0.1), A.SomeOf([A.D4(p=1)], n=1, p=0.3)], p=1),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_compositions_choose_as_albumentations_does(name: str) -> None:
+    """What is applied, and in which order, is as frequent as under Albumentations' own rules (chi-squared)."""
+    count = 3000
+    plan = augment.compile(COMPOSITIONS[name]())
+    params = drawn(plan, count)
+    names = [type(leaf.transform).__name__ for leaf in plan.leaves]
+    ours = Counter(" ".join(names[place] for place in params.leaves(row)) for row in range(count))
+    theirs = Counter(applied(COMPOSITIONS[name](), count))
+    table = np.array([(ours[key], theirs[key]) for key in sorted(ours.keys() | theirs.keys())])
+    rare = table.sum(axis=1) < 20
+    table = np.vstack([table[~rare], table[rare].sum(axis=0)]) if rare.any() else table
+    assert stats.chi2_contingency(table[table.sum(axis=1) > 0]).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_compositions_give_the_pixels_of_the_originals(name: str) -> None:
+    """Plan and reference agree bit for bit where nothing is interpolated."""
+    plan = augment.compile(COMPOSITIONS[name]())
+    params = drawn(plan, 40)
+    for row in range(40):
+        np.testing.assert_array_equal(plan.apply(PHOTOGRAPH, params, row), plan.reference(PHOTOGRAPH, params, row))
+
+
+GEOMETRY = sorted(
+    set(cases_geometry.CASES) - {name for name in cases_geometry.CASES if "fit" in name or "area" in name}
+)
+POINTWISE = sorted(cases_pointwise.POINTWISE.keys() - {"grey-average", "grey-one-channel"})
+FILLS = sorted(cases_pointwise.FILLS)
+
+
+@st.composite
+def compositions(draw: st.DrawFn) -> Any:
+    """Make a random pipeline of lowered and other transforms, with probabilities and nesting."""
+
+    def leaf() -> Any:
+        kind = draw(st.sampled_from(["geometry", "geometry", "pointwise", "fill", "original"]))
+        if kind == "geometry":
+            return cases_geometry.CASES[draw(st.sampled_from(GEOMETRY))]()
+        if kind == "original":
+            return draw(st.sampled_from([A.Blur(p=1), A.MedianBlur(p=1), A.CLAHE(p=0.5)]))
+        table = cases_pointwise.POINTWISE if kind == "pointwise" else cases_pointwise.FILLS
+        return table[draw(st.sampled_from(POINTWISE if kind == "pointwise" else FILLS))]
+
+    parts = [leaf() for _ in range(draw(st.integers(1, 4)))]
+    if draw(st.booleans()):
+        group = draw(st.sampled_from([A.OneOf, A.Sequential]))
+        parts.append(group([leaf(), leaf()], p=0.7))
+    if draw(st.booleans()):
+        parts.append(A.RandomOrder([leaf(), leaf()], n=2))
+    return A.Compose(parts)
+
+
+@settings(max_examples=200)
+@given(compositions(), st.integers(0, 10**6))
+def test_random_compositions_follow_the_originals(compose: Any, seed: int) -> None:
+    """200 random pipelines: the plan's images have the originals' size, dtype and content, up to interpolation.
+
+    How near interpolation is to the truth is tested elsewhere; here a wrong order, window, fill or parameter would show
+    as images that have little to do with each other.
+    """
+    plan = augment.compile(compose)
+    params = drawn(plan, 2, seed=seed)
+    for row in range(2):
+        try:
+            reference = plan.reference(PHOTOGRAPH.copy(), params, row)
+        except TransformError:
+            with pytest.raises(TransformError):
+                plan.apply(PHOTOGRAPH, params, row)
+            continue
+        image = plan.apply(PHOTOGRAPH, params, row)
+        assert (image.shape, image.dtype) == (reference.shape, reference.dtype)
+        difference = np.abs(image.astype(float) - reference.astype(float))
+        assert np.median(difference) <= 12
+
+
+def test_a_sample_depends_on_nothing_but_its_key() -> None:
+    """The same key gives the same pixels alone, in any batch, and at any place in it."""
+    plan = augment.compile(augment.policy("full", (40, 40)))
+    sample_keys = keys.fold_in(keys.root(1), np.arange(9))
+    together = plan.draw(sample_keys, [PHOTOGRAPH.shape] * 9)
+    for row in range(9):
+        alone = plan.draw(sample_keys[[row]], [PHOTOGRAPH.shape])
+        np.testing.assert_array_equal(plan.apply(PHOTOGRAPH, together, row), plan.apply(PHOTOGRAPH, alone, 0))
+
+
+def test_sample_folds_seed_epoch_and_index() -> None:
+    """`sample` draws from (seed, epoch, index): each of them changes the result, equal ones repeat it."""
+    plan = augment.compile(A.Affine(rotate=(-180, 180), p=1))
+
+    def angle(seed: int, epoch: int, index: int) -> bytes:
+        params = plan.sample(seed, epoch, [index], [PHOTOGRAPH.shape])
+        return plan.apply(PHOTOGRAPH, params, 0).tobytes()
+
+    assert angle(0, 0, 0) == angle(0, 0, 0)
+    assert len({angle(0, 0, 0), angle(1, 0, 0), angle(0, 1, 0), angle(0, 0, 1)}) == 4
+
+
+def test_neighbours_of_one_kind_draw_independently() -> None:
+    """Two equal transforms, lowered or not, do not always agree."""
+    for transform in (A.HorizontalFlip(p=0.5), A.Blur(blur_limit=(3, 9), p=0.5)):
+        plan = augment.compile(A.Compose([transform, A.NoOp(), transform]))
+        params = drawn(plan, 200)
+        drawn_together = Counter(tuple(place for place in params.leaves(row) if place != 1) for row in range(200))
+        assert len(drawn_together) == 4
+        assert min(drawn_together.values()) > 25
+    faint = A.GaussNoise(std_range=(0.02, 0.02), p=1)
+    noise = augment.compile(A.Compose([faint, faint]))
+    params = drawn(noise, 1)
+    both, once = noise.run(PHOTOGRAPH, params, 0, [0, 1]), noise.run(PHOTOGRAPH, params, 0, [0])
+    first = once.astype(int) - PHOTOGRAPH
+    second = both.astype(int) - once
+    inner = (PHOTOGRAPH > 60) & (PHOTOGRAPH < 190)
+    assert abs(np.corrcoef(first[inner], second[inner])[0, 1]) < 0.1
+
+
+def test_eight_threads_give_what_one_gives() -> None:
+    """A plan is shared by threads, lowered transforms and originals alike."""
+    plan = augment.compile(A.Compose([augment.policy("full", (50, 60)), A.GaussNoise(p=1), A.Blur(p=0.5)]))
+    params = drawn(plan, 64)
+    expected = [plan.apply(PHOTOGRAPH, params, row).tobytes() for row in range(64)]
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda row: plan.apply(PHOTOGRAPH, params, row % 64).tobytes(), range(256)))
+    assert found == expected * 4
+
+
+def test_input_is_never_written_to() -> None:
+    """An image that must not be written to goes through every kind of segment."""
+    image = PHOTOGRAPH.copy()
+    image.flags.writeable = False
+    plan = augment.compile(A.Compose([A.RandomCrop(60, 60), A.CoarseDropout(p=1), A.InvertImg(p=1), A.Erasing(p=1)]))
+    params = drawn(plan, 20)
+    for row in range(20):
+        plan.apply(image, params, row)
+    np.testing.assert_array_equal(image, PHOTOGRAPH)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_other_channels_keep_three_dimensions(channels: int) -> None:
+    """Grey and RGBA images go through geometry, tables and fills, and keep their channels."""
+    image = np.ascontiguousarray(np.dstack([PHOTOGRAPH] * 2)[..., :channels])
+    plan = augment.compile(
+        [A.RandomResizedCrop((30, 40)), A.Affine(rotate=20, p=1), A.RandomBrightnessContrast(p=1), A.CoarseDropout(p=1)]
+    )
+    params = drawn(plan, 5)
+    for row in range(5):
+        assert plan.apply(image, params, row).shape == (30, 40, channels)
+
+
+class TestTargets:
+    """Masks, boxes and keypoints."""
+
+    PIPELINE = (
+        A.RandomResizedCrop((60, 50), scale=(0.4, 1), p=1),
+        A.HorizontalFlip(p=0.5),
+        A.RandomRotate90(p=0.5),
+        A.RandomBrightnessContrast(p=0.5),
+    )
+
+    def compose(self, *more: Any) -> Any:
+        """Make a pipeline that takes all targets."""
+        return A.Compose(
+            [*self.PIPELINE, *more],
+            bbox_params=A.BboxParams("pascal_voc", label_fields=["names"], min_visibility=0.2),
+            keypoint_params=A.KeypointParams("xy", remove_invisible=True),
+        )
+
+    def test_a_mask_moves_with_the_image(self) -> None:
+        """A mask that copies a flat-coloured image's regions still does afterwards, wherever it is not at an edge."""
+        mask = np.zeros(PHOTOGRAPH.shape[:2], np.uint8)
+        mask[30:90, 40:110] = 1
+        image = np.repeat(mask[..., None] * np.uint8(200), 3, axis=2)
+        plan = augment.compile(A.Compose([*self.PIPELINE[:3], A.Affine(rotate=(-40, 40), p=1)]))
+        params = drawn(plan, 30)
+        for row in range(30):
+            data = plan.apply_to({"image": image, "mask": mask}, params, row)
+            assert data["mask"].shape == data["image"].shape[:2]
+            assert set(np.unique(data["mask"])) <= {0, 1}
+            assert np.mean((data["image"][..., 0] > 100) == (data["mask"] > 0)) > 0.99
+
+    def test_boxes_and_keypoints_are_those_of_albumentations(self) -> None:
+        """With the drawn parameters set into the original transforms, they give the same boxes and points."""
+        compose = self.compose()
+        plan = augment.compile(compose)
+        params = drawn(plan, 40)
+        data = {
+            "image": PHOTOGRAPH,
+            "bboxes": [[10, 20, 60, 90], [100, 5, 149, 60]],
+            "names": ["a", "b"],
+            "keypoints": [(20.0, 30.0), (140.0, 100.0)],
+        }
+        for row in range(40):
+            ours = plan.apply_to(data, params, row)
+            theirs = self.replayed(plan, compose, params, row, data)
+            np.testing.assert_allclose(ours["bboxes"], theirs["bboxes"], atol=1e-4)
+            np.testing.assert_allclose(ours["keypoints"], theirs["keypoints"], atol=1e-4)
+            assert list(ours["names"]) == list(theirs["names"])
+
+    @staticmethod
+    def replayed(plan: augment.Plan, compose: Any, params: augment.Params, row: int, data: dict[str, Any]) -> Any:
+        """Run Albumentations on all targets with its random draws replaced by the plan's."""
+        transforms = []
+        image: Image = PHOTOGRAPH
+        for place in params.leaves(row):
+            columns, at = params.of(place, row)
+            lowered = plan.leaves[place].lowered
+            assert lowered is not None
+            arguments = lowered.original(columns.columns, at, image)
+            twin = type(lowered.transform).__new__(type(lowered.transform))
+            twin.__dict__ = dict(lowered.transform.__dict__, p=1.0)
+            twin.get_params = dict
+            twin.get_params_dependent_on_data = lambda params, data, arguments=arguments: arguments  # noqa: ARG005
+            transforms.append(twin)
+            image = plan.run(image, params, row, [place])
+        processors = compose.processors
+        again = A.Compose(
+            transforms, bbox_params=processors["bboxes"].params, keypoint_params=processors["keypoints"].params
+        )
+        return again(**data)
+
+    def test_originals_and_fills_take_all_targets(self) -> None:
+        """Transforms that are not lowered, and occlusions, treat boxes, points and masks as well."""
+        compose = self.compose(A.CoarseDropout(num_holes_range=(3, 3), fill_mask=7, p=1), A.GridDistortion(p=1))
+        plan = augment.compile(compose)
+        params = drawn(plan, 10)
+        mask = np.ones(PHOTOGRAPH.shape[:2], np.uint8)
+        for row in range(10):
+            data = plan.apply_to(
+                {"image": PHOTOGRAPH, "mask": mask, "bboxes": [[10, 20, 140, 110]], "names": ["a"], "keypoints": []},
+                params,
+                row,
+            )
+            assert {1, 7} <= set(np.unique(data["mask"]))
+            np.testing.assert_array_equal(data["image"], plan.apply(PHOTOGRAPH, params, row))
+
+    def test_several_masks_keep_their_container(self) -> None:
+        """A list of masks comes back as a list, an array as an array."""
+        plan = augment.compile(A.Compose([A.Transpose(p=1)]))
+        params = drawn(plan, 1)
+        masks = np.stack([PHOTOGRAPH[..., 0], PHOTOGRAPH[..., 1]])
+        as_list = plan.apply_to({"image": PHOTOGRAPH, "masks": list(masks)}, params, 0)["masks"]
+        as_array = plan.apply_to({"image": PHOTOGRAPH, "masks": masks}, params, 0)["masks"]
+        assert isinstance(as_list, list)
+        np.testing.assert_array_equal(as_array, masks.transpose(0, 2, 1))
+        np.testing.assert_array_equal(np.stack(as_list), as_array)
+
+
+class TestExplain:
+    """What a plan says of itself is true."""
+
+    def test_the_course_pipeline(self) -> None:
+        """Crop, flip and rotation share a warp, the crop is pushed down, and nothing runs as it is."""
+        text = augment.compile(augment.policy("full", (224, 224))).explain()
+        lines = text.splitlines()
+        assert lines[0].startswith("Push-down: of a JPEG only the window of RandomResizedCrop is decoded")
+        assert lines[1].startswith("1. geometry, one warp")
+        assert lines[1].endswith("RandomResizedCrop, HorizontalFlip (p=0.5), Affine (p=0.7)")
+        assert "2. point-wise" in lines[2]
+        assert lines[3] == "3. rectangles filled: CoarseDropout (p=0.5)"
+        assert len(lines) == 4
+
+    def test_what_stays_opaque_is_named_with_its_reason(self) -> None:
+        """A transform without a kernel, an option without one, and what stands behind an unknown size."""
+        text = augment.compile(
+            A.Compose([A.Blur(), A.CoarseDropout(fill="random"), A.RandomSizedBBoxSafeCrop(9, 9), A.HorizontalFlip()])
+        ).explain()
+        assert "Push-down: a JPEG is decoded whole" in text
+        assert "Blur is not compiled: it has no kernel here" in text
+        assert "CoarseDropout is not compiled: " in text
+        assert "HorizontalFlip is not compiled: it stands behind a transform that may change the size" in text
+
+    def test_a_pipeline_without_crop_is_not_said_to_push_one_down(self) -> None:
+        """A resize alone needs every pixel."""
+        assert augment.compile(A.Resize(9, 9)).explain().startswith("Push-down: a JPEG is decoded whole")
+
+
+def test_window_is_what_the_leading_crops_leave() -> None:
+    """Crops that follow each other shrink the window; what comes before a crop, or is no crop, ends it."""
+    plan = augment.compile(A.Compose([A.CenterCrop(100, 90, p=1), A.Crop(10, 20, 50, 80, p=1), A.Resize(30, 20, p=1)]))
+    window = plan.window(drawn(plan, 1), 0)
+    assert window is not None
+    assert tuple(window)[:4] == (30, 40, 60, 40)
+    assert window.ratio == 2
+    whole = augment.compile(A.Compose([A.InvertImg(p=1), A.CenterCrop(10, 10, p=1)]))
+    assert whole.window(drawn(whole, 1), 0) is None
+
+
+def test_something_else_is_refused() -> None:
+    """What is no Albumentations object is named."""
+    with pytest.raises(TransformError, match="must be an Albumentations transform, a composition, or a list"):
+        augment.compile("flip")
