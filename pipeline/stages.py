@@ -112,13 +112,22 @@ class Stages:
             TooManyErrorsError: there are more bad samples than allowed.
             OptionError: the images have different sizes or kinds and cannot be one batch.
         """
-        rows = list(self._good(epoch, start, stop))
+        images: NDArray[Any] | None = None
+        first = ""
+        labels: list[int] = []
+        sample_keys: list[bytes] = []
+        for row in self._good(epoch, start, stop):
+            if images is None:
+                images = np.empty((stop - start, *row.image.shape), self.image_spec[1])
+                first = row.key
+            self._check(row, images, first)
+            images[len(labels)] = row.image  # at once: it is in the processor's cache now
+            labels.append(row.label)
+            sample_keys.append(row.key.encode("utf-8", "surrogateescape"))
         return Batch(
-            self._stacked(rows),
-            encode_labels(
-                np.array([row.label for row in rows], np.int64), self.label_mode, len(self.source.class_names)
-            ),
-            np.array([row.key.encode("utf-8", "surrogateescape") for row in rows], object),
+            self._no_images() if images is None else images[: len(labels)],
+            encode_labels(np.array(labels, np.int64), self.label_mode, len(self.source.class_names)),
+            np.array(sample_keys, object),
         )
 
     def samples(self, indices: Indices, sample_keys: keys.Key) -> Iterator[Row | SampleError]:
@@ -239,25 +248,25 @@ class Stages:
         except ValueError as error:
             raise DecodeError(item.sample.key, str(error)) from None
 
-    def _stacked(self, rows: Sequence[Row]) -> NDArray[Any]:
+    def _check(self, row: Row, images: NDArray[Any], first: str) -> None:
+        """Refuse an image that does not fit into its batch."""
         shape, dtype = self.image_spec
-        if not rows:
-            return np.zeros((0, *(side or 0 for side in shape)), dtype)
-        first = rows[0]
-        for row in rows:
-            if row.image.dtype != dtype or row.image.shape[2] != shape[2]:
-                raise OptionError(
-                    f"the augmentation gives images of different kinds: {row.key} became {row.image.dtype} with "
-                    f"{row.image.shape[2]} channels, an earlier one {dtype} with {shape[2]}. Transforms that change "
-                    "the dtype or the channels need p=1."
-                )
-            if row.image.shape != first.image.shape:
-                raise OptionError(
-                    f"images of a batch need one size: {first.key} has {first.image.shape[:2]}, {row.key} has "
-                    f"{row.image.shape[:2]}. Give image_size, end the augmentation with a crop or resize, or use "
-                    "batch_size=None."
-                )
-        return np.stack([row.image for row in rows])
+        if row.image.dtype != dtype or row.image.shape[2] != shape[2]:
+            raise OptionError(
+                f"the augmentation gives images of different kinds: {row.key} became {row.image.dtype} with "
+                f"{row.image.shape[2]} channels, an earlier one {dtype} with {shape[2]}. Transforms that change "
+                "the dtype or the channels need p=1."
+            )
+        if row.image.shape != images.shape[1:]:
+            raise OptionError(
+                f"images of a batch need one size: {first} has {images.shape[1:3]}, {row.key} has "
+                f"{row.image.shape[:2]}. Give image_size, end the augmentation with a crop or resize, or use "
+                "batch_size=None."
+            )
+
+    def _no_images(self) -> NDArray[Any]:
+        shape, dtype = self.image_spec
+        return np.zeros((0, *(side or 0 for side in shape)), dtype)
 
     def _label(self, sample: Sample) -> int:
         if self.label_mode is not None and not 0 <= sample.label < len(self.source.class_names):

@@ -5,6 +5,7 @@ sample, they become one warp from the image to the last frame, so that pixels ar
 between them cropped away is covered by the fill that the next step would have found there.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -128,16 +129,18 @@ def finest(steps: list[Step]) -> float:
     1 where that is no reason to decode more coarsely: for steps that are none or show perspective, which has no one
     number, and for averages over areas, which see every pixel.
     """
-    matrix = composed(steps)
-    if matrix[2, 0] or matrix[2, 1] or any(step.interpolation == cv2.INTER_AREA for step in steps if not step.exact):
+    (a, b, _), (c, d, _), (e, f, _) = composed(steps).tolist()
+    if e or f or any(step.interpolation == cv2.INTER_AREA for step in steps if not step.exact):
         return 1.0
-    return float(np.sqrt((matrix[:2, :2] ** 2).sum(axis=0)).min())
+    return min(math.hypot(a, c), math.hypot(b, d))
 
 
 def composed(steps: list[Step]) -> Floats:
     """Multiply the steps' matrices: from the last frame to the image."""
-    matrix = np.eye(3)
-    for step in steps:
+    if not steps:
+        return np.eye(3)
+    matrix = steps[0].to_input
+    for step in steps[1:]:
         matrix = matrix @ step.to_input
     return matrix
 

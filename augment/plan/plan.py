@@ -53,8 +53,7 @@ class Params:
 
     def leaves(self, row: int) -> list[int]:
         """Give the places of the leaves that one sample gets, in order."""
-        active, order = self.decisions.active[row], self.decisions.order
-        return np.flatnonzero(active).tolist() if order is None else [place for place in order[row] if active[place]]
+        return self.decisions.chosen[row]
 
     def of(self, place: int, row: int) -> tuple[Drawn, int]:
         """Give what a leaf drew for a sample, and the row at which it stands there."""

@@ -6,6 +6,7 @@ with the probabilities and the rules of the compositions (version 2.0.8).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,13 @@ class Decisions:
 
     active: NDArray[np.bool_]
     order: NDArray[np.int64] | None
+
+    @cached_property
+    def chosen(self) -> list[list[int]]:
+        """The leaves that each sample gets, in order."""
+        active = self.active.tolist()
+        orders = [range(self.active.shape[1])] * len(active) if self.order is None else self.order.tolist()
+        return [[place for place in order if mine[place]] for mine, order in zip(active, orders, strict=True)]
 
 
 def decide(root: Node, sample_keys: keys.Key) -> Decisions:

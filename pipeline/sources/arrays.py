@@ -68,10 +68,11 @@ class ArraySource:
         return Sample(str(index), int(self._labels[index]))
 
     def read(self, index: int) -> Sample:
-        """Copy one image out of the array: uint8 or float32; a grey one becomes [H, W, 1]."""
-        image = np.array(self._images[index])
-        if image.dtype != np.uint8:
-            image = image.astype(np.float32, copy=False)  # OpenCV knows no other floating-point images
+        """Give a read-only view of one image: uint8 or float32; a grey one becomes [H, W, 1]."""
+        image = np.asarray(self._images[index]).view()
+        if image.dtype not in (np.uint8, np.float32):
+            image = image.astype(np.float32)  # OpenCV knows no other floating-point images
+        image.flags.writeable = False
         return Sample(str(index), int(self._labels[index]), pixels=image if image.ndim == 3 else image[..., np.newaxis])
 
 
