@@ -102,7 +102,7 @@ def test_a_coarser_scale_is_chosen_where_it_still_covers_the_result(
     """Down to a quarter, the decoder's own scale of a quarter suffices; and the picture stays where it was."""
     transform = A.Compose([A.CenterCrop(320, 400, p=1), A.Resize(80, 100, p=1), A.HorizontalFlip(p=1)])
     for image, whole in delivered_and_whole(photographs(".jpg"), transform):
-        # The decoder averages 4 x 4 pixels, cv2.resize looks at 2 x 2 of them: compared after what both leave is blurred.
+        # The decoder averages 4 x 4 pixels, cv2.resize looks at 2 x 2: compared after both have been blurred.
         blurred, reference = (cv2.GaussianBlur(picture, (0, 0), 2).astype(float) for picture in (image, whole))
         assert np.abs(blurred - reference).mean() < 3
         shifted = np.abs(blurred[:, 2:] - reference[:, :-2]).mean()
