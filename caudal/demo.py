@@ -15,8 +15,11 @@ from caudal.arguments import JsonOption
 from caudal.output import import_tensorflow, print_json, print_table, progress_bar
 from pipeline.errors import ConvertError
 
-RESULTS = "results.json"
-"""The file that the demo writes last; a folder that holds it is one that the demo made."""
+RESULTS = "caudal-demo.json"
+"""The file that holds the results; a folder with it is one that the demo made."""
+
+PARTS = ("digits", "digits-tfrecord", "photographs", "augmented.png", "throughput.png", "training.png", RESULTS)
+"""All that the demo writes."""
 
 IMAGE_SIZE = (224, 224)
 BATCH_SIZE = 32
@@ -63,9 +66,10 @@ def _prepared(root: Path) -> Path:
     if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / RESULTS).exists())):
         raise ConvertError(f"{root} exists, and no demo made it; give another folder with --out")
     try:
-        if root.exists():
-            shutil.rmtree(root)
-        root.mkdir(parents=True)
+        for part in PARTS:
+            path = root / part
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
         (root / RESULTS).touch()
     except OSError as error:
         raise ConvertError(f"{root} cannot be made: {error.strerror}") from None

@@ -56,6 +56,8 @@ def stream(
     """Iterate a dataset: print images/s and, with --digest, what tells two streams apart."""
     from pipeline import Loader
 
+    if label_mode not in ("int", "categorical", "binary", "none"):
+        raise typer.BadParameter(f"--label-mode is int, categorical, binary or none, got {label_mode!r}")
     tf = import_tensorflow()
     loader = Loader(
         source,

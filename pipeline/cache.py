@@ -8,7 +8,6 @@ import math
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import google_crc32c
@@ -16,6 +15,7 @@ import numpy as np
 
 from augment.transform import Image
 from pipeline.errors import CacheError
+from pipeline.order import Indices
 from pipeline.sources.base import Labels, Sample, Source
 
 _log = logging.getLogger(__name__)
@@ -26,14 +26,16 @@ class RamCache:
 
     Args:
         source: what is read on first use.
+        members: the samples that can be asked for, int64; None for all.
         limit_bytes: the memory that may be used; by default what the system has available.
 
     Raises:
         CacheError: all samples together would not fit.
     """
 
-    def __init__(self, source: Source, limit_bytes: int | None = None) -> None:
-        _admit(f"{len(source)} samples", source.nbytes, limit_bytes, _available_memory(), "of memory are available")
+    def __init__(self, source: Source, members: Indices | None = None, limit_bytes: int | None = None) -> None:
+        sizes = source.sizes() if members is None else source.sizes()[members]
+        _admit(f"{len(sizes)} samples", int(sizes.sum()), limit_bytes, _available_memory(), "of memory are available")
         self._source = source
         self._samples: dict[int, Sample] = {}
         self.passed_over: Counter[str] = source.passed_over
@@ -46,10 +48,9 @@ class RamCache:
         """The classes, in the order of their labels."""
         return self._source.class_names
 
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all samples."""
-        return self._source.nbytes
+    def sizes(self) -> Labels:
+        """Give the bytes of every sample, int64 [N]."""
+        return self._source.sizes()
 
     @property
     def fingerprint(self) -> str:
@@ -137,14 +138,6 @@ class PixelCache:
             os.pwrite(self._checksums, _checksum(pixels), 8 * index)
         except OSError as error:
             raise CacheError(f"the cache cannot be written: {error.strerror}") from None
-
-    def image(self, index: int, decode: Callable[[], Image]) -> Image:
-        """Give one image from the cache, or decode and store it."""
-        image = self.get(index)
-        if image is None:
-            image = decode()
-            self.put(index, image)
-        return image
 
     def __del__(self) -> None:
         for descriptor in ("_pixels", "_checksums"):

@@ -4,6 +4,8 @@ Everything is written into a folder beside the destination, flushed to the disk,
 destination is absent, or what it was, or complete.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import itertools
 import json
@@ -20,12 +22,12 @@ import numpy as np
 from augment.transform import Image
 from pipeline import tfrecord
 from pipeline.decode import Decoder
-from pipeline.errors import ConvertError, DecodeError, ReadError, SampleError
+from pipeline.errors import CaudalError, ConvertError, DecodeError, SampleError, SourceError
+from pipeline.labels import checked_label
 from pipeline.ledger import Ledger
 from pipeline.progress import Progress
 from pipeline.sources import Sample, Source, open_source
-from pipeline.sources.base import NO_LABEL
-from pipeline.sources.tfrecord import MANIFEST
+from pipeline.sources.tfrecord import MANIFEST, read_manifest
 
 SHARD_BYTES = 128 * 2**20
 """The size that shards are given by default: large enough to read in one stretch, small enough to share out among
@@ -78,7 +80,7 @@ def convert(
         on_error: whether a sample that cannot be read, or whose header is damaged, ends the job or is left out and
             listed in `skipped.jsonl`.
         max_errors: how many are left out at most: a number, a share, or any.
-        overwrite: replaces an existing destination, once the new one is complete.
+        overwrite: replaces a destination that is a converted dataset and nothing else, once the new one is complete.
         progress: called after each example.
 
     Returns:
@@ -86,30 +88,26 @@ def convert(
 
     Raises:
         SourceError: the source cannot be opened.
-        ConvertError: the destination exists, or cannot be written.
+        ConvertError: the destination exists, holds the source or lies in it, or cannot be written.
         SampleError: a sample is bad and `on_error` is "raise".
         TooManyErrorsError: more samples are bad than allowed.
     """
-    opened = open_source(source, class_names=class_names, label_offset=label_offset)
     target = Path(destination).absolute()
-    if target.exists() and not overwrite and not (target.is_dir() and not any(target.iterdir())):
-        raise ConvertError(f"{target} exists and is not empty; overwrite replaces it")
-    count = shards if shards is not None else max(1, -(-opened.nbytes // SHARD_BYTES))
+    _check_apart(source, target)
+    opened = open_source(source, class_names=class_names, label_offset=label_offset, max_bytes=Decoder().max_bytes)
+    _check_replaceable(target, overwrite=overwrite)
+    count = shards if shards is not None else max(1, min(len(opened), -(-int(opened.sizes().sum()) // SHARD_BYTES)))
     if not 1 <= count <= len(opened):
         raise ConvertError(f"{len(opened)} samples cannot make {count} shards")
     ledger = Ledger(on_error, max_errors, len(opened))
-    partial = target.with_name(f".{target.name}.partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)  # what a killed conversion left
-        partial.mkdir(parents=True)
-        manifest = _write(opened, partial, target.name, count, ledger, progress)
-        _replace(target, partial)
+        with _partial(target) as partial:
+            manifest = _write(opened, partial, target.name, count, ledger, progress)
+            _replace(target, partial)
     except OSError as error:
-        if isinstance(error, ConvertError):
+        if isinstance(error, CaudalError):
             raise
         raise ConvertError(f"{target} cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return manifest
 
 
@@ -171,9 +169,7 @@ def _example(sample: Sample, class_names: Sequence[str]) -> bytes:
         header = Decoder().header(encoded)
     except ValueError as error:
         raise DecodeError(sample.key, str(error)) from None
-    if not 0 <= sample.label < len(class_names):
-        described = "no label" if sample.label == NO_LABEL else f"the label {sample.label}"
-        raise ReadError(sample.key, f"has {described}, but there are {len(class_names)} classes")
+    label = checked_label(sample, class_names)
     return tfrecord.example(
         {
             tfrecord.ENCODED: encoded,
@@ -181,8 +177,8 @@ def _example(sample: Sample, class_names: Sequence[str]) -> bytes:
             tfrecord.HEIGHT: header.height,
             tfrecord.WIDTH: header.width,
             tfrecord.FILENAME: sample.key.encode("utf-8", "surrogateescape"),
-            tfrecord.LABEL: sample.label,
-            tfrecord.CLASS_NAME: class_names[sample.label].encode("utf-8", "surrogateescape"),
+            tfrecord.LABEL: label,
+            tfrecord.CLASS_NAME: class_names[label].encode("utf-8", "surrogateescape"),
         }
     )
 
@@ -199,6 +195,49 @@ def encode_png(image: Image) -> bytes:
     if image.shape[2] > 1:
         image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
     return cv2.imencode(".png", image)[1].tobytes()
+
+
+def _check_apart(source: Any, target: Path) -> None:
+    """Refuse a destination that is the source, or around it, or inside it."""
+    if not isinstance(source, (str, os.PathLike)):
+        return
+    here, there = Path(source).resolve(), target.resolve()
+    if here.exists() and (here == there or here in there.parents or there in here.parents):
+        raise ConvertError(f"the destination {target} and the source {source} must not hold each other")
+
+
+def _check_replaceable(target: Path, *, overwrite: bool) -> None:
+    """Refuse to replace anything but a converted dataset, and that unless it is wanted."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not overwrite:
+        raise ConvertError(f"{target} exists and is not empty; overwrite replaces a converted dataset")
+    try:
+        shards = [target / shard["name"] for shard in read_manifest(target)["shards"]]
+    except SourceError:
+        raise ConvertError(f"{target} is no converted dataset, and is not replaced") from None
+    ours = {MANIFEST, LEDGER} | {path.name for shard in shards for path in (shard, tfrecord.index_path(shard))}
+    if strangers := sorted({path.name for path in target.iterdir()} - ours):
+        raise ConvertError(f"{target} holds {strangers[0]!r}, which is not part of its dataset, and is not replaced")
+
+
+@contextlib.contextmanager
+def _partial(target: Path) -> Iterator[Path]:
+    """Make the folder in which a dataset comes about; it is gone afterwards, unless it became the destination."""
+    partial = target.with_name(f".{target.name}.partial")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(target.with_name(f".{target.name}.lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go when the process ends, however it ends
+        except BlockingIOError:
+            raise ConvertError(f"another conversion to {target} is under way") from None
+        try:
+            shutil.rmtree(partial, ignore_errors=True)  # what a killed conversion left
+            partial.mkdir()
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            Path(lock.name).unlink(missing_ok=True)
 
 
 def _replace(target: Path, partial: Path) -> None:

@@ -1,4 +1,4 @@
-"""The `tf.data` graph around the stages: the only file that calls `tf.numpy_function`.
+"""The `tf.data` graph around the stages: the only file of the packages that calls `tf.numpy_function`.
 
 The graph is small on purpose: a range of positions, one parallel map that calls `Stages.batch`, and a prefetch. The
 work is done by OpenCV's and TensorFlow's kernels, which release Python's global lock, so that a map over batches keeps

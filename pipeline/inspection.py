@@ -86,7 +86,7 @@ def inspect(
         classes=dict(classes),
         formats=dict(formats),
         sizes=chosen,
-        nbytes=opened.nbytes,
+        nbytes=int(opened.sizes().sum()),
         unreadable=tuple(unreadable),
         passed_over=dict(opened.passed_over),
     )

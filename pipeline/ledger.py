@@ -20,6 +20,9 @@ class LedgerRow:
     stage: str
     reason: str
 
+    def __str__(self) -> str:
+        return f"{self.sample} ({self.stage}): {self.reason}"
+
 
 class Ledger:
     """Keeps a row for each bad sample, and stops where there are too many. Safe to write from any number of threads.

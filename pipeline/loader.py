@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import operator
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -108,9 +109,12 @@ class Loader:
             object.__setattr__(self, "seed", secrets.randbits(63))
             _log.warning("drew seed=%d; give it to see the same stream again", self.seed)
         check(self)
+        for name in ("image_size", "cache_size", "shard"):
+            if (sizes := getattr(self, name)) is not None:
+                object.__setattr__(self, name, tuple(map(int, sizes)))
         object.__setattr__(self, "class_names", self._source.class_names)
         check_classes(self)
-        _ = self.plan  # what cannot be compiled is refused now
+        _ = self.plan, self._cached_source  # what cannot be compiled, or does not fit, is refused now
 
     @property
     def num_examples(self) -> int:
@@ -172,9 +176,11 @@ class Loader:
 
         Raises:
             OptionError: there is no such position.
+            TypeError: `epoch` or `step` is no integer.
             SampleError: no sample could be made to see what the augmentation yields.
         """
         layout = self._layout(with_keys=with_keys)
+        epoch, step = operator.index(epoch), operator.index(step)
         if epoch < 0 or not 0 <= step <= layout.steps:
             raise OptionError(f"epoch {epoch}, step {step} is no position of a stream of {layout.steps} steps an epoch")
         dataset = graph.build(self._stages, layout, epoch, step)
@@ -195,7 +201,9 @@ class Loader:
             label_offset=self.label_offset,
             max_bytes=self._decoder.max_bytes,
         )
-        return RamCache(source, self.cache_limit_bytes) if self.cache == "ram" else source
+        if self._caches_pixels and isinstance(source, ArraySource):
+            raise OptionError("the arrays are decoded and in memory: a cache directory has nothing to keep of them")
+        return source
 
     @property
     def _decoder(self) -> Decoder:
@@ -203,13 +211,17 @@ class Loader:
 
     @property
     def _caches_pixels(self) -> bool:
-        return self.cache is not None and self.cache != "ram" and not isinstance(self._source, ArraySource)
+        return self.cache is not None and self.cache != "ram"
 
     @property
     def _cache_size(self) -> tuple[int, int]:
         size = self.cache_size or self.image_size
         assert size is not None  # noqa: S101  # for the type checker: it was checked
         return size
+
+    @cached_property
+    def _cached_source(self) -> Source:
+        return RamCache(self._source, self._members, self.cache_limit_bytes) if self.cache == "ram" else self._source
 
     @cached_property
     def _members(self) -> Indices | None:
@@ -237,10 +249,12 @@ class Loader:
         order = Order(size=size, key=self._key, shuffle=self.shuffle, shard=self.shard)
         if not len(order):
             raise OptionError(f"shard {self.shard} of {size} samples is empty")
+        if self.drop_remainder and self.batch_size is not None and len(order) < self.batch_size:
+            raise OptionError(f"drop_remainder leaves nothing of {len(order)} samples in batches of {self.batch_size}")
         return Stages(
             order=order,
             members=self._members,
-            source=self._source,
+            source=self._cached_source,
             decoder=self._decoder,
             pixel_cache=self._pixel_cache,
             plan=self.plan,

@@ -1,6 +1,8 @@
 """What can be wrong with a loader's options, and what to say then."""
 
+import os
 from collections.abc import Iterator, Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from pipeline.decode import CHANNELS
@@ -27,8 +29,9 @@ def check(loader: "Loader") -> None:
     Raises:
         OptionError: an option is unknown, out of range, or contradicts another.
     """
-    for message in (*_values(loader), *_combinations(loader)):
-        raise OptionError(message)
+    for messages in (_values(loader), _combinations(loader)):
+        for message in messages:
+            raise OptionError(message)
 
 
 def check_classes(loader: "Loader") -> None:
@@ -40,8 +43,6 @@ def check_classes(loader: "Loader") -> None:
     names = list(loader.class_names or ())
     if loader.label_mode == "binary" and len(names) != 2:
         raise OptionError(f"label_mode='binary' needs 2 classes, got {names}")
-    if len(set(names)) != len(names):
-        raise OptionError(f"class_names names a class twice: {names}")
 
 
 def _values(loader: "Loader") -> Iterator[str]:
@@ -65,11 +66,20 @@ def _values(loader: "Loader") -> Iterator[str]:
         and not (isinstance(bound, float) and 0 <= bound <= 1)
     ):
         yield f"max_errors must be a number (int), a share from 0.0 to 1.0 (float), or None; got {bound!r}"
-    if split is not None and not 0 < split < 1:
-        yield f"validation_split must lie between 0 and 1, got {split}"
+    if split is not None and not (isinstance(split, Real) and 0 < split < 1):
+        yield f"validation_split must lie between 0 and 1, got {split!r}"
+    if loader.cache is not None and (not isinstance(loader.cache, (str, os.PathLike)) or not os.fspath(loader.cache)):
+        yield f"cache must be None, 'ram' or a directory; got {loader.cache!r}"
+    for name in ("shuffle", "stratify", "drop_remainder"):
+        if not isinstance(getattr(loader, name), bool):
+            yield f"{name} must be True or False, got {getattr(loader, name)!r}"
+    if not _is_integer(loader.label_offset):
+        yield f"label_offset must be an integer, got {loader.label_offset!r}"
 
 
 def _combinations(loader: "Loader") -> Iterator[str]:
+    if loader.image_size is not None and loader.image_size[0] * loader.image_size[1] > loader.max_pixels:
+        yield f"image_size={loader.image_size} has more than max_pixels={loader.max_pixels}"
     if (loader.validation_split is None) != (loader.subset is None):
         yield "validation_split and subset must be given together"
     if loader.stratify and loader.validation_split is None:
@@ -85,7 +95,7 @@ def _combinations(loader: "Loader") -> Iterator[str]:
 
 
 def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _is_shard(shard: object) -> bool:

@@ -23,15 +23,15 @@ from pipeline.errors import (
     AugmentationError,
     DecodeError,
     OptionError,
-    ReadError,
     SampleError,
     TooManyErrorsError,
 )
 from pipeline.header import Header
+from pipeline.labels import checked_label, encode_labels
 from pipeline.ledger import Ledger
 from pipeline.order import Indices, Order
 from pipeline.resize import resize
-from pipeline.sources.base import NO_LABEL, Sample, Source
+from pipeline.sources.base import Sample, Source
 
 
 class Batch(NamedTuple):
@@ -126,7 +126,7 @@ class Stages:
             sample_keys.append(row.key.encode("utf-8", "surrogateescape"))
         return Batch(
             self._no_images() if images is None else images[: len(labels)],
-            encode_labels(np.array(labels, np.int64), self.label_mode, len(self.source.class_names)),
+            encode_labels(labels, self.label_mode, len(self.source.class_names)),
             np.array(sample_keys, object),
         )
 
@@ -269,20 +269,4 @@ class Stages:
         return np.zeros((0, *(side or 0 for side in shape)), dtype)
 
     def _label(self, sample: Sample) -> int:
-        if self.label_mode is not None and not 0 <= sample.label < len(self.source.class_names):
-            described = "no label" if sample.label == NO_LABEL else f"the label {sample.label}"
-            raise ReadError(sample.key, f"has {described}, but there are {len(self.source.class_names)} classes")
-        return sample.label
-
-
-def encode_labels(labels: NDArray[np.int64], label_mode: str | None, classes: int) -> NDArray[Any]:
-    """Write labels as a label mode wants them.
-
-    Returns:
-        int32 [B] for "int" and None, float32 [B, classes] for "categorical", float32 [B, 1] for "binary".
-    """
-    if label_mode == "categorical":
-        return np.eye(classes, dtype=np.float32)[labels]
-    if label_mode == "binary":
-        return labels.astype(np.float32)[:, np.newaxis]
-    return labels.astype(np.int32)
+        return sample.label if self.label_mode is None else checked_label(sample, self.source.class_names)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import SourceError
+from pipeline.errors import OptionError, SourceError
 from pipeline.sources.arrays import ArraySource as ArraySource
 from pipeline.sources.base import Sample as Sample
 from pipeline.sources.base import Source as Source
@@ -33,7 +33,9 @@ def open_source(
 
     Raises:
         SourceError: it is none of these, or holds no sample.
+        OptionError: `class_names` names nothing, or a class twice, or one that is not there.
     """
+    _check_names(class_names)
     if isinstance(source, np.ndarray):
         return ArraySource(source, None, class_names)
     if isinstance(source, tuple) and len(source) == 2 and not _is_path(source[0]):
@@ -48,12 +50,23 @@ def open_source(
     if path.is_dir():
         if (path / MANIFEST).exists() or shards_in(path):
             return TFRecordSource.from_directory(path, class_names, label_offset)
+        if label_offset:
+            raise OptionError(f"label_offset is for the labels in TFRecords, and {path} is a folder of images")
         return FolderSource(path, class_names, max_bytes)
     if path.is_file():
         return TFRecordSource([path], class_names, label_offset)
     if matches := sorted(glob.glob(os.fspath(source))):
         return TFRecordSource([Path(match) for match in matches], class_names, label_offset)
     raise SourceError(f"{path} does not exist, and as a pattern it matches no file")
+
+
+def _check_names(class_names: Sequence[str] | None) -> None:
+    if class_names is None:
+        return
+    if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names) or not len(class_names):
+        raise OptionError(f"class_names must be a list of names, got {class_names!r}")
+    if len(set(class_names)) != len(class_names):
+        raise OptionError(f"class_names names a class twice: {list(class_names)}")
 
 
 def _is_path(value: object) -> bool:

@@ -47,11 +47,6 @@ class ArraySource:
     def __len__(self) -> int:
         return len(self._images)
 
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all pixels."""
-        return sum(np.asarray(image).nbytes for image in self._images)
-
     @cached_property
     def fingerprint(self) -> str:
         """Made of every pixel and label."""
@@ -62,6 +57,10 @@ class ArraySource:
     def labels(self) -> Labels:
         """Give the class of every sample, int64 [N]."""
         return self._labels
+
+    def sizes(self) -> Labels:
+        """Give the bytes of every image's pixels, int64 [N]."""
+        return np.array([np.asarray(image).nbytes for image in self._images], np.int64)
 
     def peek(self, index: int) -> Sample:
         """Give the sample's key (its number) and label."""

@@ -41,7 +41,6 @@ class Source(Protocol):
     Attributes:
         class_names: the classes, in the order of their labels.
         passed_over: how many files were passed over, by reason.
-        nbytes: the bytes of all encoded images (of all pixels, for arrays).
         fingerprint: changes when the samples change, as far as sizes and times of modification tell.
     """
 
@@ -50,14 +49,16 @@ class Source(Protocol):
     @property
     def passed_over(self) -> Counter[str]: ...  # noqa: D102
     @property
-    def nbytes(self) -> int: ...  # noqa: D102
-    @property
     def fingerprint(self) -> str: ...  # noqa: D102
 
     def __len__(self) -> int: ...
 
     def labels(self) -> Labels:
         """Give the class of every sample, int64 [N]; may have to read the whole dataset."""
+        ...
+
+    def sizes(self) -> NDArray[np.int64]:
+        """Give the bytes of every sample as its source holds it (encoded, or pixels), int64 [N]."""
         ...
 
     def peek(self, index: int) -> Sample:

@@ -38,7 +38,7 @@ class FolderSource:
 
     Raises:
         SourceError: `root` is no directory, cannot be listed, or holds no image.
-        OptionError: a class that was asked for has no folder, or is named twice.
+        OptionError: a class that was asked for has no folder.
     """
 
     def __init__(self, root: Path, class_names: Sequence[str] | None = None, max_bytes: int | None = None) -> None:
@@ -63,11 +63,6 @@ class FolderSource:
     def __len__(self) -> int:
         return len(self._files)
 
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all files."""
-        return sum(file.size for file in self._files)
-
     @cached_property
     def fingerprint(self) -> str:
         """Made of the paths, sizes and times of modification."""
@@ -76,6 +71,10 @@ class FolderSource:
     def labels(self) -> Labels:
         """Give the class of every sample, int64 [N]."""
         return np.array([file.label for file in self._files], np.int64)
+
+    def sizes(self) -> Labels:
+        """Give the bytes of every file, int64 [N]."""
+        return np.array([file.size for file in self._files], np.int64)
 
     def peek(self, index: int) -> Sample:
         """Give the sample's key and label; nothing is read."""
@@ -102,7 +101,7 @@ class FolderSource:
         for entry in _listed(self.root):
             if entry.name.startswith("."):
                 self.passed_over["hidden"] += 1
-            elif entry.is_dir():
+            elif _is_folder(entry):
                 folders.append(entry.name)
             else:
                 self.passed_over["outside the class-folders"] += 1
@@ -117,7 +116,7 @@ class FolderSource:
             entry_key = f"{key}/{entry.name}"
             if entry.name.startswith("."):
                 self.passed_over["hidden"] += 1
-            elif entry.is_dir():
+            elif _is_folder(entry):
                 yield from self._files_below(folder / entry.name, entry_key, label, (*above, real))
             elif not entry.name.lower().endswith(EXTENSIONS):
                 self.passed_over["no image"] += 1
@@ -136,6 +135,13 @@ class FolderSource:
             self.passed_over["no regular file"] += 1
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to where we may not look
+        return False
+
+
 def _listed(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
@@ -151,8 +157,6 @@ def _chosen(asked: Sequence[str] | None, folders: list[str], root: Path) -> tupl
         return tuple(folders)
     if unknown := sorted(set(asked) - set(folders)):
         raise OptionError(f"class_names asks for {unknown}, but {root} has the class-folders {folders}")
-    if len(set(asked)) != len(asked):
-        raise OptionError(f"class_names names a class twice: {list(asked)}")
     return tuple(asked)
 
 

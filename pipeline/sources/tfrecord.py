@@ -86,11 +86,6 @@ class TFRecordSource:
         """The classes, in the order of their labels."""
         return self._given_names if self._given_names is not None else self._scan.class_names
 
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all records."""
-        return int(self._spans[self._kept, 1].sum())
-
     @cached_property
     def fingerprint(self) -> str:
         """Made of the files' names, sizes and times of modification."""
@@ -100,6 +95,10 @@ class TFRecordSource:
     def labels(self) -> Labels:
         """Give the class of every sample, int64 [N], `NO_LABEL` where a record has none. Reads all once."""
         return self._scan.labels
+
+    def sizes(self) -> Labels:
+        """Give the bytes of every record, int64 [N]."""
+        return np.array(self._spans[self._kept, 1])
 
     def peek(self, index: int) -> Sample:
         """Give the sample's key and label; its record has to be read for it.
@@ -206,6 +205,8 @@ def read_manifest(root: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_bytes())
         shards = [(str(shard["name"]), int(shard["examples"])) for shard in manifest["shards"]]
         version, _ = manifest["format_version"], list(manifest["class_names"])
+    except FileNotFoundError:
+        raise SourceError(f"{root} is no converted dataset: it has no {MANIFEST}; `caudal convert` makes one") from None
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:

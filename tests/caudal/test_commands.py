@@ -62,7 +62,7 @@ def test_version_is_that_of_the_distribution(caudal: Callable[..., Any]) -> None
         (["stream", "SRC", "--augment", "flop"], "'flop' is neither a file nor a policy (none, flip,"),
         (
             ["stream", "SRC", "--label-mode", "x"],
-            "label_mode must be one of 'int', 'categorical', 'binary', None",
+            "--label-mode is int, categorical, binary or none, got 'x'",
         ),
         (["stream", "SRC", "--on-error", "x"], "on_error must be one of"),
         (["stream", "SRC", "--max-errors", "x"], "--max-errors is a number (20) or a share (0.01), got 'x'"),
@@ -71,10 +71,10 @@ def test_version_is_that_of_the_distribution(caudal: Callable[..., Any]) -> None
         (["stream", "nowhere"], "nowhere does not exist, and as a pattern it matches no file"),
         (["inspect", "nowhere"], "nowhere does not exist"),
         (["convert", "nowhere", "out"], "nowhere does not exist"),
-        (["convert", "SRC", "SRC"], "exists and is not empty; overwrite replaces it"),
-        (["convert", "SRC", "/dev/null/x"], "cannot be written: Not a directory"),
+        (["convert", "SRC", "SRC"], "must not hold each other"),
+        (["convert", "SRC", "/dev/null/x"], "/dev/null/x cannot be written: "),
         (["convert", "SRC", "out", "--on-error", "replace"], "--on-error is raise or skip, got 'replace'"),
-        (["verify", "SRC"], "dataset.json cannot be read: No such file or directory"),
+        (["verify", "SRC"], "is no converted dataset: it has no dataset.json; `caudal convert` makes one"),
         (["demo", "--out", "SRC"], "exists, and no demo made it"),
     ],
 )

@@ -27,4 +27,4 @@ def test_demo_does_everything_it_says(caudal: Callable[..., Any], tmp_path: Path
     assert all(accuracy > 0.2 for accuracy in accuracies.values())  # chance is 0.1; the quick run has two epochs
     for picture in results["pictures"]:
         assert cv2.imread(picture).shape[1] > 400
-    assert json.loads((root / "results.json").read_text()) == results
+    assert json.loads((root / "caudal-demo.json").read_text()) == results

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import Loader
 from pipeline.cache import PixelCache, RamCache
-from pipeline.errors import CacheError
+from pipeline.errors import CacheError, OptionError
 from pipeline.sources import open_source
 
 Make = Callable[..., Any]
@@ -85,7 +85,7 @@ def test_a_ram_cache_says_of_itself_what_the_source_says(folder: Path) -> None:
     assert len(cache) == len(source)
     assert cache.labels().tolist() == source.labels().tolist()
     assert cache.class_names == source.class_names
-    assert cache.nbytes == source.nbytes
+    assert cache.sizes().tolist() == source.sizes().tolist()
     assert cache.fingerprint == source.fingerprint
     assert cache.passed_over == source.passed_over == {"no image": 1}
     assert cache.peek(3).key == source.peek(3).key == "ants/3.png"
@@ -93,7 +93,7 @@ def test_a_ram_cache_says_of_itself_what_the_source_says(folder: Path) -> None:
 
 def test_what_does_not_fit_into_memory_is_refused_beforehand(folder: Path) -> None:
     """The error says how much it would take and how much may be taken; one byte more passes."""
-    needed = open_source(folder).nbytes
+    needed = int(open_source(folder).sizes().sum())
     with pytest.raises(CacheError) as caught:
         Loader(folder, cache="ram", cache_limit_bytes=needed - 1)
     assert str(caught.value) == (f"caching 9 samples takes {needed} bytes, more than cache_limit_bytes={needed - 1}")
@@ -246,27 +246,19 @@ def test_images_that_were_decoded_otherwise_do_not_mix(
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
-def test_arrays_of_one_shape_do_not_mix_with_those_of_another(tmp_path: Path, picture: Make) -> None:
-    """The same bytes, seen as wider images, are not served from the narrower ones' slots."""
-    array = picture(0, 4, 6)[np.newaxis]
-    for one in (array, array.reshape(1, 6, 4, 3)):
-        loaders = [Loader((one, [0]), image_size=(5, 5), cache=cache) for cache in (None, tmp_path / "cache")]
-        assert stream(loaders[0]) == stream(loaders[1])
-
-
-def test_floating_point_images_survive_a_cache_directory(tmp_path: Path) -> None:
-    """Arrays of floats come out of every epoch as they do without a cache."""
-    array = np.random.default_rng(0).random((6, 4, 5, 3), np.float32)
-    options: dict[str, Any] = {"image_size": (4, 5), "batch_size": 2, "parallel_calls": 1}
-    wanted = stream(Loader((array, [0] * 6), **options), epochs=3)
-    assert stream(Loader((array, [0] * 6), cache=tmp_path, **options), epochs=3) == wanted
-
-
-def test_arrays_are_not_written_to_a_cache_directory(tmp_path: Path) -> None:
-    """Their pixels are in memory already, and may be floating point: the directory stays empty."""
-    array = np.random.default_rng(0).random((6, 4, 5, 3), np.float32)
-    stream(Loader((array, [0] * 6), image_size=(4, 5), cache=tmp_path, cache_limit_bytes=360))
+def test_arrays_have_no_cache_directory(tmp_path: Path) -> None:
+    """Their pixels are in memory already, and may be floating point: there is nothing to keep."""
+    array = np.zeros((6, 4, 5, 3), np.float32)
+    with pytest.raises(OptionError, match="a cache directory has nothing to keep"):
+        Loader((array, [0] * 6), image_size=(4, 5), cache=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_samples_of_a_part_count_against_the_memory(folder: Path) -> None:
+    """The training part of a split needs the memory of its own files."""
+    options: dict[str, Any] = {"validation_split": 0.5, "subset": "training", "cache": "ram"}
+    whole = int(open_source(folder).sizes().sum())
+    assert Loader(folder, cache_limit_bytes=whole * 2 // 3, **options).num_examples < 9
 
 
 def test_a_slot_that_was_never_written_is_empty(tmp_path: Path, picture: Make) -> None:

@@ -103,7 +103,7 @@ def test_existing_destination_is_refused_and_kept(folders: Callable[..., Path], 
     """Without `overwrite` a destination that holds anything stays as it is."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("three years")
-    with pytest.raises(ConvertError, match="exists and is not empty; overwrite replaces it"):
+    with pytest.raises(ConvertError, match="exists and is not empty; overwrite replaces a converted dataset"):
         pipeline.convert(folders(ants=1), tmp_path / "out")
     assert contents(tmp_path / "out") == {"thesis.txt": b"three years"}
 
@@ -155,3 +155,52 @@ def test_progress_reaches_all_samples(folders: Callable[..., Path], tmp_path: Pa
     reports: list[tuple[int, int]] = []
     pipeline.convert(folders(ants=3), tmp_path / "out", progress=lambda done, total: reports.append((done, total)))
     assert reports == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_overwrite_replaces_nothing_but_a_converted_dataset(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """Somebody's folder, or a dataset with a stranger's file in it, is refused and kept."""
+    source, target = folders(ants=2), tmp_path / "out"
+    target.mkdir()
+    (target / "thesis.txt").write_text("three years")
+    with pytest.raises(ConvertError, match="is no converted dataset, and is not replaced"):
+        pipeline.convert(source, target, overwrite=True)
+    (target / "thesis.txt").rename(tmp_path / "thesis.txt")
+    pipeline.convert(source, target)
+    (tmp_path / "thesis.txt").rename(target / "thesis.txt")
+    with pytest.raises(ConvertError, match=r"holds 'thesis.txt', which is not part of its dataset"):
+        pipeline.convert(source, target, overwrite=True)
+    assert (target / "thesis.txt").read_text() == "three years"
+
+
+@pytest.mark.parametrize("place", [".", "ants", "..", "new/deep"])
+def test_source_and_destination_must_lie_apart(folders: Callable[..., Path], place: str) -> None:
+    """A destination that is the source, around it or inside it is refused before anything is written."""
+    source = folders(ants=2)
+    before = sorted(source.rglob("*"))
+    with pytest.raises(ConvertError, match="must not hold each other"):
+        pipeline.convert(source, source / place, overwrite=True)
+    assert sorted(source.rglob("*")) == before
+
+
+def test_two_conversions_to_one_place_do_not_disturb_each_other(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """While one is under way, another to the same destination is refused."""
+    source = folders(ants=3)
+
+    def again(done: int, _: int) -> None:
+        if done == 1:
+            with pytest.raises(ConvertError, match="another conversion to .* is under way"):
+                pipeline.convert(source, tmp_path / "out")
+
+    pipeline.convert(source, tmp_path / "out", progress=again)
+    assert pipeline.verify(tmp_path / "out") == ()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folders0", "out"]
+
+
+def test_files_too_large_to_be_images_are_never_read(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """A sparse file of many gigabytes is a bad sample, and makes no more shards than there are samples."""
+    source = folders(ants=3)
+    with open(source / "ants" / "9.jpg", "wb") as file:
+        file.truncate(10 << 30)
+    manifest = pipeline.convert(source, tmp_path / "out", on_error="skip")
+    assert (manifest["num_examples"], manifest["num_skipped"]) == (3, 1)
+    assert len(manifest["shards"]) == 4

@@ -45,7 +45,7 @@ def test_reading_gives_the_bytes_of_the_file(tmp_path: Path) -> None:
     source = FolderSource(write(tmp_path, "a/1.png", "b/x/2.png"))
     assert [source.read(index).encoded for index in range(2)] == [b"a/1.png", b"b/x/2.png"]
     assert source.peek(1).encoded is None
-    assert source.nbytes == len("a/1.png") + len("b/x/2.png")
+    assert source.sizes().tolist() == [len("a/1.png"), len("b/x/2.png")]
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
@@ -136,7 +136,7 @@ def test_a_class_that_is_named_twice_is_refused(tmp_path: Path) -> None:
     """The same class cannot have two labels."""
     write(tmp_path, "a/1.png", "b/2.png")
     with pytest.raises(OptionError, match=r"^class_names names a class twice: \['a', 'b', 'a'\]$"):
-        FolderSource(tmp_path, ["a", "b", "a"])
+        open_source(tmp_path, class_names=["a", "b", "a"])
 
 
 def test_a_directory_without_subfolders_is_refused(tmp_path: Path) -> None:

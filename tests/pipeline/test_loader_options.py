@@ -433,7 +433,7 @@ def test_the_fingerprint_names_the_stream(folder: Path) -> None:
         {"shard": (0, 2)},
         {"drop_remainder": True},
         {"on_error": "skip"},
-        {"max_pixels": 50},
+        {"max_pixels": 5000},
     ]
     fingerprints = [Loader(folder, **{**base, **one}).fingerprint for one in same + other]
     assert len(set(fingerprints[: len(same)])) == 1

@@ -310,4 +310,4 @@ def test_the_fingerprint_changes_with_the_files_and_the_options(converted: Path)
     shard.write_bytes(shard.read_bytes() + tfrecord.frame(tfrecord.example({"image/encoded": b"more"})))
     seen.append(open_source(converted).fingerprint)
     assert len(set(seen)) == 4
-    assert open_source(converted).nbytes > 0
+    assert open_source(converted).sizes().min() > 0

@@ -162,5 +162,7 @@ def test_unusable_manifest_is_refused(converted: Path, manifest: str, reason: st
 
 def test_folder_without_manifest_is_refused(tmp_path: Path) -> None:
     """What is no converted dataset is refused."""
-    with pytest.raises(SourceError, match=r"dataset.json cannot be read: No such file or directory"):
+    with pytest.raises(
+        SourceError, match=r"is no converted dataset: it has no dataset.json; `caudal convert` makes one"
+    ):
         pipeline.verify(tmp_path)

@@ -1,0 +1,1 @@
+"""The compiler: Albumentations pipelines as plans of a few kernels."""
