@@ -71,8 +71,8 @@ class KeyedTransform:
             TransformError: a transform failed on this sample.
         """
         transform = self._own_copy()
-        if not data["image"].flags.writeable:  # some transforms write to it
-            data = data | {"image": data["image"].copy()}
+        # Some transforms write to what they are given.
+        data = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in data.items()}
         nodes = list(_nodes(transform))
         for node, own in zip(nodes, keys.fold_in(key, np.arange(len(nodes))), strict=True):
             node.random_generator, node.py_random = keys.generator(own), keys.python_random(own)

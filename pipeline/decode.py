@@ -69,18 +69,19 @@ class Decoder:
         header = header or self.header(encoded)
         channels = CHANNELS[self.color_mode]
         if header.format == "jpeg":
-            image = _decode_jpeg(encoded, min(channels, 3))
+            image = _decode_jpeg(encoded, self._jpeg_channels(header))
         elif header.format == "png":
             image = _decode_png(encoded, channels)
         else:
             image = _decode_with_opencv(encoded, header.format)
         return with_channels(upright(image, header.orientation), channels)
 
-    def window(self, encoded: bytes, window: tuple[int, int, int, int], ratio: int) -> Image:
+    def window(self, encoded: bytes, header: Header, window: tuple[int, int, int, int], ratio: int) -> Image:
         """Decode only a part of a JPEG that is stored upright.
 
         Args:
             encoded: the JPEG's bytes.
+            header: theirs.
             window: (top, left, height, width) in pixels of the image at 1/ratio of its size.
             ratio: 1, 2, 4 or 8: the divisor at which the decoder's cosine transform is evaluated.
 
@@ -90,8 +91,12 @@ class Decoder:
         Raises:
             ValueError: the bytes are damaged.
         """
-        channels = CHANNELS[self.color_mode]
-        return with_channels(_decode_jpeg(encoded, min(channels, 3), window, ratio), channels)
+        image = _decode_jpeg(encoded, self._jpeg_channels(header), window, ratio)
+        return with_channels(image, CHANNELS[self.color_mode])
+
+    def _jpeg_channels(self, header: Header) -> int:
+        """Give the channels that the JPEG kernel can deliver: none of transparency, and no grey of CMYK."""
+        return 3 if header.components == 4 else min(CHANNELS[self.color_mode], 3)
 
 
 def upright(image: Image, orientation: int) -> Image:

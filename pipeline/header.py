@@ -18,12 +18,14 @@ class Header:
         height: rows of pixels as stored, before orientation.
         width: columns of pixels as stored.
         orientation: the EXIF orientation, 1 to 8; 1 where there is none or an illegal one.
+        components: of a JPEG, the number of its colour components: 1 (grey), 3 (YCbCr) or 4 (CMYK).
     """
 
     format: str
     height: int
     width: int
     orientation: int = 1
+    components: int = 3
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -67,7 +69,7 @@ def _read_jpeg(encoded: bytes) -> Header:
         (length,) = struct.unpack_from(">H", encoded, position)
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
             height, width = struct.unpack_from(">HH", encoded, position + 3)
-            return Header("jpeg", height, width, orientation)
+            return Header("jpeg", height, width, orientation, encoded[position + 7])
         if marker in (0xD9, 0xDA):  # end of image, or pixels before their frame
             raise IndexError
         if marker == 0xE1 and encoded.startswith(b"Exif\0\0", position + 2):

@@ -21,8 +21,8 @@ def checked_label(sample: Sample, class_names: Sequence[str]) -> int:
     described = "no label" if sample.label == NO_LABEL else f"the label {sample.label}"
     raise ReadError(
         sample.key,
-        f"has {described}, but there are {len(class_names)} classes, numbered from 0 (class_names says which there are, "
-        "label_offset where the labels of TFRecords begin)",
+        f"has {described}, but there are {len(class_names)} classes, numbered from 0 (class_names says which there "
+        "are, label_offset where the labels of TFRecords begin)",
     )
 
 

@@ -6,7 +6,7 @@ import operator
 import os
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
@@ -115,6 +115,10 @@ class Loader:
         object.__setattr__(self, "class_names", self._source.class_names)
         check_classes(self)
         _ = self.plan, self._cached_source  # what cannot be compiled, or does not fit, is refused now
+
+    def __reduce__(self) -> tuple[Callable[..., "Loader"], tuple[Any, dict[str, Any]]]:
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        return _made, (options.pop("source"), options)  # what is kept for speed is made again
 
     @property
     def num_examples(self) -> int:
@@ -277,6 +281,10 @@ class Loader:
             with_keys=with_keys,
             with_labels=self.label_mode is not None,
         )
+
+
+def _made(source: Any, options: dict[str, Any]) -> Loader:
+    return Loader(source, **options)
 
 
 def _delivering(definition: Callable[_P, Loader]) -> "Callable[_P, tf.data.Dataset]":

@@ -243,7 +243,7 @@ class Stages:
             if self.plan is not None and params is not None and header.format == "jpeg" and header.orientation == 1:
                 window = self.plan.window(params, row)
                 if window is not None:
-                    return self.decoder.window(encoded, window.scaled(window.ratio), window.ratio), window
+                    return self.decoder.window(encoded, header, window.scaled(window.ratio), window.ratio), window
             return self.decoder(encoded, header), None
         except ValueError as error:
             raise DecodeError(item.sample.key, str(error)) from None

@@ -1,39 +1,40 @@
-"""Saying what became of a pipeline: which transforms share a kernel, what is pushed down, and what runs as it is."""
+"""Saying what became of a pipeline: which transforms share a kernel, what is pushed down, and what runs as it is.
 
-from collections.abc import Sequence
+What a geometric transform does can depend on the draw and on the image. It is looked at for several images and draws,
+and what is said is true of all of them.
+"""
+
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
-import cv2
 import numpy as np
 
+from augment import keys
 from augment.plan import geometry
 from augment.plan.lowered import Fill, Geometry, Pointwise
 from augment.plan.program import Leaf, Node
 
-_BORDERS = {
-    cv2.BORDER_REPLICATE: "replicated",
-    cv2.BORDER_REFLECT: "reflected",
-    cv2.BORDER_WRAP: "wrapped",
-    cv2.BORDER_REFLECT_101: "reflected",
-}
+_SIZES = np.array([(977, 641), (3001, 4007), (63, 95), (5003, 3011)])
+_DRAWS = 64
 
 
 def explain(root: Node) -> str:
     """Describe a program, a line for each segment.
 
-    Segments are runs of neighbouring transforms of one kind. What a sample does not draw is not run, whatever the
-    segment.
+    Segments are runs of neighbouring transforms of one kind. What a sample does not draw is not run.
     """
-    leaves = list(root.leaves())
-    lines = [_push_down(leaves)]
-    for number, (kind, group) in enumerate(groupby(leaves, _kind), 1):
+    leaves = [leaf for leaf in root.leaves() if leaf.transform.p > 0]
+    lines = [_push_down(root, leaves)]
+    reasons = dict(_reasons(leaves))
+    for number, (kind, group) in enumerate(groupby(leaves, lambda leaf: _kind(leaf, reasons)), 1):
         members = list(group)
-        title, notes = {"geometry": _geometry, "point-wise": _pointwise, "fill": _fill, "original": _original}[kind](
-            members
-        )
+        title = _geometry(members) if kind == "geometry" else _pointwise(members) if kind == "point-wise" else kind
         lines.append(f"{number}. {title}: {', '.join(map(_named, members))}")
-        lines += [f"     {note}" for note in notes]
+        lines += [
+            f"     {type(leaf.transform).__name__} is not compiled: {reasons[leaf]}"
+            for leaf in members
+            if leaf in reasons
+        ]
     if any(node.kind == "shuffled" for node in _nodes(root)):
         lines.append(
             "The order of some transforms is drawn for each sample; neighbours are merged as the sample meets them."
@@ -41,58 +42,68 @@ def explain(root: Node) -> str:
     return "\n".join(lines)
 
 
-def _kind(leaf: Leaf) -> str:
-    kinds = {Geometry: "geometry", Pointwise: "point-wise", Fill: "fill"}
-    return next((name for kind, name in kinds.items() if isinstance(leaf.lowered, kind)), "original")
-
-
-def _push_down(leaves: Sequence[Leaf]) -> str:
-    crops = []
+def _reasons(leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
+    """Say of each transform that runs as it is why it does."""
+    floats = ""
     for leaf in leaves:
-        if not isinstance(leaf.lowered, Geometry):
+        if leaf.lowered is None:
+            yield leaf, leaf.reason
+        elif isinstance(leaf.lowered, Pointwise):
+            if floats:
+                yield leaf, f"its kernel is for uint8, and {floats} before it gives float32"
+            elif leaf.lowered.is_float:
+                floats = type(leaf.transform).__name__
+
+
+def _kind(leaf: Leaf, reasons: dict[Leaf, str]) -> str:
+    if leaf in reasons:
+        return "as they are, with a key for each sample"
+    kinds = {Geometry: "geometry", Pointwise: "point-wise", Fill: "rectangles filled"}
+    return next(name for kind, name in kinds.items() if isinstance(leaf.lowered, kind))
+
+
+def _push_down(root: Node, leaves: Sequence[Leaf]) -> str:
+    certain = set(_certain(root))
+    crops: list[str] = []
+    is_certain, samples = True, False
+    for leaf in leaves:
+        moves = _moves(leaf)
+        if not moves:
             break
-        first = _steps(leaf)[0]
-        if not (first.exact and first.inside and first.to_input[0, 0] == 1 == first.to_input[1, 1]):
-            break
-        crops.append(type(leaf.transform).__name__)
-        if len(_steps(leaf)) > 1:
-            break
-    if crops:
-        return (
-            f"Push-down: of a JPEG only the window of {' and '.join(crops)} is decoded, no finer than the result needs."
-        )
-    return "Push-down: a JPEG is decoded whole, no finer than the result needs: the pipeline begins with no crop."
+        begins_with_crop = all(step.is_crop for step in moves[0])
+        if begins_with_crop:
+            crops.append(type(leaf.transform).__name__)
+            is_certain = is_certain and leaf in certain
+        # A transform that a sample does not draw does not stand in the way of a crop behind it.
+        is_crop_only = begins_with_crop and len(moves) == 1
+        if not is_crop_only:
+            samples = samples or any(not step.exact and not step.averages for steps in moves for step in steps)
+            if leaf in certain:
+                break
+            is_certain = is_certain and begins_with_crop
+    scale = ", no finer than the result needs" if samples else ""
+    if not crops:
+        return f"Push-down: none; a JPEG is decoded whole{scale}."
+    when = "" if is_certain else ", where a sample begins with it"
+    return f"Push-down: of a JPEG only the window of {' and '.join(crops)} is decoded{when}{scale}."
 
 
-def _geometry(members: Sequence[Leaf]) -> tuple[str, list[str]]:
-    sampling = [leaf for leaf in members if any(not step.exact for step in _steps(leaf))]
-    notes = [
-        f"{type(leaf.transform).__name__} has a {_BORDERS[step.border.mode]} border: a warp of its own behind a crop"
-        for leaf in members
-        for step in _steps(leaf)
-        if step.border.mode in _BORDERS and not step.exact
-    ]
-    if len({step.interpolation for leaf in sampling for step in _steps(leaf) if not step.exact}) > 1:
-        notes.append("different interpolations are not merged: a new warp begins where it changes")
-    if len(sampling) > 1:
-        return "geometry, one warp where more than one of them samples pixels", notes
-    kernel = sampling[0].lowered.kernel if sampling and sampling[0].lowered else "whole pixels rearranged"
-    return f"geometry, {kernel}", notes
+def _geometry(members: Sequence[Leaf]) -> str:
+    sampling = [leaf for leaf in members if any(not step.exact for steps in _moves(leaf) for step in steps)]
+    if not sampling:
+        return "geometry, whole pixels rearranged"
+    if len(sampling) == 1:
+        assert sampling[0].lowered is not None  # noqa: S101  # for the type checker: it is a geometry
+        return f"geometry, {sampling[0].lowered.kernel}"
+    draws = zip(*(steps for leaf in members for steps in _moves(leaf)), strict=True)
+    warps = max(sum(any(not step.exact for step in group) for group in geometry.groups(list(steps))) for steps in draws)
+    if warps == 1:
+        return "geometry, one warp where more than one of them samples pixels"
+    return f"geometry, up to {warps} warps: a border or an interpolation keeps them apart"
 
 
-def _pointwise(members: Sequence[Leaf]) -> tuple[str, list[str]]:
-    kernels = dict.fromkeys(leaf.lowered.kernel for leaf in members if leaf.lowered)
-    return f"point-wise, {' and '.join(kernels)}", []
-
-
-def _fill(members: Sequence[Leaf]) -> tuple[str, list[str]]:  # noqa: ARG001  # one signature for all kinds
-    return "rectangles filled", []
-
-
-def _original(members: Sequence[Leaf]) -> tuple[str, list[str]]:
-    return "as they are, with a key for each sample", [
-        f"{type(leaf.transform).__name__} is not compiled: {leaf.reason}" for leaf in members
-    ]
+def _pointwise(members: Sequence[Leaf]) -> str:
+    return "point-wise, " + " and ".join(dict.fromkeys(leaf.lowered.kernel for leaf in members if leaf.lowered))
 
 
 def _named(leaf: Leaf) -> str:
@@ -100,18 +111,31 @@ def _named(leaf: Leaf) -> str:
     return type(leaf.transform).__name__ + ("" if p == 1 else f" (p={p:g})")
 
 
-def _steps(leaf: Leaf) -> list[geometry.Step]:
-    """Draw a leaf's steps for one image, to look at what does not depend on the draw."""
-    assert isinstance(leaf.lowered, Geometry)  # noqa: S101  # for the type checker
-    side = np.array([1000])
-    _, steps = leaf.lowered.sample(np.full((1, leaf.draws), 0.3), side, side)
-    taken = []
-    height = width = side
-    for step in steps:
-        taken.append(geometry.Moves(step, height, width).of(0))
-        height, width = step.height, step.width
-    return taken
+def _moves(leaf: Leaf) -> list[list[geometry.Step]]:
+    """Draw a geometric leaf's steps for several images: each step's draws, without those that the original refuses."""
+    if not isinstance(leaf.lowered, Geometry):
+        return []
+    height, width = np.tile(_SIZES, (_DRAWS // len(_SIZES), 1)).T
+    uniforms = keys.uniform(keys.fold_in(keys.root(0), np.arange(len(height))), "explain", leaf.draws)
+    _, all_steps = leaf.lowered.sample(uniforms, height, width)
+    moves = []
+    for steps in all_steps:
+        moves.append(geometry.Moves(steps, height, width))
+        height, width = steps.height, steps.width
+    accepted = np.all([~np.isnan(move.steps.to_input[:, 0, 0]) for move in moves], axis=0)
+    return [[move.of(row) for row in np.flatnonzero(accepted).tolist()] for move in moves]
 
 
-def _nodes(node: Node) -> list[Any]:
+def _certain(node: Node) -> Iterator[Leaf]:
+    """Walk the leaves that every sample gets."""
+    if node.kind != "all" or node.p < 1:
+        return
+    for child in node.children:
+        if isinstance(child, Node):
+            yield from _certain(child)
+        elif child.transform.p >= 1:
+            yield child
+
+
+def _nodes(node: Node) -> list[Node]:
     return [node, *(inner for child in node.children if isinstance(child, Node) for inner in _nodes(child))]

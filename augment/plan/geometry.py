@@ -39,6 +39,16 @@ class Step(NamedTuple):
     inside: bool
     whole: bool
 
+    @property
+    def is_crop(self) -> bool:
+        """Whether it does nothing but leave out what surrounds a window."""
+        return bool(self.exact and self.inside and self.to_input[0, 0] == 1 == self.to_input[1, 1])
+
+    @property
+    def averages(self) -> bool:
+        """Whether it sees every pixel of its input, and not only the nearest."""
+        return not self.exact and self.interpolation == cv2.INTER_AREA
+
 
 class Moves:
     """The steps of a batch, with what is known of each once the sizes of its inputs are.
@@ -99,7 +109,7 @@ def run(image: Image, steps: list[Step]) -> Image:
     """
     if sum(not step.exact for step in steps) < 2:
         return _one_by_one(image, steps)
-    for group in _groups(steps):
+    for group in groups(steps):
         image = _fused(image, group) if sum(not step.exact for step in group) > 1 else _one_by_one(image, group)
     return image
 
@@ -116,7 +126,7 @@ def prefix_window(steps: list[Step], size: kernels.Size) -> tuple[tuple[int, int
     """
     top, left, (height, width) = 0, 0, size
     for count, step in enumerate(steps):
-        if not _is_crop(step):
+        if not step.is_crop:
             return (top, left, height, width), count
         matrix = step.to_input
         left, top, (height, width) = left + int(matrix[0, 2]), top + int(matrix[1, 2]), step.size
@@ -130,7 +140,7 @@ def finest(steps: list[Step]) -> float:
     number, and for averages over areas, which see every pixel.
     """
     (a, b, _), (c, d, _), (e, f, _) = composed(steps).tolist()
-    if e or f or any(step.interpolation == cv2.INTER_AREA for step in steps if not step.exact):
+    if e or f or any(step.averages for step in steps):
         return 1.0
     return min(math.hypot(a, c), math.hypot(b, d))
 
@@ -251,7 +261,7 @@ def _border_is_in_place(before: list[Step], step: Step, after: Sequence[Step]) -
     return bool(widths.max() <= _WIDEST_EDGE and off <= _MOST_OFF)
 
 
-def _groups(steps: list[Step]) -> list[list[Step]]:
+def groups(steps: list[Step]) -> list[list[Step]]:
     """Part the steps where they cannot become one warp: another interpolation, or a border that is no plain fill."""
     groups: list[list[Step]] = []
     for step in steps:
@@ -270,10 +280,5 @@ def _groups(steps: list[Step]) -> list[list[Step]]:
 
 
 def _joins_with_border(group: list[Step], step: Step) -> bool:
-    cropped = next((place for place, other in enumerate(group) if not _is_crop(other)), len(group))
+    cropped = next((place for place, other in enumerate(group) if not other.is_crop), len(group))
     return _border_is_in_place(group[cropped:], step, ())
-
-
-def _is_crop(step: Step) -> bool:
-    matrix = step.to_input
-    return bool(step.exact and step.inside and matrix[0, 0] == 1 == matrix[1, 1])

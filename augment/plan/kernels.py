@@ -18,19 +18,12 @@ Size = tuple[int, int]
 """(height, width) in pixels."""
 
 
-def is_exact(to_input: Floats) -> bool:
-    """Tell whether a matrix [3, 3] only reorders pixels: flips, turns and shifts by whole pixels."""
-    (a, b, x), (c, d, y) = to_input[0], to_input[1]
-    turns = (abs(a) == 1 and abs(d) == 1 and b == 0 == c) or (abs(b) == 1 and abs(c) == 1 and a == 0 == d)
-    return bool(turns and x == round(x) and y == round(y) and _is_affine(to_input))
-
-
 def rearrange(image: Image, to_input: Floats, size: Size, border: Border, fill: float | Sequence[float]) -> Image:
     """Flip, turn, crop and pad by whole pixels, bit for bit; a pure crop is a view.
 
     Args:
         image: [H, W, C].
-        to_input: [3, 3]; `is_exact` is true of it.
+        to_input: [3, 3], of a step that only reorders pixels (`geometry.Step.exact`).
         size: of the output.
         border: the mode of what stands outside the image.
         fill: the value of a constant border.

@@ -6,7 +6,7 @@ neighbouring transforms can be merged with: geometry as matrices, point-wise ope
 occlusions as rectangles.
 
 To lower another transform, write one class here or in a sibling file, decorate it with `@lowers(...)`, and add one row
-to `tests/augment/plan/cases.py`.
+to the table of its family in `tests/augment/plan/cases_*.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -26,9 +26,18 @@ from augment.transform import Image, KeyedTransform, composed
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """What one leaf drew for a batch."""
+    """What one leaf drew for a batch.
+
+    Attributes:
+        columns: its parameters.
+        height: int64 [N], of the images for which they were drawn, as they come to this leaf.
+        width: int64 [N].
+        moves: the steps of a geometric leaf.
+    """
 
     columns: Columns
+    height: Integers
+    width: Integers
     moves: Sequence[geometry.Moves] = ()
 
 
@@ -97,6 +106,10 @@ class Window(NamedTuple):
         return top, left, -(-(self.top + self.height) // ratio) - top, -(-(self.left + self.width) // ratio) - left
 
 
+_MOST_CHANNELS = 4
+"""Of an image that OpenCV's geometric kernels take; the originals split those that have more."""
+
+
 class Plan:
     """A compiled pipeline; safe to use from any number of threads.
 
@@ -119,6 +132,9 @@ class Plan:
         self._slices = [slice(*pair) for pair in pairwise(starts)]
         self._draws = int(starts[-1])
         self._kinds = [_kind(leaf) for leaf in self.leaves]
+
+    def __reduce__(self) -> tuple[type["Plan"], tuple[Any]]:
+        return Plan, (self.transform,)  # what is kept for speed is made again
 
     def sample(self, seed: int, epoch: int, indices: ArrayLike, shapes: Sequence[Sequence[int]]) -> Params:
         """Draw the parameters of a batch.
@@ -184,6 +200,7 @@ class Plan:
 
     def reference(self, image: Image, params: Params, row: int) -> Image:
         """Augment one image by the original transforms, one by one, with the same parameters; as `apply`."""
+        image = image.copy()  # some of Albumentations' transforms write to it
         for place in params.leaves(row):
             image = self._original(image, params, row, place)
         return image
@@ -229,26 +246,46 @@ class Plan:
 
     def run(self, image: Image, params: Params, row: int, places: Sequence[int], window: Window | None = None) -> Image:
         """Run some leaves of one sample, in order; as `apply`, which runs those that the sample drew."""
+        if image.ndim != 3:
+            raise TransformError(f"an image must be [H, W, C], got the shape {image.shape}")
         given = image
         for kind, group in groupby(places, self.kind):
             members = list(group)
-            if kind is Geometry:
-                steps = self.steps(params, row, members)
-                if steps is None:
+            try:
+                if kind is Geometry:
+                    image = self._geometry(image, params, row, members, window)
+                elif kind is Pointwise:
+                    image = self._pointwise(image, params, row, members)
+                elif kind is Fill:
+                    image = image.copy() if np.may_share_memory(image, given) else image
+                    self._fill(image, params, row, members)
+                else:
                     image = self._originals(image, params, row, members)
-                    continue
-                if window is not None:
-                    steps, window = _after(window, steps, params.sizes[row]), None
-                image = geometry.run(image, steps)
-            elif kind is Pointwise:
-                image = self._pointwise(image, params, row, members)
-            elif kind is Fill:
-                image = image.copy() if np.may_share_memory(image, given) else image
-                for place in members:
-                    self._fill(image, params, row, place)
-            else:
-                image = self._originals(image, params, row, members)
+            except TransformError:
+                raise
+            except Exception as error:  # of a kernel, on an image for which it is not made
+                names = ", ".join(type(self.leaves[place].transform).__name__ for place in members)
+                raise TransformError(f"{type(error).__name__} in {names}: {error}") from error
+            window = None
         return image
+
+    def _geometry(self, image: Image, params: Params, row: int, places: Sequence[int], window: Window | None) -> Image:
+        steps = self.steps(params, row, places)
+        if steps is None or image.shape[2] > _MOST_CHANNELS:
+            return self._originals(image, params, row, places)
+        if window is not None:
+            return geometry.run(image, _after(window, steps, params.sizes[row]))
+        self._check_size(image, params, row, places[0])
+        return geometry.run(image, steps)
+
+    def _check_size(self, image: Image, params: Params, row: int, place: int) -> None:
+        drawn, at = params.of(place, row)
+        expected = (int(drawn.height[at]), int(drawn.width[at]))
+        if image.shape[:2] != expected:
+            raise TransformError(
+                f"{type(self.leaves[place].transform).__name__} has drawn its parameters for an image of {expected}, "
+                f"but it has {image.shape[:2]}: a transform before it changed the size unexpectedly"
+            )
 
     def steps(
         self, params: Params, row: int, places: Sequence[int], *, mask: bool = False
@@ -283,11 +320,13 @@ class Plan:
         last = operations[-1]
         return isinstance(last, np.ndarray) and last.dtype != np.uint8
 
-    def _fill(self, image: Image, params: Params, row: int, place: int) -> None:
-        lowered = self.leaves[place].lowered
-        assert isinstance(lowered, Fill)  # noqa: S101  # for the type checker: that is how they were grouped
-        drawn, at = params.of(place, row)
-        kernels.cover(image, lowered.rectangles(drawn.columns, at), lowered.value)
+    def _fill(self, image: Image, params: Params, row: int, places: Sequence[int]) -> None:
+        self._check_size(image, params, row, places[0])
+        for place in places:
+            lowered = self.leaves[place].lowered
+            assert isinstance(lowered, Fill)  # noqa: S101  # for the type checker: that is how they were grouped
+            drawn, at = params.of(place, row)
+            kernels.cover(image, lowered.rectangles(drawn.columns, at), lowered.value)
 
     def _originals(self, image: Image, params: Params, row: int, places: Sequence[int]) -> Image:
         for place in places:
@@ -352,8 +391,9 @@ def _draw(
     """Draw a leaf's parameters for the samples `at`, and move on to the sizes that it leaves (in place)."""
     lowered = leaf.lowered
     rows, columns = height[at].copy(), width[at].copy()  # what is drawn keeps them, and they change below
+    came = (rows, columns)
     if isinstance(lowered, (Pointwise, Fill)):
-        return Drawn(lowered.sample(uniforms, rows, columns))
+        return Drawn(lowered.sample(uniforms, rows, columns), *came)
     assert isinstance(lowered, Geometry)  # noqa: S101  # for the type checker: there are three kinds
     drawn, steps = lowered.sample(uniforms, rows, columns)
     moves = []
@@ -362,7 +402,7 @@ def _draw(
         rows, columns = step.height, step.width
     height[at] = np.where(active, rows, height[at])
     width[at] = np.where(active, columns, width[at])
-    return Drawn(drawn, moves)
+    return Drawn(drawn, *came, moves)
 
 
 def _three_dimensional(image: Image) -> Image:

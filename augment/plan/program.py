@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from augment.plan.lowered import REGISTRY, Floats, Lowered, NotLoweredError
+from augment.plan.lowered import REGISTRY, Floats, Lowered, NotLoweredError, Pointwise
 
 Choice = NDArray[np.bool_]
 """Which samples a part of the program is for, [N]."""
@@ -80,7 +80,7 @@ def build(transform: Any) -> Node:
     size_is_known = True
     for place, leaf in enumerate(root.leaves()):
         leaf.place = place
-        if leaf.lowered and not size_is_known:
+        if leaf.lowered and not size_is_known and not isinstance(leaf.lowered, Pointwise):
             leaf.lowered, leaf.reason = None, "it stands behind a transform that may change the size in its own way"
         size_is_known = size_is_known and (leaf.lowered is not None or _keeps_size(leaf.transform))
     return root
@@ -91,10 +91,12 @@ class Decisions:
     """What was decided for a batch of N samples and L leaves.
 
     Attributes:
+        entered: bool [N]: which samples the composition is applied to at all.
         active: bool [N, L]: which leaves each sample gets.
         order: int64 [N, L]: the leaves in the order in which each sample meets them; None where that is 0, 1, 2, ...
     """
 
+    entered: NDArray[np.bool_]
     active: NDArray[np.bool_]
     order: NDArray[np.int64] | None
 
@@ -117,9 +119,9 @@ def decide(root: Node, sample_keys: keys.Key) -> Decisions:
     active = np.zeros((len(sample_keys), count), bool)
     place = np.broadcast_to(np.arange(count), active.shape).copy()
     uniforms = keys.uniform(sample_keys, "decide", _decisions(root))
-    _Deciding(uniforms, active, place).enter(root, np.ones(len(sample_keys), bool), forced=False)
+    entered = _Deciding(uniforms, active, place).enter(root, np.ones(len(sample_keys), bool), forced=False)
     is_static = all(node.kind != "shuffled" for node in _nodes(root))
-    return Decisions(active, None if is_static else np.argsort(place, axis=1))
+    return Decisions(entered, active, None if is_static else np.argsort(place, axis=1))
 
 
 class _Deciding:
@@ -130,8 +132,8 @@ class _Deciding:
         self._active = active
         self._place = place
 
-    def enter(self, part: Node | Leaf, chosen: Choice, *, forced: bool) -> None:
-        """Decide on a part of the program for the samples that come to it."""
+    def enter(self, part: Node | Leaf, chosen: Choice, *, forced: bool) -> Choice:
+        """Decide on a part of the program for the samples that come to it; gives those that enter it."""
         p = part.transform.p if isinstance(part, Leaf) else part.p
         coin = next(self._columns)
         if not (forced and (isinstance(part, Leaf) or part.forced)):
@@ -140,6 +142,7 @@ class _Deciding:
             self._active[:, part.place] = chosen
         else:
             getattr(self, f"_{part.kind}")(part, chosen)
+        return chosen
 
     def _all(self, node: Node, chosen: Choice) -> None:
         for child in node.children:
@@ -207,6 +210,8 @@ _KEEP_SIZE = {
 def _keeps_size(transform: Any) -> bool:
     import albumentations as A  # noqa: N812  # its users know it by this name
 
+    if not type(transform).__module__.startswith("albumentations."):
+        return False  # somebody's own, which may do anything
     return isinstance(transform, A.ImageOnlyTransform) or type(transform).__name__ in _KEEP_SIZE
 
 

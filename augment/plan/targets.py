@@ -20,8 +20,9 @@ from augment.transform import Image
 if TYPE_CHECKING:
     from augment.plan.plan import Params, Plan
 
-_MASKS = ("mask", "masks")
-_POINTS = ("bboxes", "keypoints")
+_KNOWN = ("image", "mask", "masks", "bboxes", "keypoints")
+_ARRAYS = ("images", "volume", "volumes", "mask3d", "masks3d")
+"""Albumentations' targets of more dimensions, which plans do not take."""
 
 
 class Targets:
@@ -37,20 +38,24 @@ class Targets:
 
     def apply(self, data: dict[str, Any], params: "Params", row: int) -> dict[str, Any]:
         """Augment an image with its masks, boxes and keypoints; see `Plan.apply_to`."""
+        import albumentations as A  # noqa: N812  # its users know it by this name
+
+        if refused := sorted(data.keys() & set(_ARRAYS)):
+            raise TransformError(f"plans take {', '.join(_KNOWN)} and additional targets of these kinds, not {refused}")
+        leaves = self._plan.leaves
+        if leaves and isinstance(leaves[0].transform, A.BaseCompose) and leaves[0].transform is self._plan.transform:
+            # A composition that is not compiled does all of it by itself.
+            return self._plan.keyed(params, row, 0)(data) if params.leaves(row) else dict(data)
+        if not params.decisions.entered[row]:
+            return dict(data)
         compose, data = self._compose(), dict(data)
         try:
             compose.preprocess(data)
             for kind, group in groupby(params.leaves(row), self._plan.kind):
-                members = list(group)
-                if kind is Pointwise:
-                    data["image"] = self._plan.run(data["image"], params, row, members)
-                elif kind in (Geometry, Fill):
-                    data = self._moved(compose, data, params, row, members, is_fill=kind is Fill)
-                else:
-                    for place in members:
-                        data = self._plan.keyed(params, row, place)(data)
-                        data = compose.check_data_post_transform(data)
+                data = self._segment(compose, data, params, row, kind, list(group))
             finished: dict[str, Any] = compose.postprocess(data)
+        except TransformError:
+            raise
         except (ValueError, KeyError, TypeError) as error:
             raise TransformError(f"{type(error).__name__} in the augmentation: {error}") from error
         return finished
@@ -61,27 +66,45 @@ class Targets:
             import albumentations as A  # noqa: N812  # its users know it by this name
 
             whole = copy.deepcopy(self._plan.transform)
-            self._copies.compose = whole if isinstance(whole, A.Compose) else A.Compose([whole])
+            self._copies.compose = whole if type(whole) is A.Compose else A.Compose([whole])
         return self._copies.compose
 
-    def _moved(
-        self, compose: Any, data: dict[str, Any], params: "Params", row: int, places: Sequence[int], *, is_fill: bool
+    def _segment(
+        self,
+        compose: Any,
+        data: dict[str, Any],
+        params: "Params",
+        row: int,
+        kind: type | None,
+        places: Sequence[int],
     ) -> dict[str, Any]:
+        """Run neighbouring leaves of one kind on all targets."""
+        if kind not in (Geometry, Pointwise, Fill):
+            for place in places:
+                data = self._plan.keyed(params, row, place)(data)
+                data = compose.check_data_post_transform(data)
+            return data
         moved, size = dict(data), data["image"].shape
-        for place in places:
-            size = self._points(compose, moved, params, row, place, size)
-        moved["image"] = self._plan.run(data["image"], params, row, places)
-        for name in _MASKS:
-            if data.get(name) is not None:
-                one_by_one = isinstance(data[name], (list, tuple)) or name == "masks"
-                run = self._covered if is_fill else self._warped
-                masks = [run(mask, params, row, places) for mask in (data[name] if one_by_one else [data[name]])]
-                moved[name] = type(data[name])(masks) if isinstance(data[name], (list, tuple)) else np.stack(masks)
-                moved[name] = moved[name] if one_by_one else masks[0]
-        return moved
+        kinds = {name: compose._additional_targets.get(name, name) for name in data if data[name] is not None}
+        if kind is not Pointwise:
+            for place in places:
+                size = self._points(compose, moved, kinds, params, row, place, size)
+        for name, target in kinds.items():
+            if target == "image":
+                moved[name] = self._plan.run(data[name], params, row, places)
+            elif target in ("mask", "masks") and kind is not Pointwise:
+                moved[name] = self._masks(data[name], target, params, row, places, is_fill=kind is Fill)
+        return compose.check_data_post_transform(moved) if kind is Pointwise else moved
 
     def _points(
-        self, compose: Any, data: dict[str, Any], params: "Params", row: int, place: int, size: tuple[int, ...]
+        self,
+        compose: Any,
+        data: dict[str, Any],
+        kinds: dict[str, str],
+        params: "Params",
+        row: int,
+        place: int,
+        size: tuple[int, ...],
     ) -> tuple[int, ...]:
         """Move boxes and keypoints by one transform; gives the size of the image behind it."""
         leaf = self._plan.leaves[place]
@@ -91,19 +114,31 @@ class Targets:
         if leaf.lowered is not None:
             arguments |= leaf.lowered.original(drawn.columns, at, blank)
         after = drawn.moves[-1].of(at).size if drawn.moves else size[:2]
-        for name in _POINTS:
-            if data.get(name) is not None:
-                data[name] = getattr(leaf.transform, f"apply_to_{name}")(data[name], **arguments)
+        for name, target in kinds.items():
+            if target in ("bboxes", "keypoints"):
+                data[name] = getattr(leaf.transform, f"apply_to_{target}")(data[name], **arguments)
         image, data["image"] = data["image"], np.broadcast_to(np.uint8(0), (*after, *size[2:]))
         data |= compose.check_data_post_transform(data)
         data["image"] = image
         return (*after, *size[2:])
 
+    def _masks(
+        self, given: Any, target: str, params: "Params", row: int, places: Sequence[int], *, is_fill: bool
+    ) -> Any:
+        run = self._covered if is_fill else self._warped
+        if target == "mask":
+            return run(given, params, row, places)
+        masks = [run(mask, params, row, places) for mask in given]
+        return type(given)(masks) if isinstance(given, (list, tuple)) else np.stack(masks)
+
     def _warped(self, mask: Image, params: "Params", row: int, places: Sequence[int]) -> Image:
         steps = self._plan.steps(params, row, places, mask=True)
         if steps is None:
-            raise ValueError("a transform refuses this image")
-        moved = geometry.run(mask if mask.ndim == 3 else mask[..., np.newaxis], steps)
+            raise TransformError("a transform refuses this image")
+        pixels = mask if mask.ndim == 3 else mask[..., np.newaxis]
+        if mask.dtype not in (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64):
+            pixels = pixels.astype(np.uint8 if mask.dtype == np.bool_ else np.int32)  # what OpenCV can move
+        moved = geometry.run(pixels, steps).astype(mask.dtype, copy=False)
         return np.ascontiguousarray(moved if mask.ndim == 3 else moved[..., 0])
 
     def _covered(self, mask: Image, params: "Params", row: int, places: Sequence[int]) -> Image:

@@ -188,7 +188,7 @@ def test_two_conversions_to_one_place_do_not_disturb_each_other(folders: Callabl
 
     def again(done: int, _: int) -> None:
         if done == 1:
-            with pytest.raises(ConvertError, match="another conversion to .* is under way"):
+            with pytest.raises(ConvertError, match=r"another conversion to .* is under way"):
                 pipeline.convert(source, tmp_path / "out")
 
     pipeline.convert(source, tmp_path / "out", progress=again)

@@ -325,3 +325,22 @@ def test_a_compressed_text_in_a_png_does_not_swell(picture: Make, encode: Make) 
         assert "PNG" in str(error)  # noqa: PT017  # either outcome is right
     else:
         np.testing.assert_array_equal(image, picture(0))
+
+
+@pytest.mark.parametrize("color_mode", ["rgb", "grayscale", "rgba"])
+def test_cmyk_is_decoded_in_every_colour_mode(color_mode: str) -> None:
+    """A JPEG for printing comes out as its colours, and as their grey."""
+    import io
+
+    from PIL import Image as Pillow
+
+    buffer = io.BytesIO()
+    Pillow.new("CMYK", (24, 16), (0, 200, 200, 30)).save(buffer, "JPEG", quality=95)
+    decoder = Decoder(color_mode=color_mode)
+    encoded = buffer.getvalue()
+    image = decoder(encoded)
+    window = decoder.window(encoded, decoder.header(encoded), (2, 4, 8, 9), 1)
+    expected = Decoder()(encoded)
+    assert expected[8, 8, 0] > expected[8, 8, 1] + 100  # red
+    np.testing.assert_array_equal(window, image[2:10, 4:13])
+    np.testing.assert_array_equal(image[..., :3], with_channels(expected, image.shape[2])[..., :3])

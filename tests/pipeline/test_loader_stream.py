@@ -320,3 +320,13 @@ def test_image_dataset_starts_at_the_beginning(folder: Path, loader: Loader) -> 
     dataset = pipeline.image_dataset(folder, **OPTIONS)
     for epoch in range(2):
         assert batches(dataset) == [batch[:2] for batch in epoch_of(loader, epoch)]
+
+
+def test_a_loader_that_was_used_can_be_sent_away(folders: Callable[..., Path]) -> None:
+    """Pickled and unpickled, it delivers the same stream."""
+    import pickle
+
+    loader = Loader(folders(ants=3, bees=3), image_size=(8, 8), batch_size=2, cache="ram", seed=4)
+    before = [images.tobytes() for images, _ in loader.dataset(1).as_numpy_iterator()]
+    again = pickle.loads(pickle.dumps(loader))  # noqa: S301  # our own bytes
+    assert [images.tobytes() for images, _ in again.dataset(1).as_numpy_iterator()] == before

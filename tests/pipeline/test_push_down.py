@@ -13,6 +13,7 @@ from sklearn.datasets import load_sample_images
 import pipeline
 from augment import keys
 from pipeline.decode import Decoder
+from pipeline.header import Header
 
 PHOTOGRAPH = cv2.cvtColor(load_sample_images().images[0], cv2.COLOR_RGB2BGR)  # 427 x 640
 
@@ -52,9 +53,11 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[int, int, int, 
     seen: list[tuple[tuple[int, int, int, int], int]] = []
     decode = Decoder.window
 
-    def recorded(self: Decoder, encoded: bytes, window: tuple[int, int, int, int], ratio: int) -> np.ndarray:
+    def recorded(
+        self: Decoder, encoded: bytes, header: Header, window: tuple[int, int, int, int], ratio: int
+    ) -> np.ndarray:
         seen.append((window, ratio))
-        return decode(self, encoded, window, ratio)
+        return decode(self, encoded, header, window, ratio)
 
     monkeypatch.setattr(Decoder, "window", recorded)
     return seen

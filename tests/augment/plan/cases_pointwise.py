@@ -4,11 +4,8 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 
 import augment.plan.transforms  # noqa: F401  # registers what is lowered
-from augment.plan.lowered import REGISTRY
+from augment.plan.lowered import REGISTRY, Geometry
 from augment.transform import Image
-
-FAMILIES = ("channels", "dropout", "histogram", "jitter", "normalize", "tables")
-"""The modules of `augment.plan.transforms` whose transforms this table covers."""
 
 POINTWISE = {
     "brightness": A.RandomBrightnessContrast(p=1),
@@ -90,9 +87,8 @@ REFUSED = {
 
 
 def registered() -> set[type]:
-    """List the transforms that the families of this table lower."""
-    modules = {f"augment.plan.transforms.{family}" for family in FAMILIES}
-    return {transform for transform, lowered in REGISTRY.items() if lowered.__module__ in modules}
+    """List the lowered transforms that are no geometry."""
+    return {transform for transform, lowered in REGISTRY.items() if not issubclass(lowered, Geometry)}
 
 
 def images() -> dict[str, Image]:

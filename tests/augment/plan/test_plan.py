@@ -1,5 +1,7 @@
 """Tests of whole plans: compositions, randomness, targets, windows and what a plan says of itself."""
 
+import copy
+import pickle
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -7,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import albumentations as A  # noqa: N812  # its users know it by this name
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -298,6 +301,38 @@ class TestTargets:
             assert {1, 7} <= set(np.unique(data["mask"]))
             np.testing.assert_array_equal(data["image"], plan.apply(PHOTOGRAPH, params, row))
 
+    def test_additional_targets_move_too(self) -> None:
+        """A second image and a second mask go through what the first ones do; other kinds are refused."""
+        compose = A.Compose(
+            [A.HorizontalFlip(p=1), A.InvertImg(p=1)], additional_targets={"image2": "image", "mask2": "mask"}
+        )
+        plan = augment.compile(compose)
+        data = {"image": PHOTOGRAPH, "image2": PHOTOGRAPH, "mask2": PHOTOGRAPH[..., 0]}
+        moved = plan.apply_to(data, drawn(plan, 1), 0)
+        np.testing.assert_array_equal(moved["image2"], 255 - PHOTOGRAPH[:, ::-1])
+        np.testing.assert_array_equal(moved["mask2"], PHOTOGRAPH[:, ::-1, 0])
+        with pytest.raises(TransformError, match=r"not \['volume'\]"):
+            plan.apply_to({"image": PHOTOGRAPH, "volume": PHOTOGRAPH[None]}, drawn(plan, 1), 0)
+
+    def test_boxes_are_filtered_behind_every_transform(self) -> None:
+        """A box that a crop made too small is gone, whatever stands between the crop and the next geometry."""
+        box_params = A.BboxParams("pascal_voc", label_fields=["names"])
+        compose = A.Compose(
+            [A.Crop(22, 23, 67, 76, p=1), A.RandomGamma(p=1), A.Affine(rotate=(20, 20), p=1)], bbox_params=box_params
+        )
+        plan = augment.compile(compose)
+        data = {"image": PHOTOGRAPH, "bboxes": [[5, 82, 26, 110], [32, 98, 58, 104]], "names": [1, 2]}
+        assert len(plan.apply_to(data, drawn(plan, 1), 0)["bboxes"]) == len(compose(**data)["bboxes"]) == 0
+
+    def test_masks_keep_their_dtype(self) -> None:
+        """Integers and truth values come back as they went in."""
+        plan = augment.compile(A.Transpose(p=1))
+        for dtype in (np.int64, np.bool_, np.uint8):
+            mask = PHOTOGRAPH[..., 0].astype(dtype)
+            moved = plan.apply_to({"image": PHOTOGRAPH, "mask": mask}, drawn(plan, 1), 0)["mask"]
+            assert moved.dtype == dtype
+            np.testing.assert_array_equal(moved, mask.T)
+
     def test_several_masks_keep_their_container(self) -> None:
         """A list of masks comes back as a list, an array as an array."""
         plan = augment.compile(A.Compose([A.Transpose(p=1)]))
@@ -329,14 +364,94 @@ class TestExplain:
         text = augment.compile(
             A.Compose([A.Blur(), A.CoarseDropout(fill="random"), A.RandomSizedBBoxSafeCrop(9, 9), A.HorizontalFlip()])
         ).explain()
-        assert "Push-down: a JPEG is decoded whole" in text
+        assert "Push-down: none; a JPEG is decoded whole" in text
         assert "Blur is not compiled: it has no kernel here" in text
         assert "CoarseDropout is not compiled: " in text
         assert "HorizontalFlip is not compiled: it stands behind a transform that may change the size" in text
 
     def test_a_pipeline_without_crop_is_not_said_to_push_one_down(self) -> None:
         """A resize alone needs every pixel."""
-        assert augment.compile(A.Resize(9, 9)).explain().startswith("Push-down: a JPEG is decoded whole")
+        assert augment.compile(A.Resize(9, 9)).explain().startswith("Push-down: none; a JPEG is decoded whole")
+
+    @pytest.mark.parametrize(
+        ("transform", "push_down"),
+        [
+            ([A.HorizontalFlip(p=0.5), A.RandomCrop(9, 9)], "only the window of RandomCrop is decoded, where a sample"),
+            (A.RandomCrop(9, 9, p=0), "none; a JPEG is decoded whole."),
+            ([A.ColorJitter(), A.Resize(32, 32)], "none; a JPEG is decoded whole."),
+            (A.Affine(rotate=(-3, 7), p=1), "none; a JPEG is decoded whole, no finer than the result needs."),
+            (A.PadIfNeeded(512, 512), "none; a JPEG is decoded whole."),
+            (A.Resize(9, 9, interpolation=cv2.INTER_AREA), "none; a JPEG is decoded whole."),
+            (A.CenterCrop(1024, 1024), "of a JPEG only the window of CenterCrop is decoded."),
+        ],
+    )
+    def test_what_depends_on_the_draw_is_not_promised(self, transform: Any, push_down: str) -> None:
+        """A crop behind a flip, a resize behind a jitter, a pad, an average: each gets its own sentence."""
+        assert push_down in augment.compile(transform).explain().splitlines()[0]
+
+    def test_warps_that_stay_apart_are_counted(self) -> None:
+        """Averages over areas, and different borders, are not said to be one warp."""
+        area = A.Resize(50, 50, interpolation=cv2.INTER_AREA)
+        assert "up to 2 warps" in augment.compile([area, area]).explain()
+
+    def test_what_stands_behind_floats_runs_as_it_is(self) -> None:
+        """Kernels for uint8 do not run on float32, and the plan does not claim that they do."""
+        text = augment.compile([A.ToFloat(), A.RandomGamma(p=1)]).explain()
+        assert "RandomGamma is not compiled: its kernel is for uint8, and ToFloat before it gives float32" in text
+
+
+class Halved(A.ImageOnlyTransform):
+    """Somebody's transform that does what its base class does not let one expect."""
+
+    def apply(self, img: Image, **params: Any) -> Image:  # noqa: ARG002
+        """Leave out every other pixel, and spoil what was given."""
+        halved = np.ascontiguousarray(img[::2, ::2])
+        img[:] = 0
+        return halved
+
+
+def test_own_transforms_may_change_the_size_and_write_to_their_input() -> None:
+    """What stands behind them still fits, and the caller's image stays as it is."""
+    plan = augment.compile([Halved(p=1), A.HorizontalFlip(p=1), A.Resize(20, 20, p=1)])
+    params = drawn(plan, 1)
+    image = PHOTOGRAPH.copy()
+    np.testing.assert_array_equal(plan.apply(image, params, 0), plan.reference(image, params, 0))
+    np.testing.assert_array_equal(image, PHOTOGRAPH)
+
+
+def test_image_of_another_size_than_the_parameters_is_refused() -> None:
+    """Parameters drawn for one size are not applied to another."""
+    plan = augment.compile(A.HorizontalFlip(p=1))
+    with pytest.raises(TransformError, match=r"HorizontalFlip has drawn its parameters for an image of \(50, 50\)"):
+        plan.apply(PHOTOGRAPH, drawn(plan, 1, (50, 50)), 0)
+
+
+def test_what_a_kernel_cannot_do_names_the_transform() -> None:
+    """An impossible fill, and an image without channels, are errors of the transform."""
+    plan = augment.compile(A.CoarseDropout(fill=300, p=1))
+    with pytest.raises(TransformError, match="in CoarseDropout"):
+        plan.apply(PHOTOGRAPH, drawn(plan, 1), 0)
+    with pytest.raises(TransformError, match=r"an image must be \[H, W, C\]"):
+        plan.apply(PHOTOGRAPH[..., 0], drawn(plan, 1), 0)
+
+
+@pytest.mark.parametrize("transform", [A.Affine(rotate=10, p=1), A.Transpose(p=1), A.Pad(5, p=1)])
+def test_images_of_many_channels_go_through_the_originals(transform: Any) -> None:
+    """OpenCV's kernels take four channels; Albumentations takes more, and so does a plan."""
+    image = np.ascontiguousarray(np.dstack([PHOTOGRAPH] * 2))
+    plan = augment.compile(transform)
+    params = drawn(plan, 1)
+    np.testing.assert_array_equal(plan.apply(image, params, 0), plan.reference(image, params, 0))
+
+
+def test_plans_survive_pickle_and_copy() -> None:
+    """A plan that has been used can be sent to another process."""
+    plan = augment.compile([A.HorizontalFlip(), A.Blur(p=1)])
+    params = drawn(plan, 4)
+    expected = plan.apply(PHOTOGRAPH, params, 3)
+    plan.apply_to({"image": PHOTOGRAPH}, params, 0)
+    for twin in (pickle.loads(pickle.dumps(plan)), copy.deepcopy(plan)):  # noqa: S301  # our own bytes
+        np.testing.assert_array_equal(twin.apply(PHOTOGRAPH, drawn(twin, 4), 3), expected)
 
 
 def test_window_is_what_the_leading_crops_leave() -> None:
