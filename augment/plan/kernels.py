@@ -266,17 +266,17 @@ def _composed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _edges(to_input: Floats, size: Size) -> tuple[int, int, int, int] | None:
     """Give the input window (top, left, bottom, right) of a pure stretch; None where it is none, or not whole."""
-    (a, b, x), (c, d, y) = to_input[0], to_input[1]
-    if b != 0 or c != 0 or a <= 0 or d <= 0 or not _is_affine(to_input):
+    if to_input[0, 1] != 0:
+        return None  # most warps turn: they are told apart by one look
+    (a, _, x), (c, d, y), (e, f, g) = to_input.tolist()
+    if c != 0 or a <= 0 or d <= 0 or e != 0 or f != 0 or g != 1:
         return None
     left, top = x - a * 0.5 + 0.5, y - d * 0.5 + 0.5
     edges = (top, left, top + d * size[0], left + a * size[1])
-    whole = tuple(round(edge) for edge in edges)
-    return (
-        None
-        if any(abs(edge - near) > 1e-6 for edge, near in zip(edges, whole, strict=True))
-        else cast(tuple[int, int, int, int], whole)
-    )
+    rows = tuple(round(edge) for edge in edges)
+    if any(abs(edge - near) > 1e-6 for edge, near in zip(edges, rows, strict=True)):
+        return None
+    return cast(tuple[int, int, int, int], rows)
 
 
 def _is_affine(to_input: Floats) -> bool:

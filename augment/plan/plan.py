@@ -6,7 +6,7 @@ parameters, and is what the kernels are tested against.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import groupby, pairwise, takewhile
 from typing import Any, NamedTuple
@@ -50,12 +50,14 @@ class Params:
         decisions: which transforms each sample gets, and in which order.
         drawn: for each leaf, by its place: its parameters, with which samples they belong to (None: to all).
         keys: uint64 [N], for the transforms that run as they are.
+        kept: steps that have been collected already, by sample and leaves.
     """
 
     sizes: list[kernels.Size]
     decisions: Decisions
     drawn: dict[int, list[tuple[NDArray[np.int64] | None, Drawn]]]
     keys: keys.Key
+    kept: dict[tuple[int, ...], list[geometry.Step] | None] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -291,6 +293,13 @@ class Plan:
         self, params: Params, row: int, places: Sequence[int], *, mask: bool = False
     ) -> list[geometry.Step] | None:
         """Collect the steps of neighbouring geometric leaves for one sample; None where one of them refuses it."""
+        key = (row, mask, *places)
+        if key not in params.kept:  # the window is asked for first, and the image augmented later
+            params.kept[key] = self._collected(params, row, places, mask)
+        return params.kept[key]
+
+    @staticmethod
+    def _collected(params: Params, row: int, places: Sequence[int], mask: bool) -> list[geometry.Step] | None:
         steps = []
         for place in places:
             drawn, at = params.of(place, row)
