@@ -25,3 +25,9 @@ def test_example_runs_as_it_stands(folders: Callable[..., Path], project_root: P
     assert finished.returncode == 0, finished.stderr[-3000:]
     assert "['ants', 'bees'] 3 batches an epoch" in finished.stdout
     assert "Epoch 2/2" in finished.stdout
+
+
+def test_no_placeholder_is_left(project_root: Path) -> None:
+    """What was to be filled in is filled in."""
+    for path in (*project_root.glob("*.md"), *project_root.glob("docs/*.md"), *project_root.glob("benchmarks/*.md")):
+        assert not re.search(r"@@|TODO|FIXME", path.read_text()), path
