@@ -9,6 +9,7 @@ To lower another transform, write one class here or in a sibling file, decorate 
 to the table of its family in `tests/augment/plan/cases_*.py`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
@@ -31,7 +32,7 @@ class NotLoweredError(Exception):
     """A transform, or an option of it, has no kernel here; it will run as it is. The text says why."""
 
 
-class Lowered:
+class Lowered(ABC):
     """One Albumentations transform, as the compiler sees it.
 
     Attributes:
@@ -49,6 +50,7 @@ class Lowered:
     def __init__(self, transform: Any) -> None:
         self.transform = transform
 
+    @abstractmethod
     def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give one sample's parameters as the original's `get_params*` would have: what `transform.apply` takes.
 
@@ -57,7 +59,6 @@ class Lowered:
             row: which sample.
             image: as it comes to this transform, [H, W, C].
         """
-        raise NotImplementedError  # pragma: no cover  # every subclass has its own
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Geometry(Lowered):
 
     kernel = "warp"
 
+    @abstractmethod
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, Sequence[Steps]]:
         """Draw the parameters of a batch.
 
@@ -114,7 +116,6 @@ class Geometry(Lowered):
             The columns that `original` needs, and the steps in their order. A matrix of NaN marks a sample that the
             original refuses (a crop larger than its image): the plan then runs the original, for its own error.
         """
-        raise NotImplementedError  # pragma: no cover  # every subclass has its own
 
 
 Table = NDArray[Any]
@@ -145,10 +146,11 @@ class Pointwise(Lowered):
     is_float: ClassVar[bool] = False
     """Whether the result is float32."""
 
+    @abstractmethod
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
         """Draw the parameters of a batch; arguments as those of `Geometry.sample`."""
-        raise NotImplementedError  # pragma: no cover  # every subclass has its own
 
+    @abstractmethod
     def operations(self, columns: Columns, row: int, channels: int) -> Sequence[Operation]:
         """Give what is to be done to one sample, in order.
 
@@ -160,7 +162,6 @@ class Pointwise(Lowered):
         Raises:
             NotLoweredError: an image of so many channels has no kernel; the original is run.
         """
-        raise NotImplementedError  # pragma: no cover  # every subclass has its own
 
     def channels_after(self, channels: int) -> int:
         """Tell how many channels an image of so many has afterwards."""
@@ -172,13 +173,13 @@ class Fill(Lowered):
 
     kernel = "fill"
 
+    @abstractmethod
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
         """Draw the parameters of a batch; arguments as those of `Geometry.sample`."""
-        raise NotImplementedError  # pragma: no cover  # every subclass has its own
 
+    @abstractmethod
     def rectangles(self, columns: Columns, row: int) -> Integers:
         """Give one sample's rectangles, int64 [R, 4]: left, top, right, bottom in pixels, the last two excluded."""
-        raise NotImplementedError  # pragma: no cover  # every subclass has its own
 
     @property
     def value(self) -> float | Sequence[float]:
