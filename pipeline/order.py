@@ -12,6 +12,7 @@ span a few numbers more than there are samples; a result outside the range is pe
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -94,8 +95,25 @@ class Order:
         Returns:
             The indices of the samples, int64 in [0, size), of the same shape.
         """
-        index, count = self.shard
-        positions = np.asarray(positions, np.int64) * count + index
+        positions = np.asarray(positions, np.int64)
         if not self.shuffle:
-            return positions
-        return permute(positions, self.size, keys.fold_in(self.key, "order", epoch))
+            return positions * self.shard[1] + self.shard[0]
+        block, within = np.divmod(positions, _BLOCK)
+        indices = np.empty(positions.shape, np.int64)
+        for number in np.unique(block).tolist():
+            here = block == number
+            indices[here] = _permuted(self.size, int(self.key), self.shard, epoch, number)[within[here]]
+        return indices
+
+
+_BLOCK = 4096
+"""Positions that are permuted at once: 0.3 us each, where those of a batch of 32 by themselves take 9 us each."""
+
+
+@lru_cache(maxsize=64)  # 32 KiB each; the same block serves neighbouring batches
+def _permuted(size: int, key: int, shard: tuple[int, int], epoch: int, block: int) -> Indices:
+    """Give the samples at the positions of one block of a shard."""
+    index, count = shard
+    positions = np.arange(block * _BLOCK, (block + 1) * _BLOCK) * count + index
+    epoch_key = keys.fold_in(np.uint64(key), "order", epoch)
+    return permute(positions[positions < size], size, epoch_key)

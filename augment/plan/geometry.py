@@ -26,6 +26,7 @@ class Step(NamedTuple):
 
     Attributes:
         exact: whether it only reorders pixels.
+        upright: whether it neither flips nor turns what it only reorders.
         inside: whether it shows nothing outside its input frame.
         whole: whether it shows its input frame from edge to edge.
     """
@@ -36,13 +37,14 @@ class Step(NamedTuple):
     border: Border
     fill: float | Sequence[float]
     exact: bool
+    upright: bool
     inside: bool
     whole: bool
 
     @property
     def is_crop(self) -> bool:
         """Whether it does nothing but leave out what surrounds a window."""
-        return bool(self.exact and self.inside and self.to_input[0, 0] == 1 == self.to_input[1, 1])
+        return self.exact and self.upright and self.inside
 
     @property
     def averages(self) -> bool:
@@ -53,6 +55,9 @@ class Step(NamedTuple):
 class Moves:
     """The steps of a batch, with what is known of each once the sizes of its inputs are.
 
+    All of it is worked out for the batch at once, and kept as Python's own numbers: one sample's are then at hand in a
+    microsecond, where each number of an array takes a tenth of one.
+
     Args:
         steps: of a batch.
         height: int64 [N], of the frames that come to it.
@@ -61,11 +66,12 @@ class Moves:
 
     def __init__(self, steps: Steps, height: Integers, width: Integers) -> None:
         self.steps = steps
-        (a, b), (c, d) = np.abs(steps.to_input[:, :2, :2]).transpose(1, 2, 0)
+        (a, b), (c, d) = steps.to_input[:, :2, :2].transpose(1, 2, 0)
         shift = steps.to_input[:, :2, 2]
         affine = (steps.to_input[:, 2] == (0, 0, 1)).all(axis=1)
-        upright, turned = (a == 1) & (d == 1) & (b == 0) & (c == 0), (b == 1) & (c == 1) & (a == 0) & (d == 0)
-        self.exact = affine & (upright | turned) & (shift == np.rint(shift)).all(axis=1)
+        level = (np.abs(a) == 1) & (np.abs(d) == 1) & (b == 0) & (c == 0)
+        turned = (np.abs(b) == 1) & (np.abs(c) == 1) & (a == 0) & (d == 0)
+        exact = affine & (level | turned) & (shift == np.rint(shift)).all(axis=1)
         corners = (
             np.stack([_CORNERS[:, 0] * steps.width[:, None], _CORNERS[:, 1] * steps.height[:, None]], axis=1) - 0.5
         )
@@ -74,8 +80,13 @@ class Moves:
         sides = np.stack([width, height], axis=1)[:, :, None]
         # Only a frame that the horizon does not cut lies between its corners.
         is_cut = (places[:, 2] <= 0).any(axis=1)
-        self.inside: Choice = np.all((edges > -_SLACK) & (edges < sides + _SLACK), axis=(1, 2)) & ~is_cut
-        self.whole: Choice = np.all(np.abs(edges - sides * (0, 0, 1, 1)) < _SLACK, axis=(1, 2))
+        inside = np.all((edges > -_SLACK) & (edges < sides + _SLACK), axis=(1, 2)) & ~is_cut
+        whole = np.all(np.abs(edges - sides * (0, 0, 1, 1)) < _SLACK, axis=(1, 2))
+        self.refused: list[bool] = np.isnan(a).tolist()
+        self._sizes = list(zip(steps.height.tolist(), steps.width.tolist(), strict=True))
+        self._traits = list(
+            zip(*(trait.tolist() for trait in (exact, (a == 1) & (d == 1), inside, whole)), strict=True)
+        )
 
     def of(self, row: int, *, mask: bool = False) -> Step:
         """Take out one sample's step, for its image or its mask."""
@@ -83,13 +94,11 @@ class Moves:
         interpolation = steps.mask_interpolation if mask else steps.interpolation
         return Step(
             steps.to_input[row],
-            (int(steps.height[row]), int(steps.width[row])),
+            self._sizes[row],
             interpolation if isinstance(interpolation, int) else int(interpolation[row]),
             steps.border,
             steps.border.fill_mask if mask else steps.border.fill,
-            bool(self.exact[row]),
-            bool(self.inside[row]),
-            bool(self.whole[row]),
+            *self._traits[row],
         )
 
 
@@ -255,10 +264,11 @@ def _border_is_in_place(before: list[Step], step: Step, after: Sequence[Step]) -
     if all(other.exact for other in before):
         return True
     # The edge of the image, as wide as one of its pixels, becomes so many pixels of the frame wide.
-    widths = 1 / np.abs(composed(before)[:2, :2]).sum(axis=1)
+    (a, b, _), (c, d, _), _ = composed(before).tolist()
+    widths = 1 / (abs(a) + abs(b)), 1 / (abs(c) + abs(d))
     height, width = before[-1].size
-    off = np.abs(widths - 1).max() * (1 / height + 1 / width)
-    return bool(widths.max() <= _WIDEST_EDGE and off <= _MOST_OFF)
+    off = max(abs(widths[0] - 1), abs(widths[1] - 1)) * (1 / height + 1 / width)
+    return bool(max(widths) <= _WIDEST_EDGE and off <= _MOST_OFF)
 
 
 def groups(steps: list[Step]) -> list[list[Step]]:

@@ -28,12 +28,13 @@ def rearrange(image: Image, to_input: Floats, size: Size, border: Border, fill: 
         border: the mode of what stands outside the image.
         fill: the value of a constant border.
     """
-    transposed = to_input[0, 0] == 0
+    (a, b, x), (c, d, y), _ = to_input.tolist()
+    transposed = a == 0
     if transposed:
         image = restored(cv2.transpose(image), image)
     # Along each axis of the output, the input coordinate is sign * coordinate + offset.
-    x_sign, x_offset = (to_input[1, 0], to_input[1, 2]) if transposed else (to_input[0, 0], to_input[0, 2])
-    y_sign, y_offset = (to_input[0, 1], to_input[0, 2]) if transposed else (to_input[1, 1], to_input[1, 2])
+    x_sign, x_offset = (c, y) if transposed else (a, x)
+    y_sign, y_offset = (b, x) if transposed else (d, y)
     height, width = image.shape[:2]
     left = int(x_offset) if x_sign > 0 else width - 1 - int(x_offset)
     top = int(y_offset) if y_sign > 0 else height - 1 - int(y_offset)
@@ -80,11 +81,12 @@ def resample(
         fill: the value of a constant border.
     """
     height, width = size
-    if (edges := _edges(to_input, size)) is not None and edges == (0, 0, *image.shape[:2]):
+    rows = to_input.tolist()
+    if (edges := _edges(rows, size)) is not None and edges == (0, 0, *image.shape[:2]):
         return restored(cv2.resize(image, (width, height), interpolation=interpolation), image)
     flags = of_warps(interpolation) | cv2.WARP_INVERSE_MAP
     value = scalar(fill, image.shape[2])
-    if _is_affine(to_input):
+    if rows[2] == [0, 0, 1]:
         warped = cv2.warpAffine(
             image, to_input[:2], (width, height), flags=flags, borderMode=border.mode, borderValue=value
         )
@@ -264,12 +266,10 @@ def _composed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return composed
 
 
-def _edges(to_input: Floats, size: Size) -> tuple[int, int, int, int] | None:
+def _edges(to_input: list[list[float]], size: Size) -> tuple[int, int, int, int] | None:
     """Give the input window (top, left, bottom, right) of a pure stretch; None where it is none, or not whole."""
-    if to_input[0, 1] != 0:
-        return None  # most warps turn: they are told apart by one look
-    (a, _, x), (c, d, y), (e, f, g) = to_input.tolist()
-    if c != 0 or a <= 0 or d <= 0 or e != 0 or f != 0 or g != 1:
+    (a, b, x), (c, d, y), last = to_input
+    if b != 0 or c != 0 or a <= 0 or d <= 0 or last != [0, 0, 1]:
         return None
     left, top = x - a * 0.5 + 0.5, y - d * 0.5 + 0.5
     edges = (top, left, top + d * size[0], left + a * size[1])
@@ -277,7 +277,3 @@ def _edges(to_input: Floats, size: Size) -> tuple[int, int, int, int] | None:
     if any(abs(edge - near) > 1e-6 for edge, near in zip(edges, rows, strict=True)):
         return None
     return cast(tuple[int, int, int, int], rows)
-
-
-def _is_affine(to_input: Floats) -> bool:
-    return bool(to_input[2, 0] == 0 == to_input[2, 1] and to_input[2, 2] == 1)

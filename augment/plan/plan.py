@@ -303,8 +303,11 @@ class Plan:
         steps = []
         for place in places:
             drawn, at = params.of(place, row)
-            steps += [moves.of(at, mask=mask) for moves in drawn.moves]
-        return None if any(step.to_input[0, 0] != step.to_input[0, 0] for step in steps) else steps  # NaN
+            for moves in drawn.moves:
+                if moves.refused[at]:
+                    return None
+                steps.append(moves.of(at, mask=mask))
+        return steps
 
     def _pointwise(self, image: Image, params: Params, row: int, places: Sequence[int]) -> Image:
         pending: list[Operation] = []
@@ -356,7 +359,7 @@ class Plan:
 
     def _is_refused(self, params: Params, row: int, place: int) -> bool:
         drawn, at = params.of(place, row)
-        return any(np.isnan(moves.steps.to_input[at, 0, 0]) for moves in drawn.moves)
+        return any(moves.refused[at] for moves in drawn.moves)
 
     def keyed(self, params: Params, row: int, place: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """Give a leaf's original transform with its key for one sample: it takes and gives Albumentations' targets."""

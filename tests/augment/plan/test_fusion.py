@@ -200,11 +200,11 @@ def test_prefix_crop_is_a_view() -> None:
 def test_frame_between_is_covered_as_a_warp_out_of_it_would(tilt: float, channels: int) -> None:
     """Each pixel mixes with the fill as a warp out of the frame would mix it, even where a horizon cuts the frame."""
     to_frame = np.array([[1.2, 0.3, -20.3], [-0.2, 1.1, -8.1], [0, tilt, 1 - 30 * tilt]])
-    crop = Step(translation(np.array([9]), np.array([7]))[0], (30, 40), 1, Border(), 0, True, True, False)
+    crop = Step(translation(np.array([9]), np.array([7]))[0], (30, 40), 1, Border(), 0, True, True, True, False)
     steps = [
         crop._replace(to_input=np.diag([1.1, 1.1, 1.0]), size=(60, 60), exact=False),
         crop,
-        Step(to_frame, (50, 60), cv2.INTER_LINEAR, Border(fill=50), 50, False, False, False),
+        Step(to_frame, (50, 60), cv2.INTER_LINEAR, Border(fill=50), 50, False, False, False, False),
     ]
     y, x = np.mgrid[:50, :60]
     places = to_frame @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
