@@ -2,8 +2,8 @@
 
 Trains Kim's network on 500 and on 2,000 sentences of SST-2, TREC and CR, with and without EDA, several seeds each, and
 prints one JSON row a training. What is compared has the same sentences, the same number of updates and the same
-validation: a tenth of the sentences, never augmented, on which the best of ten checkpoints is chosen. The accuracy is that
-on the data set's test part (CR has none: a fifth of it, the same for all seeds, is set aside).
+validation: a tenth of the sentences, never augmented, on which the best of ten checkpoints is chosen. The accuracy is
+that on the data set's test part (CR has none: a fifth of it, the same for all seeds, is set aside).
 
 The paper recommends alpha 0.05 with 16 variants for 500 sentences and 8 for 2,000 (table 3).
 """
@@ -133,7 +133,8 @@ def _read(path: Path) -> Labelled:
 
 def report(rows: list[dict[str, Any]]) -> None:
     """Print a Markdown table: means and standard deviations over the seeds, in percent."""
-    print("\n| set | sentences | without EDA | with EDA | gain (points, mean of the pairs) | seeds |\n| - | - | - | - | - | - |")
+    print("\n| set | sentences | without EDA | with EDA | gain in points, by pairs | seeds |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for name, count in dict.fromkeys((row["set"], row["sentences"]) for row in rows):
         mine = [row for row in rows if (row["set"], row["sentences"]) == (name, count)]
         without = [100 * row["accuracy"] for row in mine if not row["variants"]]

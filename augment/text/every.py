@@ -1,4 +1,4 @@
-"""All texts that one change makes of a sentence: where drawing finds too few distinct ones, they are counted through."""
+"""All texts that one change makes of a sentence: where drawing finds too few, they are counted through."""
 
 from collections.abc import Iterator
 

@@ -54,7 +54,8 @@ class Sentence:
         """Apply edits that do not overlap; those at one place stay in their order."""
         if len(edits) > 1:
             edits.sort(key=itemgetter(0))
-        parts, at = [], 0
+        parts: list[str] = []
+        at = 0
         for start, end, new in edits:
             parts += (self.text[at:start], new)
             at = end
@@ -122,7 +123,9 @@ def deleted_places(count: int, probability: float, draws: Draws) -> list[int]:
 
 def replacement(sentence: Sentence, places: list[int], option: int) -> list[Edit]:
     """Write the replacement of a word at all its places by one of its synonyms."""
-    return [(start, end, sentence.lexicon[word][option]) for start, end, word in map(sentence.words.__getitem__, places)]
+    return [
+        (start, end, sentence.lexicon[word][option]) for start, end, word in map(sentence.words.__getitem__, places)
+    ]
 
 
 def insertion(sentence: Sentence, place: int, word: str) -> Edit:

@@ -36,7 +36,7 @@ class PaperLexicon(dict[str, tuple[str, ...]]):
 
 def clean(text: str) -> str:
     """Leave the letters a to z, in lower case, and single spaces: hyphens become spaces, apostrophes vanish."""
-    return " ".join(re.sub("[^a-z]", " ", re.sub("['’]", "", text).lower()).split())
+    return " ".join(re.sub("[^a-z]", " ", re.sub("['\u2019]", "", text).lower()).split())
 
 
 class PaperOperations:

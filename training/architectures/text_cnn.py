@@ -1,8 +1,8 @@
 """Kim's convolutional network for sentences.
 
-Source: Kim 2014, "Convolutional Neural Networks for Sentence Classification" (arXiv:1408.5882), the variant CNN-rand: word
-vectors from scratch, convolutions over 3, 4 and 5 words, the largest value of each over the sentence, dropout, and a dense
-layer whose weight vectors are kept at a norm of at most 3.
+Source: Kim 2014, "Convolutional Neural Networks for Sentence Classification" (arXiv:1408.5882), the variant CNN-rand:
+word vectors from scratch, convolutions over 3, 4 and 5 words, the largest value of each over the sentence, dropout, and
+a dense layer whose weight vectors are kept at a norm of at most 3.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,8 @@ def text_cnn(
         dropout: the share of the features that training drops.
 
     Returns:
-        A functional model; its layers are named "vectors", "conv3", "max3", ..., "features", "dropout", "probabilities".
+        A functional model; its layers are named "vectors", "conv3", "max3", ..., "features", "dropout",
+        "probabilities".
 
     Raises:
         ValueError: a number is not positive, or there is no width.
