@@ -42,6 +42,8 @@ class BaseLoader(ABC):
     shard: tuple[int, int]
     drop_remainder: bool
     on_error: Any
+    max_errors: float | None
+    label_offset: int
     parallel_calls: int | None
     prefetch: int
 
