@@ -12,6 +12,7 @@ span a few numbers more than there are samples; a result outside the range is pe
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +24,14 @@ Indices = NDArray[np.int64]
 
 _ROUNDS = 8
 """Rounds of two shifts. Four still favour some orders of five samples (chi-squared over 6,000 keys), six do not."""
+
+
+_BLOCK = 4096
+"""Positions that are permuted at once where a batch asks for some of them: the thirty or so calls of NumPy take 0.3 ms
+for 64 positions and 1.2 ms for 4,096."""
+
+_FEW = 8
+"""Blocks in which a batch may lie to be answered by them."""
 
 
 def permute(positions: ArrayLike, size: int, key: keys.Key) -> Indices:
@@ -98,4 +107,18 @@ class Order:
         positions = np.asarray(positions, np.int64) * count + index
         if not self.shuffle:
             return positions
-        return permute(positions, self.size, keys.fold_in(self.key, "order", epoch))
+        blocks = np.unique(positions // _BLOCK)
+        if len(blocks) > _FEW:
+            return permute(positions, self.size, keys.fold_in(self.key, "order", epoch))
+        indices = np.empty_like(positions)
+        for block in blocks.tolist():
+            here = positions // _BLOCK == block
+            indices[here] = _permuted(block, self.size, int(self.key), epoch)[positions[here] - block * _BLOCK]
+        return indices
+
+
+@lru_cache(maxsize=4 * _FEW)
+def _permuted(block: int, size: int, key: int, epoch: int) -> Indices:
+    """Permute a block of neighbouring positions, and keep it for the batches that follow."""
+    positions = np.arange(block * _BLOCK, min(block * _BLOCK + _BLOCK, size))
+    return permute(positions, size, keys.fold_in(key, "order", epoch))

@@ -8,14 +8,14 @@ from augment.text.operations import Sentence, deletion, insertion, replacement
 def every_replacement(sentence: Sentence, first: int) -> Iterator[str]:
     """Yield the sentence with each of its words replaced by each synonym, beginning with some word."""
     for places in _rotated(sentence.kinds, first):
-        for option in range(len(sentence.lexicon[sentence.words[places[0]][2]])):
+        for option in range(len(sentence.lexicon[sentence.words[places[0]]])):
             yield sentence.edited(replacement(sentence, places, option))
 
 
 def every_insertion(sentence: Sentence, first: int) -> Iterator[str]:
     """Yield the sentence with each synonym of each word inserted at each place."""
     for places in _rotated(sentence.kinds, first):
-        for option in sentence.lexicon[sentence.words[places[0]][2].lower()]:
+        for option in sentence.lexicon[sentence.words[places[0]].lower()]:
             for place in range(len(sentence.words) + 1):
                 yield sentence.edited([insertion(sentence, place, option)])
 
@@ -23,13 +23,13 @@ def every_insertion(sentence: Sentence, first: int) -> Iterator[str]:
 def every_swap(sentence: Sentence, first: int) -> Iterator[str]:
     """Yield the sentence with each two different words exchanged."""
     words = sentence.words
-    if len({text for _, _, text in words}) < 2:
+    if len(set(words)) < 2:
         return
     for one in _rotated(list(range(len(words))), first):
         for other in range(one + 1, len(words)):
-            if words[one][2] != words[other][2]:
+            if words[one] != words[other]:
                 yield sentence.edited(
-                    [(*words[one][:2], words[other][2]), (*words[other][:2], words[one][2])],
+                    [(*sentence.spans[one], words[other]), (*sentence.spans[other], words[one])],
                 )
 
 
@@ -45,7 +45,7 @@ def every_deletion(sentence: Sentence, first: int) -> Iterator[str]:
             ends = [
                 place
                 for place, before in zip(left, [None, *left], strict=False)
-                if before is None or sentence.words[before][2] != sentence.words[place][2]
+                if before is None or sentence.words[before] != sentence.words[place]
             ]
             for place in _rotated(ends, first):
                 text = deletion(sentence, sorted({*deleted, place}))

@@ -41,7 +41,7 @@ def many_keys(given: Sequence[TextKey] | NDArray[np.uint64], count: int) -> NDAr
         raise ValueError(f"there are {count} texts, but {len(given)} keys")
     if isinstance(given, np.ndarray) and given.ndim == 1 and given.dtype == np.uint64:
         return given
-    return np.array([one_key(key) for key in given], np.uint64)
+    return np.array([key if type(key) is int else one_key(key) for key in given], np.uint64)
 
 
 @lru_cache(maxsize=16)

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 from augment.text.lexicon import Lexicon
-from augment.text.words import words_of
+from augment.text.words import spans_of, words_of
 
 Draws = Iterator[float]
 """Uniform numbers in [0, 1), without end."""
@@ -28,7 +28,7 @@ class Sentence:
     Attributes:
         text: the text.
         lexicon: gives the synonyms.
-        words: (start, end, word) of each word.
+        words: the words.
         replaceable: the places of the words that are no stop words and have synonyms.
     """
 
@@ -36,14 +36,19 @@ class Sentence:
         self.text = text
         self.lexicon = lexicon
         self.words = words_of(text)
-        self.replaceable = [place for place, word in enumerate(self.words) if lexicon[word[2]]]
+        self.replaceable = [place for place, options in enumerate(map(lexicon.__getitem__, self.words)) if options]
+
+    @cached_property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each word begins and ends."""
+        return spans_of(self.text)
 
     @cached_property
     def kinds(self) -> list[list[int]]:
         """The distinct replaceable words, without regard to case: the places of each."""
         places: dict[str, list[int]] = {}
         for place in self.replaceable:
-            places.setdefault(self.words[place][2].lower(), []).append(place)
+            places.setdefault(self.words[place].lower(), []).append(place)
         return list(places.values())
 
     def changes(self, alpha: float) -> int:
@@ -67,7 +72,7 @@ def replace_synonyms(sentence: Sentence, changes: int, draws: Draws) -> str:
     """Replace every occurrence of up to so many distinct words that are no stop words, each by one random synonym."""
     edits: list[Edit] = []
     for places in chosen(sentence.kinds, changes, draws):
-        option = below(len(sentence.lexicon[sentence.words[places[0]][2]]), draws)
+        option = below(len(sentence.lexicon[sentence.words[places[0]]]), draws)
         edits += replacement(sentence, places, option)
     return sentence.edited(edits)
 
@@ -78,7 +83,7 @@ def insert_synonyms(sentence: Sentence, changes: int, draws: Draws) -> str:
         return sentence.text
     edits = []
     for _ in range(changes):
-        word = sentence.words[sentence.replaceable[below(len(sentence.replaceable), draws)]][2]
+        word = sentence.words[sentence.replaceable[below(len(sentence.replaceable), draws)]]
         options = sentence.lexicon[word.lower()]
         edits.append(insertion(sentence, below(len(sentence.words) + 1, draws), options[below(len(options), draws)]))
     return sentence.edited(edits)
@@ -95,7 +100,7 @@ def swap_words(sentence: Sentence, changes: int, draws: Draws) -> str:
         other += other >= one
         moved[one], moved[other] = moved.get(other, other), moved.get(one, one)
     return sentence.edited(
-        [(*words[place][:2], words[origin][2]) for place, origin in moved.items() if place != origin]
+        [(*sentence.spans[place], words[origin]) for place, origin in moved.items() if place != origin]
     )
 
 
@@ -123,27 +128,25 @@ def deleted_places(count: int, probability: float, draws: Draws) -> list[int]:
 
 def replacement(sentence: Sentence, places: list[int], option: int) -> list[Edit]:
     """Write the replacement of a word at all its places by one of its synonyms."""
-    return [
-        (start, end, sentence.lexicon[word][option]) for start, end, word in map(sentence.words.__getitem__, places)
-    ]
+    return [(*sentence.spans[place], sentence.lexicon[sentence.words[place]][option]) for place in places]
 
 
 def insertion(sentence: Sentence, place: int, word: str) -> Edit:
     """Write the insertion of a word before the word at a place, or behind the last one."""
     if place < len(sentence.words):
-        start = sentence.words[place][0]
+        start = sentence.spans[place][0]
         return start, start, f"{word} "
-    end = sentence.words[-1][1]
+    end = sentence.spans[-1][1]
     return end, end, f" {word}"
 
 
 def deletion(sentence: Sentence, places: list[int]) -> str:
     """Delete the words at some places, each with the white space before it (the first, with that behind it)."""
-    text, words = sentence.text, sentence.words
+    text, spans = sentence.text, sentence.spans
     edits: list[Edit] = []
     for place in places:
-        start, end, _ = words[place]
-        before = words[place - 1][1] if place else 0
+        start, end = spans[place]
+        before = spans[place - 1][1] if place else 0
         edits.append((before + len(text[before:start].rstrip()), end, ""))
     left = sentence.edited(edits)
     return left if text[:1].isspace() else left.lstrip()

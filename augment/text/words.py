@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from functools import cache
-from typing import NamedTuple
 
 _STOP_WORDS = """
 i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it its
@@ -21,29 +20,23 @@ _LAST_MARK = 0x1FFFF
 """Combining marks of scripts stand below; what is behind are selectors of glyphs and characters for private use."""
 
 
-class Word(NamedTuple):
-    """A word in a text.
-
-    Attributes:
-        start: where it begins.
-        end: where it ends.
-        text: the word.
-    """
-
-    start: int
-    end: int
-    text: str
-
-
-def words_of(text: str) -> list[Word]:
+def words_of(text: str) -> list[str]:
     """Find the words of a text in any script.
 
     A word is what stands between white space, from its first letter or digit to its last, with their combining marks:
     "re-imagining", "don't" and "1/2x" are one word each; quotes and commas around them, and emoji, are none.
     Scripts that are written without spaces are not segmented.
     """
-    pattern = _ASCII_WORD if text.isascii() else _word()
-    return [Word(*found.span(), found.group()) for found in pattern.finditer(text)]
+    return _pattern(text).findall(text)
+
+
+def spans_of(text: str) -> list[tuple[int, int]]:
+    """Find where the words of a text begin and end."""
+    return [found.span() for found in _pattern(text).finditer(text)]
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return _ASCII_WORD if text.isascii() else _word()
 
 
 _ASCII_WORD = re.compile(r"[A-Za-z0-9](?:\S*[A-Za-z0-9])?")
