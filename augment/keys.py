@@ -10,7 +10,10 @@ generators"), which works on whole arrays of indices at once.
 """
 
 import hashlib
+import itertools
 import random
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 Key = NDArray[np.uint64]
 """Keys of any shape; a single key has shape []."""
 
+_BITS = 2**64 - 1
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
@@ -69,8 +73,42 @@ def uniform(key: Key, name: str, count: int) -> NDArray[np.float64]:
     Returns:
         float64 [N, count] in [0, 1), with 53 random bits.
     """
-    bits = fold_in(fold_in(key, name)[:, np.newaxis], np.arange(count))
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return uniforms(fold_in(key, name), count)
+
+
+def stream(key: int, first: Sequence[float] = ()) -> Iterator[float]:
+    """Draw uniform numbers of one key one by one, without end: for draws of which nobody knows how many there will be.
+
+    Plain integers, which for single numbers are several times as fast as arrays.
+
+    Args:
+        key: one key, as an integer.
+        first: the first draws, where they are known already: `uniforms` of an array of keys gives those of many.
+
+    Yields:
+        Numbers in [0, 1), with 53 random bits.
+    """
+    yield from first
+    for count in itertools.count(len(first)):
+        yield (_mix_one(key ^ _mixed_count(count)) >> 11) * 2.0**-53
+
+
+def uniforms(key: Key, count: int) -> NDArray[np.float64]:
+    """Draw the first numbers of the `stream` of each key.
+
+    Args:
+        key: uint64 [N].
+        count: numbers a key.
+
+    Returns:
+        float64 [N, count] in [0, 1), with 53 random bits.
+    """
+    return (fold_in(key[:, np.newaxis], np.arange(count)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def fold_one(key: int, step: int) -> int:
+    """Fold one integer into one key: `fold_in` for plain integers."""
+    return _mix_one(key ^ _mixed_count(step))
 
 
 def generator(key: ArrayLike) -> np.random.Generator:
@@ -94,6 +132,18 @@ def _mix(value: Any) -> Key:
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
     mixed ^= mixed >> np.uint64(31)
     return mixed.reshape(np.shape(value))
+
+
+def _mix_one(value: int) -> int:
+    value = (value + 0x9E3779B97F4A7C15) & _BITS
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _BITS
+    return value ^ (value >> 31)
+
+
+@lru_cache(maxsize=1024)
+def _mixed_count(count: int) -> int:
+    return _mix_one(count & _BITS)
 
 
 def _word(text: str) -> Key:

@@ -8,6 +8,8 @@ from pipeline.convert import convert as convert
 from pipeline.inspection import inspect as inspect
 from pipeline.loader import Loader as Loader
 from pipeline.loader import image_dataset as image_dataset
+from pipeline.text import TextLoader as TextLoader
+from pipeline.text import text_dataset as text_dataset
 from pipeline.verify import verify as verify
 
-__all__ = ["Loader", "convert", "errors", "image_dataset", "inspect", "verify"]
+__all__ = ["Loader", "TextLoader", "convert", "errors", "image_dataset", "inspect", "text_dataset", "verify"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from pipeline.stages import Stages
+from pipeline.draw import Draw
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -73,11 +73,12 @@ class Layout:
         return self.length // self.block if self.drop_remainder else -(-self.length // self.block)
 
 
-def build(stages: Stages, layout: Layout, epoch: int, step: int) -> "tf.data.Dataset":
+def build(stages: Draw[Any], layout: Layout, epoch: int, step: int) -> "tf.data.Dataset":
     """Build the dataset whose first iteration starts at a step of an epoch, and whose further ones take further epochs.
 
     Returns:
-        A `tf.data.Dataset` of images [B, H, W, C], (images, labels) or (images, labels, keys).
+        A `tf.data.Dataset` of features (images [B, H, W, C] or texts [B]), (features, labels) or
+        (features, labels, keys).
     """
     import tensorflow as tf
 
@@ -94,7 +95,7 @@ def build(stages: Stages, layout: Layout, epoch: int, step: int) -> "tf.data.Dat
         epoch, start = tf.unstack(tf.ensure_shape(taken, [2]))
         return tf.data.Dataset.range(start, stop, layout.block).map(lambda position: (epoch, position))
 
-    (height, width, channels), dtype = stages.image_spec
+    shape, dtype = stages.element_spec
     size = layout.batch_size if not layout.varies and stop % layout.block == 0 else None
     label_dtype = tf.int32 if stages.label_mode in ("int", None) else tf.float32
     label_shape = {"categorical": [len(stages.source.class_names)], "binary": [1]}.get(stages.label_mode or "", [])
@@ -108,12 +109,12 @@ def build(stages: Stages, layout: Layout, epoch: int, step: int) -> "tf.data.Dat
                 stages.ledger.fail(int(epoch), start, error)
                 raise
 
-        images, labels, keys = tf.numpy_function(compute, [epoch, position], [dtype, label_dtype, tf.string])
-        images.set_shape([size, height, width, channels])
+        features, labels, keys = tf.numpy_function(compute, [epoch, position], [dtype, label_dtype, tf.string])
+        features.set_shape([size, *shape])
         labels.set_shape([size, *label_shape])
         keys.set_shape([size])
-        chosen = (images, *([labels] if layout.with_labels else []), *([keys] if layout.with_keys else []))
-        return chosen if len(chosen) > 1 else images
+        chosen = (features, *([labels] if layout.with_labels else []), *([keys] if layout.with_keys else []))
+        return chosen if len(chosen) > 1 else features
 
     dataset = tf.data.Dataset.from_tensors(0).flat_map(positions)
     dataset = dataset.map(batch, num_parallel_calls=layout.parallel_calls, deterministic=True)

@@ -1,39 +1,27 @@
 """The loader: what a dataset is, and the `tf.data.Dataset` that it makes."""
 
-import inspect
-import logging
-import operator
 import os
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+from typing import Any, Literal
 
 from augment import keys
 from augment.plan.plan import Plan
-from pipeline import graph
+from pipeline.base_loader import BaseLoader, delivering
 from pipeline.cache import PixelCache, RamCache
 from pipeline.decode import CHANNELS, MAX_PIXELS, Decoder
 from pipeline.errors import OptionError
-from pipeline.ledger import Ledger, LedgerRow
+from pipeline.ledger import Ledger
 from pipeline.options import check, check_classes
-from pipeline.order import Indices, Order
 from pipeline.sources import ArraySource, Source, open_source
 from pipeline.sources.base import digest
-from pipeline.split import members
 from pipeline.stages import Stages
-
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-_log = logging.getLogger(__name__)
-_P = ParamSpec("_P")
 
 
 @dataclass(frozen=True, eq=False)
-class Loader:
+class Loader(BaseLoader):
     """The definition of a dataset of images: where the samples are, their order, and what is done to each.
 
     A loader is a value: making one lists the source's samples but builds no graph, and threads can share it.
@@ -103,11 +91,7 @@ class Loader:
     prefetch: int = 2
 
     def __post_init__(self) -> None:
-        if self.seed is None:
-            if self.validation_split is not None:
-                raise OptionError("validation_split needs a seed: with seed=None the two parts would overlap")
-            object.__setattr__(self, "seed", secrets.randbits(63))
-            _log.warning("drew seed=%d; give it to see the same stream again", self.seed)
+        self._draw_seed()
         check(self)
         for name in ("image_size", "cache_size", "shard"):
             if (sizes := getattr(self, name)) is not None:
@@ -115,30 +99,6 @@ class Loader:
         object.__setattr__(self, "class_names", self._source.class_names)
         check_classes(self)
         _ = self.plan, self._cached_source  # what cannot be compiled, or does not fit, is refused now
-
-    def __reduce__(self) -> tuple[Callable[..., "Loader"], tuple[Any, dict[str, Any]]]:
-        options = {field.name: getattr(self, field.name) for field in fields(self)}
-        return _made, (options.pop("source"), options)  # what is kept for speed is made again
-
-    @property
-    def num_examples(self) -> int:
-        """The samples in an epoch of this loader: its part and its shard, bad ones included."""
-        return len(self._stages.order)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """The elements of an epoch: batches, or samples where `batch_size` is None."""
-        return self._layout(with_keys=False).steps
-
-    @property
-    def errors(self) -> tuple[LedgerRow, ...]:
-        """The bad samples that were met so far: (sample, stage, reason), one row a sample."""
-        return self._stages.ledger.rows
-
-    @property
-    def failure(self) -> Exception | None:
-        """The error that ended an iteration, as it was raised: `tf.data` delivers it as a `tf.errors.OpError`."""
-        return self._stages.ledger.failure
 
     @cached_property
     def fingerprint(self) -> str:
@@ -162,35 +122,6 @@ class Loader:
         )
         cached = self._caches_pixels and self._cache_size
         return digest((self._source.fingerprint, augment, delivered, chosen, cached, self.on_error, self.max_pixels))
-
-    def dataset(self, epoch: int = 0, step: int = 0, *, with_keys: bool = False) -> "tf.data.Dataset":
-        """Build the dataset from one position of the stream on; nothing before it is computed.
-
-        Iterating it once gives the rest of that epoch; iterating it again gives the next epoch, and so on.
-
-        Args:
-            epoch: from 0 on.
-            step: elements of that epoch that are left out, from 0 on.
-            with_keys: delivers the samples' keys, strings [B], behind the labels.
-
-        Returns:
-            A `tf.data.Dataset` of (images, labels): images uint8 [B, H, W, C] (float32 where the augmentation ends in
-            one), labels as `label_mode` says. Its cardinality is known where every iteration has the same: with `step`
-            0 and unless bad samples are skipped.
-
-        Raises:
-            OptionError: there is no such position.
-            TypeError: `epoch` or `step` is no integer.
-            SampleError: no sample could be made to see what the augmentation yields.
-        """
-        layout = self._layout(with_keys=with_keys)
-        epoch, step = operator.index(epoch), operator.index(step)
-        if epoch < 0 or not 0 <= step <= layout.steps:
-            raise OptionError(f"epoch {epoch}, step {step} is no position of a stream of {layout.steps} steps an epoch")
-        dataset = graph.build(self._stages, layout, epoch, step)
-        dataset.loader = self
-        dataset.class_names = list(self._source.class_names)
-        return dataset
 
     @cached_property
     def plan(self) -> Plan | None:
@@ -228,18 +159,6 @@ class Loader:
         return RamCache(self._source, self._members, self.cache_limit_bytes) if self.cache == "ram" else self._source
 
     @cached_property
-    def _members(self) -> Indices | None:
-        if self.validation_split is None or self.subset is None:
-            return None
-        labels = self._source.labels() if self.stratify else None
-        return members(len(self._source), self.validation_split, self.subset, self._key, labels)
-
-    @property
-    def _key(self) -> keys.Key:
-        assert self.seed is not None  # noqa: S101  # for the type checker: __post_init__ has drawn one
-        return keys.root(self.seed)
-
-    @cached_property
     def _pixel_cache(self) -> PixelCache | None:
         if self.cache is None or not self._caches_pixels:
             return None
@@ -249,12 +168,7 @@ class Loader:
 
     @cached_property
     def _stages(self) -> Stages:
-        size = len(self._source) if self._members is None else len(self._members)
-        order = Order(size=size, key=self._key, shuffle=self.shuffle, shard=self.shard)
-        if not len(order):
-            raise OptionError(f"shard {self.shard} of {size} samples is empty")
-        if self.drop_remainder and self.batch_size is not None and len(order) < self.batch_size:
-            raise OptionError(f"drop_remainder leaves nothing of {len(order)} samples in batches of {self.batch_size}")
+        order = self._order(len(self._source) if self._members is None else len(self._members))
         return Stages(
             order=order,
             members=self._members,
@@ -270,36 +184,13 @@ class Loader:
             replaces=self.on_error == "replace",
         )
 
-    def _layout(self, *, with_keys: bool) -> graph.Layout:
-        return graph.Layout(
-            length=len(self._stages.order),
-            batch_size=self.batch_size,
-            drop_remainder=self.drop_remainder,
-            varies=self.on_error == "skip",
-            parallel_calls=self.parallel_calls or len(os.sched_getaffinity(0)),
-            prefetch=self.prefetch,
-            with_keys=with_keys,
-            with_labels=self.label_mode is not None,
-        )
 
+image_dataset = delivering(
+    Loader,
+    "image_dataset",
+    """Make a dataset of images: `Loader(...).dataset()`.
 
-def _made(source: Any, options: dict[str, Any]) -> Loader:
-    return Loader(source, **options)
-
-
-def _delivering(definition: Callable[_P, Loader]) -> "Callable[_P, tf.data.Dataset]":
-    """Make a function with a loader's parameters that returns its dataset."""
-
-    def image_dataset(*args: _P.args, **kwargs: _P.kwargs) -> "tf.data.Dataset":
-        """Make a dataset of images: `Loader(...).dataset()`.
-
-        Takes the parameters of `pipeline.Loader`, and returns a `tf.data.Dataset` that goes into `model.fit` as it is;
-        iterating it again gives the next epoch. The definition is attached as `.loader`, the classes as `.class_names`.
-        """
-        return definition(*args, **kwargs).dataset()
-
-    image_dataset.__signature__ = inspect.signature(definition)  # type: ignore[attr-defined]  # what help() shows
-    return image_dataset
-
-
-image_dataset = _delivering(Loader)
+    Takes the parameters of `pipeline.Loader`, and returns a `tf.data.Dataset` that goes into `model.fit` as it is;
+    iterating it again gives the next epoch. The definition is attached as `.loader`, the classes as `.class_names`.
+    """,
+)

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from augment import keys
 from augment.errors import TransformError
@@ -19,6 +19,7 @@ from augment.plan.plan import Params, Plan, Window
 from augment.transform import Image
 from pipeline.cache import PixelCache
 from pipeline.decode import CHANNELS, Decoder, with_channels
+from pipeline.draw import Draw
 from pipeline.errors import (
     AugmentationError,
     DecodeError,
@@ -28,10 +29,9 @@ from pipeline.errors import (
 )
 from pipeline.header import Header
 from pipeline.labels import checked_label, encode_labels
-from pipeline.ledger import Ledger
-from pipeline.order import Indices, Order
+from pipeline.order import Indices
 from pipeline.resize import resize
-from pipeline.sources.base import Sample, Source
+from pipeline.sources.base import Sample
 
 
 class Batch(NamedTuple):
@@ -73,36 +73,23 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stages:
-    """What a loader does to each sample.
+class Stages(Draw[Row]):
+    """What a loader of images does to each sample; `Draw` describes the attributes that are not listed here.
 
     Attributes:
-        order: gives the position of each sample in an epoch.
-        members: the samples of the source that take part, int64; None for all.
         source: reads a sample (from memory, where it is cached there).
         decoder: decodes it.
         pixel_cache: keeps what is decoded, in one size; None for no such cache.
         plan: augments it; None for no augmentation.
-        augment_key: the key that augmentation keys are folded from, shape [].
         image_size: what it is resized to at last, (height, width); None keeps the size.
         interpolation: how.
-        label_mode: "int", "categorical", "binary" or None.
-        ledger: takes down the bad samples, or raises.
-        replaces: whether the next good sample takes a bad one's place.
     """
 
-    order: Order
-    members: Indices | None
-    source: Source
     decoder: Decoder
     pixel_cache: PixelCache | None
     plan: Plan | None
-    augment_key: keys.Key
     image_size: tuple[int, int] | None
     interpolation: str
-    label_mode: str | None
-    ledger: Ledger
-    replaces: bool
 
     def batch(self, epoch: int, start: int, stop: int) -> Batch:
         """Make a batch of the samples at positions start to stop of an epoch; bad ones are left out or replaced.
@@ -116,9 +103,9 @@ class Stages:
         first = ""
         labels: list[int] = []
         sample_keys: list[bytes] = []
-        for row in self._good(epoch, start, stop):
+        for row in self.good(epoch, start, stop):
             if images is None:
-                images = np.empty((stop - start, *row.image.shape), self.image_spec[1])
+                images = np.empty((stop - start, *row.image.shape), self.element_spec[1])
                 first = row.key
             self._check(row, images, first)
             images[len(labels)] = row.image  # at once: it is in the processor's cache now
@@ -151,7 +138,7 @@ class Stages:
                 yield error
 
     @cached_property
-    def image_spec(self) -> tuple[tuple[int | None, int | None, int], np.dtype[Any]]:
+    def element_spec(self) -> tuple[tuple[int | None, int | None, int], np.dtype[Any]]:
         """The shape (height, width, channels) and dtype of all images; a side is None where it may differ.
 
         What comes out of an augmentation can only be seen by running it: the first good sample is made for this.
@@ -160,38 +147,11 @@ class Stages:
             SampleError: that sample is bad, and `on_error` is "raise".
             TooManyErrorsError: no sample is good, or too many are bad.
         """
-        row = next((row for start in range(len(self.order)) for row in self._good(0, start, start + 1)), None)
+        row = next((row for start in range(len(self.order)) for row in self.good(0, start, start + 1)), None)
         if row is None:
             raise TooManyErrorsError(f"none of the {len(self.order)} samples is good; the last: {self.ledger.rows[-1]}")
         height, width = self.image_size or (None, None)
         return (height, width, row.image.shape[2]), row.image.dtype
-
-    def _good(self, epoch: int, start: int, stop: int) -> Iterator[Row]:
-        """Yield the samples at some positions; in place of a bad one, nothing, or the next good one of this shard."""
-        indices, sample_keys = self._drawn(epoch, np.arange(start, stop))
-        for place, row in enumerate(self.samples(indices, sample_keys)):
-            if isinstance(row, Row):
-                yield row
-                continue
-            self.ledger.record(int(indices[place]), row)
-            if self.replaces:
-                yield self._substitute(epoch, start + place)
-
-    def _substitute(self, epoch: int, position: int) -> Row:
-        for ahead in range(1, len(self.order)):
-            indices, sample_keys = self._drawn(epoch, [(position + ahead) % len(self.order)])
-            (row,) = self.samples(indices, sample_keys)
-            if isinstance(row, Row):
-                return row
-            self.ledger.record(int(indices[0]), row)
-        raise TooManyErrorsError(f"all {len(self.order)} samples are bad; the last: {self.ledger.rows[-1]}")
-
-    def _drawn(self, epoch: int, positions: ArrayLike) -> tuple[Indices, keys.Key]:
-        """Give the samples at some positions of an epoch, and the keys of their augmentation."""
-        indices = self.order(epoch, positions)
-        if self.members is not None:
-            indices = self.members[indices]
-        return indices, keys.fold_in(self.augment_key, epoch, indices)
 
     def _taken(self, index: int) -> Taken | SampleError:
         """Read a sample, and its header; its pixels where they need no decoding."""
@@ -250,7 +210,7 @@ class Stages:
 
     def _check(self, row: Row, images: NDArray[Any], first: str) -> None:
         """Refuse an image that does not fit into its batch."""
-        shape, dtype = self.image_spec
+        shape, dtype = self.element_spec
         if row.image.dtype != dtype or row.image.shape[2] != shape[2]:
             raise OptionError(
                 f"the augmentation gives images of different kinds: {row.key} became {row.image.dtype} with "
@@ -265,7 +225,7 @@ class Stages:
             )
 
     def _no_images(self) -> NDArray[Any]:
-        shape, dtype = self.image_spec
+        shape, dtype = self.element_spec
         return np.zeros((0, *(side or 0 for side in shape)), dtype)
 
     def _label(self, sample: Sample) -> int:

@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import google_crc32c
 import numpy as np
@@ -27,6 +27,26 @@ WIDTH = "image/width"
 FILENAME = "image/filename"
 LABEL = "image/class/label"
 CLASS_NAME = "image/class/text"
+
+
+class Features(NamedTuple):
+    """The names of the features of an example.
+
+    Attributes:
+        content: the image file's bytes, or the text.
+        key: the sample's key.
+        label: its class, int64.
+        class_name: the name of its class.
+    """
+
+    content: str
+    key: str
+    label: str
+    class_name: str
+
+
+IMAGE = Features(ENCODED, FILENAME, LABEL, CLASS_NAME)
+TEXT = Features("text", "text/filename", "label", "label/text")
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")

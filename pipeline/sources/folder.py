@@ -30,6 +30,11 @@ class FolderSource:
 
     Samples stand in the order of their classes, and within a class in the order of their relative paths. Hidden files,
     files that are no images, and files outside the class-folders are passed over and counted. Links are followed.
+    A subclass may look for other files.
+
+    Attributes:
+        extensions: those of the files that are samples, in lower case.
+        what: what such a file is.
 
     Args:
         root: the directory.
@@ -40,6 +45,9 @@ class FolderSource:
         SourceError: `root` is no directory, cannot be listed, or holds no image.
         OptionError: a class that was asked for has no folder.
     """
+
+    extensions: tuple[str, ...] = EXTENSIONS
+    what = "image"
 
     def __init__(self, root: Path, class_names: Sequence[str] | None = None, max_bytes: int | None = None) -> None:
         self.root = root
@@ -56,7 +64,8 @@ class FolderSource:
         ]
         if not self._files:
             raise SourceError(
-                f"{root} holds no image below its {len(folders)} class-folders; looked for {', '.join(EXTENSIONS)}"
+                f"{root} holds no {self.what} below its {len(folders)} class-folders; looked for "
+                + ", ".join(self.extensions)
                 + _listing(self.passed_over)
             )
 
@@ -118,8 +127,8 @@ class FolderSource:
                 self.passed_over["hidden"] += 1
             elif _is_folder(entry):
                 yield from self._files_below(folder / entry.name, entry_key, label, (*above, real))
-            elif not entry.name.lower().endswith(EXTENSIONS):
-                self.passed_over["no image"] += 1
+            elif not entry.name.lower().endswith(self.extensions):
+                self.passed_over[f"no {self.what}"] += 1
             else:
                 yield from self._file(entry, entry_key, label)
 

@@ -31,7 +31,11 @@ class TFRecordSource:
     """The examples of TFRecord files, in the order of the files and of the records in each.
 
     Expects `image/encoded` and, for labels, `image/class/label`; uses `image/filename` and `image/class/text` where
-    they are.
+    they are. A subclass may name others.
+
+    Attributes:
+        features: the names of the features.
+        may_be_empty: whether a sample of no bytes is a sample.
 
     Args:
         shards: the files.
@@ -43,6 +47,9 @@ class TFRecordSource:
     Raises:
         SourceError: there is no record, a file cannot be read, or its framing is damaged.
     """
+
+    features = tfrecord.IMAGE
+    may_be_empty = False
 
     def __init__(self, shards: Sequence[Path], class_names: Sequence[str] | None = None, label_offset: int = 0) -> None:
         self.shards = tuple(shards)
@@ -123,11 +130,13 @@ class TFRecordSource:
             raise ReadError(place, f"cannot be read: {error.strerror}") from None
         except ValueError as error:
             raise ReadError(place, str(error)) from None
-        encoded = tfrecord.bytes_feature(example, tfrecord.ENCODED)
-        if not encoded:
-            raise ReadError(place, f"the example has no {tfrecord.ENCODED}; it has {sorted(example.features.feature)}")
-        name = tfrecord.bytes_feature(example, tfrecord.FILENAME)
-        return Sample(_text(name) if name else place, self._label(example), encoded)
+        content = tfrecord.bytes_feature(example, self.features.content)
+        if content is None or not (content or self.may_be_empty):
+            raise ReadError(
+                place, f"the example has no {self.features.content}; it has {sorted(example.features.feature)}"
+            )
+        name = tfrecord.bytes_feature(example, self.features.key)
+        return Sample(_text(name) if name else place, self._label(example), content)
 
     @cached_property
     def _scan(self) -> _Scan:
@@ -139,7 +148,7 @@ class TFRecordSource:
             except (OSError, ValueError):
                 continue  # reading the sample itself will say so
             labels[index] = label = self._label(example)
-            name = tfrecord.bytes_feature(example, tfrecord.CLASS_NAME)
+            name = tfrecord.bytes_feature(example, self.features.class_name)
             if name is not None:
                 names.setdefault(label, _text(name))
         count = max(int(labels.max()) + 1, 0)
@@ -155,10 +164,10 @@ class TFRecordSource:
             return tfrecord.parse_example(tfrecord.read_record(file.fileno(), offset, length))
 
     def _label(self, example: Any) -> int:
-        name = tfrecord.bytes_feature(example, tfrecord.CLASS_NAME)
+        name = tfrecord.bytes_feature(example, self.features.class_name)
         if name is not None and (given := self._given_labels.get(_text(name))) is not None:
             return given
-        label = tfrecord.int_feature(example, tfrecord.LABEL)
+        label = tfrecord.int_feature(example, self.features.label)
         return NO_LABEL if label is None else label - self._label_offset
 
     def _restrict(self, stored: Sequence[str], root: Path) -> None:
@@ -167,7 +176,7 @@ class TFRecordSource:
             raise OptionError(f"class_names asks for {unknown}, but {root} has the classes {list(stored)}")
         if self._given_labels.keys() != set(stored):
             names = [
-                _text(tfrecord.bytes_feature(self._example(index), tfrecord.CLASS_NAME) or b"")
+                _text(tfrecord.bytes_feature(self._example(index), self.features.class_name) or b"")
                 for index in range(len(self))
             ]
             self._kept = np.flatnonzero([name in self._given_labels for name in names])

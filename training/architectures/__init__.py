@@ -4,5 +4,6 @@ Importing this package imports neither TensorFlow nor Keras; building a model do
 """
 
 from training.architectures.all_convolutional import all_convolutional as all_convolutional
+from training.architectures.text_cnn import text_cnn as text_cnn
 
-__all__ = ["all_convolutional"]
+__all__ = ["all_convolutional", "text_cnn"]
