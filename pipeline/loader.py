@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
+import numpy as np
+
 from augment import keys
 from augment.plan.plan import Plan
 from pipeline import graph
@@ -21,8 +23,8 @@ from pipeline.ledger import Ledger, LedgerRow
 from pipeline.options import check, check_classes
 from pipeline.order import Indices, Order
 from pipeline.sources import ArraySource, Source, open_source
-from pipeline.sources.base import digest
-from pipeline.split import members
+from pipeline.sources.base import Labels, digest
+from pipeline.split import limited, members
 from pipeline.stages import Stages
 
 if TYPE_CHECKING:
@@ -56,6 +58,9 @@ class Loader:
         validation_split: the share of the samples that makes up the validation part, between 0 and 1.
         subset: which part this loader delivers: "training" or "validation".
         stratify: splits each class by itself, so that both parts have the same shares of the classes.
+        limit: how many samples of that part take part at all: a number (int), a share (float), or all (None). They are
+            chosen by the seed so that each class keeps its share, and a smaller limit's samples are among a larger
+            one's.
         shard: (index, count): this loader delivers the index-th of count parts of each epoch.
         drop_remainder: leaves out a last batch that is not full.
         cache: None; "ram" (keeps the encoded images in memory); or a directory (keeps decoded images of `cache_size`
@@ -90,6 +95,7 @@ class Loader:
     validation_split: float | None = None
     subset: Literal["training", "validation"] | None = None
     stratify: bool = False
+    limit: float | None = None
     shard: tuple[int, int] = (0, 1)
     drop_remainder: bool = False
     cache: str | os.PathLike[str] | None = None
@@ -141,6 +147,12 @@ class Loader:
         return self._stages.ledger.failure
 
     @cached_property
+    def labels(self) -> Labels:
+        """The class of every sample of this loader's part, int64, in the order of the source; may read the dataset."""
+        labels = self._source.labels()
+        return labels if self._members is None else labels[self._members]
+
+    @cached_property
     def fingerprint(self) -> str:
         """Names what the loader delivers: equal fingerprints, equal streams."""
         augment = None if self.plan is None else self.plan.to_dict()
@@ -157,6 +169,7 @@ class Loader:
             self.validation_split,
             self.subset,
             self.stratify,
+            self.limit,
             self.shard,
             self.drop_remainder,
         )
@@ -229,10 +242,14 @@ class Loader:
 
     @cached_property
     def _members(self) -> Indices | None:
-        if self.validation_split is None or self.subset is None:
-            return None
-        labels = self._source.labels() if self.stratify else None
-        return members(len(self._source), self.validation_split, self.subset, self._key, labels)
+        chosen = None
+        if self.validation_split is not None and self.subset is not None:
+            labels = self._source.labels() if self.stratify else None
+            chosen = members(len(self._source), self.validation_split, self.subset, self._key, labels)
+        if self.limit is None:
+            return chosen
+        chosen = np.arange(len(self._source)) if chosen is None else chosen
+        return chosen[limited(self._source.labels()[chosen], self.limit, self._key)]
 
     @property
     def _key(self) -> keys.Key:

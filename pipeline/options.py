@@ -70,6 +70,9 @@ def _values(loader: "Loader") -> Iterator[str]:
         yield f"validation_split must lie between 0 and 1, got {split!r}"
     if loader.cache is not None and (not isinstance(loader.cache, (str, os.PathLike)) or not os.fspath(loader.cache)):
         yield f"cache must be None, 'ram' or a directory; got {loader.cache!r}"
+    limit = loader.limit
+    if limit is not None and not ((_is_integer(limit) and limit >= 1) or (isinstance(limit, float) and 0 < limit <= 1)):
+        yield f"limit must be a number of samples (int), a share above 0.0 (float), or None; got {limit!r}"
     for name in ("shuffle", "stratify", "drop_remainder"):
         if not isinstance(getattr(loader, name), bool):
             yield f"{name} must be True or False, got {getattr(loader, name)!r}"

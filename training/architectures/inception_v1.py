@@ -85,6 +85,7 @@ def inception_v1(
     classes: int = 1000,
     width: float = 1.0,
     auxiliary: bool = False,
+    dropout: bool = True,
     rescale: bool = True,
 ) -> "keras.Model":
     """Build GoogLeNet, initialised after He et al. 2015 (arXiv:1502.01852) and not yet compiled.
@@ -102,6 +103,7 @@ def inception_v1(
         auxiliary: whether the two auxiliary classifiers, on blocks 4a and 4d, are outputs too: the model then has the
             outputs "probabilities", "auxiliary1" and "auxiliary2", and the paper weights their losses 1, 0.3 and 0.3.
             Only "paper", and only with known sides of at least 80 pixels.
+        dropout: whether training drops 40 % of the averaged maps, and 70 % before an auxiliary classifier.
         rescale: whether the model divides the pixels by 255 itself.
 
     Returns:
@@ -125,13 +127,14 @@ def inception_v1(
     for name, block in BLOCKS.items():
         x = inception_block(x, Block(*(parts.scaled(maps, width) for maps in block)), name)
         if auxiliary and name in AUXILIARY:
-            outputs.append(_auxiliary(x, classes, width, AUXILIARY[name]))
+            outputs.append(_auxiliary(x, classes, width, dropout, AUXILIARY[name]))
         if variant == "simplified" and name in ("3b", "4e", "5b"):
             x = layers.BatchNormalization(name=f"{name}_norm")(x)
         if name in ("3b", "4e"):
             x = _pooled(x, f"{name}_down")
     x = parts.average(x)
-    x = layers.Dropout(0.4, name="dropout")(x)
+    if dropout:
+        x = layers.Dropout(0.4, name="dropout")(x)
     x = layers.Dense(classes, name="logits")(x)
     outputs.insert(0, parts.probabilities(x, classes))
     return Model(pixels, outputs if auxiliary else outputs[0], name=f"inception_v1_{variant}")
@@ -147,7 +150,7 @@ def _stem_of_paper(x: "keras.KerasTensor", width: float) -> "keras.KerasTensor":
     return _pooled(x, "stem_down2")
 
 
-def _auxiliary(x: "keras.KerasTensor", classes: int, width: float, name: str) -> "keras.KerasTensor":
+def _auxiliary(x: "keras.KerasTensor", classes: int, width: float, dropout: bool, name: str) -> "keras.KerasTensor":
     from keras import layers
 
     x = layers.AveragePooling2D(5, strides=3, name=f"{name}_pool")(x)
@@ -156,7 +159,8 @@ def _auxiliary(x: "keras.KerasTensor", classes: int, width: float, name: str) ->
     x = layers.Dense(
         parts.scaled(1024, width), activation="relu", kernel_initializer="he_normal", name=f"{name}_dense"
     )(x)
-    x = layers.Dropout(0.7, name=f"{name}_dropout")(x)
+    if dropout:
+        x = layers.Dropout(0.7, name=f"{name}_dropout")(x)
     x = layers.Dense(classes, name=f"{name}_logits")(x)
     return parts.probabilities(x, classes, name=name)
 

@@ -31,7 +31,7 @@ def mobilenet(
     *,
     input_shape: parts.InputShape = (224, 224, 3),
     classes: int = 1000,
-    dropout: float = 1e-3,
+    dropout: bool = True,
     rescale: bool = True,
 ) -> "keras.Model":
     """Build a MobileNet, not yet compiled.
@@ -47,7 +47,7 @@ def mobilenet(
             normalisation, ReLU, everywhere the same padding, and a dense layer at the end.
         input_shape: (height, width, channels), from 32 pixels a side on; None where a side varies.
         classes: the number of classes, with a softmax over them; 1 gives a sigmoid, for two classes 0 and 1.
-        dropout: the share of the averaged maps that training drops.
+        dropout: whether training drops 0.1 % of the averaged maps, as `keras.applications` does.
         rescale: whether the model divides the pixels by 255 itself; False takes them as they come, as
             `keras.applications` does.
 
@@ -75,7 +75,7 @@ def mobilenet(
     x = separable(x, _scaled(2 * BLOCKS[-1][0], alpha), 1, "last_separable")
     x = parts.average(x)
     if dropout:
-        x = layers.Dropout(dropout, name="dropout")(x)
+        x = layers.Dropout(1e-3, name="dropout")(x)
     if variant == "paper":  # a convolution of a single position: what a dense layer computes, in another shape
         x = layers.Reshape((1, 1, _scaled(2 * BLOCKS[-1][0], alpha)), name="position")(x)
         x = layers.Conv2D(classes, 1, name="logits")(x)
