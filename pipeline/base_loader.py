@@ -11,14 +11,16 @@ from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, cast
 
+import numpy as np
+
 from augment import keys
 from pipeline import graph
 from pipeline.draw import Draw
 from pipeline.errors import OptionError
 from pipeline.ledger import LedgerRow
 from pipeline.order import Indices, Order
-from pipeline.sources.base import Source
-from pipeline.split import members
+from pipeline.sources.base import Labels, Source
+from pipeline.split import limited, members
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -39,6 +41,7 @@ class BaseLoader(ABC):
     validation_split: float | None
     subset: Any
     stratify: bool
+    limit: float | None
     shard: tuple[int, int]
     drop_remainder: bool
     on_error: Any
@@ -79,6 +82,12 @@ class BaseLoader(ABC):
     def failure(self) -> Exception | None:
         """The error that ended an iteration, as it was raised: `tf.data` delivers it as a `tf.errors.OpError`."""
         return self._stages.ledger.failure
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The class of every sample of this loader's part, int64, in the order of the source; may read the dataset."""
+        labels = self._source.labels()
+        return labels if self._members is None else labels[self._members]
 
     def dataset(self, epoch: int = 0, step: int = 0, *, with_keys: bool = False) -> "tf.data.Dataset":
         """Build the dataset from one position of the stream on; nothing before it is computed.
@@ -124,10 +133,14 @@ class BaseLoader(ABC):
 
     @cached_property
     def _members(self) -> Indices | None:
-        if self.validation_split is None or self.subset is None:
-            return None
-        labels = self._source.labels() if self.stratify else None
-        return members(len(self._source), self.validation_split, self.subset, self._key, labels)
+        chosen = None
+        if self.validation_split is not None and self.subset is not None:
+            labels = self._source.labels() if self.stratify else None
+            chosen = members(len(self._source), self.validation_split, self.subset, self._key, labels)
+        if self.limit is None:
+            return chosen
+        chosen = np.arange(len(self._source)) if chosen is None else chosen
+        return chosen[limited(self._source.labels()[chosen], self.limit, self._key)]
 
     def _order(self, size: int) -> Order:
         order = Order(size=size, key=self._key, shuffle=self.shuffle, shard=self.shard)

@@ -44,6 +44,9 @@ class Loader(BaseLoader):
         validation_split: the share of the samples that makes up the validation part, between 0 and 1.
         subset: which part this loader delivers: "training" or "validation".
         stratify: splits each class by itself, so that both parts have the same shares of the classes.
+        limit: how many samples of that part take part at all: a number (int), a share (float), or all (None). They are
+            chosen by the seed so that each class keeps its share, and a smaller limit's samples are among a larger
+            one's.
         shard: (index, count): this loader delivers the index-th of count parts of each epoch.
         drop_remainder: leaves out a last batch that is not full.
         cache: None; "ram" (keeps the encoded images in memory); or a directory (keeps decoded images of `cache_size`
@@ -78,6 +81,7 @@ class Loader(BaseLoader):
     validation_split: float | None = None
     subset: Literal["training", "validation"] | None = None
     stratify: bool = False
+    limit: float | None = None
     shard: tuple[int, int] = (0, 1)
     drop_remainder: bool = False
     cache: str | os.PathLike[str] | None = None
@@ -117,6 +121,7 @@ class Loader(BaseLoader):
             self.validation_split,
             self.subset,
             self.stratify,
+            self.limit,
             self.shard,
             self.drop_remainder,
         )

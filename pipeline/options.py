@@ -100,6 +100,9 @@ def _values(loader: "BaseLoader") -> Iterator[str]:
         yield f"max_errors must be a number (int), a share from 0.0 to 1.0 (float), or None; got {bound!r}"
     if split is not None and not (isinstance(split, Real) and 0 < split < 1):
         yield f"validation_split must lie between 0 and 1, got {split!r}"
+    limit = loader.limit
+    if limit is not None and not ((_is_integer(limit) and limit >= 1) or (isinstance(limit, float) and 0 < limit <= 1)):
+        yield f"limit must be a number of samples (int), a share above 0.0 (float), or None; got {limit!r}"
     for name in ("shuffle", "stratify", "drop_remainder"):
         if not isinstance(getattr(loader, name), bool):
             yield f"{name} must be True or False, got {getattr(loader, name)!r}"

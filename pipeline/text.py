@@ -57,6 +57,8 @@ class TextLoader(BaseLoader):
         validation_split: the share of the texts that makes up the validation part, between 0 and 1.
         subset: which part this loader delivers: "training" or "validation". All copies of a text are in one.
         stratify: splits each class by itself, so that both parts have the same shares of the classes.
+        limit: how many texts of that part take part at all: a number (int), a share (float), or all (None). They are
+            chosen by the seed so that each class keeps its share, and a smaller limit's texts are among a larger one's.
         shard: (index, count): this loader delivers the index-th of count parts of each epoch.
         drop_remainder: leaves out a last batch that is not full.
         on_error: what a bad sample does: "raise"; "skip" (it is left out, its batch is smaller); or "replace" (the next
@@ -91,6 +93,7 @@ class TextLoader(BaseLoader):
     validation_split: float | None = None
     subset: Literal["training", "validation"] | None = None
     stratify: bool = False
+    limit: float | None = None
     shard: tuple[int, int] = (0, 1)
     drop_remainder: bool = False
     on_error: Literal["raise", "skip", "replace"] = "raise"
@@ -118,7 +121,15 @@ class TextLoader(BaseLoader):
     def fingerprint(self) -> str:
         """Names what the loader delivers: equal fingerprints, equal streams."""
         delivered = (self.batch_size, self.label_mode, self.encoding, self.fallback, self.shuffle, self.num_aug)
-        chosen = (self.seed, self.validation_split, self.subset, self.stratify, self.shard, self.drop_remainder)
+        chosen = (
+            self.seed,
+            self.validation_split,
+            self.subset,
+            self.stratify,
+            self.limit,
+            self.shard,
+            self.drop_remainder,
+        )
         return digest((self._source.fingerprint, self._described, delivered, chosen, self.on_error))
 
     def _check(self) -> None:
