@@ -4,10 +4,11 @@ TensorFlow is imported when the first sample is decoded or the first dataset bui
 """
 
 from pipeline import errors as errors
-from pipeline.convert import convert as convert
+from pipeline.conversion import Conversion as Conversion
+from pipeline.conversion import convert as convert
 from pipeline.inspection import inspect as inspect
 from pipeline.loader import Loader as Loader
 from pipeline.loader import image_dataset as image_dataset
 from pipeline.verify import verify as verify
 
-__all__ = ["Loader", "convert", "errors", "image_dataset", "inspect", "verify"]
+__all__ = ["Conversion", "Loader", "convert", "errors", "image_dataset", "inspect", "verify"]

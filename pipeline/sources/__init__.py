@@ -12,8 +12,9 @@ from pipeline.errors import OptionError, SourceError
 from pipeline.sources.arrays import ArraySource as ArraySource
 from pipeline.sources.base import Sample as Sample
 from pipeline.sources.base import Source as Source
-from pipeline.sources.folder import FolderSource
-from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, shards_in
+from pipeline.sources.folder import FolderSource as FolderSource
+from pipeline.sources.tfrecord import MANIFEST, shards_in
+from pipeline.sources.tfrecord import TFRecordSource as TFRecordSource
 
 
 def open_source(
