@@ -4,7 +4,8 @@ TensorFlow is imported when the first sample is decoded or the first dataset bui
 """
 
 from pipeline import errors as errors
-from pipeline.convert import convert as convert
+from pipeline.conversion import Conversion as Conversion
+from pipeline.conversion import convert as convert
 from pipeline.inspection import inspect as inspect
 from pipeline.loader import Loader as Loader
 from pipeline.loader import image_dataset as image_dataset
@@ -12,4 +13,14 @@ from pipeline.text import TextLoader as TextLoader
 from pipeline.text import text_dataset as text_dataset
 from pipeline.verify import verify as verify
 
-__all__ = ["Loader", "TextLoader", "convert", "errors", "image_dataset", "inspect", "text_dataset", "verify"]
+__all__ = [
+    "Conversion",
+    "Loader",
+    "TextLoader",
+    "convert",
+    "errors",
+    "image_dataset",
+    "inspect",
+    "text_dataset",
+    "verify",
+]

@@ -1,5 +1,7 @@
 """Which samples belong to the training part of a dataset, and which to the validation part."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,3 +71,32 @@ def limited(labels: Labels, limit: float, key: keys.Key) -> Indices:
 
 def _drawn(size: int, count: int, key: keys.Key) -> NDArray[np.int64]:
     return permute(np.arange(count), size, key)
+
+
+def partition(
+    size: int, shares: Mapping[str, float], key: keys.Key, labels: Labels | None = None
+) -> dict[str, Indices]:
+    """Share samples out among parts, at random by the key; each sample is in one part.
+
+    Args:
+        size: the number of samples.
+        shares: of the parts, which add up to 1.
+        key: the dataset's root key, shape [].
+        labels: int64 [size]; where given, each class is shared out by itself.
+
+    Returns:
+        For each part int64, ascending: the order of the source is kept.
+
+    Raises:
+        OptionError: a part would be empty.
+    """
+    groups = [np.arange(size)] if labels is None else [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    owner = np.zeros(size, np.int64)
+    ends = np.cumsum(list(shares.values()))[:-1]
+    for number, group in enumerate(groups):
+        ranks = permute(np.arange(len(group)), len(group), keys.fold_in(key, "partition", number))
+        owner[group[ranks]] = np.searchsorted(np.rint(ends * len(group)), np.arange(len(group)), side="right")
+    parts = {name: np.flatnonzero(owner == place) for place, name in enumerate(shares)}
+    if empty := [name for name, members in parts.items() if not len(members)]:
+        raise OptionError(f"a split of {size} samples into {dict(shares)} leaves {empty[0]!r} empty")
+    return parts

@@ -13,8 +13,9 @@ from pipeline.sources.arrays import ArraySource as ArraySource
 from pipeline.sources.base import Sample as Sample
 from pipeline.sources.base import Source as Source
 from pipeline.sources.base import check_names
-from pipeline.sources.folder import FolderSource
-from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, shards_in
+from pipeline.sources.folder import FolderSource as FolderSource
+from pipeline.sources.tfrecord import MANIFEST, shards_in
+from pipeline.sources.tfrecord import TFRecordSource as TFRecordSource
 
 
 def open_source(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from augment.transform import Image
 from pipeline.errors import OptionError
+from pipeline.example import Raw
 
 Labels = NDArray[np.int64]
 
@@ -28,12 +29,14 @@ class Sample:
         label: the class, 0-based; `NO_LABEL` where the source has none.
         encoded: the bytes of the image file; None where the source holds pixels.
         pixels: [H, W, C]; None where the source holds encoded images.
+        extra: further features that a TFRecord holds, by name: a conversion passes them on.
     """
 
     key: str
     label: int
     encoded: bytes | None = None
     pixels: Image | None = field(default=None, repr=False)
+    extra: tuple[tuple[str, Raw], ...] = field(default=(), repr=False)
 
 
 class Source(Protocol):

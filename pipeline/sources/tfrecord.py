@@ -1,6 +1,5 @@
 """TFRecord files, written here or elsewhere, as a source with random access."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ import numpy as np
 
 from pipeline import tfrecord
 from pipeline.errors import OptionError, ReadError, SourceError
+from pipeline.example import other_features
+from pipeline.layout import MANIFEST as MANIFEST
+from pipeline.layout import read_manifest as read_manifest
 from pipeline.sources.base import NO_LABEL, Labels, Sample, digest
-
-MANIFEST = "dataset.json"
-"""The file that describes a converted dataset; it is written last."""
 
 _MAX_CLASSES = 1_000_000
 """A larger label is taken for damage where the records alone tell how many classes there are."""
@@ -136,7 +135,8 @@ class TFRecordSource:
                 place, f"the example has no {self.features.content}; it has {sorted(example.features.feature)}"
             )
         name = tfrecord.bytes_feature(example, self.features.key)
-        return Sample(_text(name) if name else place, self._label(example), content)
+        extra = other_features(example, (*tfrecord.FEATURES, *self.features))
+        return Sample(_text(name) if name else place, self._label(example), content, extra=extra)
 
     @cached_property
     def _scan(self) -> _Scan:
@@ -201,30 +201,6 @@ def shards_in(root: Path) -> list[Path]:
             if path.is_file() and not path.name.startswith(".") and path.suffix not in (".npy", ".json")
         }
     )
-
-
-def read_manifest(root: Path) -> dict[str, Any]:
-    """Read a converted dataset's manifest.
-
-    Raises:
-        SourceError: it is missing, no JSON, or of another format version.
-    """
-    path = root / MANIFEST
-    try:
-        manifest = json.loads(path.read_bytes())
-        shards = [(str(shard["name"]), int(shard["examples"])) for shard in manifest["shards"]]
-        version, _ = manifest["format_version"], list(manifest["class_names"])
-    except FileNotFoundError:
-        raise SourceError(f"{root} is no converted dataset: it has no {MANIFEST}; `caudal convert` makes one") from None
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{path} is no dataset's description: {type(error).__name__} {error}") from None
-    if version != 1:
-        raise SourceError(f"{path} has format version {version}; this version of Caudal reads version 1")
-    if outside := [name for name, _ in shards if Path(name).name != name]:
-        raise SourceError(f"{path} lists {outside[0]!r}, which is not in its folder")
-    return dict(manifest)
 
 
 def _index_of(shard: Path) -> tfrecord.Index:
