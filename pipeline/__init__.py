@@ -6,6 +6,7 @@ TensorFlow is imported when the first sample is decoded or the first dataset bui
 from pipeline import errors as errors
 from pipeline.convert import convert as convert
 from pipeline.inspection import inspect as inspect
+from pipeline.keras import ImageDataGenerator as ImageDataGenerator
 from pipeline.keras import image_dataset_from_directory as image_dataset_from_directory
 from pipeline.keras import text_dataset_from_directory as text_dataset_from_directory
 from pipeline.loader import Loader as Loader
@@ -13,6 +14,7 @@ from pipeline.loader import image_dataset as image_dataset
 from pipeline.verify import verify as verify
 
 __all__ = [
+    "ImageDataGenerator",
     "Loader",
     "convert",
     "errors",

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, cast
 
 import cv2
@@ -94,8 +95,9 @@ class Fitted(Decoder):
     def _resized(self, image: Image) -> Image:
         height, width = self.target_size
         box = _middle(image.shape[0], image.shape[1], self.target_size) if self.keep_aspect_ratio else None
-        if self.interpolation == "nearest" and box is None:
-            resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)  # is Pillow's
+        sides = zip(image.shape[:2], self.target_size, strict=True)
+        if self.interpolation == "nearest" and box is None and all(_chooses_as_pillow(*pair) for pair in sides):
+            resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
         else:
             from PIL import Image as PillowImage
 
@@ -163,6 +165,18 @@ class Resizer:
 
         padded = tf.image.resize_with_pad(image, *self.size, method=self.interpolation)
         return cast(Image, padded.numpy().astype(self.dtype, copy=False))
+
+
+@lru_cache(maxsize=4096)
+def _chooses_as_pillow(side: int, target: int) -> bool:
+    """Tell whether OpenCV chooses the same pixels of a row as Pillow, or rounds some place between two otherwise."""
+    from PIL import Image as PillowImage
+
+    row = np.arange(side, dtype=np.float32)[np.newaxis]
+    chosen = cv2.resize(row, (target, 1), interpolation=cv2.INTER_NEAREST_EXACT)
+    return bool(
+        (chosen == np.asarray(PillowImage.fromarray(row).resize((target, 1), PillowImage.Resampling.NEAREST))).all()
+    )
 
 
 def _middle(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -18,6 +18,7 @@ from pipeline import graph
 from pipeline.cache import PixelCache, RamCache
 from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
+from pipeline.keras.arguments import checked_data_format
 from pipeline.keras.decoding import AsStored, Resizer, Rounded
 from pipeline.keras.files import FileSource
 from pipeline.keras.listing import Labelling, Listing, check_split, list_files, shuffled, split
@@ -106,7 +107,7 @@ def image_dataset_from_directory(
         color_mode=color_mode,
         batch_size=batch_size,
         resizer=_resizer(image_size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio),
-        channels_first=_is_channels_first(data_format),
+        channels_first=checked_data_format(data_format) == "channels_first",
         seed=drawn_seed(seed),
         augment=augment,
         cache=cache,
@@ -306,13 +307,3 @@ def _resizer(image_size: Any, interpolation: str, crops: bool, pads: bool) -> Re
 def is_positive_integer(value: object) -> bool:
     """Tell whether a value is an integer of at least 1."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) > 0
-
-
-def _is_channels_first(data_format: str | None) -> bool:
-    if data_format is None:
-        import keras
-
-        data_format = keras.config.image_data_format()
-    if data_format not in ("channels_last", "channels_first"):
-        raise OptionError(f'`data_format` must be "channels_last" or "channels_first"; got {data_format!r}')
-    return data_format == "channels_first"
