@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from augment.transform import Image
 from pipeline.decode import Decoder
@@ -95,9 +96,8 @@ class Fitted(Decoder):
     def _resized(self, image: Image) -> Image:
         height, width = self.target_size
         box = _middle(image.shape[0], image.shape[1], self.target_size) if self.keep_aspect_ratio else None
-        sides = zip(image.shape[:2], self.target_size, strict=True)
-        if self.interpolation == "nearest" and box is None and all(_chooses_as_pillow(*pair) for pair in sides):
-            resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        if self.interpolation == "nearest" and box is None:
+            resized = _nearest(image, self.target_size)
         else:
             from PIL import Image as PillowImage
 
@@ -167,16 +167,27 @@ class Resizer:
         return cast(Image, padded.numpy().astype(self.dtype, copy=False))
 
 
+def _nearest(image: Image, size: tuple[int, int]) -> Image:
+    """Resize as Pillow's "nearest" does: by OpenCV's, but for the rows and columns that the two round otherwise."""
+    resized = cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).reshape(*size, image.shape[2])
+    rows, other_rows = _chosen_by_pillow(image.shape[0], size[0])
+    columns, other_columns = _chosen_by_pillow(image.shape[1], size[1])
+    if len(other_columns):
+        resized[:, other_columns] = image[rows[:, np.newaxis], columns[other_columns]]
+    if len(other_rows):
+        resized[other_rows] = image[rows[other_rows, np.newaxis], columns]
+    return resized
+
+
 @lru_cache(maxsize=4096)
-def _chooses_as_pillow(side: int, target: int) -> bool:
-    """Tell whether OpenCV chooses the same pixels of a row as Pillow, or rounds some place between two otherwise."""
+def _chosen_by_pillow(side: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the pixels of a row of one length that Pillow chooses for another, and the places where OpenCV does not."""
     from PIL import Image as PillowImage
 
-    row = np.arange(side, dtype=np.float32)[np.newaxis]
-    chosen = cv2.resize(row, (target, 1), interpolation=cv2.INTER_NEAREST_EXACT)
-    return bool(
-        (chosen == np.asarray(PillowImage.fromarray(row).resize((target, 1), PillowImage.Resampling.NEAREST))).all()
-    )
+    row = np.arange(side, dtype=np.int32)[np.newaxis]
+    chosen = np.asarray(PillowImage.fromarray(row).resize((target, 1), PillowImage.Resampling.NEAREST))[0]
+    by_opencv = cv2.resize(row.astype(np.float32), (target, 1), interpolation=cv2.INTER_NEAREST_EXACT)[0]
+    return chosen.astype(np.int64), np.flatnonzero(chosen != by_opencv)
 
 
 def _middle(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -98,14 +98,15 @@ class Normaliser:
             x /= self.std + _EPSILON
         return x
 
-    def _whitened(self, x: NDArray[Any]) -> Any:
+    def _whitened(self, x: NDArray[Any]) -> NDArray[Any]:
         if not self.settings.zca_whitening or self.whitening is None:
             return x
         flat = x.reshape(-1, int(np.prod(x.shape[-3:])))
         if isinstance(self.whitening, Whitening):
-            return self.whitening(flat).reshape(x.shape)
+            return np.asarray(self.whitening(flat)).reshape(x.shape)
         matrix: NDArray[Any] = self.whitening.astype(flat.dtype, copy=False)
-        return (flat @ matrix).reshape(x.shape)
+        whitened: NDArray[Any] = flat @ matrix
+        return whitened.reshape(x.shape)
 
     def _base_tables(self, channels: int) -> NDArray[Any] | None:
         """Make a table [256, 1] of what all images have in common; None where tables cannot do it."""

@@ -1,5 +1,6 @@
 """The random transforms of `ImageDataGenerator`: drawn for a batch by keys, run on an image as one warp and tables."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -135,7 +136,13 @@ class RandomTransform:
         to_input = matrix(parameters, image.shape[0], image.shape[1])
         flips = bool(parameters.get("flip_horizontal", False)), bool(parameters.get("flip_vertical", False))
         if to_input is not None and not self.exact:
-            return self.warp.quick(image, to_input @ _mirror(flips, image.shape[0], image.shape[1]))
+            if flips[0]:  # where x stands, stands width - 1 - x
+                to_input[:, 2] += to_input[:, 0] * (image.shape[1] - 1)
+                to_input[:, 0] *= -1
+            if flips[1]:
+                to_input[:, 2] += to_input[:, 1] * (image.shape[0] - 1)
+                to_input[:, 1] *= -1
+            return self.warp.quick(image, to_input)
         if to_input is not None:
             image = self.warp(image, to_input)
         return _flipped(image, flips) if any(flips) else image
@@ -147,27 +154,23 @@ def matrix(parameters: Mapping[str, Any], height: int, width: int) -> NDArray[np
     As in Keras 3.15, "tx" (drawn from `height_shift_range`) moves along the columns, and the centre of turning is
     (height / 2, width / 2) in (x, y): beside the middle, where the image is not square.
     """
-    theta, shear = (np.deg2rad(float(parameters.get(name, 0))) for name in ("theta", "shear"))
-    tx, ty = (float(parameters.get(name, 0)) for name in ("tx", "ty"))
-    zx, zy = (float(parameters.get(name, 1)) for name in ("zx", "zy"))
+    theta, shear = (math.radians(parameters.get(name, 0)) for name in ("theta", "shear"))
+    tx, ty = (parameters.get(name, 0) for name in ("tx", "ty"))
+    zx, zy = (parameters.get(name, 1) for name in ("zx", "zy"))
     if theta == 0 == shear and tx == 0 == ty and zx == 1 == zy:
         return None
-    turn = np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
-    linear = turn @ np.array([[1, -np.sin(shear)], [0, np.cos(shear)]]) @ np.diag([zx, zy])
-    centre = np.array([height, width]) / 2 - 0.5
-    to_input = np.eye(3)
-    to_input[:2, :2] = linear
-    to_input[:2, 2] = turn @ (tx, ty) + centre - linear @ centre
-    return to_input
-
-
-def _mirror(flips: tuple[bool, bool], height: int, width: int) -> NDArray[np.float64]:
-    """Make the matrix of flips (horizontal, vertical)."""
-    mirror = np.eye(3)
-    for axis, (is_flipped, side) in enumerate(zip(flips, (width, height), strict=True)):
-        if is_flipped:
-            mirror[axis, axis], mirror[axis, 2] = -1, side - 1
-    return mirror
+    cos, sin = math.cos(theta), math.sin(theta)
+    # turn @ [[1, -sin(shear)], [0, cos(shear)]] @ diag(zx, zy)
+    a, b = cos * zx, (-cos * math.sin(shear) - sin * math.cos(shear)) * zy
+    c, d = sin * zx, (-sin * math.sin(shear) + cos * math.cos(shear)) * zy
+    x, y = height / 2 - 0.5, width / 2 - 0.5
+    return np.array(
+        [
+            (a, b, cos * tx - sin * ty + x - a * x - b * y),
+            (c, d, sin * tx + cos * ty + y - c * x - d * y),
+            (0, 0, 1),
+        ]
+    )
 
 
 def _flipped(image: Image, flips: tuple[bool, bool]) -> Image:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.plan import kernels
-from augment.plan.lowered import Border
+from augment.plan.lowered import Border, Integers
 from augment.transform import Image
 
 FILL_MODES = {
@@ -28,6 +28,9 @@ Floats = NDArray[np.float64]
 
 _MOST_CHANNELS = 4
 """That OpenCV looks up at once."""
+
+_STRIP = 8192
+"""Pixels that are interpolated at once: what lies between stays in the processor's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +60,20 @@ class Warp:
         """
         if self.order > 1:
             return self._by_splines(image, to_input)
-        x, y, outside = self._places(to_input, image.shape[0], image.shape[1])
-        parts = np.split(image, range(_MOST_CHANNELS, image.shape[2], _MOST_CHANNELS), axis=2)
-        fetch = _nearest if self.order == 0 else _linear
-        fetched = [fetch(part, x, y) for part in parts]
-        warped = fetched[0] if len(fetched) == 1 else np.concatenate(fetched, axis=2)
-        if outside is not None:
-            warped[outside] = kernels.as_pixels(self.cval, image.dtype)
+        fetch, source = _nearest, image
+        if self.order == 1:
+            fetch, source = _linear, np.pad(image, ((0, 1), (0, 1), (0, 0)), "edge")
+        warped = np.empty_like(image)
+        strip = max(_STRIP // image.shape[1], 1)
+        for start in range(0, len(image), strip):
+            rows = np.arange(start, min(start + strip, len(image)))
+            x, y, outside = self._places(to_input, rows, image.shape[0], image.shape[1])
+            part = warped[start : start + strip]
+            for channel in range(0, image.shape[2], _MOST_CHANNELS):
+                at = slice(channel, channel + _MOST_CHANNELS)
+                fetch(source[..., at], x, y, part[..., at])
+            if outside is not None:
+                part[outside] = kernels.as_pixels(self.cval, image.dtype)
         return warped
 
     def quick(self, image: Image, to_input: Floats) -> Image:
@@ -73,9 +83,11 @@ class Warp:
         border = Border(FILL_MODES[self.fill_mode])
         return kernels.resample(image, to_input, image.shape[:2], cv2.INTER_LINEAR, border, 0)
 
-    def _places(self, to_input: Floats, height: int, width: int) -> tuple[Floats, Floats, NDArray[np.bool_] | None]:
-        """Give the places (x, y) in the image of all pixels, [H, W] each, and under "constant" which have none."""
-        rows, columns = np.arange(height), np.arange(width)
+    def _places(
+        self, to_input: Floats, rows: Integers, height: int, width: int
+    ) -> tuple[Floats, Floats, NDArray[np.bool_] | None]:
+        """Give the places (x, y) in the image of some rows' pixels, [R, W] each; under "constant", which have none."""
+        columns = np.arange(width)
         # In SciPy's order of summation, so that what falls on an edge falls on the same side of it.
         x = np.add.outer(rows * to_input[0, 1], columns * to_input[0, 0])
         y = np.add.outer(rows * to_input[1, 1], columns * to_input[1, 0])
@@ -108,24 +120,23 @@ class Warp:
         return np.stack(warp, axis=2)
 
 
-def _nearest(image: Image, x: Floats, y: Floats) -> Image:
-    return _looked_up(image, _whole(x + 0.5, y + 0.5)).reshape(image.shape)
+def _nearest(image: Image, x: Floats, y: Floats, out: Image) -> None:
+    out[:] = _looked_up(image, _whole(x + 0.5, y + 0.5)).reshape(out.shape)
 
 
-def _linear(image: Image, x: Floats, y: Floats) -> Image:
-    """Mix the four neighbours of every place, in float32; equal ones stay exactly as they are."""
+def _linear(image: Image, x: Floats, y: Floats, out: Image) -> None:
+    """Mix the four neighbours of every place, in float32; equal ones stay exactly as they are.
+
+    The image has a column and a row more, so that its outermost pixels have neighbours; their weight is 0.
+    """
     places, channels = _whole(x, y), image.shape[2]
-    x -= places[..., 0]
-    y -= places[..., 1]
-    # One more column and row, so that the outermost pixels have neighbours; their weight is 0.
-    image_plus = cv2.copyMakeBorder(image.astype(np.float32, copy=False), 0, 1, 0, 1, cv2.BORDER_REPLICATE)
-    to_right, below = _spread(x, channels), _spread(y, channels)
-    upper = _mixed(_looked_up(image_plus[:-1, :-1], places), _looked_up(image_plus[:-1, 1:], places), to_right)
-    lower = _mixed(_looked_up(image_plus[1:, :-1], places), _looked_up(image_plus[1:, 1:], places), to_right)
+    to_right, below = _spread(x - places[..., 0], channels), _spread(y - places[..., 1], channels)
+    upper = _mixed(_looked_up(image[:-1, :-1], places), _looked_up(image[:-1, 1:], places), to_right)
+    lower = _mixed(_looked_up(image[1:, :-1], places), _looked_up(image[1:, 1:], places), to_right)
     mixed = _mixed(upper, lower, below)
     if image.dtype == np.uint8:
         mixed = cv2.convertScaleAbs(mixed)  # rounds, and nothing is negative
-    return mixed.reshape(image.shape)
+    out[:] = mixed.reshape(out.shape)
 
 
 def _whole(x: Floats, y: Floats) -> NDArray[np.int16]:
@@ -139,11 +150,10 @@ def _looked_up(image: Image, places: NDArray[np.int16]) -> Image:
 
 
 def _mixed(first: Image, second: Image, weight: Image) -> Image:
-    """Mix two images of float32, in the memory of the second."""
-    second -= first
-    second *= weight
-    second += first
-    return second
+    """Mix two images; float32."""
+    mixed = cv2.subtract(second, first, dtype=cv2.CV_32F)
+    cv2.multiply(mixed, weight, mixed)
+    return cv2.add(mixed, first, mixed, dtype=cv2.CV_32F)
 
 
 def _spread(weight: Floats, channels: int) -> Image:
