@@ -7,6 +7,9 @@ from pipeline import errors as errors
 from pipeline.conversion import Conversion as Conversion
 from pipeline.conversion import convert as convert
 from pipeline.inspection import inspect as inspect
+from pipeline.keras import ImageDataGenerator as ImageDataGenerator
+from pipeline.keras import image_dataset_from_directory as image_dataset_from_directory
+from pipeline.keras import text_dataset_from_directory as text_dataset_from_directory
 from pipeline.loader import Loader as Loader
 from pipeline.loader import image_dataset as image_dataset
 from pipeline.text import TextLoader as TextLoader
@@ -15,12 +18,15 @@ from pipeline.verify import verify as verify
 
 __all__ = [
     "Conversion",
+    "ImageDataGenerator",
     "Loader",
     "TextLoader",
     "convert",
     "errors",
     "image_dataset",
+    "image_dataset_from_directory",
     "inspect",
     "text_dataset",
+    "text_dataset_from_directory",
     "verify",
 ]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from augment import keys
 from augment.errors import TransformError
-from augment.plan.plan import Params, Plan, Window
+from augment.plan.plan import Window
 from augment.transform import Image
+from pipeline.augmentation import Augmentation
 from pipeline.cache import PixelCache
 from pipeline.decode import CHANNELS, Decoder, with_channels
 from pipeline.draw import Draw
@@ -87,7 +88,7 @@ class Stages(Draw[Row]):
 
     decoder: Decoder
     pixel_cache: PixelCache | None
-    plan: Plan | None
+    plan: Augmentation | None
     image_size: tuple[int, int] | None
     interpolation: str
 
@@ -173,16 +174,16 @@ class Stages(Draw[Row]):
         except ValueError as error:
             return DecodeError(sample.key, str(error))
 
-    def _params(self, sample_keys: keys.Key, sizes: Sequence[tuple[int, int]]) -> Params | None:
+    def _params(self, sample_keys: keys.Key, sizes: Sequence[tuple[int, int]]) -> Any:
         return None if self.plan is None or not sizes else self.plan.draw(sample_keys, sizes)
 
-    def _finished(self, item: Taken, params: Params | None, row: int) -> Row:
+    def _finished(self, item: Taken, params: Any, row: int) -> Row:
         image = self._pixels(item, params, row)
         if self.image_size is not None:
             image = resize(image, self.image_size, self.interpolation)
         return Row(image, self._label(item.sample), item.sample.key)
 
-    def _pixels(self, item: Taken, params: Params | None, row: int) -> Image:
+    def _pixels(self, item: Taken, params: Any, row: int) -> Image:
         window = None
         image = item.image
         if image is None:
@@ -194,7 +195,7 @@ class Stages(Draw[Row]):
         except TransformError as error:
             raise AugmentationError(item.sample.key, f"{error} (on an image of {item.size})") from error
 
-    def _decoded(self, item: Taken, params: Params | None, row: int) -> tuple[Image, Window | None]:
+    def _decoded(self, item: Taken, params: Any, row: int) -> tuple[Image, Window | None]:
         """Decode a sample: only the part that its augmentation needs, where the format allows it."""
         encoded, header = item.sample.encoded, item.header
         assert encoded is not None  # noqa: S101  # for the type checker: there are no pixels
