@@ -111,6 +111,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     import albumentations
 
+    import augment.backgrounds
+    import augment.policies.aug_mix_transform
+    import augment.policies.sharpness  # noqa: F401  # Albumentations then knows these transforms
+
     name = os.fspath(path)
     data_format = "yaml" if name.endswith((".yaml", ".yml")) else "json"
     try:

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 from augment import keys
+from augment.mixing import Mixer, mixer
 from augment.plan.plan import Plan
+from augment.views import Views, views
 from pipeline import graph
 from pipeline.cache import PixelCache, RamCache
 from pipeline.decode import CHANNELS, MAX_PIXELS, Decoder
 from pipeline.errors import OptionError
 from pipeline.ledger import Ledger, LedgerRow
-from pipeline.options import check, check_classes
+from pipeline.multiple import Multiple
+from pipeline.options import check, check_classes, made
 from pipeline.order import Indices, Order
 from pipeline.sources import ArraySource, Source, open_source
 from pipeline.sources.base import digest
@@ -45,6 +48,12 @@ class Loader:
             resized to this at last, where they differ. None delivers them as they come out of the augmentation.
         batch_size: samples in a batch; None delivers single samples.
         augment: an Albumentations transform, composition, or list of transforms, run on uint8 images [H, W, C].
+        copies: how often each sample stands in an epoch, each time augmented by a key of its own; the order is that of
+            all copies, shuffled as a whole.
+        views: each image becomes a fixed set of views, each a sample of its own, before it is augmented: "flip",
+            "five_crop", "ten_crop", "grid(2)", "multi_scale", or an `augment.views.Views`. None for the image itself.
+        mix: mixes the samples of each batch at last: `augment.MixUp`, `CutMix`, `Mosaic`, or a list of them, of which
+            each batch gets one. It needs float labels: `label_mode` "categorical", "binary" or None.
         label_mode: "int" (int32 [B]), "categorical" (one-hot float32 [B, classes]), "binary" (float32 [B, 1]) or None
             (no labels).
         color_mode: "rgb", "grayscale" or "rgba": the channels of the decoded image.
@@ -81,6 +90,9 @@ class Loader:
     image_size: tuple[int, int] | None = (256, 256)
     batch_size: int | None = 32
     augment: Any = None
+    copies: int = 1
+    views: str | Views | None = None
+    mix: Mixer | Sequence[Mixer] | None = None
     label_mode: Literal["int", "categorical", "binary"] | None = "int"
     color_mode: Literal["rgb", "grayscale", "rgba"] = "rgb"
     class_names: Sequence[str] | None = None
@@ -114,7 +126,8 @@ class Loader:
                 object.__setattr__(self, name, tuple(map(int, sizes)))
         object.__setattr__(self, "class_names", self._source.class_names)
         check_classes(self)
-        _ = self.plan, self._cached_source  # what cannot be compiled, or does not fit, is refused now
+        # What cannot be made or compiled, or does not fit, is refused now.
+        _ = self.plan, self._multiple, self._mixer, self._cached_source
 
     def __reduce__(self) -> tuple[Callable[..., "Loader"], tuple[Any, dict[str, Any]]]:
         options = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -122,7 +135,7 @@ class Loader:
 
     @property
     def num_examples(self) -> int:
-        """The samples in an epoch of this loader: its part and its shard, bad ones included."""
+        """The samples in an epoch of this loader: its part and its shard, all copies and views, bad ones included."""
         return len(self._stages.order)
 
     @property
@@ -161,7 +174,10 @@ class Loader:
             self.drop_remainder,
         )
         cached = self._caches_pixels and self._cache_size
-        return digest((self._source.fingerprint, augment, delivered, chosen, cached, self.on_error, self.max_pixels))
+        multiplied = (self._multiple, self._mixer) if self._multiple != Multiple() or self._mixer else ()
+        return digest(
+            (self._source.fingerprint, augment, delivered, chosen, cached, self.on_error, self.max_pixels, *multiplied)
+        )
 
     def dataset(self, epoch: int = 0, step: int = 0, *, with_keys: bool = False) -> "tf.data.Dataset":
         """Build the dataset from one position of the stream on; nothing before it is computed.
@@ -209,6 +225,14 @@ class Loader:
             raise OptionError("the arrays are decoded and in memory: a cache directory has nothing to keep of them")
         return source
 
+    @cached_property
+    def _multiple(self) -> Multiple:
+        return Multiple(copies=self.copies, views=made(self.views, views))
+
+    @cached_property
+    def _mixer(self) -> Mixer | None:
+        return made(self.mix, mixer)
+
     @property
     def _decoder(self) -> Decoder:
         return Decoder(color_mode=self.color_mode, max_pixels=self.max_pixels)
@@ -250,6 +274,7 @@ class Loader:
     @cached_property
     def _stages(self) -> Stages:
         size = len(self._source) if self._members is None else len(self._members)
+        size *= len(self._multiple)
         order = Order(size=size, key=self._key, shuffle=self.shuffle, shard=self.shard)
         if not len(order):
             raise OptionError(f"shard {self.shard} of {size} samples is empty")
@@ -266,7 +291,9 @@ class Loader:
             image_size=self.image_size,
             interpolation=self.interpolation,
             label_mode=self.label_mode,
-            ledger=Ledger(self.on_error, self.max_errors, len(order)),
+            multiple=self._multiple,
+            mix=self._mixer,
+            ledger=Ledger(self.on_error, self.max_errors, max(1, len(order) // len(self._multiple))),
             replaces=self.on_error == "replace",
         )
 

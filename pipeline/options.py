@@ -1,10 +1,11 @@
 """What can be wrong with a loader's options, and what to say then."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from augment.errors import AugmentError
 from pipeline.decode import CHANNELS
 from pipeline.errors import OptionError
 from pipeline.resize import INTERPOLATIONS
@@ -13,6 +14,8 @@ from pipeline.split import SUBSETS
 if TYPE_CHECKING:
     from pipeline.loader import Loader
 
+_T = TypeVar("_T")
+
 _KNOWN: dict[str, tuple[str | None, ...]] = {
     "label_mode": ("int", "categorical", "binary", None),
     "color_mode": tuple(CHANNELS),
@@ -20,7 +23,15 @@ _KNOWN: dict[str, tuple[str | None, ...]] = {
     "on_error": ("raise", "skip", "replace"),
     "subset": (*SUBSETS, None),
 }
-_AT_LEAST = {"batch_size": 1, "parallel_calls": 1, "prefetch": 0, "max_pixels": 1, "seed": 0, "cache_limit_bytes": 0}
+_AT_LEAST = {
+    "batch_size": 1,
+    "copies": 1,
+    "parallel_calls": 1,
+    "prefetch": 0,
+    "max_pixels": 1,
+    "seed": 0,
+    "cache_limit_bytes": 0,
+}
 
 
 def check(loader: "Loader") -> None:
@@ -45,13 +56,25 @@ def check_classes(loader: "Loader") -> None:
         raise OptionError(f"label_mode='binary' needs 2 classes, got {names}")
 
 
+def made(option: Any, make: Callable[[Any], _T]) -> _T | None:
+    """Make what an option describes; None where it is None.
+
+    Raises:
+        OptionError: it describes nothing that can be made.
+    """
+    try:
+        return None if option is None else make(option)
+    except AugmentError as error:
+        raise OptionError(str(error)) from None
+
+
 def _values(loader: "Loader") -> Iterator[str]:
     for name, known in _KNOWN.items():
         if getattr(loader, name) not in known:
             yield f"{name} must be one of {', '.join(map(repr, known))}; got {getattr(loader, name)!r}"
     for name, least in _AT_LEAST.items():
         value = getattr(loader, name)
-        may_be_none = name not in ("prefetch", "max_pixels")
+        may_be_none = name not in ("copies", "prefetch", "max_pixels")
         if not (value is None and may_be_none) and not (_is_integer(value) and value >= least):
             yield f"{name} must be an integer of at least {least}{', or None' if may_be_none else ''}; got {value!r}"
     for name in ("image_size", "cache_size"):
@@ -88,6 +111,13 @@ def _combinations(loader: "Loader") -> Iterator[str]:
         yield (
             'on_error="skip" makes batches of different sizes, which drop_remainder=True excludes; '
             'use on_error="replace"'
+        )
+    if loader.mix is not None and loader.batch_size is None:
+        yield "mix needs batches, and batch_size=None delivers single samples"
+    if loader.mix is not None and loader.label_mode == "int":
+        yield (
+            'mix gives labels of several classes at once, which label_mode="int" cannot hold: use '
+            'label_mode="categorical"'
         )
     keeps_pixels = loader.cache is not None and loader.cache != "ram"
     if keeps_pixels and loader.cache_size is None and loader.image_size is None:

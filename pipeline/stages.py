@@ -15,8 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from augment import keys
 from augment.errors import TransformError
+from augment.mixing import Mixer
 from augment.plan.plan import Params, Plan, Window
 from augment.transform import Image
+from augment.views import View
 from pipeline.cache import PixelCache
 from pipeline.decode import CHANNELS, Decoder, with_channels
 from pipeline.errors import (
@@ -29,6 +31,7 @@ from pipeline.errors import (
 from pipeline.header import Header
 from pipeline.labels import checked_label, encode_labels
 from pipeline.ledger import Ledger
+from pipeline.multiple import Multiple
 from pipeline.order import Indices, Order
 from pipeline.resize import resize
 from pipeline.sources.base import Sample, Source
@@ -48,16 +51,33 @@ class Batch(NamedTuple):
     keys: NDArray[np.object_]
 
 
+class Wanted(NamedTuple):
+    """Samples that are to be made.
+
+    Attributes:
+        indices: int64 [N], of the samples in their source.
+        which: int64 [N]: which of a sample's copies and views each is.
+        keys: uint64 [N], of their augmentation.
+    """
+
+    indices: Indices
+    which: NDArray[np.int64]
+    keys: keys.Key
+
+
 class Taken(NamedTuple):
     """A sample that has been read, and is not decoded yet unless its source or a cache holds pixels."""
 
     sample: Sample
     header: Header | None
     image: Image | None
+    view: View | None = None
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the upright image."""
+        """(height, width) of the upright image, or of its view."""
+        if self.view is not None:
+            return self.view.height, self.view.width
         if self.image is not None:
             return self.image.shape[0], self.image.shape[1]
         assert self.header is not None  # noqa: S101  # there are pixels or a header
@@ -87,6 +107,8 @@ class Stages:
         image_size: what it is resized to at last, (height, width); None keeps the size.
         interpolation: how.
         label_mode: "int", "categorical", "binary" or None.
+        multiple: how each sample becomes several.
+        mix: mixes the samples of a batch; None for no such thing.
         ledger: takes down the bad samples, or raises.
         replaces: whether the next good sample takes a bad one's place.
     """
@@ -101,6 +123,8 @@ class Stages:
     image_size: tuple[int, int] | None
     interpolation: str
     label_mode: str | None
+    multiple: Multiple
+    mix: Mixer | None
     ledger: Ledger
     replaces: bool
 
@@ -124,29 +148,38 @@ class Stages:
             images[len(labels)] = row.image  # at once: it is in the processor's cache now
             labels.append(row.label)
             sample_keys.append(row.key.encode("utf-8", "surrogateescape"))
-        return Batch(
-            self._no_images() if images is None else images[: len(labels)],
-            encode_labels(labels, self.label_mode, len(self.source.class_names)),
-            np.array(sample_keys, object),
+        return self._mixed(
+            Batch(
+                self._no_images() if images is None else images[: len(labels)],
+                encode_labels(labels, self.label_mode, len(self.source.class_names)),
+                np.array(sample_keys, object),
+            ),
+            epoch,
+            start,
         )
 
-    def samples(self, indices: Indices, sample_keys: keys.Key) -> Iterator[Row | SampleError]:
+    def samples(self, wanted: Wanted) -> Iterator[Row | SampleError]:
         """Make samples: read, plan, decode, augment, resize, label.
-
-        Args:
-            indices: int64 [N], of the samples in their source.
-            sample_keys: uint64 [N], of their augmentation.
 
         Yields:
             Each sample in turn, or what is wrong with it.
         """
-        taken = [self._taken(index) for index in indices.tolist()]
+        taken = self._all_taken(wanted)
         good = [place for place, item in enumerate(taken) if isinstance(item, Taken)]
-        params = self._params(sample_keys[good], [item.size for item in taken if isinstance(item, Taken)])
+        params = self._params(wanted.keys[good], [item.size for item in taken if isinstance(item, Taken)])
         rows = iter(range(len(good)))
+        whole: tuple[Sample, Image] | None = None  # the image of which the last view was taken
         for item in taken:
+            if isinstance(item, SampleError):
+                yield item
+                continue
+            row = next(rows)
             try:
-                yield item if isinstance(item, SampleError) else self._finished(item, params, next(rows))
+                if item.view is not None:
+                    if whole is None or whole[0] is not item.sample:
+                        whole = (item.sample, self._decoded(item, None, row)[0] if item.image is None else item.image)
+                    item = item._replace(image=item.view.of(whole[1]))  # its pixels are known now
+                yield self._finished(item, params, row)
             except SampleError as error:
                 yield error
 
@@ -168,30 +201,56 @@ class Stages:
 
     def _good(self, epoch: int, start: int, stop: int) -> Iterator[Row]:
         """Yield the samples at some positions; in place of a bad one, nothing, or the next good one of this shard."""
-        indices, sample_keys = self._drawn(epoch, np.arange(start, stop))
-        for place, row in enumerate(self.samples(indices, sample_keys)):
+        wanted = self._drawn(epoch, np.arange(start, stop))
+        for place, row in enumerate(self.samples(wanted)):
             if isinstance(row, Row):
                 yield row
                 continue
-            self.ledger.record(int(indices[place]), row)
+            self.ledger.record(int(wanted.indices[place]), row)
             if self.replaces:
                 yield self._substitute(epoch, start + place)
 
     def _substitute(self, epoch: int, position: int) -> Row:
         for ahead in range(1, len(self.order)):
-            indices, sample_keys = self._drawn(epoch, [(position + ahead) % len(self.order)])
-            (row,) = self.samples(indices, sample_keys)
+            wanted = self._drawn(epoch, [(position + ahead) % len(self.order)])
+            (row,) = self.samples(wanted)
             if isinstance(row, Row):
                 return row
-            self.ledger.record(int(indices[0]), row)
+            self.ledger.record(int(wanted.indices[0]), row)
         raise TooManyErrorsError(f"all {len(self.order)} samples are bad; the last: {self.ledger.rows[-1]}")
 
-    def _drawn(self, epoch: int, positions: ArrayLike) -> tuple[Indices, keys.Key]:
+    def _drawn(self, epoch: int, positions: ArrayLike) -> Wanted:
         """Give the samples at some positions of an epoch, and the keys of their augmentation."""
-        indices = self.order(epoch, positions)
+        indices, which = self.multiple.split(self.order(epoch, positions))
         if self.members is not None:
             indices = self.members[indices]
-        return indices, keys.fold_in(self.augment_key, epoch, indices)
+        return Wanted(indices, which, self.multiple.fold(keys.fold_in(self.augment_key, epoch, indices), which))
+
+    def _mixed(self, batch: Batch, epoch: int, start: int) -> Batch:
+        if self.mix is None or not len(batch.images):
+            return batch
+        index, count = self.order.shard
+        # The place of the batch's first sample in the order of all shards: these do not mix alike.
+        key = keys.fold_in(self.augment_key, "mix", epoch, start * count + index)
+        images, labels = self.mix(batch.images, None if self.label_mode is None else batch.labels, key)
+        return Batch(images, batch.labels if labels is None else labels, batch.keys)
+
+    def _all_taken(self, wanted: Wanted) -> list[Taken | SampleError]:
+        """Read samples, each once however many of its copies and views there are."""
+        if len(self.multiple) == 1 and self.multiple.views is None:
+            return [self._taken(index) for index in wanted.indices.tolist()]
+        read = {index: self._taken(index) for index in dict.fromkeys(wanted.indices.tolist())}
+        places = zip(wanted.indices.tolist(), wanted.which.tolist(), strict=True)
+        return [self._view(read[index], which) for index, which in places]
+
+    def _view(self, item: Taken | SampleError, which: int) -> Taken | SampleError:
+        """Note the view that is to be taken of a sample's image."""
+        if isinstance(item, SampleError):
+            return item
+        try:
+            return item._replace(view=self.multiple.view(which, item.size, self.image_size))
+        except TransformError as error:
+            return AugmentationError(item.sample.key, str(error))
 
     def _taken(self, index: int) -> Taken | SampleError:
         """Read a sample, and its header; its pixels where they need no decoding."""

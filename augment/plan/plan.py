@@ -48,7 +48,8 @@ class Params:
     Attributes:
         sizes: (height, width) of the images.
         decisions: which transforms each sample gets, and in which order.
-        drawn: for each leaf, by its place: its parameters, with which samples they belong to (None: to all).
+        drawn: for each leaf, by its place: its parameters, with which samples they belong to (None: to all); nothing
+            for samples that do not get it.
         keys: uint64 [N], for the transforms that run as they are.
         kept: steps that have been collected already, by sample and leaves.
     """
@@ -74,9 +75,7 @@ class Params:
             at = int(np.searchsorted(rows, row))
             if at < len(rows) and rows[at] == row:
                 return drawn, at
-        raise KeyError(
-            f"leaf {place} drew nothing for sample {row}"
-        )  # pragma: no cover  # every sample meets every leaf
+        raise KeyError(f"leaf {place} drew nothing for sample {row}, which does not get it")
 
 
 class Window(NamedTuple):
@@ -157,13 +156,18 @@ class Plan:
         height, width = np.array(sizes, np.int64).reshape(-1, 2).T.copy()
         drawn: dict[int, list[tuple[NDArray[np.int64] | None, Drawn]]] = {}
         for place, rows in self._meetings(decisions):
-            at = slice(None) if rows is None else rows
             leaf = self.leaves[place]
             if leaf.lowered is None:
                 continue
+            # Only for the samples that get it: in a policy, few leaves are for many.
+            active = decisions.active[:, place] if rows is None else decisions.active[rows, place]
+            if not active.all():
+                rows = np.flatnonzero(active) if rows is None else rows[active]
+                if not len(rows):
+                    continue
+            at = slice(None) if rows is None else rows
             own = uniforms[at, self._slices[place]]
-            active = decisions.active[at, place]
-            drawn.setdefault(place, []).append((rows, _draw(leaf, own, height, width, at, active)))
+            drawn.setdefault(place, []).append((rows, _draw(leaf, own, height, width, at)))
         return Params(sizes, decisions, drawn, sample_keys)
 
     def window(self, params: Params, row: int) -> Window | None:
@@ -394,9 +398,7 @@ def compile(transform: Any) -> Plan:  # noqa: A001  # `augment.compile` says wha
     return Plan(transform)
 
 
-def _draw(
-    leaf: Leaf, uniforms: NDArray[np.float64], height: Integers, width: Integers, at: Any, active: NDArray[np.bool_]
-) -> Drawn:
+def _draw(leaf: Leaf, uniforms: NDArray[np.float64], height: Integers, width: Integers, at: Any) -> Drawn:
     """Draw a leaf's parameters for the samples `at`, and move on to the sizes that it leaves (in place)."""
     lowered = leaf.lowered
     rows, columns = height[at].copy(), width[at].copy()  # what is drawn keeps them, and they change below
@@ -409,8 +411,7 @@ def _draw(
     for step in steps:
         moves.append(geometry.Moves(step, rows, columns))
         rows, columns = step.height, step.width
-    height[at] = np.where(active, rows, height[at])
-    width[at] = np.where(active, columns, width[at])
+    height[at], width[at] = rows, columns
     return Drawn(drawn, *came, moves)
 
 
