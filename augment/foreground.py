@@ -20,6 +20,9 @@ _MARGIN = 0.08
 _LONGEST_SIDE = 200
 """In pixels, of the image that is cut: the time grows faster than the area, and the edge is smoothed anyway."""
 
+_SMALLEST = 0.01
+"""Of the image: what is smaller is rather a speck than the object."""
+
 _COMPONENTS = 5
 """Of each mixture of normal distributions in OpenCV's GrabCut."""
 
@@ -33,7 +36,7 @@ def grabcut(image: Image) -> Image:
         image: uint8 [H, W, C] with 1 or 3 channels, or [H, W].
 
     Returns:
-        uint8 [H, W], 1 in the foreground. Where none is found, the whole middle is foreground.
+        uint8 [H, W], 1 in the foreground. Where hardly any is found, the whole middle is foreground.
     """
     height, width = image.shape[:2]
     scale = min(1.0, _LONGEST_SIDE / max(height, width))
@@ -51,7 +54,7 @@ def grabcut(image: Image) -> Image:
     behind, before = _mixture(pixels[~middle.ravel()]), _mixture(pixels[middle.ravel()])
     cut, *_ = cv2.grabCut(small, mask, (0, 0, 1, 1), behind, before, _ITERATIONS, cv2.GC_EVAL)  # no rectangle
     found = (cut == cv2.GC_FGD) | (cut == cv2.GC_PR_FGD)
-    if not found.any():
+    if found.mean() < _SMALLEST:
         found = middle
     smooth = cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return cast(Image, (smooth > 0.5).astype(np.uint8))

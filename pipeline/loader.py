@@ -139,6 +139,11 @@ class Loader:
         return len(self._stages.order)
 
     @property
+    def views_per_sample(self) -> int:
+        """How often a sample of the source stands in an epoch: as so many copies and views."""
+        return len(self._multiple)
+
+    @property
     def steps_per_epoch(self) -> int:
         """The elements of an epoch: batches, or samples where `batch_size` is None."""
         return self._layout(with_keys=False).steps
