@@ -10,6 +10,7 @@ from augment.errors import CaudalError
 from caudal.convert import convert
 from caudal.demo import demo
 from caudal.inspect import inspect
+from caudal.preview import preview
 from caudal.stream import stream
 from caudal.verify import verify
 from pipeline.errors import TooManyErrorsError
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, inspect, stream, convert, verify):
+for command in (demo, inspect, preview, stream, convert, verify):
     app.command()(command)
 
 

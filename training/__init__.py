@@ -5,10 +5,10 @@ Importing this package imports neither TensorFlow, Keras nor Matplotlib: the fun
 
 from training.evaluate import Evaluation as Evaluation
 from training.evaluate import evaluate as evaluate
-from training.figures import contact_sheet as contact_sheet
 from training.figures import throughput_chart as throughput_chart
 from training.figures import training_curves as training_curves
 from training.fit import fit as fit
+from training.sheets import contact_sheet as contact_sheet
 from training.view_model import with_views as with_views
 
 __all__ = [

@@ -92,7 +92,7 @@ def reduced(answers: NDArray[Any], reduce: Reduce) -> NDArray[Any]:
     if reduce == "max":
         return np.asarray(answers.max(axis=1))
     if answers.shape[-1] == 1:
-        return decisions(answers).mean(axis=1)[:, np.newaxis]
+        return np.asarray(decisions(answers).mean(axis=1, keepdims=True))
     return np.asarray(np.eye(answers.shape[-1])[decisions(answers)].mean(axis=1))
 
 

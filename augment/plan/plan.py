@@ -6,7 +6,7 @@ parameters, and is what the kernels are tested against.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import groupby, pairwise, takewhile
 from typing import Any, NamedTuple
@@ -169,6 +169,30 @@ class Plan:
             own = uniforms[at, self._slices[place]]
             drawn.setdefault(place, []).append((rows, _draw(leaf, own, height, width, at)))
         return Params(sizes, decisions, drawn, sample_keys)
+
+    def with_uniforms(self, place: int, uniforms: NDArray[np.float64], shape: Sequence[int]) -> Params:
+        """Make the parameters of one sample that gets one leaf alone, from the numbers [1, draws] that it draws."""
+        size = int(shape[0]), int(shape[1])
+        height, width = np.array([size], np.int64).T.copy()
+        active = np.zeros((1, len(self.leaves)), bool)
+        active[0, place] = True
+        drawn = _draw(self.leaves[place], uniforms, height, width, slice(None))
+        decisions = Decisions(np.ones(1, bool), active, None)
+        return Params([size], decisions, {place: [(None, drawn)]}, keys.fold_in(keys.root(0), "given", [0]))
+
+    def lone(self, seed: int, epoch: int, index: int, shape: Sequence[int], place: int) -> Params:
+        """Draw the parameters of one sample that gets one leaf alone, and surely; arguments as those of `sample`."""
+        key = keys.fold_in(keys.root(seed), "augment", epoch, [index])
+        uniforms = keys.uniform(key, "parameters", self._draws)[:, self._slices[place]]
+        if self.leaves[place].lowered is not None:
+            return replace(self.with_uniforms(place, uniforms, shape), keys=key)
+        active = np.zeros((1, len(self.leaves)), bool)
+        active[0, place] = True
+        return Params([(int(shape[0]), int(shape[1]))], Decisions(np.ones(1, bool), active, None), {}, key)
+
+    def drawn_by_original(self, place: int) -> dict[str, Any]:
+        """Give what a leaf that runs as it is drew when it ran last in this thread."""
+        return self._keyed[place].drawn()
 
     def window(self, params: Params, row: int) -> Window | None:
         """Say which part of an image a sample needs: what the crops leave with which its pipeline begins.
