@@ -1,7 +1,7 @@
 """Reading what is written as a call: NAME, or NAME(ARGUMENT, KEYWORD=ARGUMENT), whose arguments are literals."""
 
 import ast
-import re
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -22,12 +22,15 @@ def make(text: str, makers: Mapping[str, Callable[..., _T]], what: str, example:
     Raises:
         TransformError: there is no such function, its arguments cannot be read, or it does not take them.
     """
-    found = re.fullmatch(r"\s*(\w+)\s*(\(.*\))?\s*", text, re.DOTALL)
-    if found is None or found[1] not in makers:
-        raise TransformError(f"there is no {what} {text.strip()!r}; there are {', '.join(makers)}")
-    arguments, keywords = _arguments(found[2] or "()", f"the arguments of {text!r} cannot be read; write {example}")
+    text = text.strip()
+    name, _, rest = text.partition("(")
+    maker = makers.get(name.rstrip())
+    if maker is None:
+        raise TransformError(f"there is no {what} {text!r}; there are {', '.join(makers)}")
+    arguments, keywords = _arguments(f"({rest}" if rest else "()", f"{text!r} cannot be read; write {example}")
     try:
-        return makers[found[1]](*arguments, **keywords)
+        inspect.signature(maker).bind(*arguments, **keywords)
+        return maker(*arguments, **keywords)
     except AugmentError:
         raise
     except (TypeError, ValueError) as error:
@@ -38,7 +41,7 @@ def _arguments(text: str, refusal: str) -> tuple[list[Any], dict[str, Any]]:
     try:
         call = ast.parse(f"call{text}", mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            raise TransformError(refusal)
+            raise TransformError(refusal)  # as in "name(1)(2)"
         keywords = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg}
         return [ast.literal_eval(argument) for argument in call.args], keywords
     except (SyntaxError, ValueError):

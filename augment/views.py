@@ -247,7 +247,7 @@ def views(given: "str | Views") -> Views:
         return given
     if not isinstance(given, str):
         raise TransformError(f"views are a name ({', '.join(NAMED)}) or an augment.views.Views, got {given!r}")
-    return names.make(given, NAMED, "set of views", "them as in grid(3)")
+    return names.make(given, NAMED, "set of views", "arguments as in grid(3)")
 
 
 def _largest(size: Size, out: Size | None, scale: float) -> Size:

@@ -1,6 +1,8 @@
 """`caudal preview`: what an augmentation does to a dataset's own images, as pictures."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +14,10 @@ from pipeline.errors import OptionError
 
 if TYPE_CHECKING:
     from training.preview.samples import Augmenter, Sample
-    from training.sheets import Sheet
+
+
+Report = tuple[dict[str, Any], list[str]]
+"""What a picture shows: for programs, and for people."""
 
 
 @dataclass(frozen=True)
@@ -82,73 +87,72 @@ def preview(
         Path(augment).name if Path(augment).is_file() else augment,
         printable(Path(source).name or source),
     )
-    report = _stress(shown, out) if stress else _grid(shown, out) if transform_grid else _versions(shown, out, html)
+    make = _stress if stress else _grid if transform_grid else _with_page if html else _versions
+    report, lines = make(shown, out)
     plan = "" if shown.augmenter.plan is None else shown.augmenter.plan.explain()
     if json:
         print_json(report | ({"plan": plan} if explain else {}))
         return
-    for line in report["lines"]:
+    for line in lines:
         print(line)
     if explain:
         print(plan or "no augmentation")
 
 
-def _versions(shown: _Shown, out: str, html: bool) -> dict[str, Any]:
+def _with_page(shown: _Shown, out: str) -> Report:
+    return _versions(shown, out, with_page=True)
+
+
+def _versions(shown: _Shown, out: str, *, with_page: bool = False) -> Report:
     from training.preview.page import page, write_page
     from training.preview.versions import versions, versions_sheet
 
     made = versions(shown.samples, shown.augmenter, shown.epochs)
     heading = shown.heading("what the network sees of each sample, one column an epoch")
-    pictures = [_written(versions_sheet(made, shown.epochs, heading), out)]
-    if html:
+    pictures = [_written(versions_sheet(made, shown.epochs, heading).draw, out)]
+    if with_page:
         plan = "no augmentation" if shown.augmenter.plan is None else shown.augmenter.plan.explain()
-        pictures.append(_saved(lambda path: write_page(path, page(made, shown.epochs, heading, plan)), _html(out)))
+        contents = page(made, shown.epochs, shown.heading("what each sample goes through"), plan)
+        pictures.append(_written(partial(write_page, contents=contents), str(Path(out).with_suffix(".html"))))
     failed = [f"{one.sample.key}, epoch {epoch}: {text}" for one in made for epoch, text in one.errors.items()]
-    return {
-        "pictures": pictures,
-        "samples": [
-            {
-                "key": one.sample.key,
-                "class": one.sample.class_name,
-                "versions": [
-                    {"epoch": epoch, "steps": [] if made is None else [[step.name, step.values] for step in made.steps]}
-                    for epoch, made in zip(shown.epochs, one.augmented, strict=True)
-                ],
-            }
-            for one in made
-        ],
-        "errors": failed,
-        "lines": [f"{picture}: {len(made)} samples, {len(shown.epochs)} versions of each" for picture in pictures]
-        + [f"failed: {printable(one)}" for one in failed],
-    }
+    lines = [f"{picture}: {len(made)} samples, {len(shown.epochs)} versions of each" for picture in pictures]
+    described = [
+        {
+            "key": one.sample.key,
+            "class": one.sample.class_name,
+            "versions": [
+                {"epoch": epoch, "steps": [] if made is None else [[step.name, step.values] for step in made.steps]}
+                for epoch, made in zip(shown.epochs, one.augmented, strict=True)
+            ],
+        }
+        for one in made
+    ]
+    report = {"pictures": pictures, "samples": described, "errors": failed}
+    return report, lines + [f"failed: {printable(one)}" for one in failed]
 
 
-def _grid(shown: _Shown, out: str) -> dict[str, Any]:
+def _grid(shown: _Shown, out: str) -> Report:
     from training.preview.strengths import distinct, strengths_sheet
 
     plan = shown.augmenter.plan
     if plan is None:
         raise OptionError("--transform-grid shows the transforms of an augmentation, and this one has none")
     heading = shown.heading("each transform alone, over its range of strength")
-    picture = _written(strengths_sheet(plan, shown.samples[0], shown.size, heading), out)
-    return {
-        "pictures": [picture],
-        "sample": shown.samples[0].key,
-        "lines": [f"{picture}: {len(distinct(plan))} transforms, each alone, on {printable(shown.samples[0].key)}"],
-    }
+    picture = _written(strengths_sheet(plan, shown.samples[0], shown.size, heading).draw, out)
+    key = shown.samples[0].key
+    line = f"{picture}: {len(distinct(plan))} transforms, each alone, on {printable(key)}"
+    return {"pictures": [picture], "sample": key}, [line]
 
 
-def _stress(shown: _Shown, out: str) -> dict[str, Any]:
+def _stress(shown: _Shown, out: str) -> Report:
     from training.preview.stress import stress, stress_sheet
 
     with progress_bar("changing samples", "samples") as progress:
         changes = stress(shown.samples, shown.augmenter, shown.epochs, shown.size, progress=progress)
     if not changes:
         raise OptionError("--stress tries the transforms of an augmentation, and none could be applied")
-    picture = _written(
-        stress_sheet(changes, shown.heading("each transform alone, where it changes most. Is the label still right?")),
-        out,
-    )
+    heading = shown.heading("each transform alone, where it changes most. Is the label still right?")
+    picture = _written(stress_sheet(changes, heading).draw, out)
     worst = [
         {
             "transform": change.transform,
@@ -161,28 +165,17 @@ def _stress(shown: _Shown, out: str) -> dict[str, Any]:
         for own in changes
         for change in own
     ]
-    return {
-        "pictures": [picture],
-        "changes": worst,
-        "lines": [
-            f"{picture}: the samples, of {len(shown.samples)}, that each transform changes most",
-            *(
-                f"{own[0].transform}: {printable(own[0].sample.key)} (similarity {own[0].similarity:.2f})"
-                for own in changes
-            ),
-        ],
-    }
+    lines = [
+        f"{picture}: the samples, of {len(shown.samples)}, that each transform changes most",
+        *(
+            f"{own[0].transform}: {printable(own[0].sample.key)} (similarity {own[0].similarity:.2f})"
+            for own in changes
+        ),
+    ]
+    return {"pictures": [picture], "changes": worst}, lines
 
 
-def _html(out: str) -> str:
-    return str(Path(out).with_suffix(".html"))
-
-
-def _written(sheet: "Sheet", out: str) -> str:
-    return _saved(sheet.draw, out)
-
-
-def _saved(write: Any, out: str) -> str:
+def _written(write: Callable[[str], Path], out: str) -> str:
     try:
         return str(write(out))
     except OSError as error:

@@ -5,7 +5,7 @@ A policy that chooses draws for each image by itself, and a plan runs only what 
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 from augment import names
@@ -63,8 +63,12 @@ def _transforms(part: str, image_size: tuple[int, int]) -> Sequence[Any]:
     import albumentations as A  # noqa: N812  # its users know it by this name
 
     def resized(make: Callable[..., Any]) -> Callable[..., Sequence[Any]]:
-        return lambda *arguments, **keywords: [A.Resize(*image_size), *make(*arguments, **keywords).transforms]
+        @wraps(make)
+        def transforms(*arguments: Any, **keywords: Any) -> Sequence[Any]:
+            return [A.Resize(*image_size), *make(*arguments, **keywords).transforms]
+
+        return transforms
 
     makers: dict[str, Callable[..., Sequence[Any]]] = {name: partial(plain, name, image_size) for name in PLAIN}
     makers |= {name: resized(make) for name, make in PUBLISHED.items()}
-    return names.make(part, makers, "policy", "them as in rand_augment(2, 9) or auto_augment('cifar10')")
+    return names.make(part, makers, "policy", "arguments as in rand_augment(2, 9)")
