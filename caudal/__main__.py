@@ -10,6 +10,7 @@ from augment.errors import CaudalError
 from caudal.convert import convert
 from caudal.demo import demo
 from caudal.inspect import inspect
+from caudal.preview import preview
 from caudal.stream import stream
 from caudal.train import train
 from caudal.verify import verify
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, inspect, stream, convert, verify, train):
+for command in (demo, inspect, preview, stream, convert, verify, train):
     app.command()(command)
 
 

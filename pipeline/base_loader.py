@@ -65,7 +65,7 @@ class BaseLoader(ABC):
 
     @property
     def num_examples(self) -> int:
-        """The samples in an epoch of this loader: its part and its shard, bad ones included."""
+        """The samples in an epoch of this loader: its part and its shard, all copies and views, bad ones included."""
         return len(self._stages.order)
 
     @property
@@ -142,7 +142,8 @@ class BaseLoader(ABC):
         chosen = np.arange(len(self._source)) if chosen is None else chosen
         return chosen[limited(self._source.labels()[chosen], self.limit, self._key)]
 
-    def _order(self, size: int) -> Order:
+    def _order(self, samples: int, per_sample: int = 1) -> Order:
+        size = samples * per_sample
         order = Order(size=size, key=self._key, shuffle=self.shuffle, shard=self.shard)
         if not len(order):
             raise OptionError(f"shard {self.shard} of {size} samples is empty")

@@ -50,41 +50,47 @@ class Draw(ABC, Generic[RowT]):
     def batch(self, epoch: int, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
         """Make a batch of the samples at positions start to stop of an epoch: (features, labels, keys)."""
 
+    @property
+    def per_sample(self) -> int:
+        """How often each sample of the source stands in an epoch."""
+        return 1
+
     @abstractmethod
-    def samples(self, indices: Indices, sample_keys: keys.Key) -> Iterator[RowT | SampleError]:
-        """Make the samples with some indices and augmentation keys, or say what is wrong with each."""
+    def samples(self, indices: Indices, which: Indices, sample_keys: keys.Key) -> Iterator[RowT | SampleError]:
+        """Make some samples, or say what is wrong with each.
+
+        Args:
+            indices: int64 [N], of the samples in their source.
+            which: int64 [N], from 0 on: which of the `per_sample` that a sample becomes.
+            sample_keys: uint64 [N], of their augmentation.
+        """
+
+    def augment_keys(self, epoch: int, indices: Indices, which: Indices) -> keys.Key:  # noqa: ARG002  # for subclasses
+        """Give the keys of the augmentation of some samples, uint64 [N]; arguments as those of `samples`."""
+        return keys.fold_in(self.augment_key, epoch, indices)
 
     def good(self, epoch: int, start: int, stop: int) -> Iterator[RowT]:
         """Yield the samples at some positions; in place of a bad one, nothing, or the next good one of this shard."""
-        indices, sample_keys = self._drawn(epoch, np.arange(start, stop))
-        for place, row in enumerate(self.samples(indices, sample_keys)):
+        indices, rows = self._drawn(epoch, np.arange(start, stop))
+        for place, row in enumerate(rows):
             if not isinstance(row, SampleError):
                 yield row
                 continue
-            self.ledger.record(self.sample_number(int(indices[place])), row)
+            self.ledger.record(int(indices[place]), row)
             if self.replaces:
                 yield self._substitute(epoch, start + place)
 
-    def augment_keys(self, epoch: int, indices: Indices) -> keys.Key:
-        """Give the keys of the augmentation of some samples, uint64 [N]."""
-        return keys.fold_in(self.augment_key, epoch, indices)
-
-    def sample_number(self, index: int) -> int:
-        """Give the number under which a bad sample is written down: once, however often it is met."""
-        return index
-
     def _substitute(self, epoch: int, position: int) -> RowT:
         for ahead in range(1, len(self.order)):
-            indices, sample_keys = self._drawn(epoch, [(position + ahead) % len(self.order)])
-            (row,) = self.samples(indices, sample_keys)
+            indices, (row,) = self._drawn(epoch, [(position + ahead) % len(self.order)])
             if not isinstance(row, SampleError):
                 return row
-            self.ledger.record(self.sample_number(int(indices[0])), row)
+            self.ledger.record(int(indices[0]), row)
         raise TooManyErrorsError(f"all {len(self.order)} samples are bad; the last: {self.ledger.rows[-1]}")
 
-    def _drawn(self, epoch: int, positions: ArrayLike) -> tuple[Indices, keys.Key]:
-        """Give the samples at some positions of an epoch, and the keys of their augmentation."""
-        indices = self.order(epoch, positions)
+    def _drawn(self, epoch: int, positions: ArrayLike) -> tuple[Indices, Iterator[RowT | SampleError]]:
+        """Draw the samples at some positions of an epoch: their indices in the source, and what is made of them."""
+        indices, which = np.divmod(self.order(epoch, positions), self.per_sample)
         if self.members is not None:
             indices = self.members[indices]
-        return indices, self.augment_keys(epoch, indices)
+        return indices, self.samples(indices, which, self.augment_keys(epoch, indices, which))

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from augment import keys
+from augment.mixing import Mixer, mixer
 from augment.plan.plan import Plan
+from augment.views import Views, views
 from pipeline.base_loader import BaseLoader, delivering
 from pipeline.cache import PixelCache, RamCache
 from pipeline.decode import CHANNELS, MAX_PIXELS, Decoder
 from pipeline.errors import OptionError
 from pipeline.ledger import Ledger
-from pipeline.options import check, check_classes
+from pipeline.multiple import Multiple
+from pipeline.options import check, check_classes, made
 from pipeline.sources import ArraySource, Source, open_source
 from pipeline.sources.base import digest
 from pipeline.stages import Stages
@@ -33,6 +36,12 @@ class Loader(BaseLoader):
             resized to this at last, where they differ. None delivers them as they come out of the augmentation.
         batch_size: samples in a batch; None delivers single samples.
         augment: an Albumentations transform, composition, or list of transforms, run on uint8 images [H, W, C].
+        copies: how often each sample stands in an epoch, each time augmented by a key of its own; the order is that of
+            all copies, shuffled as a whole.
+        views: each image becomes a fixed set of views, each a sample of its own, before it is augmented: "flip",
+            "five_crop", "ten_crop", "grid(2)", "multi_scale", or an `augment.views.Views`. None for the image itself.
+        mix: mixes the samples of each batch at last: `augment.MixUp`, `CutMix`, `Mosaic`, or a list of them, of which
+            each batch gets one. It needs float labels: `label_mode` "categorical", "binary" or None.
         label_mode: "int" (int32 [B]), "categorical" (one-hot float32 [B, classes]), "binary" (float32 [B, 1]) or None
             (no labels).
         color_mode: "rgb", "grayscale" or "rgba": the channels of the decoded image.
@@ -72,6 +81,9 @@ class Loader(BaseLoader):
     image_size: tuple[int, int] | None = (256, 256)
     batch_size: int | None = 32
     augment: Any = None
+    copies: int = 1
+    views: str | Views | None = None
+    mix: Mixer | Sequence[Mixer] | None = None
     label_mode: Literal["int", "categorical", "binary"] | None = "int"
     color_mode: Literal["rgb", "grayscale", "rgba"] = "rgb"
     class_names: Sequence[str] | None = None
@@ -102,7 +114,13 @@ class Loader(BaseLoader):
                 object.__setattr__(self, name, tuple(map(int, sizes)))
         object.__setattr__(self, "class_names", self._source.class_names)
         check_classes(self)
-        _ = self.plan, self._cached_source  # what cannot be compiled, or does not fit, is refused now
+        # What cannot be made or compiled, or does not fit, is refused now.
+        _ = self.plan, self._multiple, self._mixer, self._cached_source
+
+    @property
+    def views_per_sample(self) -> int:
+        """How often a sample of the source stands in an epoch: as so many copies and views."""
+        return len(self._multiple)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -126,7 +144,10 @@ class Loader(BaseLoader):
             self.drop_remainder,
         )
         cached = self._caches_pixels and self._cache_size
-        return digest((self._source.fingerprint, augment, delivered, chosen, cached, self.on_error, self.max_pixels))
+        multiplied = (self._multiple, self._mixer) if self._multiple != Multiple() or self._mixer else ()
+        return digest(
+            (self._source.fingerprint, augment, delivered, chosen, cached, self.on_error, self.max_pixels, *multiplied)
+        )
 
     @cached_property
     def plan(self) -> Plan | None:
@@ -144,6 +165,14 @@ class Loader(BaseLoader):
         if self._caches_pixels and isinstance(source, ArraySource):
             raise OptionError("the arrays are decoded and in memory: a cache directory has nothing to keep of them")
         return source
+
+    @cached_property
+    def _multiple(self) -> Multiple:
+        return Multiple(copies=self.copies, views=made(self.views, views))
+
+    @cached_property
+    def _mixer(self) -> Mixer | None:
+        return made(self.mix, mixer)
 
     @property
     def _decoder(self) -> Decoder:
@@ -173,7 +202,7 @@ class Loader(BaseLoader):
 
     @cached_property
     def _stages(self) -> Stages:
-        order = self._order(len(self._source) if self._members is None else len(self._members))
+        order = self._order(len(self._source) if self._members is None else len(self._members), len(self._multiple))
         return Stages(
             order=order,
             members=self._members,
@@ -185,7 +214,9 @@ class Loader(BaseLoader):
             image_size=self.image_size,
             interpolation=self.interpolation,
             label_mode=self.label_mode,
-            ledger=Ledger(self.on_error, self.max_errors, len(order)),
+            multiple=self._multiple,
+            mix=self._mixer,
+            ledger=Ledger(self.on_error, self.max_errors, max(1, len(order) // len(self._multiple))),
             replaces=self.on_error == "replace",
         )
 

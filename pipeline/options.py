@@ -1,10 +1,11 @@
 """What can be wrong with a loader's options, and what to say then."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from augment.errors import AugmentError
 from pipeline.decode import CHANNELS
 from pipeline.errors import OptionError
 from pipeline.resize import INTERPOLATIONS
@@ -13,6 +14,8 @@ from pipeline.split import SUBSETS
 if TYPE_CHECKING:
     from pipeline.base_loader import BaseLoader
     from pipeline.loader import Loader
+
+_T = TypeVar("_T")
 
 _KNOWN: dict[str, tuple[str | None, ...]] = {
     "label_mode": ("int", "categorical", "binary", None),
@@ -24,8 +27,8 @@ _KNOWN_OF_IMAGES: dict[str, tuple[str | None, ...]] = {
     "interpolation": tuple(INTERPOLATIONS),
 }
 _AT_LEAST = {"batch_size": 1, "parallel_calls": 1, "prefetch": 0, "seed": 0}
-_AT_LEAST_OF_IMAGES = {"max_pixels": 1, "cache_limit_bytes": 0}
-_NEVER_NONE = ("prefetch", "max_pixels")
+_AT_LEAST_OF_IMAGES = {"copies": 1, "max_pixels": 1, "cache_limit_bytes": 0}
+_NEVER_NONE = ("copies", "prefetch", "max_pixels")
 
 
 def check(loader: "Loader") -> None:
@@ -66,6 +69,18 @@ def check_integer(name: str, value: Any, least: int, *, may_be_none: bool) -> It
     """Say what is wrong with an integer option, if anything is."""
     if not (value is None and may_be_none) and not (_is_integer(value) and value >= least):
         yield f"{name} must be an integer of at least {least}{', or None' if may_be_none else ''}; got {value!r}"
+
+
+def made(option: Any, make: Callable[[Any], _T]) -> _T | None:
+    """Make what an option describes; None where it is None.
+
+    Raises:
+        OptionError: it describes nothing that can be made.
+    """
+    try:
+        return None if option is None else make(option)
+    except AugmentError as error:
+        raise OptionError(str(error)) from None
 
 
 def _listed(
@@ -116,6 +131,13 @@ def _combinations_of_images(loader: "Loader") -> Iterator[str]:
     keeps_pixels = loader.cache is not None and loader.cache != "ram"
     if keeps_pixels and loader.cache_size is None and loader.image_size is None:
         yield "a cache directory keeps images of one size: give cache_size or image_size"
+    if loader.mix is not None and loader.batch_size is None:
+        yield "mix needs batches, and batch_size=None delivers single samples"
+    if loader.mix is not None and loader.label_mode == "int":
+        yield (
+            'mix gives labels of several classes at once, which label_mode="int" cannot hold: use '
+            'label_mode="categorical"'
+        )
 
 
 def _combinations(loader: "BaseLoader") -> Iterator[str]:

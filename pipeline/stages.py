@@ -6,7 +6,7 @@ may compute any batch at any time.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from augment import keys
 from augment.errors import TransformError
+from augment.mixing import Mixer
 from augment.plan.plan import Window
 from augment.transform import Image
+from augment.views import View
 from pipeline.augmentation import Augmentation
 from pipeline.cache import PixelCache
 from pipeline.decode import CHANNELS, Decoder, with_channels
@@ -30,6 +32,7 @@ from pipeline.errors import (
 )
 from pipeline.header import Header
 from pipeline.labels import checked_label, encode_labels
+from pipeline.multiple import Multiple
 from pipeline.order import Indices
 from pipeline.resize import resize
 from pipeline.sources.base import Sample
@@ -55,10 +58,13 @@ class Taken(NamedTuple):
     sample: Sample
     header: Header | None
     image: Image | None
+    view: View | None = None
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the upright image."""
+        """(height, width) of the upright image, or of its view."""
+        if self.view is not None:
+            return self.view.height, self.view.width
         if self.image is not None:
             return self.image.shape[0], self.image.shape[1]
         assert self.header is not None  # noqa: S101  # there are pixels or a header
@@ -84,6 +90,8 @@ class Stages(Draw[Row]):
         plan: augments it; None for no augmentation.
         image_size: what it is resized to at last, (height, width); None keeps the size.
         interpolation: how.
+        multiple: how each sample becomes several.
+        mix: mixes the samples of a batch; None for no such thing.
     """
 
     decoder: Decoder
@@ -91,6 +99,8 @@ class Stages(Draw[Row]):
     plan: Augmentation | None
     image_size: tuple[int, int] | None
     interpolation: str
+    multiple: Multiple = field(default_factory=Multiple)
+    mix: Mixer | None = None
 
     def batch(self, epoch: int, start: int, stop: int) -> Batch:
         """Make a batch of the samples at positions start to stop of an epoch; bad ones are left out or replaced.
@@ -112,29 +122,52 @@ class Stages(Draw[Row]):
             images[len(labels)] = row.image  # at once: it is in the processor's cache now
             labels.append(row.label)
             sample_keys.append(row.key.encode("utf-8", "surrogateescape"))
-        return Batch(
-            self._no_images() if images is None else images[: len(labels)],
-            encode_labels(labels, self.label_mode, len(self.source.class_names)),
-            np.array(sample_keys, object),
+        return self._mixed(
+            Batch(
+                self._no_images() if images is None else images[: len(labels)],
+                encode_labels(labels, self.label_mode, len(self.source.class_names)),
+                np.array(sample_keys, object),
+            ),
+            epoch,
+            start,
         )
 
-    def samples(self, indices: Indices, sample_keys: keys.Key) -> Iterator[Row | SampleError]:
+    @property
+    def per_sample(self) -> int:
+        """How often each sample of the source stands in an epoch: as so many copies and views."""
+        return len(self.multiple)
+
+    def augment_keys(self, epoch: int, indices: Indices, which: Indices) -> keys.Key:
+        """Give the keys of the augmentation of some samples, uint64 [N]: each copy and view has its own."""
+        return self.multiple.fold(super().augment_keys(epoch, indices, which), which)
+
+    def samples(self, indices: Indices, which: Indices, sample_keys: keys.Key) -> Iterator[Row | SampleError]:
         """Make samples: read, plan, decode, augment, resize, label.
 
         Args:
             indices: int64 [N], of the samples in their source.
+            which: int64 [N], of a sample's copies and views.
             sample_keys: uint64 [N], of their augmentation.
 
         Yields:
             Each sample in turn, or what is wrong with it.
         """
-        taken = [self._taken(index) for index in indices.tolist()]
+        taken = self._all_taken(indices.tolist(), which.tolist())
         good = [place for place, item in enumerate(taken) if isinstance(item, Taken)]
         params = self._params(sample_keys[good], [item.size for item in taken if isinstance(item, Taken)])
         rows = iter(range(len(good)))
+        whole: tuple[Sample, Image] | None = None  # the image of which the last view was taken
         for item in taken:
+            if isinstance(item, SampleError):
+                yield item
+                continue
+            row = next(rows)
             try:
-                yield item if isinstance(item, SampleError) else self._finished(item, params, next(rows))
+                if item.view is not None:
+                    if whole is None or whole[0] is not item.sample:
+                        whole = (item.sample, self._decoded(item, None, row)[0] if item.image is None else item.image)
+                    item = item._replace(image=item.view.of(whole[1]))  # its pixels are known now
+                yield self._finished(item, params, row)
             except SampleError as error:
                 yield error
 
@@ -153,6 +186,31 @@ class Stages(Draw[Row]):
             raise TooManyErrorsError(f"none of the {len(self.order)} samples is good; the last: {self.ledger.rows[-1]}")
         height, width = self.image_size or (None, None)
         return (height, width, row.image.shape[2]), row.image.dtype
+
+    def _mixed(self, batch: Batch, epoch: int, start: int) -> Batch:
+        if self.mix is None or not len(batch.images):
+            return batch
+        index, count = self.order.shard
+        # The place of the batch's first sample in the order of all shards: these do not mix alike.
+        key = keys.fold_in(self.augment_key, "mix", epoch, start * count + index)
+        images, labels = self.mix(batch.images, None if self.label_mode is None else batch.labels, key)
+        return Batch(images, batch.labels if labels is None else labels, batch.keys)
+
+    def _all_taken(self, indices: Sequence[int], which: Sequence[int]) -> list[Taken | SampleError]:
+        """Read samples, each once however many of its copies and views there are."""
+        if len(self.multiple) == 1 and self.multiple.views is None:
+            return [self._taken(index) for index in indices]
+        read = {index: self._taken(index) for index in dict.fromkeys(indices)}
+        return [self._view(read[index], number) for index, number in zip(indices, which, strict=True)]
+
+    def _view(self, item: Taken | SampleError, which: int) -> Taken | SampleError:
+        """Note the view that is to be taken of a sample's image."""
+        if isinstance(item, SampleError):
+            return item
+        try:
+            return item._replace(view=self.multiple.view(which, item.size, self.image_size))
+        except TransformError as error:
+            return AugmentationError(item.sample.key, str(error))
 
     def _taken(self, index: int) -> Taken | SampleError:
         """Read a sample, and its header; its pixels where they need no decoding."""

@@ -7,8 +7,6 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
-
 from augment import keys
 from augment.errors import AugmentError
 from augment.text.eda import EDA
@@ -190,20 +188,17 @@ class TextLoader(BaseLoader):
     @cached_property
     def _stages(self) -> TextStages:
         copies = None if self.num_aug is None else self.num_aug + 1
-        members = self._members
-        if members is not None and copies is not None:
-            members = (members[:, np.newaxis] * copies + np.arange(copies)).reshape(-1)
-        order = self._order(len(self._source) * (copies or 1) if members is None else len(members))
+        order = self._order(len(self._source) if self._members is None else len(self._members), copies or 1)
         return TextStages(
             order=order,
-            members=members,
+            members=self._members,
             source=self._source,
             decoder=self._decoder,
             variants=self._variants,
             copies=copies,
             augment_key=keys.fold_in(self._key, "augment"),
             label_mode=self.label_mode,
-            ledger=Ledger(self.on_error, self.max_errors, len(order)),
+            ledger=Ledger(self.on_error, self.max_errors, max(1, len(order) // (copies or 1))),
             replaces=self.on_error == "replace",
         )
 

@@ -73,8 +73,7 @@ class TextDecoder:
 class TextStages(Draw[TextRow]):
     """What a loader of texts does to each sample; `Draw` describes the attributes that are not listed here.
 
-    Where there are copies, index i is copy i % copies of the sample i // copies of the source; copy 0 is the text
-    itself.
+    Where there are copies, copy 0 is the text itself.
 
     Attributes:
         decoder: decodes a text.
@@ -108,40 +107,38 @@ class TextStages(Draw[TextRow]):
             np.array([row.key.encode("utf-8", "surrogateescape") for row in rows], object),
         )
 
-    def samples(self, indices: Indices, sample_keys: keys.Key) -> Iterator[TextRow | SampleError]:
+    @property
+    def per_sample(self) -> int:
+        """How often each text is in an epoch."""
+        return self.copies or 1
+
+    def samples(self, indices: Indices, which: Indices, sample_keys: keys.Key) -> Iterator[TextRow | SampleError]:
         """Make samples: read, decode, label, augment.
 
         Args:
-            indices: int64 [N], of the samples, copies counted.
-            sample_keys: uint64 [N], of their augmentation.
+            indices: int64 [N], of the samples in their source.
+            which: int64 [N], of the copies of a text.
+            sample_keys: uint64 [N], of their augmentation: copies of a text have one.
 
         Yields:
             Each sample in turn, or what is wrong with it.
         """
-        taken = [self._taken(index) for index in indices.tolist()]
+        numbers = which.tolist()
+        taken = [self._taken(index, number) for index, number in zip(indices.tolist(), numbers, strict=True)]
         if self.variants is None:
             yield from taken
             return
         good = [place for place, row in enumerate(taken) if isinstance(row, TextRow)]
-        numbers = [1] * len(taken) if self.copies is None else (indices % self.copies).tolist()
+        numbers = [1] * len(taken) if self.copies is None else numbers
         made = dict(zip(good, self._made(taken, good, sample_keys.tolist(), numbers), strict=True))
         yield from (made.get(place, row) for place, row in enumerate(taken))
 
-    def augment_keys(self, epoch: int, indices: Indices) -> keys.Key:
-        """Give the keys of the augmentation of some samples, uint64 [N]: copies of a text have one."""
-        return super().augment_keys(epoch, indices // (self.copies or 1))
-
-    def sample_number(self, index: int) -> int:
-        """Give the number under which a bad sample is written down: one for all its copies."""
-        return index // (self.copies or 1)
-
-    def _taken(self, index: int) -> TextRow | SampleError:
+    def _taken(self, index: int, number: int) -> TextRow | SampleError:
         """Read a sample, decode and label it."""
         try:
-            sample = self.source.read(self.sample_number(index))
+            sample = self.source.read(index)
             assert sample.encoded is not None  # noqa: S101  # for the type checker: texts come as bytes
             label = sample.label if self.label_mode is None else checked_label(sample, self.source.class_names)
-            number = index % self.copies if self.copies else 0
             key = f"{sample.key}+{number}" if number else sample.key
             return TextRow(self.decoder(sample.key, sample.encoded), label, key)
         except SampleError as error:

@@ -1,14 +1,12 @@
-"""Figures as PNG files: training curves, a chart of rates, a contact sheet of images."""
+"""Figures as PNG files: training curves, a chart of rates. Sheets of images are drawn in `training/sheets.py`."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from training import canvas
-from training.canvas import Image
 
 _TRAINING: Mapping[str, Any] = {"linewidth": 1, "alpha": 0.5}
 _VALIDATION: Mapping[str, Any] = {"linewidth": 2}
@@ -109,61 +107,4 @@ def throughput_chart(
     axes.xaxis.set_major_formatter("{x:,.10g}")
     axes.set_xlabel(f"images/s (median, min to max of {rounds} round{'s' if counts[-1] > 1 else ''})")
     axes.set_title(title, color=canvas.TEXT)
-    return canvas.write(figure, path)
-
-
-def contact_sheet(
-    path: str | Path,
-    rows: Sequence[Sequence[Image]],
-    titles: Sequence[str] | None = None,
-    captions: Sequence[str] | None = None,
-) -> Path:
-    """Lay images out in a grid, one sample a row: the original first, then what augmentation made of it.
-
-    Every image is drawn to fit its cell, whatever its size; a small one keeps its square pixels visible.
-
-    Args:
-        path: the PNG to write; missing folders are made.
-        rows: images of any sizes; a row may be shorter than others.
-        titles: of the columns; by default "original", "augmented 1", "augmented 2", ...
-        captions: of the rows, on the left, such as class names; none by default.
-
-    Returns:
-        `path`.
-
-    Raises:
-        ValueError: a row has no image, an image is not uint8 [H, W, 1, 3 or 4], or there is not one title for
-            each column and one caption for each row.
-    """
-    lengths = [len(row) for row in rows]
-    if not lengths or min(lengths) == 0:
-        raise ValueError(f"contact_sheet needs rows of at least one image, got rows of {lengths}")
-    columns = max(lengths)
-    if titles is None:
-        titles = ["original", *(f"augmented {number}" for number in range(1, columns))]
-    if captions is None:
-        captions = [""] * len(rows)
-    if len(captions) != len(rows) or len(titles) != columns:
-        raise ValueError(
-            f"{len(rows)} rows need as many captions and {columns} columns as many titles, "
-            f"got {len(captions)} captions and {len(titles)} titles"
-        )
-    for image in chain.from_iterable(rows):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3, 4) or not image.size:
-            raise ValueError(f"images must be uint8 [H, W, 1, 3 or 4], got {image.dtype} {list(image.shape)}")
-
-    # A cell is as wide as every other; a row is as high as its tallest image wants, within bounds.
-    heights = [min(max(0.4, *(image.shape[0] / image.shape[1] for image in row)), 1.6) for row in rows]
-    margin = 0.08 * max(map(len, captions))
-    figure = canvas.figure(canvas.CELL_INCHES * columns + margin, canvas.CELL_INCHES * sum(heights) + 0.25)
-    grid = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
-    for axes in grid.flat:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    for axes, title in zip(grid[0], titles, strict=True):
-        axes.set_title(title, color=canvas.TEXT, fontsize=9)
-    for row, height, caption, cells in zip(rows, heights, captions, grid, strict=True):
-        cells[0].set_ylabel(caption, color=canvas.TEXT, fontsize=9, rotation="horizontal", ha="right", va="center")
-        for axes, image in zip(cells, row, strict=False):
-            canvas.show(axes, image, height)
     return canvas.write(figure, path)

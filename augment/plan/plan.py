@@ -6,7 +6,7 @@ parameters, and is what the kernels are tested against.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import groupby, pairwise, takewhile
 from typing import Any, NamedTuple
@@ -48,7 +48,8 @@ class Params:
     Attributes:
         sizes: (height, width) of the images.
         decisions: which transforms each sample gets, and in which order.
-        drawn: for each leaf, by its place: its parameters, with which samples they belong to (None: to all).
+        drawn: for each leaf, by its place: its parameters, with which samples they belong to (None: to all); nothing
+            for samples that do not get it.
         keys: uint64 [N], for the transforms that run as they are.
         kept: steps that have been collected already, by sample and leaves.
     """
@@ -74,9 +75,7 @@ class Params:
             at = int(np.searchsorted(rows, row))
             if at < len(rows) and rows[at] == row:
                 return drawn, at
-        raise KeyError(
-            f"leaf {place} drew nothing for sample {row}"
-        )  # pragma: no cover  # every sample meets every leaf
+        raise KeyError(f"leaf {place} drew nothing for sample {row}, which does not get it")
 
 
 class Window(NamedTuple):
@@ -157,14 +156,43 @@ class Plan:
         height, width = np.array(sizes, np.int64).reshape(-1, 2).T.copy()
         drawn: dict[int, list[tuple[NDArray[np.int64] | None, Drawn]]] = {}
         for place, rows in self._meetings(decisions):
-            at = slice(None) if rows is None else rows
             leaf = self.leaves[place]
             if leaf.lowered is None:
                 continue
+            # Only for the samples that get it: in a policy, few leaves are for many.
+            active = decisions.active[:, place] if rows is None else decisions.active[rows, place]
+            if not active.all():
+                rows = np.flatnonzero(active) if rows is None else rows[active]
+                if not len(rows):
+                    continue
+            at = slice(None) if rows is None else rows
             own = uniforms[at, self._slices[place]]
-            active = decisions.active[at, place]
-            drawn.setdefault(place, []).append((rows, _draw(leaf, own, height, width, at, active)))
+            drawn.setdefault(place, []).append((rows, _draw(leaf, own, height, width, at)))
         return Params(sizes, decisions, drawn, sample_keys)
+
+    def with_uniforms(self, place: int, uniforms: NDArray[np.float64], shape: Sequence[int]) -> Params:
+        """Make the parameters of one sample that gets one leaf alone, from the numbers [1, draws] that it draws."""
+        size = int(shape[0]), int(shape[1])
+        height, width = np.array([size], np.int64).T.copy()
+        active = np.zeros((1, len(self.leaves)), bool)
+        active[0, place] = True
+        drawn = _draw(self.leaves[place], uniforms, height, width, slice(None))
+        decisions = Decisions(np.ones(1, bool), active, None)
+        return Params([size], decisions, {place: [(None, drawn)]}, keys.fold_in(keys.root(0), "given", [0]))
+
+    def lone(self, seed: int, epoch: int, index: int, shape: Sequence[int], place: int) -> Params:
+        """Draw the parameters of one sample that gets one leaf alone, and surely; arguments as those of `sample`."""
+        key = keys.fold_in(keys.root(seed), "augment", epoch, [index])
+        uniforms = keys.uniform(key, "parameters", self._draws)[:, self._slices[place]]
+        if self.leaves[place].lowered is not None:
+            return replace(self.with_uniforms(place, uniforms, shape), keys=key)
+        active = np.zeros((1, len(self.leaves)), bool)
+        active[0, place] = True
+        return Params([(int(shape[0]), int(shape[1]))], Decisions(np.ones(1, bool), active, None), {}, key)
+
+    def drawn_by_original(self, place: int) -> dict[str, Any]:
+        """Give what a leaf that runs as it is drew when it ran last in this thread."""
+        return self._keyed[place].drawn()
 
     def window(self, params: Params, row: int) -> Window | None:
         """Say which part of an image a sample needs: what the crops leave with which its pipeline begins.
@@ -397,9 +425,7 @@ def compile(transform: Any) -> Plan:  # noqa: A001  # `augment.compile` says wha
     return Plan(transform)
 
 
-def _draw(
-    leaf: Leaf, uniforms: NDArray[np.float64], height: Integers, width: Integers, at: Any, active: NDArray[np.bool_]
-) -> Drawn:
+def _draw(leaf: Leaf, uniforms: NDArray[np.float64], height: Integers, width: Integers, at: Any) -> Drawn:
     """Draw a leaf's parameters for the samples `at`, and move on to the sizes that it leaves (in place)."""
     lowered = leaf.lowered
     rows, columns = height[at].copy(), width[at].copy()  # what is drawn keeps them, and they change below
@@ -412,8 +438,7 @@ def _draw(
     for step in steps:
         moves.append(geometry.Moves(step, rows, columns))
         rows, columns = step.height, step.width
-    height[at] = np.where(active, rows, height[at])
-    width[at] = np.where(active, columns, width[at])
+    height[at], width[at] = rows, columns
     return Drawn(drawn, *came, moves)
 
 
