@@ -90,7 +90,7 @@ def test_views_of_an_image_are_read_and_decoded_once(source: Path, monkeypatch: 
     original = Decoder.__call__
     monkeypatch.setattr(Decoder, "__call__", lambda self, *given: calls.append(1) or original(self, *given))
     loader = Loader(source, views="ten_crop", shuffle=False, **options(batch_size=30))
-    _ = loader._stages.image_spec
+    _ = loader._stages.element_spec
     calls.clear()
     assert len(stream(loader)) == 90
     assert len(calls) == 9
