@@ -8,6 +8,7 @@ one power iteration (Halko, Martinsson and Tropp 2011, "Finding structure with r
 
 import json
 import os
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,12 +118,12 @@ class Statistics:
                     arrays = {name: file[name] for name in file.files if name != "head"}
                     head = json.loads(str(file["head"]))
             return cls._from(head, arrays)
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise SourceError(f"{os.fspath(path)} holds no statistics: {error}") from None
 
     @classmethod
     def _from(cls, head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Statistics":
-        if head.get("format") != "caudal-statistics" or head.get("version") != _VERSION:
+        if not isinstance(head, dict) or (head.get("format"), head.get("version")) != ("caudal-statistics", _VERSION):
             raise ValueError(f"it is no file of format caudal-statistics, version {_VERSION}")
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("it holds numbers that are not finite")

@@ -100,8 +100,13 @@ class Warp:
 
     def _folded(self, places: Floats, size: int) -> Floats:
         """Fold places into [0, size - 1]."""
-        if self.fill_mode == "wrap":
-            return places % (size - 1) if size > 1 else np.zeros_like(places)
+        if self.fill_mode == "wrap" and size > 1:
+            # Whole periods are taken away or added, so that what falls on the last pixel stays there.
+            period = size - 1
+            above, below = np.floor(places / period), np.floor(-places / period) + 1
+            places = np.where(
+                places < 0, places + period * below, np.where(places > period, places - period * above, places)
+            )
         if self.fill_mode == "reflect":
             places = (places + 0.5) % (2 * size)
             places = np.minimum(places, 2 * size - places) - 0.5
