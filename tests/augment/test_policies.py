@@ -172,7 +172,7 @@ def test_only_what_is_chosen_is_drawn_and_run() -> None:
 
 
 def test_what_a_sample_gets_depends_on_no_other_in_its_batch() -> None:
-    """Among images of one size, of several sizes, and alone: the same parameters, for transforms that draw nothing too."""
+    """Among images of one size, of several sizes, and alone it is the same, where nothing is drawn too."""
     plan = Plan(augment.policy("flip + rand_augment(3, 9) + auto_augment('svhn')", (30, 50)))
     small, large = smooth()[:40], smooth()
     for number in range(20):
