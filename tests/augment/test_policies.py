@@ -222,7 +222,7 @@ def test_auto_augment_has_25_pairs_of_known_operations(dataset: str) -> None:
 
 def test_auto_augment_has_torchvisions_table() -> None:
     """Where torchvision is installed, its tables hold the same policies."""
-    autoaugment = pytest.importorskip("torchvision.transforms.autoaugment")
+    autoaugment = pytest.importorskip("torchvision.transforms.autoaugment", exc_type=ImportError)
     for dataset, pairs in SUB_POLICIES.items():
         policy = autoaugment.AutoAugment(autoaugment.AutoAugmentPolicy(dataset)).policies
         theirs = [tuple((name, p, magnitude or 0) for name, p, magnitude in pair) for pair in policy]
