@@ -257,6 +257,8 @@ def _covering(image: Image, height: int, width: int) -> Image:
     """Shrink an image so that it just covers (height, width), and give its middle."""
     scale = max(height / image.shape[0], width / image.shape[1])
     rows, columns = max(height, round(image.shape[0] * scale)), max(width, round(image.shape[1] * scale))
-    shrunk = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA).reshape(rows, columns, -1)
+    # A bilinear resize skips no pixels down to a half.
+    interpolation = cv2.INTER_LINEAR if scale >= 0.5 else cv2.INTER_AREA
+    shrunk = cv2.resize(image, (columns, rows), interpolation=interpolation).reshape(rows, columns, -1)
     top, left = (rows - height) // 2, (columns - width) // 2
     return cast(Image, shrunk[top : top + height, left : left + width])

@@ -33,12 +33,14 @@ class Drawn:
         height: int64 [N], of the images for which they were drawn, as they come to this leaf.
         width: int64 [N].
         moves: the steps of a geometric leaf.
+        is_shared: whether its only row stands for all samples: they drew nothing, and their images have one size.
     """
 
     columns: Columns
     height: Integers
     width: Integers
     moves: Sequence[geometry.Moves] = ()
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +73,10 @@ class Params:
         """Give what a leaf drew for a sample, and the row at which it stands there."""
         for rows, drawn in self.drawn[place]:
             if rows is None:
-                return drawn, row
+                return drawn, 0 if drawn.is_shared else row
             at = int(np.searchsorted(rows, row))
             if at < len(rows) and rows[at] == row:
-                return drawn, at
+                return drawn, 0 if drawn.is_shared else at
         raise KeyError(f"leaf {place} drew nothing for sample {row}, which does not get it")
 
 
@@ -107,6 +109,9 @@ class Window(NamedTuple):
         return top, left, -(-(self.top + self.height) // ratio) - top, -(-(self.left + self.width) // ratio) - left
 
 
+_MOST_KEPT = 1000
+"""Sizes of images, times leaves, for which it is kept what leaves do that draw nothing; more are computed each time."""
+
 _MOST_CHANNELS = 4
 """Of an image that OpenCV's geometric kernels take; the originals split those that have more."""
 
@@ -133,6 +138,7 @@ class Plan:
         self._slices = [slice(*pair) for pair in pairwise(starts)]
         self._draws = int(starts[-1])
         self._kinds = [_kind(leaf) for leaf in self.leaves]
+        self._kept: dict[tuple[int, int, int], tuple[Drawn, int, int]] = {}
 
     def __reduce__(self) -> tuple[type["Plan"], tuple[Any]]:
         return Plan, (self.transform,)  # what is kept for speed is made again
@@ -166,9 +172,30 @@ class Plan:
                 if not len(rows):
                     continue
             at = slice(None) if rows is None else rows
-            own = uniforms[at, self._slices[place]]
-            drawn.setdefault(place, []).append((rows, _draw(leaf, own, height, width, at)))
+            own = self._shared(place, height, width, at)
+            if own is None:
+                own = _draw(leaf, uniforms[at, self._slices[place]], height, width, at)
+            drawn.setdefault(place, []).append((rows, own))
         return Params(sizes, decisions, drawn, sample_keys)
+
+    def _shared(self, place: int, height: Integers, width: Integers, at: Any) -> Drawn | None:
+        """Give what a geometric leaf that draws nothing is for all images of a size, as `_draw`; None for others."""
+        lowered = self.leaves[place].lowered
+        if not isinstance(lowered, Geometry) or lowered.draws:
+            return None
+        rows, columns = height[at], width[at]
+        if not len(rows) or (rows != rows[0]).any() or (columns != columns[0]).any():
+            return None
+        key = (place, int(rows[0]), int(columns[0]))
+        kept = self._kept.get(key)
+        if kept is None:
+            out = rows[:1].copy(), columns[:1].copy()
+            drawn = _draw(self.leaves[place], np.zeros((1, 0)), *out, slice(None))
+            kept = replace(drawn, is_shared=True), int(out[0][0]), int(out[1][0])
+            if len(self._kept) < _MOST_KEPT:
+                self._kept[key] = kept
+        height[at], width[at] = kept[1:]
+        return kept[0]
 
     def with_uniforms(self, place: int, uniforms: NDArray[np.float64], shape: Sequence[int]) -> Params:
         """Make the parameters of one sample that gets one leaf alone, from the numbers [1, draws] that it draws."""

@@ -171,6 +171,19 @@ def test_only_what_is_chosen_is_drawn_and_run() -> None:
     assert sum(numbers.values()) <= 2 * 64
 
 
+def test_what_a_sample_gets_depends_on_no_other_in_its_batch() -> None:
+    """Among images of one size, of several sizes, and alone it is the same, where nothing is drawn too."""
+    plan = Plan(augment.policy("flip + rand_augment(3, 9) + auto_augment('svhn')", (30, 50)))
+    small, large = smooth()[:40], smooth()
+    for number in range(20):
+        alone = plan.apply(large, plan.sample(0, 0, [number], [large.shape]), 0)
+        equal = plan.sample(0, 0, [100, number, 101], [large.shape] * 3)
+        mixed = plan.sample(0, 0, [100, number, 101], [small.shape, large.shape, small.shape])
+        np.testing.assert_array_equal(plan.apply(large, equal, 1), alone)
+        np.testing.assert_array_equal(plan.apply(large, mixed, 1), alone)
+        assert np.abs(plan.reference(large, mixed, 1).astype(int) - alone).mean() < 4
+
+
 def test_trivial_augment_draws_one_operation_at_any_strength() -> None:
     """One of fourteen, over the wide ranges; bits are lost as often as 31 equidistant strengths lose them."""
     plan = Plan(policies.trivial_augment())
@@ -209,7 +222,7 @@ def test_auto_augment_has_25_pairs_of_known_operations(dataset: str) -> None:
 
 def test_auto_augment_has_torchvisions_table() -> None:
     """Where torchvision is installed, its tables hold the same policies."""
-    autoaugment = pytest.importorskip("torchvision.transforms.autoaugment")
+    autoaugment = pytest.importorskip("torchvision.transforms.autoaugment", exc_type=ImportError)
     for dataset, pairs in SUB_POLICIES.items():
         policy = autoaugment.AutoAugment(autoaugment.AutoAugmentPolicy(dataset)).policies
         theirs = [tuple((name, p, magnitude or 0) for name, p, magnitude in pair) for pair in policy]

@@ -42,8 +42,8 @@ def test_ten_crops_are_those_of_the_image_and_of_its_mirror_image(
 
 def test_ten_crops_are_torchvisions() -> None:
     """Where torchvision is installed, its TenCrop gives the same."""
-    torch = pytest.importorskip("torch")
-    transforms = pytest.importorskip("torchvision.transforms")
+    torch = pytest.importorskip("torch", exc_type=ImportError)
+    transforms = pytest.importorskip("torchvision.transforms", exc_type=ImportError)
     image = numbered(37, 52)
     theirs = transforms.TenCrop((20, 31))(torch.from_numpy(image.transpose(2, 0, 1).copy()))
     ours = views.ten_crop(image, (20, 31))

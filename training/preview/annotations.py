@@ -34,6 +34,7 @@ class Annotations:
             raise SourceError(f"{masks} is no folder of masks")
         self._of: dict[str, list[dict[str, Any]]] = {}
         self._categories: dict[Any, str] = {}
+        self._has_boxes = coco is not None
         if coco is not None:
             self._read(Path(coco))
 
@@ -49,7 +50,7 @@ class Annotations:
         """
         found = self._of.get(key, self._of.get(key.rpartition("/")[2], []))
         data: dict[str, Any] = {}
-        if self._of:
+        if self._has_boxes:
             data |= _boxes(found, self._categories, size) | _points(found)
         mask = self._mask(key)
         if mask is not None:
