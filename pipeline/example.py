@@ -29,14 +29,25 @@ def example(features: Mapping[str, Value]) -> bytes:
 
 def pieces(features: Mapping[str, Value]) -> list[bytes]:
     """Serialise as `example` does, in pieces that make up the message; long values stand among them as they are."""
-    parts = [b""]
+    parts: list[bytes] = []
+    small: list[bytes] = []
     for name, value in sorted(features.items()):
         if isinstance(value, bytes):
-            parts += (_bytes_head(name, len(value)), value)
+            small.append(_bytes_head(name, len(value)))
+            if len(value) > _LONG:
+                parts += (b"".join(small), value)
+                small = []
+            else:
+                small.append(value)
         else:
-            parts.append(_int_entry(name, value) if isinstance(value, int) else _entry(name, value.message))
-    parts[0] = b"\x0a" + _varint(sum(map(len, parts)))
+            small.append(_int_entry(name, value) if isinstance(value, int) else _entry(name, value.message))
+    parts.append(b"".join(small))
+    parts[0] = b"\x0a" + _varint(sum(map(len, parts))) + parts[0]
     return parts
+
+
+_LONG = 16_384
+"""Bytes from which on a value costs more to copy than to be handled by itself."""
 
 
 def parse_example(data: bytes) -> Any:
@@ -127,7 +138,11 @@ def _message() -> Any:
 
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="example.proto", package="caudal", syntax="proto3")
-    for name, kind in (("BytesList", field.TYPE_BYTES), ("FloatList", field.TYPE_FLOAT), ("Int64List", field.TYPE_INT64)):
+    for name, kind in (
+        ("BytesList", field.TYPE_BYTES),
+        ("FloatList", field.TYPE_FLOAT),
+        ("Int64List", field.TYPE_INT64),
+    ):
         file.message_type.add(name=name).field.add(name="value", number=1, type=kind, label=field.LABEL_REPEATED)
     feature = file.message_type.add(name="Feature")
     feature.oneof_decl.add(name="kind")

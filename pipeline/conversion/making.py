@@ -32,9 +32,7 @@ def good_records(
             skipped.append(row)
 
 
-def _made(
-    records: Records, numbers: Iterable[int], threads: int
-) -> Iterator[tuple[int, Record | SampleError]]:
+def _made(records: Records, numbers: Iterable[int], threads: int) -> Iterator[tuple[int, Record | SampleError]]:
     if threads == 1:
         for number in numbers:
             yield number, _attempt(records, number)

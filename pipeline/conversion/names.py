@@ -42,7 +42,11 @@ def path_of(key: str, class_name: str, image_format: str | None, *, portable: bo
     parts = key.split("/")
     if len(parts) < 2 or parts[0] != class_name:
         parts = [class_name, *parts]
-    parts = [parts[0], *(part for part in parts[1:-1] if part not in ("", ".")), _with_extension(parts[-1], image_format)]
+    parts = [
+        parts[0],
+        *(part for part in parts[1:-1] if part not in ("", ".")),
+        _with_extension(parts[-1], image_format),
+    ]
     safe = [_component(part, portable=portable) for part in parts]
     path = "/".join(safe)
     if len(safe) > _MAX_DEPTH or len(_encoded(path)) > _MAX_PATH_BYTES:

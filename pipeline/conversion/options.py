@@ -110,7 +110,17 @@ class Conversion:
 
     def shaping(self) -> dict[str, Any]:
         """Give the options that shape what is written, as JSON holds them and the manifest lists them."""
-        names = ("to", "shards", "shard_size", "shuffle", "stratify", "resize_short", "format", "quality", "label_offset")
+        names = (
+            "to",
+            "shards",
+            "shard_size",
+            "shuffle",
+            "stratify",
+            "resize_short",
+            "format",
+            "quality",
+            "label_offset",
+        )
         options: dict[str, Any] = {name: getattr(self, name) for name in names}
         options["image_size"] = None if self.image_size is None else list(map(int, self.image_size))
         options["split"] = None if self.split is None else {name: float(share) for name, share in self.split.items()}
@@ -118,7 +128,11 @@ class Conversion:
             options["seed"] = int(self.seed)
         plan = self.plan
         options |= {} if plan is None else {"augment": plan.to_dict(), "copies": self.copies}
-        return {name: value for name, value in options.items() if value not in (None, False) and (name, value) != ("label_offset", 0)}
+        return {
+            name: value
+            for name, value in options.items()
+            if value not in (None, False) and (name, value) != ("label_offset", 0)
+        }
 
 
 _KNOWN: dict[str, tuple[str | None, ...]] = {
@@ -152,7 +166,11 @@ def _values(options: Conversion) -> Iterator[str]:
     ):
         yield f"image_size must be (height, width) in pixels, or None; got {size!r}"
     bound = options.max_errors
-    if bound is not None and not (_is_integer(bound) and bound >= 0) and not (isinstance(bound, float) and 0 <= bound <= 1):
+    if (
+        bound is not None
+        and not (_is_integer(bound) and bound >= 0)
+        and not (isinstance(bound, float) and 0 <= bound <= 1)
+    ):
         yield f"max_errors must be a number (int), a share from 0.0 to 1.0 (float), or None; got {bound!r}"
     if options.split is not None:
         yield from _split(options.split)
@@ -174,7 +192,10 @@ def _split(split: Mapping[str, float]) -> Iterator[str]:
 def _combinations(options: Conversion) -> Iterator[str]:
     pairs = (
         (options.shards is not None and options.shard_size is not None, "give shards or shard_size, not both"),
-        (options.resize_short is not None and options.image_size is not None, "give resize_short or image_size, not both"),
+        (
+            options.resize_short is not None and options.image_size is not None,
+            "give resize_short or image_size, not both",
+        ),
         (options.stratify and options.split is None, "stratify needs split"),
         ((options.augment is None) != (options.copies == 0), "augment and copies must be given together"),
         (options.to == "folder" and options.shards is not None, 'shards are of TFRecords, and to="folder" makes files'),

@@ -20,7 +20,7 @@ from pipeline.conversion.shards import ShardWriter
 from pipeline.conversion.tasks import Job, Task, Writer
 from pipeline.conversion.workspace import Workspace
 from pipeline.decode import Decoder
-from pipeline.errors import ConvertError, OptionError, SampleError, SourceError
+from pipeline.errors import ConvertError, SampleError, SourceError
 from pipeline.header import read_header
 from pipeline.layout import MANIFEST, read_manifest
 from pipeline.order import Indices, permute
@@ -167,9 +167,7 @@ def plan(options: Conversion) -> Planned:
         copy_mark=_copy_mark(source) if options.copies else "",
         names=_unlike_names(source, options.source),
     )
-    order = {
-        part: _ordered(samples, part, options) for part, samples in _parts(source, options).items()
-    }
+    order = {part: _ordered(samples, part, options) for part, samples in _parts(source, options).items()}
     sizes = source.sizes() + _RECORD_BYTES
     tasks: list[Task] = []
     for part, numbers in order.items():
@@ -214,7 +212,9 @@ def _bounds(sizes: NDArray[np.int64], options: Conversion) -> list[int]:
     inner = np.searchsorted(ends, wanted, side="left") + 1
     # A record that is larger than a shard would leave its neighbours none: each gets one at least.
     places = np.arange(1, count)
-    inner = np.minimum(np.maximum.accumulate(np.concatenate([[0], inner - places]))[1:] + places, records - count + places)
+    inner = np.minimum(
+        np.maximum.accumulate(np.concatenate([[0], inner - places]))[1:] + places, records - count + places
+    )
     return [0, *inner.tolist(), records]
 
 

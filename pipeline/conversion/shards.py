@@ -60,7 +60,9 @@ class ShardWriter:
                 return False
             keys = job.receipt_path(task).with_suffix(".keys").stat().st_size
             index = tfrecord.index_path(path).read_bytes()
-            return keys == KEY_BYTES * receipt.examples and index == _index(map(tuple, tfrecord.build_index(path).tolist()))
+            return keys == KEY_BYTES * receipt.examples and index == _index(
+                map(tuple, tfrecord.build_index(path).tolist())
+            )
         except (OSError, tfrecord.RecordError):
             return False
 
