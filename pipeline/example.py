@@ -29,14 +29,25 @@ def example(features: Mapping[str, Value]) -> bytes:
 
 def pieces(features: Mapping[str, Value]) -> list[bytes]:
     """Serialise as `example` does, in pieces that make up the message; long values stand among them as they are."""
-    parts = [b""]
+    parts: list[bytes] = []
+    small: list[bytes] = []
     for name, value in sorted(features.items()):
         if isinstance(value, bytes):
-            parts += (_bytes_head(name, len(value)), value)
+            small.append(_bytes_head(name, len(value)))
+            if len(value) > _LONG:
+                parts += (b"".join(small), value)
+                small = []
+            else:
+                small.append(value)
         else:
-            parts.append(_int_entry(name, value) if isinstance(value, int) else _entry(name, value.message))
-    parts[0] = b"\x0a" + _varint(sum(map(len, parts)))
+            small.append(_int_entry(name, value) if isinstance(value, int) else _entry(name, value.message))
+    parts.append(b"".join(small))
+    parts[0] = b"\x0a" + _varint(sum(map(len, parts))) + parts[0]
     return parts
+
+
+_LONG = 16_384
+"""Bytes from which on a value costs more to copy than to be handled by itself."""
 
 
 def parse_example(data: bytes) -> Any:

@@ -1,16 +1,18 @@
 """Re-encoding: another size, another format."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
 
 from augment.transform import Image
-from pipeline.decode import Decoder, upright, with_channels
+from pipeline.conversion.integrity import check_jpeg, check_png
+from pipeline.decode import Decoder, upright
 from pipeline.encode import DEFAULT_QUALITY, encode
 from pipeline.header import Header
 
-_GREY, _RGB, _RGBA = Decoder(color_mode="grayscale"), Decoder(), Decoder(color_mode="rgba")
+_RGB, _RGBA = Decoder(), Decoder(color_mode="rgba")
 _REDUCED = {
     (1, 1): cv2.IMREAD_GRAYSCALE,
     (1, 2): cv2.IMREAD_REDUCED_GRAYSCALE_2,
@@ -65,10 +67,9 @@ class Recoding:
             ValueError: the bytes are damaged.
         """
         height, width = header.upright_size
-        finest = min(
-            side / wanted for side, wanted in zip((height, width), self.target_size(height, width), strict=True)
-        )
-        return decode(encoded, header, next(ratio for ratio in (8, 4, 2, 1) if ratio <= max(finest, 1)))
+        wanted = self.target_size(height, width)
+        finest = max(1.0, min(height / wanted[0], width / wanted[1]))
+        return decode(encoded, header, next(ratio for ratio in (8, 4, 2, 1) if ratio <= finest))
 
     def finish(self, image: Image, image_format: str) -> tuple[bytes, Header]:
         """Resize and encode an upright image, uint8 [H, W, C].
@@ -85,30 +86,38 @@ class Recoding:
 def decode(encoded: bytes, header: Header, ratio: int = 1) -> Image:
     """Decode an image upright with the channels that it has: grey, RGB or RGBA, uint8 [H, W, C].
 
-    JPEGs are decoded by OpenCV, at 1/ratio of their size: TensorFlow, which decodes them for the loader, takes longer to
-    start than to decode a thousand. OpenCV fills what is missing of a JPEG with grey, so that is looked for first.
+    JPEG and PNG are decoded by OpenCV, JPEGs at 1/ratio of their size: TensorFlow, which decodes them for the loader,
+    takes longer to start than to decode a thousand.
 
     Raises:
         ValueError: the bytes are damaged.
     """
-    if header.format == "png" and encoded[25] == 0:  # grey (PNG, 11.2.2 IHDR)
-        return _GREY(encoded, header)
-    if header.format != "jpeg":
-        return _decode_transparent(encoded, header)
-    if header.components not in (1, 3):
-        return _RGB(encoded, header)
-    if b"\xff\xd9" not in encoded[-_TRAILER:] and b"\xff\xd9" not in encoded:
-        raise ValueError("damaged JPEG: it is cut off")
-    flags = _REDUCED[header.components, ratio] | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
+    if header.format == "jpeg" and header.components in (1, 3):
+        check_jpeg(encoded)
+        image = _imdecode(encoded, header, _REDUCED[header.components, ratio] | cv2.IMREAD_IGNORE_ORIENTATION)
+        return upright(image, header.orientation)
+    if header.format == "png":
+        check_png(encoded)
+        image = upright(_imdecode(encoded, header, cv2.IMREAD_UNCHANGED), header.orientation)
+    elif header.format == "jpeg":
+        return _RGB(encoded, header)  # CMYK, which OpenCV converts by another formula
+    else:
+        image = _RGBA(encoded, header)
+    return image if image.shape[2] < 4 or image[..., 3].min() < 255 else image[..., :3]
+
+
+def _imdecode(encoded: bytes, header: Header, flags: int) -> Image:
+    try:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
+    except cv2.error as error:
+        raise ValueError(f"damaged {header.format.upper()}: {error.err}") from None
     if image is None:
-        raise ValueError("damaged JPEG, or a variant that OpenCV cannot decode")
-    image = image[..., np.newaxis] if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return upright(image, header.orientation)
-
-
-_TRAILER = 64
-"""Bytes at the end of a JPEG among which its end is looked for first."""
+        raise ValueError(f"damaged {header.format.upper()}, or a variant that OpenCV cannot decode")
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    if image.ndim == 2:
+        return cast(Image, image[..., np.newaxis])
+    return cast(Image, cv2.cvtColor(image, cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA))
 
 
 def _resized(image: Image, size: tuple[int, int]) -> Image:
@@ -119,9 +128,3 @@ def _resized(image: Image, size: tuple[int, int]) -> Image:
     halves = 2 * size[0] <= image.shape[0] and 2 * size[1] <= image.shape[1]
     resized = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
     return resized if resized.ndim == 3 else resized[..., np.newaxis]  # type: ignore[no-any-return]
-
-
-def _decode_transparent(encoded: bytes, header: Header) -> Image:
-    """Decode what may have transparency; it is dropped where there is none."""
-    image = _RGBA(encoded, header)
-    return image if image[..., 3].min() < 255 else with_channels(image, 3)

@@ -93,17 +93,16 @@ def _finished(planned: Planned) -> dict[str, Any] | None:
     options, target = planned.options, planned.options.target
     if not os.path.lexists(target) or (target.is_dir() and not any(target.iterdir())):
         return None
-    root = target.with_name(f".{target.name}.partial")
-    if root.is_dir():
-        space = Workspace(target)
-        if space.published(planned.fingerprint) is not None:
-            return None  # a run was killed while it cleared up: it goes on under the lock
-        if options.to == "folder" and not options.overwrite and space.is_empty():
-            os.rmdir(root)
-            return _summary(planned, {})
+    space = Workspace(target)
+    if space.published(planned.fingerprint) is not None:
+        return None  # a run was killed while it cleared up: it goes on under the lock
     if not options.overwrite:
         if (made := _made_before(planned)) is not None:
+            space.remove()
             return made
+        if options.to == "folder" and space.is_empty():
+            space.remove()
+            return _summary(planned, {})
         raise ConvertError(f"{target} exists and is not empty; overwrite replaces a converted dataset")
     _check_replaceable(planned)
     return None

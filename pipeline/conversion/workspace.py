@@ -111,8 +111,8 @@ class Workspace:
             os.rename(self.root / "old", self.target)
 
     def is_empty(self) -> bool:
-        """Whether nothing is in the folder: it is new, or its last conversion was killed while it removed the folder."""
-        return not any(self.root.iterdir())
+        """Whether the folder is there and empty: its last conversion was killed when it had only that to remove."""
+        return self.root.is_dir() and not any(self.root.iterdir())
 
     def remove(self) -> None:
         """Remove the folder; what the next run would have to know goes last."""

@@ -90,8 +90,7 @@ class FolderSource:
         if self._max_bytes is not None and file.size > self._max_bytes:
             raise ReadError(file.key, f"the file has {file.size} bytes, more than an image of max_pixels could need")
         try:
-            with open(f"{self.root}/{file.key}", "rb", buffering=0) as stream:  # a Path takes longer than the file
-                encoded = stream.read()
+            encoded = _contents(f"{self.root}/{file.key}", file.size)
         except OSError as error:
             raise ReadError(file.key, f"cannot be read: {error.strerror}") from None
         return Sample(file.key, file.label, encoded)
@@ -133,6 +132,21 @@ class FolderSource:
             yield File(key, label, status.st_size, status.st_mtime_ns)
         else:
             self.passed_over["no regular file"] += 1
+
+
+def _contents(path: str, size: int) -> bytes:
+    """Read a file of an expected size; a small one in three system calls."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        contents = os.read(descriptor, size + 1)
+        if len(contents) == size:
+            return contents
+        parts = [contents]  # it has changed since it was listed, or is read in parts
+        while part := os.read(descriptor, 1 << 20):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -28,7 +28,7 @@ class File:
 
 
 class Listing:
-    """Files by number: about 40 bytes a file beside its path, a fifth of what as many objects take.
+    """Files by number: about 32 bytes a file beside its path, a fifth of what as many objects take.
 
     Args:
         files: the files, in order.
@@ -40,27 +40,26 @@ class Listing:
             keys += os.fsencode(file.key)
             ends.append(len(keys))
             numbers.extend((file.label, file.size, file.modified_ns))
-        self._keys = bytes(keys)
-        self._ends = np.frombuffer(ends, np.int64) if ends else np.zeros(0, np.int64)
-        self._numbers = np.frombuffer(numbers, np.int64).reshape(-1, 3) if ends else np.zeros((0, 3), np.int64)
+        self._keys, self._ends, self._numbers = bytes(keys), ends, numbers
 
     def __len__(self) -> int:
         return len(self._ends)
 
     def __getitem__(self, index: int) -> File:
         begin = self._ends[index - 1] if index else 0
-        return File(os.fsdecode(self._keys[begin : self._ends[index]]), *self._numbers[index].tolist())
+        label, size, modified_ns = self._numbers[3 * index : 3 * index + 3]
+        return File(os.fsdecode(self._keys[begin : self._ends[index]]), label, size, modified_ns)
 
     def __iter__(self) -> Iterator[File]:
         return map(self.__getitem__, range(len(self)))
 
     def labels(self) -> NDArray[np.int64]:
         """Give the class of every file, int64 [N]."""
-        return self._numbers[:, 0].copy()
+        return np.array(self._numbers[0::3], np.int64)
 
     def sizes(self) -> NDArray[np.int64]:
         """Give the bytes of every file, int64 [N]."""
-        return self._numbers[:, 1].copy()
+        return np.array(self._numbers[1::3], np.int64)
 
     def digest(self) -> str:
         """Name what the list holds: paths, classes, sizes and times of modification."""
