@@ -44,20 +44,25 @@ def main() -> None:
     warnings.simplefilter("ignore")
     contenders = _contenders(options)
     rates: dict[str, list[float]] = {name: [] for name in contenders}
+    cpu_ms: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(options.rounds + 1):
         for name, run in contenders.items():
-            started = time.perf_counter()
+            started, cpu = time.perf_counter(), time.process_time()
             images = run()
             if number:
                 rates[name].append(images / (time.perf_counter() - started))
+                cpu_ms[name].append(1000 * (time.process_time() - cpu) / images)
     medians = {name: statistics.median(rate) for name, rate in rates.items()}
     if options.json:
-        print(json.dumps({"images_per_second": medians, "rounds": rates, "arguments": ARGUMENTS, "size": options.size}))
+        row = {"images_per_second": medians, "rounds": rates, "cpu_ms_per_image": cpu_ms, "load": os.getloadavg()[0]}
+        print(json.dumps({**row, "arguments": ARGUMENTS, "size": options.size}))
         return
-    print(f"{'':28}{'images/s':>10}{'min':>8}{'max':>8}{'x legacy':>10}")
+    print(f"{'':28}{'images/s':>10}{'min':>8}{'max':>8}{'x legacy':>10}{'CPU ms/image':>14}")
     for name, rate in rates.items():
         ratio = medians[name] / medians[f"legacy, {name.split(', ')[1]}"]
-        print(f"{name:28}{medians[name]:10,.0f}{min(rate):8,.0f}{max(rate):8,.0f}{ratio:10.2f}")
+        print(
+            f"{name:28}{medians[name]:10,.0f}{min(rate):8,.0f}{max(rate):8,.0f}{ratio:10.2f}{statistics.median(cpu_ms[name]):14.2f}"
+        )
 
 
 def _contenders(options: argparse.Namespace) -> dict[str, Callable[[], int]]:

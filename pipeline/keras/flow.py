@@ -38,7 +38,8 @@ class Files:
     keep_aspect_ratio: bool = False
 
     def __post_init__(self) -> None:
-        if not (len(self.target_size) == 2 and all(map(is_positive_integer, self.target_size))):
+        is_pair = isinstance(self.target_size, tuple) and len(self.target_size) == 2
+        if not is_pair or not all(map(is_positive_integer, self.target_size)):
             raise OptionError(f"`target_size` must be (height, width) in pixels, got {self.target_size!r}")
         if self.color_mode not in CHANNELS:
             raise OptionError(f'invalid `color_mode` {self.color_mode!r}; expected "rgb", "rgba" or "grayscale"')
