@@ -19,6 +19,7 @@ from pipeline.keras.normaliser import Normaliser
 from pipeline.keras.stream import Finished, Stream
 from pipeline.keras.transform import RandomTransform
 from pipeline.ledger import Ledger
+from pipeline.memory import keep_freed_memory
 from pipeline.order import Order
 from pipeline.sources.base import Source
 from pipeline.stages import Batch, Stages
@@ -121,6 +122,7 @@ class Flow:
             decoder: gives images of one shape.
             shape: that shape, (height, width, channels).
         """
+        keep_freed_memory()
         seed = drawn_seed(self.seed)
         root = keys.root(seed)
         stages = Stages(

@@ -14,7 +14,7 @@ from scipy import stats
 from pipeline import ImageDataGenerator
 from pipeline.errors import OptionError
 
-angles = st.floats(-180, 180)
+angles = st.floats(-180, 180).map(lambda angle: round(angle, 6))
 factors = st.floats(0.3, 2)
 PARAMETERS = st.fixed_dictionaries(
     {},
