@@ -30,6 +30,13 @@ class Normalisation:
         """Whether the training set has to be seen first."""
         return self.featurewise_center or self.featurewise_std_normalization or self.zca_whitening
 
+    def __post_init__(self) -> None:
+        if self.preprocessing_function is not None and not callable(self.preprocessing_function):
+            raise OptionError(f"`preprocessing_function` must be a function, got {self.preprocessing_function!r}")
+        for name in ("rescale", "zca_epsilon"):
+            if getattr(self, name) is not None and not _is_finite(getattr(self, name)):
+                raise OptionError(f"`{name}` must be a finite number, got {getattr(self, name)!r}")
+
     def completed(self) -> "Normalisation":
         """Add what one argument asks of another, with Keras's warnings."""
         one = self
@@ -52,7 +59,8 @@ def checked_zoom(zoom_range: Any) -> list[float]:
     """
     if isinstance(zoom_range, (int, float)):
         return [1 - zoom_range, 1 + zoom_range]
-    if len(zoom_range) == 2 and all(isinstance(value, (int, float)) for value in zoom_range):
+    is_pair = isinstance(zoom_range, (tuple, list, np.ndarray)) and len(zoom_range) == 2
+    if is_pair and all(isinstance(value, (int, float)) for value in zoom_range):
         return list(zoom_range)
     raise OptionError(f"`zoom_range` should be a float or a tuple or list of two floats; got {zoom_range!r}")
 
@@ -67,8 +75,8 @@ def checked_ranges(ranges: Mapping[str, Any]) -> Ranges:
     if brightness is not None and (not isinstance(brightness, (tuple, list)) or len(brightness) != 2):
         raise OptionError(f"`brightness_range` should be a tuple or list of two floats; got {brightness!r}")
     for name, value in ranges.items():
-        if value is not None and not np.isfinite(np.asarray(value, np.float64)).all():
-            raise OptionError(f"`{name}` must be finite, got {value!r}")
+        if value is not None and not _is_finite(value):
+            raise OptionError(f"`{name}` must be made of finite numbers, got {value!r}")
     return Ranges(**{**ranges, "brightness_range": brightness and tuple(brightness)})
 
 
@@ -82,6 +90,8 @@ def checked_warp(fill_mode: str, cval: float, interpolation_order: int) -> Warp:
         raise OptionError(f"`fill_mode` must be one of {', '.join(map(repr, FILL_MODES))}; got {fill_mode!r}")
     if interpolation_order not in range(6):
         raise OptionError(f"`interpolation_order` must be an integer from 0 to 5, got {interpolation_order!r}")
+    if not _is_finite(cval):
+        raise OptionError(f"`cval` must be a finite number, got {cval!r}")
     return Warp(fill_mode=fill_mode, cval=float(cval), order=int(interpolation_order))
 
 
@@ -125,6 +135,13 @@ def checked_data_format(data_format: str | None) -> str:
     if data_format not in ("channels_last", "channels_first"):
         raise OptionError(f'`data_format` should be "channels_last" or "channels_first"; got {data_format!r}')
     return data_format
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return bool(np.isfinite(np.asarray(value, np.float64)).all())
+    except (TypeError, ValueError):
+        return False
 
 
 def _overriding(given: Normalisation, argument: str, **implied: Any) -> Normalisation:

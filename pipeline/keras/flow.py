@@ -19,6 +19,7 @@ from pipeline.keras.normaliser import Normaliser
 from pipeline.keras.stream import Finished, Stream
 from pipeline.keras.transform import RandomTransform
 from pipeline.ledger import Ledger
+from pipeline.memory import keep_freed_memory
 from pipeline.order import Order
 from pipeline.sources.base import Source
 from pipeline.stages import Batch, Stages
@@ -38,7 +39,8 @@ class Files:
     keep_aspect_ratio: bool = False
 
     def __post_init__(self) -> None:
-        if not (len(self.target_size) == 2 and all(map(is_positive_integer, self.target_size))):
+        is_pair = isinstance(self.target_size, tuple) and len(self.target_size) == 2
+        if not is_pair or not all(map(is_positive_integer, self.target_size)):
             raise OptionError(f"`target_size` must be (height, width) in pixels, got {self.target_size!r}")
         if self.color_mode not in CHANNELS:
             raise OptionError(f'invalid `color_mode` {self.color_mode!r}; expected "rgb", "rgba" or "grayscale"')
@@ -120,6 +122,7 @@ class Flow:
             decoder: gives images of one shape.
             shape: that shape, (height, width, channels).
         """
+        keep_freed_memory()
         seed = drawn_seed(self.seed)
         root = keys.root(seed)
         stages = Stages(

@@ -63,6 +63,8 @@ class ArrayIterator(FlowIterator):
         images, beside = (x[0], x[1] if isinstance(x[1], list) else [x[1]]) if isinstance(x, (tuple, list)) else (x, [])
         arrays = {"x": np.asarray(images), **{f"x[1][{at}]": np.asarray(one) for at, one in enumerate(beside)}}
         optional = {"y": y, "sample_weight": sample_weight}
+        if arrays["x"].ndim != 4:
+            raise OptionError(f"`x` should be images, of rank 4; got an array of shape {arrays['x'].shape}")
         arrays |= {name: np.asarray(array) for name, array in optional.items() if array is not None}
         for name, array in arrays.items():
             if len(array) != len(arrays["x"]):
@@ -121,8 +123,6 @@ class Part:
 
 
 def _channels_last(images: NDArray[Any], is_first: bool) -> NDArray[Any]:
-    if images.ndim != 4:
-        raise OptionError(f"images should have rank 4, got an array of shape {images.shape}")
     images = np.moveaxis(images, 1, -1) if is_first else images
     if images.shape[3] not in (1, 3, 4):
         warnings.warn(

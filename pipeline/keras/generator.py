@@ -100,6 +100,9 @@ class ImageDataGenerator:
             featurewise_std_normalization=featurewise_std_normalization,
             samplewise_std_normalization=samplewise_std_normalization,
             zca_whitening=zca_whitening,
+            zca_epsilon=zca_epsilon,
+            rescale=rescale,
+            preprocessing_function=preprocessing_function,
         ).completed()
         self.featurewise_center = settings.featurewise_center
         self.samplewise_center = settings.samplewise_center
@@ -333,8 +336,8 @@ class ImageDataGenerator:
         Returns:
             An image of the same shape and dtype; of float32 where integer levels are shifted or made brighter.
         """
-        if x.ndim != 3:
-            raise OptionError(f"an image must have three dimensions, got an array of shape {x.shape}")
+        if np.ndim(x) != 3 or not isinstance(x, np.ndarray):
+            raise OptionError(f"an image must be an array of three dimensions, got one of shape {np.shape(x)}")
         is_first = self.data_format == "channels_first"
         image = np.moveaxis(x, 0, -1) if is_first else x
         image = np.ascontiguousarray(image, np.uint8 if x.dtype == np.uint8 else np.float32)
@@ -486,7 +489,7 @@ class ImageDataGenerator:
 
 def _files(target_size: Any, color_mode: str, interpolation: str, keep_aspect_ratio: bool = False) -> Files:
     return Files(
-        target_size=tuple(target_size),
+        target_size=tuple(target_size) if isinstance(target_size, (tuple, list)) else target_size,
         color_mode=color_mode,
         interpolation=interpolation,
         keep_aspect_ratio=keep_aspect_ratio,

@@ -1,9 +1,8 @@
 """The random transforms of `ImageDataGenerator`: drawn for a batch by keys, run on an image as one warp and tables."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from numbers import Integral
 from typing import Any, cast
 
@@ -154,23 +153,27 @@ def matrix(parameters: Mapping[str, Any], height: int, width: int) -> NDArray[np
     As in Keras 3.15, "tx" (drawn from `height_shift_range`) moves along the columns, and the centre of turning is
     (height / 2, width / 2) in (x, y): beside the middle, where the image is not square.
     """
-    theta, shear = (math.radians(parameters.get(name, 0)) for name in ("theta", "shear"))
+    theta, shear = (np.deg2rad(parameters.get(name, 0)) for name in ("theta", "shear"))
     tx, ty = (parameters.get(name, 0) for name in ("tx", "ty"))
     zx, zy = (parameters.get(name, 1) for name in ("zx", "zy"))
-    if theta == 0 == shear and tx == 0 == ty and zx == 1 == zy:
+    factors = []
+    if theta != 0:
+        factors.append([(np.cos(theta), -np.sin(theta), 0), (np.sin(theta), np.cos(theta), 0), (0, 0, 1)])
+    if tx != 0 or ty != 0:
+        factors.append([(1, 0, tx), (0, 1, ty), (0, 0, 1)])
+    if shear != 0:
+        factors.append([(1, -np.sin(shear), 0), (0, np.cos(shear), 0), (0, 0, 1)])
+    if zx != 1 or zy != 1:
+        factors.append([(zx, 0, 0), (0, zy, 0), (0, 0, 1)])
+    if not factors:
         return None
-    cos, sin = math.cos(theta), math.sin(theta)
-    # turn @ [[1, -sin(shear)], [0, cos(shear)]] @ diag(zx, zy)
-    a, b = cos * zx, (-cos * math.sin(shear) - sin * math.cos(shear)) * zy
-    c, d = sin * zx, (-sin * math.sin(shear) + cos * math.cos(shear)) * zy
     x, y = height / 2 - 0.5, width / 2 - 0.5
-    return np.array(
-        [
-            (a, b, cos * tx - sin * ty + x - a * x - b * y),
-            (c, d, sin * tx + cos * ty + y - c * x - d * y),
-            (0, 0, 1),
-        ]
+    # Multiplied as Keras does, so that rounding takes no pixel to the other side of an edge.
+    product = reduce(np.dot, map(np.array, factors))
+    centred: NDArray[np.float64] = np.dot(
+        np.dot(np.array([(1, 0, x), (0, 1, y), (0, 0, 1)]), product), np.array([(1, 0, -x), (0, 1, -y), (0, 0, 1)])
     )
+    return centred
 
 
 def _flipped(image: Image, flips: tuple[bool, bool]) -> Image:
@@ -193,10 +196,12 @@ def brighten(image: Image, brightness: float, slack: float = 0) -> Image:
     What reaches outside 0 to 255 is stretched to it before, and back afterwards. Transparency, a fourth channel, stays.
     `slack` is added before levels are cut off.
     """
-    low, high = float(image.min()), float(image.max())
+    low, high = image.min(), image.max()
     is_stretched = low < 0 or high > 255
-    if is_stretched:
-        image = (image - low) * (255 / (high - low) if high > low else 1)
+    if is_stretched:  # in Keras's order, so that the same levels are cut off
+        image = image - low
+        image /= image.max() or 1
+        image *= 255
     whole = np.clip(image + np.float32(slack), 0, 255).astype(np.uint8)
     table = np.clip(np.float32(brightness) * _LEVELS, 0, 255).astype(np.uint8).astype(np.float32)
     brightened = kernels.look_up(whole, table)

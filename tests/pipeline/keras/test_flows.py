@@ -206,6 +206,7 @@ def test_a_damaged_file_is_named(photos: Path, tmp_path: Path, quietly: Quietly)
         ({"subset": "test"}, "subset"),
         ({"batch_size": 0}, "batch_size"),
         ({"target_size": (8,)}, "target_size"),
+        ({"target_size": 8}, "target_size"),
         ({"seed": 1.5}, "seed"),
         ({"subset": "validation"}, "no image"),
     ],
@@ -273,6 +274,7 @@ def test_images_and_masks_stay_in_step() -> None:
     ("arguments", "message"),
     [
         ({"x": ARRAYS[0]}, "rank 4"),
+        ({"x": [1, 2, 3]}, "rank 4"),
         ({"x": ARRAYS, "y": np.arange(3)}, "same length"),
         ({"x": ARRAYS, "sample_weight": np.arange(3)}, "same length"),
         ({"x": ARRAYS[:0]}, "no image"),

@@ -14,7 +14,7 @@ from scipy import stats
 from pipeline import ImageDataGenerator
 from pipeline.errors import OptionError
 
-angles = st.floats(-180, 180)
+angles = st.floats(-180, 180).map(lambda angle: round(angle, 6))
 factors = st.floats(0.3, 2)
 PARAMETERS = st.fixed_dictionaries(
     {},
@@ -37,19 +37,6 @@ SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3
 def picture(shape: tuple[int, ...], seed: int, dtype: type = np.float32) -> np.ndarray:
     """Make noise in 0 to 255: the hardest image for an interpolation."""
     return np.random.default_rng(seed).integers(0, 256, shape).astype(dtype)
-
-
-def on_no_edge(parameters: dict[str, Any], fill_mode: str, order: int) -> bool:
-    """Tell whether rounding cannot decide on which side of an edge a pixel falls: turns by irregular angles only.
-
-    "wrap" and "constant" jump at the edge, and the nearest neighbour half-way between pixels; an exact quarter turn
-    puts many places just there, up to the last bit of the sine.
-    """
-    if fill_mode in ("nearest", "reflect") and order > 0:
-        return True
-    return all(
-        abs(parameters.get(name, 0) % 15 - 7.5) < 7 or not parameters.get(name, 0) for name in ("theta", "shear")
-    )
 
 
 @settings(max_examples=250, deadline=None)
@@ -81,11 +68,8 @@ def test_pixels_are_those_of_the_legacy_class(
     theirs = legacy(**arguments).apply_transform(image.copy(), parameters)
     assert ours.shape == theirs.shape
     assert ours.dtype == theirs.dtype
-    off = np.abs(ours - theirs) > 0.01
-    if not on_no_edge(parameters, fill_mode, order):
-        return
-    allowed = 0.01 if parameters.get("brightness") is not None else 0.002
-    assert off.sum() <= max(1 if parameters.get("brightness") is not None or order == 0 else 0, allowed * off.size)
+    off = (np.abs(ours - theirs) > 0.01).sum()
+    assert off <= (max(1, 0.01 * ours.size) if parameters.get("brightness") is not None else 0)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
@@ -237,6 +221,11 @@ def test_attributes_are_those_of_the_legacy_class(legacy: Callable[..., Any]) ->
         ({"interpolation_order": 6}, "interpolation_order"),
         ({"rotation_range": float("nan")}, "rotation_range"),
         ({"dtype": "uint8"}, "dtype"),
+        ({"zoom_range": None}, "zoom_range"),
+        ({"width_shift_range": "half"}, "width_shift_range"),
+        ({"cval": "black"}, "cval"),
+        ({"rescale": "small"}, "rescale"),
+        ({"preprocessing_function": 3}, "preprocessing_function"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
