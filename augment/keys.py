@@ -10,10 +10,8 @@ generators"), which works on whole arrays of indices at once.
 """
 
 import hashlib
-import itertools
 import random
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -73,42 +71,29 @@ def uniform(key: Key, name: str, count: int) -> NDArray[np.float64]:
     Returns:
         float64 [N, count] in [0, 1), with 53 random bits.
     """
-    return uniforms(fold_in(key, name), count)
-
-
-def stream(key: int, first: Sequence[float] = ()) -> Iterator[float]:
-    """Draw uniform numbers of one key one by one, without end: for draws of which nobody knows how many there will be.
-
-    Plain integers, which for single numbers are several times as fast as arrays.
-
-    Args:
-        key: one key, as an integer.
-        first: the first draws, where they are known already: `uniforms` of an array of keys gives those of many.
-
-    Yields:
-        Numbers in [0, 1), with 53 random bits.
-    """
-    yield from first
-    for count in itertools.count(len(first)):
-        yield (_mix_one(key ^ _mixed_count(count)) >> 11) * 2.0**-53
-
-
-def uniforms(key: Key, count: int) -> NDArray[np.float64]:
-    """Draw the first numbers of the `stream` of each key.
-
-    Args:
-        key: uint64 [N].
-        count: numbers a key.
-
-    Returns:
-        float64 [N, count] in [0, 1), with 53 random bits.
-    """
-    return (fold_in(key[:, np.newaxis], np.arange(count)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    bits = fold_in(fold_in(key, name)[:, np.newaxis], np.arange(count))
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def fold_one(key: int, step: int) -> int:
-    """Fold one integer into one key: `fold_in` for plain integers."""
-    return _mix_one(key ^ _mixed_count(step))
+    """Fold one integer into one key: `fold_in` for plain integers, of which single ones are faster than arrays."""
+    return _mix_one(key ^ _mix_one(step & _BITS))
+
+
+def few_draws(key: int) -> Callable[[], float]:
+    """Give what draws uniform numbers in [0, 1), 53 bits each, by one key: SplitMix64 in plain integers.
+
+    Made at once, and 0.6 us a number; where there are more than eight, `python_random`, which takes 4 us to make and
+    0.05 us a number, is faster.
+    """
+    state = key
+
+    def draw() -> float:
+        nonlocal state
+        state = (state + 0x9E3779B97F4A7C15) & _BITS
+        return (_mix_one(state) >> 11) * 2.0**-53
+
+    return draw
 
 
 def generator(key: ArrayLike) -> np.random.Generator:
@@ -139,11 +124,6 @@ def _mix_one(value: int) -> int:
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _BITS
     return value ^ (value >> 31)
-
-
-@lru_cache(maxsize=1024)
-def _mixed_count(count: int) -> int:
-    return _mix_one(count & _BITS)
 
 
 def _word(text: str) -> Key:

@@ -12,6 +12,7 @@ from caudal.demo import demo
 from caudal.inspect import inspect
 from caudal.preview import preview
 from caudal.stream import stream
+from caudal.text import text
 from caudal.train import train
 from caudal.verify import verify
 from pipeline.errors import TooManyErrorsError
@@ -21,13 +22,14 @@ _INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
 
 app = typer.Typer(
     name="caudal",
-    help="Feed images to a model as fast as they decode, in an order that can be reproduced and resumed.",
+    help="Feed images and texts to a model as fast as they decode, in an order that can be reproduced and resumed.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (demo, inspect, preview, stream, convert, verify, train):
     app.command()(command)
+app.add_typer(text)
 
 
 @app.callback(invoke_without_command=True)

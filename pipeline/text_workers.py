@@ -51,13 +51,25 @@ class TextWorkers:
             AugmentError: the augmentation failed.
             WorkerError: a process has ended.
         """
-        request = json.dumps({"texts": list(texts), "keys": list(keys), "numbers": list(numbers)})
+        made: list[str] = self._answer(texts=list(texts), keys=list(keys), numbers=list(numbers))
+        return made
+
+    def lists(self, texts: Sequence[str], keys: Sequence[int]) -> list[list[str]]:
+        """Give all variants of each text, as an EDA does.
+
+        Raises:
+            AugmentError: the augmentation failed.
+            WorkerError: a process has ended.
+        """
+        made: list[list[str]] = self._answer(texts=list(texts), keys=list(keys))
+        return made
+
+    def _answer(self, **request: Any) -> Any:
         with self._worker() as worker:
-            answer = _asked(worker, request)
+            answer = _asked(worker, json.dumps(request))
         if "error" in answer:
             raise AugmentError(answer["error"])
-        made: list[str] = answer["texts"]
-        return made
+        return answer["texts"]
 
     @contextlib.contextmanager
     def _worker(self) -> Iterator[subprocess.Popen[str]]:
@@ -93,7 +105,8 @@ def serve() -> None:
     variants = Variants(from_dict(greeting["augmentation"]), greeting["num_aug"])
     for line in sys.stdin:
         try:
-            answer: dict[str, Any] = {"texts": variants(**json.loads(line))}
+            request = json.loads(line)
+            answer: dict[str, Any] = {"texts": (variants if "numbers" in request else variants.lists)(**request)}
         except AugmentError as error:
             answer = {"error": str(error)}
         try:

@@ -19,9 +19,8 @@ from augment.text import every
 from augment.text.keyed import TextKey, many_keys, one_key
 from augment.text.lexicon import Lexicon, SynonymsOf
 from augment.text.operations import (
-    Draws,
+    Draw,
     Sentence,
-    below,
     chosen,
     delete_words,
     insert_synonyms,
@@ -32,7 +31,7 @@ from augment.text.paper import PaperLexicon, PaperOperations, clean
 from augment.text.synonyms import synonyms as wordnet_synonyms
 from augment.text.words import STOP_WORDS
 
-_Operation = Callable[[Draws], str]
+_Operation = Callable[[Sentence, float, Draw], str]
 
 _TRIES = 3
 """How often an operation is drawn again that gave no new text, before another has its turn."""
@@ -96,10 +95,11 @@ class EDA:
         Returns:
             The variants.
         """
-        return self._variants(text, keyed.stream(one_key(key)))
+        draw = keyed.python_random(one_key(key)).random
+        return self._as_published(text, draw) if self.mode == "paper" else self._distinct(text, draw)
 
     def batch(self, texts: Sequence[str], keys: Sequence[TextKey] | NDArray[np.uint64]) -> list[list[str]]:
-        """Make the variants of several texts: what each call by itself gives, faster.
+        """Make the variants of several texts: what each call by itself gives.
 
         Args:
             texts: N texts.
@@ -108,64 +108,55 @@ class EDA:
         Returns:
             N lists of variants.
         """
-        all_keys = many_keys(keys, len(texts))
-        first = keyed.uniforms(all_keys, 8 + 4 * self.num_aug).tolist()  # enough for most sentences
-        return [
-            self._variants(text, keyed.stream(key, drawn))
-            for text, key, drawn in zip(texts, all_keys.tolist(), first, strict=True)
-        ]
+        return [self(text, key) for text, key in zip(texts, many_keys(keys, len(texts)), strict=True)]
 
-    def _variants(self, text: str, draws: Draws) -> list[str]:
-        return self._as_published(text, draws) if self.mode == "paper" else self._distinct(text, draws)
-
-    def _distinct(self, text: str, draws: Draws) -> list[str]:
+    def _distinct(self, text: str, draw: Draw) -> list[str]:
         sentence = Sentence(text, self._lexicon)
         operations = self._operations(sentence)
         if not operations:
             return [text]
         found: dict[str, None] = {}
-        turns = chosen(operations * (self.num_aug // len(operations) + 1), self.num_aug, draws)
-        for operation in itertools.chain(turns, itertools.islice(itertools.cycle(operations), self.num_aug)):
+        turns = chosen(operations * (self.num_aug // len(operations) + 1), self.num_aug, draw)
+        for operation, amount in itertools.chain(turns, itertools.islice(itertools.cycle(operations), self.num_aug)):
             for _ in range(_TRIES):
-                variant = operation(draws)
+                variant = operation(sentence, amount, draw)
                 if variant != text and variant not in found:
                     found[variant] = None
                     break
             if len(found) == self.num_aug:
                 return list(found)
-        for variant in self._every(sentence, draws):
+        for variant in self._every(sentence, int(draw() * len(sentence.words))):
             if variant != text:
                 found[variant] = None
                 if len(found) == self.num_aug:
                     break
         return list(found) or [text]
 
-    def _operations(self, sentence: Sentence) -> list[_Operation]:
-        """Give the operations that can change a sentence."""
-        operations: list[_Operation] = []
+    def _operations(self, sentence: Sentence) -> list[tuple[_Operation, float]]:
+        """Give the operations that can change a sentence, and how much each is to change."""
+        operations: list[tuple[_Operation, float]] = []
         if sentence.replaceable:
             if self.alpha_sr:
-                operations.append(partial(replace_synonyms, sentence, sentence.changes(self.alpha_sr)))
+                operations.append((replace_synonyms, sentence.changes(self.alpha_sr)))
             if self.alpha_ri:
-                operations.append(partial(insert_synonyms, sentence, sentence.changes(self.alpha_ri)))
+                operations.append((insert_synonyms, sentence.changes(self.alpha_ri)))
         if len(sentence.words) > 1:
             if self.alpha_rs:
-                operations.append(partial(swap_words, sentence, sentence.changes(self.alpha_rs)))
+                operations.append((swap_words, sentence.changes(self.alpha_rs)))
             if self.p_rd:
-                operations.append(partial(delete_words, sentence, self.p_rd))
+                operations.append((delete_words, self.p_rd))
         return operations
 
-    def _every(self, sentence: Sentence, draws: Draws) -> Iterator[str]:
+    def _every(self, sentence: Sentence, first: int) -> Iterator[str]:
         ways = (
             (self.alpha_sr, every.every_replacement),
             (self.alpha_ri, every.every_insertion),
             (self.alpha_rs, every.every_swap),
             (self.p_rd, every.every_deletion),
         )
-        first = below(len(sentence.words), draws)
         return itertools.chain.from_iterable(way(sentence, first) for rate, way in ways if rate)
 
-    def _as_published(self, text: str, draws: Draws) -> list[str]:
+    def _as_published(self, text: str, draw: Draw) -> list[str]:
         original = clean(text)
         words = original.split()
         if not words:
@@ -177,9 +168,9 @@ class EDA:
             (self.alpha_rs, self._paper.swap),
         ):
             if alpha:
-                operations.append(partial(operation, words, max(1, int(alpha * len(words))), draws))
+                operations.append(partial(operation, words, max(1, int(alpha * len(words))), draw))
         if self.p_rd:
-            operations.append(partial(self._paper.delete, words, self.p_rd, draws))
+            operations.append(partial(self._paper.delete, words, self.p_rd, draw))
         # Candidates of one operation are alike before they are drawn: those that would be cut off need not be made.
-        turns = chosen(operations * (self.num_aug // 4 + 1), self.num_aug, draws)
+        turns = chosen(operations * (self.num_aug // 4 + 1), self.num_aug, draw)
         return [*(" ".join(operation()) for operation in turns), original]

@@ -20,6 +20,8 @@ def one_key(key: TextKey) -> int:
     Raises:
         ValueError: it is neither a path of non-negative integers that begins with a seed, nor a key.
     """
+    if type(key) is int and key >= 0:
+        return key
     if isinstance(key, (tuple, list)) and key:
         folded = _root(key[0])
         for step in key[1:]:
@@ -31,8 +33,8 @@ def one_key(key: TextKey) -> int:
     raise ValueError(f"a text's key is (seed, epoch, index) or a key of augment.keys, got {key!r}")
 
 
-def many_keys(given: Sequence[TextKey] | NDArray[np.uint64], count: int) -> NDArray[np.uint64]:
-    """Give the keys of some texts, uint64 [N].
+def many_keys(given: Sequence[TextKey] | NDArray[np.uint64], count: int) -> list[int]:
+    """Give the keys of some texts as integers.
 
     Raises:
         ValueError: there are more or fewer keys than texts, or one is no key.
@@ -40,8 +42,9 @@ def many_keys(given: Sequence[TextKey] | NDArray[np.uint64], count: int) -> NDAr
     if len(given) != count:
         raise ValueError(f"there are {count} texts, but {len(given)} keys")
     if isinstance(given, np.ndarray) and given.ndim == 1 and given.dtype == np.uint64:
-        return given
-    return np.array([key if type(key) is int else one_key(key) for key in given], np.uint64)
+        made: list[int] = given.tolist()
+        return made
+    return [one_key(key) for key in given]
 
 
 @lru_cache(maxsize=16)

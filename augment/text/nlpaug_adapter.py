@@ -68,7 +68,7 @@ class NlpAug(TextTransform):
         Raises:
             TransformError: the augmenter failed.
         """
-        if not text.strip() or not (force or self.p == 1 or next(keyed.stream(key)) < self.p):
+        if not text.strip() or not (force or self.p == 1 or keyed.few_draws(key)() < self.p):
             return text
         with _lock:
             self._source.generator = keyed.python_random(keyed.fold_one(key, 1))

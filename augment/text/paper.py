@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 
 from augment.text.lexicon import REMEMBERED, SynonymsOf
-from augment.text.operations import Draws, below, chosen, deleted_places
+from augment.text.operations import Draw, chosen, deleted_places
 
 Words = list[str]
 
@@ -51,7 +51,7 @@ class PaperOperations:
         self._lexicon = lexicon
         self._stop_words = stop_words
 
-    def replace(self, words: Words, changes: int, draws: Draws) -> Words:
+    def replace(self, words: Words, changes: int, draw: Draw) -> Words:
         """Replace every occurrence of up to so many distinct words that are no stop words by a random synonym.
 
         As in the script, a word that came in as a synonym is replaced in its turn.
@@ -61,43 +61,43 @@ class PaperOperations:
         for place, word in enumerate(words):
             places.setdefault(word, []).append(place)
         kinds = [word for word in places if word not in self._stop_words and self._lexicon[word]]
-        for word in chosen(kinds, changes, draws):
+        for word in chosen(kinds, changes, draw):
             options = self._lexicon[word]
-            synonym = options[below(len(options), draws)]
+            synonym = options[int(draw() * len(options))]
             moved = places.pop(word)
             for place in moved:
                 replaced[place] = synonym
             places[synonym] = places.get(synonym, []) + moved
         return replaced
 
-    def insert(self, words: Words, changes: int, draws: Draws) -> Words:
+    def insert(self, words: Words, changes: int, draw: Draw) -> Words:
         """Insert, so many times, a random synonym of a random word before a random word."""
         longer = list(words)
         for _ in range(changes):
             for _ in range(_TRIES):
-                options = self._lexicon[longer[below(len(longer), draws)]]
+                options = self._lexicon[longer[int(draw() * len(longer))]]
                 if options:
-                    longer.insert(below(len(longer), draws), options[below(len(options), draws)])
+                    longer.insert(int(draw() * len(longer)), options[int(draw() * len(options))])
                     break
         return longer
 
-    def swap(self, words: Words, changes: int, draws: Draws) -> Words:
+    def swap(self, words: Words, changes: int, draw: Draw) -> Words:
         """Exchange the words at two random places, so many times; three draws in vain leave a swap out."""
         swapped, count = list(words), len(words)
         for _ in range(changes):
-            one = below(count, draws)
-            if count < 2 or next(draws) < count**-3:
+            one = int(draw() * count)
+            if count < 2 or draw() < count**-3:
                 continue
-            other = below(count - 1, draws)
+            other = int(draw() * (count - 1))
             other += other >= one
             swapped[one], swapped[other] = swapped[other], swapped[one]
         return swapped
 
-    def delete(self, words: Words, probability: float, draws: Draws) -> Words:
+    def delete(self, words: Words, probability: float, draw: Draw) -> Words:
         """Delete each word with a probability; where nothing would stay, one random word stays."""
         if len(words) == 1:
             return words
         left = list(words)
-        for place in reversed(deleted_places(len(words), probability, draws)):
+        for place in reversed(deleted_places(len(words), probability, draw)):
             del left[place]
         return left

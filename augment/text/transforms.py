@@ -12,7 +12,7 @@ from augment.errors import AugmentError
 from augment.text.keyed import TextKey, many_keys, one_key
 from augment.text.lexicon import Lexicon, SynonymsOf
 from augment.text.operations import (
-    Draws,
+    Draw,
     Sentence,
     delete_words,
     insert_synonyms,
@@ -43,7 +43,7 @@ class TextTransform(ABC):
             texts: N texts.
             keys: a key for each; fastest as uint64 [N].
         """
-        all_keys = many_keys(keys, len(texts)).tolist()
+        all_keys = many_keys(keys, len(texts))
         return [self.transformed(text, key) for text, key in zip(texts, all_keys, strict=True)]
 
     @abstractmethod
@@ -63,11 +63,11 @@ class _Operation(TextTransform):
                 raise AugmentError(f"{type(self).__name__}: {name} must lie between 0 and 1, got {getattr(self, name)}")
 
     def transformed(self, text: str, key: int, *, force: bool = False) -> str:
-        draws = keyed.stream(key)
-        return self.changed(text, draws) if force or self.p == 1 or next(draws) < self.p else text
+        draw = keyed.few_draws(key)
+        return self.changed(text, draw) if force or self.p == 1 or draw() < self.p else text
 
     @abstractmethod
-    def changed(self, text: str, draws: Draws) -> str:
+    def changed(self, text: str, draw: Draw) -> str:
         """Change a text."""
 
 
@@ -94,10 +94,10 @@ class SynonymReplacement(_WithSynonyms):
         p: the probability with which anything is done.
     """
 
-    def changed(self, text: str, draws: Draws) -> str:
+    def changed(self, text: str, draw: Draw) -> str:
         """Change a text."""
         sentence = Sentence(text, self.lexicon)
-        return replace_synonyms(sentence, sentence.changes(self.alpha), draws)
+        return replace_synonyms(sentence, sentence.changes(self.alpha), draw)
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,10 @@ class RandomInsertion(_WithSynonyms):
         p: the probability with which anything is done.
     """
 
-    def changed(self, text: str, draws: Draws) -> str:
+    def changed(self, text: str, draw: Draw) -> str:
         """Change a text."""
         sentence = Sentence(text, self.lexicon)
-        return insert_synonyms(sentence, sentence.changes(self.alpha), draws)
+        return insert_synonyms(sentence, sentence.changes(self.alpha), draw)
 
 
 _WORDS_ONLY = Lexicon(synonyms=lambda _: ())
@@ -131,10 +131,10 @@ class RandomSwap(_Operation):
 
     alpha: float = 0.1
 
-    def changed(self, text: str, draws: Draws) -> str:
+    def changed(self, text: str, draw: Draw) -> str:
         """Change a text."""
         sentence = Sentence(text, _WORDS_ONLY)
-        return swap_words(sentence, sentence.changes(self.alpha), draws)
+        return swap_words(sentence, sentence.changes(self.alpha), draw)
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,9 @@ class RandomDeletion(_Operation):
 
     p_rd: float = 0.1
 
-    def changed(self, text: str, draws: Draws) -> str:
+    def changed(self, text: str, draw: Draw) -> str:
         """Change a text."""
-        return delete_words(Sentence(text, _WORDS_ONLY), self.p_rd, draws) if self.p_rd else text
+        return delete_words(Sentence(text, _WORDS_ONLY), self.p_rd, draw) if self.p_rd else text
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Compose(_Composition):
 
     def transformed(self, text: str, key: int, *, force: bool = False) -> str:
         """Transform one text by its key."""
-        if force or self.p == 1 or next(keyed.stream(key)) < self.p:
+        if force or self.p == 1 or keyed.few_draws(key)() < self.p:
             for place, transform in enumerate(self.transforms, start=1):
                 text = transform.transformed(text, keyed.fold_one(key, place))
         return text
@@ -200,11 +200,11 @@ class OneOf(_Composition):
 
     def transformed(self, text: str, key: int, *, force: bool = False) -> str:
         """Transform one text by its key."""
-        draws = keyed.stream(key)
-        if not (force or self.p == 1 or next(draws) < self.p):
+        draw = keyed.few_draws(key)
+        if not (force or self.p == 1 or draw() < self.p):
             return text
         weights = [float(getattr(transform, "p", 1.0)) for transform in self.transforms]
-        left = next(draws) * sum(weights)
+        left = draw() * sum(weights)
         for transform, weight in zip(self.transforms, weights, strict=True):
             left -= weight
             if left < 0:

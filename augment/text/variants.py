@@ -43,6 +43,17 @@ class Variants:
             ]
         return [self._transformed(text, key, number) for text, key, number in zip(texts, keys, numbers, strict=True)]
 
+    def lists(self, texts: Sequence[str], keys: Sequence[int]) -> list[list[str]]:
+        """Give all variants of each text, as an EDA lists them.
+
+        Args:
+            texts: N texts.
+            keys: their keys.
+        """
+        if isinstance(self._augmentation, EDA):
+            return self._augmentation.batch(texts, keys)
+        return [[self._transformed(text, key, 1)] for text, key in zip(texts, keys, strict=True)]
+
     def _transformed(self, text: str, key: int, number: int) -> str:
         if not number:
             return text

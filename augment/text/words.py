@@ -1,4 +1,4 @@
-"""The words of a text: where they stand, and which of them are stop words."""
+"""The words of a text, and which words are stop words."""
 
 import re
 import unicodedata
@@ -20,33 +20,27 @@ _LAST_MARK = 0x1FFFF
 """Combining marks of scripts stand below; what is behind are selectors of glyphs and characters for private use."""
 
 
-def words_of(text: str) -> list[str]:
-    """Find the words of a text in any script.
+def pieces_of(text: str) -> list[str]:
+    """Cut a text in any script into what stands before the first word, that word, what stands before the second, ...
 
     A word is what stands between white space, from its first letter or digit to its last, with their combining marks:
     "re-imagining", "don't" and "1/2x" are one word each; quotes and commas around them, and emoji, are none.
     Scripts that are written without spaces are not segmented.
+
+    Returns:
+        2 N + 1 pieces for N words, which stand at the odd numbers; together they are the text.
     """
-    return _pattern(text).findall(text)
+    return (_ASCII_WORD if text.isascii() else _word()).split(text)
 
 
-def spans_of(text: str) -> list[tuple[int, int]]:
-    """Find where the words of a text begin and end."""
-    return [found.span() for found in _pattern(text).finditer(text)]
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    return _ASCII_WORD if text.isascii() else _word()
-
-
-_ASCII_WORD = re.compile(r"[A-Za-z0-9](?:\S*[A-Za-z0-9])?")
+_ASCII_WORD = re.compile(r"([A-Za-z0-9](?:\S*[A-Za-z0-9])?)")
 
 
 @cache
 def _word() -> re.Pattern[str]:
     # `re` takes combining marks (vowel signs, points, accents) for punctuation, but they belong to their letters.
     letter = rf"[^\W_][{_marks()}]*"
-    return re.compile(rf"{letter}(?:\S*{letter})?")
+    return re.compile(rf"({letter}(?:\S*{letter})?)")
 
 
 def _marks() -> str:
