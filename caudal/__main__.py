@@ -8,8 +8,10 @@ import typer
 
 from augment.errors import CaudalError
 from caudal.convert import convert
+from caudal.curve import curve
 from caudal.demo import demo
 from caudal.inspect import inspect
+from caudal.search import search
 from caudal.stream import stream
 from caudal.train import train
 from caudal.verify import verify
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, inspect, stream, convert, verify, train):
+for command in (demo, inspect, stream, convert, verify, train, search, curve):
     app.command()(command)
 
 
