@@ -8,9 +8,11 @@ import typer
 
 from augment.errors import CaudalError
 from caudal.convert import convert
+from caudal.curve import curve
 from caudal.demo import demo
 from caudal.inspect import inspect
 from caudal.preview import preview
+from caudal.search import search
 from caudal.stream import stream
 from caudal.text import text
 from caudal.train import train
@@ -27,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, inspect, preview, stream, convert, verify, train):
+for command in (demo, inspect, preview, stream, convert, verify, train, search, curve):
     app.command()(command)
 app.add_typer(text)
 

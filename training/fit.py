@@ -24,7 +24,7 @@ from training.files import replacing
 from training.losses import loss_for as loss_for
 from training.losses import smoothed, with_class_weights, with_one_hot_labels
 from training.recipe import Recipe, balanced
-from training.waiting import BEARABLE, WaitingMeter, remedy
+from training.waiting import BEARABLE, WORTH_SAYING_S, WaitingMeter, remedy
 
 if TYPE_CHECKING:
     import keras
@@ -176,8 +176,9 @@ class _Fitting:
         logs = {name: total / state.samples for name, total in state.sums.items()}
         if self.validation is not None:
             logs |= {f"val_{name}": value for name, value in self._evaluate().items()}
+        waited = self.meter.waited
         share = self.meter.take()
-        if share > BEARABLE and not any(earlier > BEARABLE for earlier in state.waiting):
+        if share > BEARABLE and waited > WORTH_SAYING_S and max(state.waiting, default=0) <= BEARABLE:
             _log.warning(
                 "in epoch %d the model waited %.0f %% of the time for data: %s",
                 state.epoch,

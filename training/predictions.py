@@ -32,7 +32,8 @@ class Predictions:
     @property
     def predicted(self) -> NDArray[np.int64]:
         """The most probable class of each sample."""
-        return np.argmax(self.probabilities, axis=1).astype(np.int64)
+        places: NDArray[np.int64] = np.argmax(self.probabilities, axis=1).astype(np.int64)
+        return places
 
     @property
     def error(self) -> float:

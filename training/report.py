@@ -54,7 +54,7 @@ class Report:
 
 
 def write_report(outcome: Outcome, directory: str | Path) -> Report:
-    """Evaluate what an experiment has trained, and write "report.html", three pictures, "result.json" and "model.keras".
+    """Evaluate what an experiment has trained, and write "report.html", the pictures, "result.json", "model.keras".
 
     Args:
         outcome: of the experiment.

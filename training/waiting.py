@@ -11,6 +11,9 @@ T = TypeVar("T")
 BEARABLE = 0.10
 """The share of the time up to which no one is warned."""
 
+WORTH_SAYING_S = 0.5
+"""Seconds in an epoch up to which no one is warned: an epoch of milliseconds is all beginning and end."""
+
 
 class WaitingMeter:
     """Measures in a loop over batches how long the loop waited for them, and how long its body took.
