@@ -83,7 +83,7 @@ def _print_views(folder: Path, rounds: int) -> None:
 
     def consuming(loader: Loader) -> Callable[[int], None]:
         stages = loader._stages  # one thread, without tf.data: what the views themselves cost
-        _ = stages.image_spec
+        _ = stages.element_spec
         photographs = min(40, loader.num_examples // loader.views_per_sample // 4 * 4)
         block = 4 * loader.views_per_sample
 
