@@ -113,7 +113,7 @@ def convert(
 
 def _bytes(text: str) -> int:
     """Read a size: 1000000, 500KB, 128MiB."""
-    units = {"": 1, "B": 1} | {
+    units: dict[str, int] = {"": 1, "B": 1} | {
         f"{letter}{binary}B": (1024 if binary else 1000) ** power
         for power, letter in enumerate("KMGT", start=1)
         for binary in ("i", "")
@@ -194,11 +194,10 @@ def _print_result(result: dict[str, Any], seconds: float) -> None:
     say: Callable[[str], None] = print
     for part, manifest in parts.items():
         files = f" in {len(manifest['shards']):,} shards, {_mebibytes(manifest):,.1f} MiB" if manifest["shards"] else ""
-        say(
-            f"{part + ': ' if part else ''}{manifest['num_examples']:,} images{files}, {manifest['num_skipped']:,} skipped"
-        )
+        name = f"{part}: " if part else ""
+        say(f"{name}{manifest['num_examples']:,} images{files}, {manifest['num_skipped']:,} skipped")
     say(f"{seconds:.1f} s, {result['num_examples'] / seconds:,.0f} images/s")
 
 
 def _mebibytes(manifest: dict[str, Any]) -> float:
-    return sum(shard["bytes"] for shard in manifest["shards"]) / 2**20
+    return float(sum(shard["bytes"] for shard in manifest["shards"])) / 2**20

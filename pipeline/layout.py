@@ -70,8 +70,7 @@ def strangers(root: Path) -> Iterator[str]:
         SourceError: it is no converted dataset.
     """
     if parts := read_splits(root):
-        for name in sorted({path.name for path in root.iterdir()} - {SPLITS, *parts}):
-            yield name
+        yield from sorted({path.name for path in root.iterdir()} - {SPLITS, *parts})
         for part in parts:
             if (root / part).is_dir():
                 yield from (f"{part}/{name}" for name in strangers(root / part))

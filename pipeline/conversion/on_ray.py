@@ -1,12 +1,14 @@
 """Doing the tasks of a job on the machines of a Ray cluster, one task a shard.
 
-A task writes its shard and its receipt into the conversion's folder, which every machine must see under the same path, and
-may be done twice: it gives the same bytes, and each file is renamed into its place. So Ray simply runs a task again
-whose worker or node is lost.
+A task writes its shard and its receipt into the conversion's folder, which every machine must see under the same path,
+and may be done twice: it gives the same bytes, and each file is renamed into its place. So Ray simply runs a task
+again whose worker or node is lost.
 """
 
+import logging
+
 from pipeline.conversion.tasks import Job, Receipt, Report, Skipped
-from pipeline.conversion.workers import _described, _rebuilt
+from pipeline.conversion.workers import described, rebuilt
 from pipeline.errors import ConvertError, OptionError
 
 
@@ -32,7 +34,7 @@ def perform_on_ray(job: Job, report: Report, address: str | None, threads: int) 
     ours = not ray.is_initialized()
     if ours:
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises many kinds, from ConnectionError to ValueError
             raise ConvertError(f"no Ray cluster answers at {address!r}: {error}") from None
     try:
@@ -45,10 +47,10 @@ def perform_on_ray(job: Job, report: Report, address: str | None, threads: int) 
                 number = pending.pop(reference)
                 failure, receipts[number] = ray.get(reference)
                 if failure is not None:
-                    raise _rebuilt(*failure)
+                    raise rebuilt(*failure)
                 for row in receipts[number].skipped:
                     report.skipped(row)
-                report.written(len(job.tasks[number]), receipts[number].bytes)
+                report.written(len(job.tasks[number]), receipts[number].nbytes)
         return [receipts[task.number] for task in job.tasks]
     except ray.exceptions.RayError as error:
         raise ConvertError(f"the cluster failed: {error}") from error
@@ -69,4 +71,4 @@ def _perform(job: Job, number: int, threads: int) -> "tuple[tuple[str, str, str]
     try:
         return None, job.perform(number, _Silent(), threads)
     except Exception as error:  # Ray would wrap it in an error of its own, with a traceback for text
-        return _described(error), None
+        return described(error), None

@@ -24,8 +24,8 @@ MAX_PARTS = 100_000
 class Conversion:
     """The definition of a conversion: what is read, what is written, and how.
 
-    What is written is a pure function of the source and of the options down to `label_offset`; the others say who does it and
-    what happens on the way.
+    What is written is a pure function of the source and of the options down to `label_offset`; the others say who does
+    it and what happens on the way.
 
     Attributes:
         source: anything that `pipeline.Loader` takes.
@@ -34,7 +34,8 @@ class Conversion:
         shards: the number of TFRecord files, in each part of a split.
         shard_size: about how many bytes a file has, instead of their number; by default 128 MiB. With re-encoding it is
             measured by what is read.
-        shuffle: mixes the records by the seed, so that every shard holds all classes; otherwise the source's order stays.
+        shuffle: mixes the records by the seed, so that every shard holds all classes; otherwise the order of the source
+            stays.
         seed: of order, split and augmentation, from 0 on.
         split: names of parts and their shares, which add up to 1: each part becomes a dataset in a subfolder.
         stratify: splits each class by itself.

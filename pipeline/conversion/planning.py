@@ -202,7 +202,7 @@ def _bounds(sizes: NDArray[np.int64], options: Conversion) -> list[int]:
     if options.shards is not None:
         if not 1 <= options.shards <= min(records, MAX_PARTS):
             raise ConvertError(f"{records} samples cannot make {options.shards} shards")
-        return np.linspace(0, records, options.shards + 1).astype(int).tolist()
+        return list(map(int, np.linspace(0, records, options.shards + 1)))
     size = options.shard_size or (FOLDER_TASK_BYTES if options.to == "folder" else SHARD_BYTES)
     ends = np.cumsum(sizes)
     count = max(1, min(records, MAX_PARTS, -(-int(ends[-1]) // size)))

@@ -114,7 +114,7 @@ def _imdecode(encoded: bytes, header: Header, flags: int) -> Image:
     if image is None:
         raise ValueError(f"damaged {header.format.upper()}, or a variant that OpenCV cannot decode")
     if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
+        image = np.right_shift(image.astype(np.uint16), 8).astype(np.uint8)
     if image.ndim == 2:
         return cast(Image, image[..., np.newaxis])
     return cast(Image, cv2.cvtColor(image, cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA))
@@ -127,4 +127,4 @@ def _resized(image: Image, size: tuple[int, int]) -> Image:
     # that only where they were not decoded at a scale.
     halves = 2 * size[0] <= image.shape[0] and 2 * size[1] <= image.shape[1]
     resized = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
-    return resized if resized.ndim == 3 else resized[..., np.newaxis]  # type: ignore[no-any-return]
+    return cast(Image, resized if resized.ndim == 3 else resized[..., np.newaxis])

@@ -166,8 +166,8 @@ class ImageRecords:
         augmented = self._plan.apply(image, params, 0)
         if augmented.dtype != np.uint8 or augmented.shape[2] not in (1, 3, 4):
             raise TransformError(
-                f"the augmentation makes {augmented.dtype} with {augmented.shape[2]} channels; only uint8 with 1, 3 or 4 "
-                "can be stored as an image: leave Normalize, ToFloat and the like to the loader"
+                f"the augmentation makes {augmented.dtype} with {augmented.shape[2]} channels; only uint8 with 1, 3 "
+                "or 4 can be stored as an image: leave Normalize, ToFloat and the like to the loader"
             )
         return (self._recoding or Recoding()).finish(augmented, image_format)
 

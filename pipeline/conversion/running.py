@@ -29,7 +29,7 @@ from pipeline.verify import verify
 _P = ParamSpec("_P")
 
 _WORTH_A_PROCESS_BYTES = 64 * 2**20
-"""Of source for each process, where their number is not given: passing this much through takes as long as starting one."""
+"""Of source for each process, where their number is not given: passing that through takes as long as starting one."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _performed(job: Job, planned: Planned, report: "_Reporter") -> list[Receipt]
 
 
 def _worth(planned: Planned) -> int:
-    """Choose the number of workers: the processors, but no more than there is work for where bytes are passed through."""
+    """Choose the number of workers: the processors, or where bytes are passed through as many as there is work for."""
     processors = len(os.sched_getaffinity(0))
     if planned.options.recoding is not None or planned.options.copies:
         return processors
@@ -208,8 +208,8 @@ def _renamed(planned: Planned) -> dict[str, list[dict[str, str]]]:
 def _check_complete(manifest: dict[str, Any], records: int) -> None:
     if manifest["num_examples"] + manifest["num_skipped"] != records:
         raise ConvertError(
-            f"{manifest['num_examples']} records were written and {manifest['num_skipped']} skipped, of {records}: this is "
-            "a bug; please report it"
+            f"{manifest['num_examples']} records were written and {manifest['num_skipped']} skipped, of {records}: "
+            "this is a bug; please report it"
         )
 
 
@@ -276,7 +276,8 @@ def _check_export(planned: Planned) -> None:
     there -= Counter(os.path.join(part, path) for part, path in planned.paths())
     if there:
         raise ConvertError(
-            f"{target} holds {min(there)!r}, which the new class-folders do not have, and is not replaced; remove it first"
+            f"{target} holds {min(there)!r}, which the new class-folders do not have, and is not replaced; remove it "
+            "first"
         )
 
 
@@ -313,9 +314,9 @@ def _delivering(definition: Callable[_P, Conversion]) -> Callable[..., dict[str,
     def convert(*args: Any, progress: Progress | None = None, **options: Any) -> dict[str, Any]:
         """Convert a dataset: TFRecord shards with an index and a manifest, or class-folders.
 
-        Takes the parameters of `pipeline.Conversion`, and `progress`, which is called with the records that are done and
-        all there are. The same call finishes what was killed. Without `shuffle` the examples keep the order of the source,
-        so that a loader delivers the same stream from both.
+        Takes the parameters of `pipeline.Conversion`, and `progress`, which is called with the records that are done
+        and all there are. The same call finishes what was killed. Without `shuffle` the examples keep the order of the
+        source, so that a loader delivers the same stream from both.
 
         Returns:
             The manifest, as it stands in `dataset.json`; of a split, `{"splits": {name: manifest}, ...}`.

@@ -56,7 +56,7 @@ class ShardWriter:
         """Whether shard, index and keys of an earlier attempt are there."""
         path = job.folder(task) / task.name
         try:
-            if path.stat().st_size != receipt.bytes or sha256_of(path) != receipt.sha256:
+            if path.stat().st_size != receipt.nbytes or sha256_of(path) != receipt.sha256:
                 return False
             keys = job.receipt_path(task).with_suffix(".keys").stat().st_size
             index = tfrecord.index_path(path).read_bytes()

@@ -104,10 +104,8 @@ def exchange(one: Path, other: Path) -> bool:
     Returns:
         Whether the file system can do that (NFS, for one, cannot).
     """
-    return (
-        _LIBC.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), ctypes.c_uint(_RENAME_EXCHANGE))
-        == 0
-    )
+    paths = _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other)
+    return int(_LIBC.renameat2(*paths, ctypes.c_uint(_RENAME_EXCHANGE))) == 0
 
 
 def _with_folder(folder: Path, act: Callable[[int], None]) -> None:

@@ -60,14 +60,14 @@ class Receipt:
     Attributes:
         name: of the task.
         examples: the records that were written.
-        bytes: that were written: the size of the shard, or of all files.
+        nbytes: that were written: the size of the shard, or of all files.
         sha256: of the shard, or of the files' names and contents in order, as 64 hexadecimal digits.
         skipped: the records that were left out.
     """
 
     name: str
     examples: int
-    bytes: int
+    nbytes: int
     sha256: str
     skipped: tuple[Skipped, ...] = ()
 
@@ -163,7 +163,7 @@ class Job:
         if receipt is not None and receipt.name == task.name and self.writer.is_whole(self, task, receipt):
             for row in receipt.skipped:
                 report.skipped(row)
-            report.written(len(task), receipt.bytes)
+            report.written(len(task), receipt.nbytes)
             return receipt
         receipt = self.writer.write(self, task, report, threads)
         write_durably(path, receipt.dump(), self.scratch)
@@ -172,4 +172,4 @@ class Job:
 
 def metadata(receipt: Receipt) -> dict[str, Any]:
     """Describe a shard as the manifest lists it."""
-    return {"name": receipt.name, "examples": receipt.examples, "bytes": receipt.bytes, "sha256": receipt.sha256}
+    return {"name": receipt.name, "examples": receipt.examples, "bytes": receipt.nbytes, "sha256": receipt.sha256}

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, cast
 
 from pipeline import errors
 from pipeline.conversion.tasks import Job, Receipt, Report, Skipped
@@ -86,7 +86,7 @@ class _Worker:
     def __init__(self, context: Any, job: Job, threads: int) -> None:
         self.number = -1
         self.died = False
-        self._unreported = (0, 0)
+        self._reported = (0, 0)
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve, args=(theirs, job, threads, os.getpid()), name="caudal-convert", daemon=True
@@ -106,30 +106,27 @@ class _Worker:
 
     def attend(self, report: Report) -> Receipt | None:
         """Take the messages that are there; give the receipt if the task is done."""
+        dead = not self._process.is_alive()  # looked at first: what it sent before it died is read below
         try:
             while self._connection.poll():
                 kind, value = self._connection.recv()
                 if kind == "done":
-                    return value  # type: ignore[no-any-return]
+                    return cast(Receipt, value)
                 if kind == "failed":
-                    raise _rebuilt(*value)
+                    raise rebuilt(*value)
                 if kind == "skipped":
                     report.skipped(value)
                 else:
                     self._reported = (self._reported[0] + value[0], self._reported[1] + value[1])
                     report.written(*value)
         except (EOFError, ConnectionError):
+            dead = True
+        if dead:
             self._process.join()
-        if not self._process.is_alive() and not self._has_more():
+            self._connection.close()
             self.died = True
-            report.written(-self._reported[0], -self._reported[1])
+            report.written(-self._reported[0], -self._reported[1])  # it will be written again
         return None
-
-    def _has_more(self) -> bool:
-        try:
-            return self._connection.poll()
-        except OSError:
-            return False
 
     def end(self) -> str:
         """Say how it ended."""
@@ -193,11 +190,12 @@ def _serve(connection: Connection, job: Job, threads: int, parent: int) -> None:
                 sender.flush()
                 connection.send(("done", receipt))
             except Exception as error:
-                connection.send(("failed", _described(error)))
+                connection.send(("failed", described(error)))
                 return
 
 
-def _described(error: Exception) -> tuple[str, str, str]:
+def described(error: Exception) -> tuple[str, str, str]:
+    """Take an error apart for its way between processes: (kind, sample or number, text)."""
     if isinstance(error, SampleError):
         return type(error).__name__, error.sample, error.reason
     if isinstance(error, OSError) and error.strerror:
@@ -205,8 +203,8 @@ def _described(error: Exception) -> tuple[str, str, str]:
     return type(error).__name__, "", str(error)
 
 
-def _rebuilt(kind: str, sample: str, reason: str) -> Exception:
-    """Make the error that a worker met; an exception with arguments of its own does not survive the way as it is."""
+def rebuilt(kind: str, sample: str, reason: str) -> Exception:
+    """Put an error together again; one with arguments of its own would not survive the way as it is."""
     known = getattr(errors, kind, None)
     if known is not None and issubclass(known, SampleError):
         return known(sample, reason)  # type: ignore[no-any-return]
@@ -219,5 +217,5 @@ def _rebuilt(kind: str, sample: str, reason: str) -> Exception:
 
 def sample_error(row: Skipped) -> SampleError:
     """Make the error again for which a record was left out."""
-    error = _rebuilt(row.kind, row.sample, row.reason)
+    error = rebuilt(row.kind, row.sample, row.reason)
     return error if isinstance(error, SampleError) else SampleError(row.sample, row.reason)

@@ -6,9 +6,9 @@
         scratch/       files under their temporary names
         data/          what becomes the destination
 
-`data` is renamed as a whole when everything in it has been verified. An existing destination is exchanged with it in one
-step (`renameat2`), so that a kill at any instant leaves the destination absent, as it was, or new and whole. Before that,
-the number of `data` on the disk (its inode) is written down: whoever comes back to this folder sees by it whether
+`data` is renamed as a whole when everything in it has been verified. An existing destination is exchanged with it in
+one step (`renameat2`), so that a kill at any instant leaves the destination absent, as it was, or new and whole. Before
+that, the number of `data` on the disk (its inode) is written down: whoever comes back to this folder sees by it whether
 the destination already is the new one.
 """
 

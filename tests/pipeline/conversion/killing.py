@@ -1,7 +1,7 @@
 """Killing conversions: every system call that writes, one by one, and random instants.
 
-A module of its own because it forks: it is imported in a new interpreter, without TensorFlow, and each conversion that is
-to be killed runs in a fork of that, which takes milliseconds where a new interpreter takes half a second.
+A module of its own because it forks: it is imported in a new interpreter, without TensorFlow, and each conversion that
+is to be killed runs in a fork of that, which takes milliseconds where a new interpreter takes half a second.
 """
 
 import os
