@@ -21,6 +21,11 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     """Run the benchmarks that the command line asks for."""
+    if sys.argv[1:2] == ["convert"]:
+        from benchmarks.conversion import main as convert
+
+        convert(sys.argv[2:])
+        return
     from benchmarks.contenders import APPLICABLE, CONTENDERS
     from benchmarks.workloads import BATCH_SIZE, NAMES, prepare
     from pipeline.throughput import compare

@@ -59,6 +59,11 @@ def known_format(key: str) -> str | None:
     return _KNOWN.get(PurePosixPath(key).suffix.lower())
 
 
+def without_extension(path: str) -> str:
+    """Leave the extension of an image's path out."""
+    return path if known_format(path) is None else path[: -len(PurePosixPath(path).suffix)]
+
+
 class Names:
     """Gives every record a path of its own, in the order in which it is asked.
 
@@ -110,7 +115,7 @@ def _with_extension(name: str, image_format: str | None) -> str:
     known = known_format(name)
     if image_format is None or known == image_format:
         return name
-    stem = name if known is None else name[: -len(PurePosixPath(name).suffix)]
+    stem = (name or "_") if known is None else name[: -len(PurePosixPath(name).suffix)]
     return stem + EXTENSIONS[image_format][0]
 
 

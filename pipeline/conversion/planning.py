@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from augment import keys
 from pipeline.conversion.folders import FolderWriter
-from pipeline.conversion.names import Names, known_format, path_of
+from pipeline.conversion.names import Names, known_format, path_of, without_extension
 from pipeline.conversion.options import MAX_PARTS, SHARD_BYTES, Conversion
 from pipeline.conversion.records import ImageRecords
 from pipeline.conversion.shards import ShardWriter
@@ -66,14 +66,9 @@ class Planned:
         """Give what workers have to know."""
         return Job(self.records, self.order, self.tasks, self._writer, space.data, space.receipts, space.scratch)
 
-    def renamed(self) -> Iterator[tuple[str, str, str]]:
-        """Yield the records whose file has not the name of their key: (part, key, path)."""
-        if isinstance(self._writer, FolderWriter) and self._portable:
-            for part, numbers in self.order.items():
-                for number in numbers.tolist():
-                    key, path = self._key(number), self._paths.get(number)
-                    if path is not None and path != key:
-                        yield part, key, path
+    def renamed(self) -> tuple[tuple[str, str, str], ...]:
+        """Give the records whose file could not be named like them: (part, key, path)."""
+        return self._naming[1] if self.options.to == "folder" else ()
 
     def paths(self) -> Iterator[tuple[str, str]]:
         """Yield where the files of class-folders go: (part, path)."""
@@ -101,13 +96,19 @@ class Planned:
         """Whether keys came from elsewhere than a file system of this kind."""
         return not isinstance(self.source, FolderSource) and not _made_from_files(self.options.source)
 
-    @cached_property
+    @property
     def _paths(self) -> dict[int, str]:
         """Where files go whose path is not simply made of their key."""
+        return self._naming[0]
+
+    @cached_property
+    def _naming(self) -> tuple[dict[int, str], tuple[tuple[str, str, str], ...]]:
+        """Name all files: the paths that do not simply follow from the key, and the keys that could not be kept."""
         if not self._portable and not self._formats and not self.options.copies:
-            return {}  # the names of files in folders, which are unlike as they are
+            return {}, ()  # the names of files in folders: each is legal, and no two are the same
         paths: dict[int, str] = {}
-        for numbers in self.order.values():
+        renamed: list[tuple[str, str, str]] = []
+        for part, numbers in self.order.items():
             names = Names(portable=self._portable)
             for number in np.sort(numbers).tolist():
                 try:
@@ -118,7 +119,9 @@ class Planned:
                 path = names.claim(path_of(key, class_name, image_format, portable=self._portable))
                 if path != usual:
                     paths[number] = path
-        return paths
+                if without_extension(path) not in map(without_extension, (key, f"{class_name}/{key}")):
+                    renamed.append((part, key, path))
+        return paths, tuple(renamed)
 
     def _described(self, number: int) -> tuple[str, str, str | None]:
         """Give a record's key, class and, where the key's extension does not stay, format."""

@@ -19,7 +19,7 @@ from pipeline.conversion.storage import write_durably
 from pipeline.conversion.tasks import Job, Receipt, Skipped, metadata
 from pipeline.conversion.workers import perform_here, perform_in_processes, sample_error
 from pipeline.conversion.workspace import Workspace
-from pipeline.errors import CaudalError, ConvertError, SourceError
+from pipeline.errors import CaudalError, ConvertError, SourceError, TooManyErrorsError
 from pipeline.layout import LEDGER, MANIFEST, RENAMED, SPLITS, read_manifest, strangers
 from pipeline.ledger import Ledger
 from pipeline.progress import Progress
@@ -199,9 +199,8 @@ def _part_entry(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _renamed(planned: Planned) -> dict[str, list[dict[str, str]]]:
     rows: dict[str, list[dict[str, str]]] = {}
-    if planned.options.to == "folder":
-        for part, key, path in planned.renamed():
-            rows.setdefault(part, []).append({"sample": key, "file": path})
+    for part, key, path in planned.renamed():
+        rows.setdefault(part, []).append({"sample": key, "file": path})
     return rows
 
 
@@ -211,6 +210,8 @@ def _check_complete(manifest: dict[str, Any], records: int) -> None:
             f"{manifest['num_examples']} records were written and {manifest['num_skipped']} skipped, of {records}: "
             "this is a bug; please report it"
         )
+    if not manifest["num_examples"]:
+        raise TooManyErrorsError(f"none of the {records} samples is good; the destination would be empty")
 
 
 def _check_keys(job: Job, part: str) -> None:

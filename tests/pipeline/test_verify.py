@@ -166,3 +166,17 @@ def test_folder_without_manifest_is_refused(tmp_path: Path) -> None:
         SourceError, match=r"is no converted dataset: it has no dataset.json; `caudal convert` makes one"
     ):
         pipeline.verify(tmp_path)
+
+
+def test_records_behind_a_damaged_length_are_checked_too(converted: Path) -> None:
+    """Where a length cannot be followed, the index says where the other records are, and each fault is named."""
+    path = shard(converted)
+    offsets = [offset for offset, _ in tfrecord.build_index(path).tolist()]
+    damaged = bytearray(path.read_bytes())
+    damaged[offsets[0] - 9] ^= 1
+    damaged[offsets[2] + 5] ^= 1
+    path.write_bytes(damaged)
+    texts = faults(converted)
+    assert any(text.startswith(f"{path.name} record 0 at byte 0: its length fails") for text in texts)
+    assert f"{path.name} record 2 at byte {offsets[2] - 12}: the record fails its checksum" in texts
+    assert not any("record 1 " in text for text in texts)

@@ -1,0 +1,189 @@
+"""`python -m benchmarks convert --data DIR`: conversions beside tar, beside a bare OpenCV loop, and their memory.
+
+Three workloads, in turns within one run, over warm files:
+
+* `pass-through`: `pipeline.convert` with two workers beside `tar -cf` of the same files. At a ratio of 0.5, hashing,
+  checksums, index, flushing to the disk and reading back take as long as the copy that tar makes, and does not flush.
+* `resize`: to a short side of 256 pixels at quality 90, two workers, beside a loop in two processes that does nothing
+  but decode, resize and encode with OpenCV, and writes nothing.
+* `memory`: the peak of any process for ten times as many files, against that for the files.
+
+Both sides are new processes. `with start` is from their start to their end; `without start` is what each reports of
+itself, from its first file to its last.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_OPENCV_LOOP = """
+import multiprocessing, pathlib, sys, time
+import cv2, numpy as np
+
+def work(paths):
+    cv2.setNumThreads(0)
+    size = 0
+    for path in paths:
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        height, width = image.shape[:2]
+        scale = 256 / min(height, width)
+        image = cv2.resize(image, (round(width * scale), round(height * scale)))
+        size += len(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1])
+    return size
+
+paths = sorted(map(str, pathlib.Path(sys.argv[1]).rglob("*.jpg")))
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    begin = time.perf_counter()
+    pool.map(work, [paths[0::2], paths[1::2]], 1)
+    print(time.perf_counter() - begin)
+"""
+
+_CONVERT = """
+import json, sys, time
+import pipeline
+options = json.loads(sys.argv[3])
+begin = time.perf_counter()
+pipeline.convert(sys.argv[1], sys.argv[2], **options)
+print(time.perf_counter() - begin)
+"""
+
+
+class Run(NamedTuple):
+    """What one process took.
+
+    Attributes:
+        seconds: from its start to its end.
+        inner: what it says of itself; the same where it says nothing.
+        peak_kb: the largest resident set of it or of any of its children.
+    """
+
+    seconds: float
+    inner: float
+    peak_kb: int
+
+
+def main(arguments: list[str]) -> None:
+    """Run the workloads and print their ratios."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks convert", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="class-folders of JPEG photographs")
+    parser.add_argument("--megabytes", type=int, default=500, help="copies of the photographs are made up to this")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scratch", type=Path, help="where copies and results go; default: the temporary folder")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
+        scratch = Path(folder)
+        photographs = _copies(options.data, scratch / "photographs", options.megabytes)
+        small = _pngs(scratch / "small", 6_000)
+        for name, source, keywords, peer in (
+            ("pass-through, photographs", photographs, {"workers": 2}, _tar(photographs, scratch)),
+            ("pass-through, 6,000 PNGs of 400 bytes", small, {"workers": 2}, _tar(small, scratch)),
+            ("resize, photographs", options.data, _RESIZE, lambda: _timed(["-c", _OPENCV_LOOP, str(options.data)])),
+        ):
+            _compare(name, source, keywords, peer, scratch / "out", options.rounds)
+        _memory(small, scratch, options.rounds)
+    print(f"load average {os.getloadavg()[0]:.1f}, {len(os.sched_getaffinity(0))} processors")
+
+
+_RESIZE: dict[str, Any] = {"workers": 2, "resize_short": 256, "quality": 90, "on_error": "skip"}
+
+
+def _compare(
+    name: str, source: Path, keywords: dict[str, Any], peer: Callable[[], Run], target: Path, rounds: int
+) -> None:
+    ours: list[Run] = []
+    theirs: list[Run] = []
+    for number in range(rounds + 1):  # the first round warms the files up, and does not count
+        pair = _convert(source, target, keywords), peer()
+        if number:
+            ours.append(pair[0])
+            theirs.append(pair[1])
+    count = sum(path.is_file() for path in source.rglob("*"))
+    print(f"\n{name}: {count:,} files")
+    for label, column in (("with start", 0), ("without start", 1)):
+        ratios = sorted(their[column] / our[column] for our, their in zip(ours, theirs, strict=True))
+        rate, limit = (count / statistics.median(run[column] for run in runs) for runs in (ours, theirs))
+        print(
+            f"  {label:14} {rate:10,.0f} files/s, peer {limit:10,.0f}; ratio {statistics.median(ratios):.2f} "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        )
+
+
+def _memory(small: Path, scratch: Path, rounds: int) -> None:
+    large = _pngs(scratch / "large", 60_000)
+    print("\nmemory: peak of any process, 60,000 files against 6,000")
+    for name, keywords in (
+        ("pass-through", {"workers": 2, "shards": 4}),
+        ("to folders", {"workers": 2, "to": "folder"}),
+    ):
+        ratios = []
+        for _ in range(min(rounds, 3)):
+            few, many = (_convert(source, scratch / "out", keywords).peak_kb for source in (small, large))
+            ratios.append(many / few)
+        print(f"  {name:14} {few / 1024:.0f} MiB and {many / 1024:.0f} MiB; ratio {statistics.median(ratios):.2f}")
+
+
+def _convert(source: Path, target: Path, keywords: dict[str, Any]) -> Run:
+    shutil.rmtree(target, ignore_errors=True)
+    return _timed(["-c", _CONVERT, str(source), str(target), json.dumps(keywords)])
+
+
+def _tar(source: Path, scratch: Path) -> Callable[[], Run]:
+    def run() -> Run:
+        archive = scratch / "archive.tar"
+        archive.unlink(missing_ok=True)
+        return _timed(["-cf", str(archive), str(source)], program="tar")
+
+    return run
+
+
+def _timed(arguments: list[str], program: str = sys.executable) -> Run:
+    """Run a process to its end."""
+    begin = time.perf_counter()
+    with subprocess.Popen(  # noqa: S603  # commands of our own
+        [program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None  # noqa: S101  # for the type checker: it is a pipe
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - begin
+    if process.returncode:
+        raise SystemExit(f"{program} {arguments[0]} ended with {process.returncode}")
+    return Run(seconds, float(printed) if printed.strip() else seconds, usage.ru_maxrss)
+
+
+def _copies(folder: Path, target: Path, megabytes: int) -> Path:
+    """Copy class-folders again and again, as classes of other names."""
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    for number in range(max(1, -(-megabytes * 10**6 // size))):
+        for kind in sorted(path for path in folder.iterdir() if path.is_dir()):
+            shutil.copytree(kind, target / f"{kind.name}{number}")
+    return target
+
+
+def _pngs(target: Path, count: int) -> Path:
+    """Write small grey PNGs, no two alike, in ten classes."""
+    import cv2
+    import numpy as np
+
+    for kind in range(10):
+        (target / str(kind)).mkdir(parents=True)
+    for number in range(count):
+        image = np.zeros((28, 28), np.uint8)
+        random = np.random.default_rng(number)
+        image[4:24, 6:22] = random.integers(0, 256, (20, 16))
+        (target / str(number % 10) / f"{number:06d}.png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    return target
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,120 @@
+"""Tests of `caudal convert`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def test_convert_goes_there_and_back(caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path) -> None:
+    """TFRecords, other TFRecords, and class-folders again; what is printed says what was written."""
+    source = folders(ants=5, bees=4)
+    outcome = caudal("convert", source, tmp_path / "a", "--shard-size", "1KiB", "--shuffle", "--seed", 3)
+    assert outcome.status == 0
+    assert outcome.out.startswith("9 images in ")
+    assert caudal("convert", tmp_path / "a", tmp_path / "b", "--shards", 1, "--workers", 2).status == 0
+    assert caudal("convert", tmp_path / "b", tmp_path / "c", "--to", "folder").out.startswith("9 images, 0 skipped\n")
+    for path in source.rglob("*.png"):
+        assert (tmp_path / "c" / path.relative_to(source)).read_bytes() == path.read_bytes()
+
+
+def test_convert_splits_and_augments(caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path) -> None:
+    """Parts of a split are named, with their counts; copies are counted with their originals."""
+    options = ["--split", "train=.8, val=.2", "--stratify", "--augment", "flip", "--copies", 2, "--resize-short", 6]
+    outcome = caudal("convert", folders(ants=5, bees=5), tmp_path / "out", *options, "--json")
+    parts = json.loads(outcome.out)["splits"]
+    assert {part: manifest["num_examples"] for part, manifest in parts.items()} == {"train": 24, "val": 6}
+    assert parts["train"]["options"]["copies"] == 2
+    assert caudal("verify", tmp_path / "out", "--decode").status == 0
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(
+    caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Shards, images, bytes and an estimate of the time; the estimate of bytes is near what is then written."""
+    source = folders(ants=5, bees=4)
+    before = sorted(tmp_path.rglob("*"))
+    outcome = caudal("convert", source, tmp_path / "out", "--shards", 2, "--dry-run")
+    assert "out-00001-of-00002.tfrecord" in outcome.out
+    assert "9 images in 2 shards, about " in outcome.out
+    plan = json.loads(caudal("convert", source, tmp_path / "out", "--shards", 2, "--dry-run", "--json").out)
+    assert sorted(tmp_path.rglob("*")) == before
+    manifest = json.loads(caudal("convert", source, tmp_path / "out", "--shards", 2, "--json").out)
+    assert plan["bytes"] == pytest.approx(sum(shard["bytes"] for shard in manifest["shards"]), rel=0.02)
+    assert [shard["examples"] for shard in plan["shards"]] == [4, 5]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--shard-size", "12 parsecs"], "a size is written like 128MiB, 500KB or 1000000, got '12 parsecs'"),
+        (["--split", "train"], "a split is written NAME=SHARE,NAME=SHARE"),
+        (["--split", "train=.5,train=.5"], "a split is written NAME=SHARE,NAME=SHARE"),
+        (["--split", "a=.5,b=.4"], "the shares of a split must add up to 1"),
+        (["--copies", "2"], "give --augment too"),
+        (["--format", "gif"], "format must be one of"),
+        (["--to", "tar"], "to must be one of"),
+        (["--shards", "9"], "2 samples cannot make 9 shards"),
+        (["--quality", "101"], "quality must be an integer from 1 to 100"),
+        (["--executor", "ray", "--address", "127.0.0.1:1"], "ray"),
+    ],
+)
+def test_unusable_options_are_one_line(
+    caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    """The status is 2, and nothing is written."""
+    if "ray" in arguments:
+        pytest.importorskip("ray")
+    outcome = caudal("convert", folders(ants=2), tmp_path / "out", *arguments)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert message in outcome.err
+    assert outcome.err.strip().count("\n") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folders0"]
+
+
+def test_convert_and_verify_need_no_tensorflow(
+    run_python: Callable[..., str], folders: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Passing through, resizing and verifying start without TensorFlow, which takes seconds."""
+    code = (
+        "import sys\n"
+        "import pipeline\n"
+        f"source, out = {str(folders(ants=3))!r}, {str(tmp_path)!r}\n"
+        "pipeline.convert(source, out + '/a')\n"
+        "pipeline.convert(out + '/a', out + '/b', resize_short=5, format='jpeg')\n"
+        "assert pipeline.verify(out + '/b') == ()\n"
+        "print([name for name in ('tensorflow', 'keras', 'albumentations') if name in sys.modules])"
+    )
+    assert run_python(code).strip() == "[]"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_interrupt_keeps_what_is_finished(
+    project_root: Path, folders: Callable[..., Path], tmp_path: Path, workers: int
+) -> None:
+    """Ctrl-C ends with status 130 and one line; the same command then finishes, and no process is left behind."""
+    source = folders(height=300, width=300, ants=200)
+    command = [sys.executable, "-m", "caudal", "convert", str(source), str(tmp_path / "out"), "--shards", "50"]
+    command += ["--workers", str(workers), "--image-size", "290x290", "--format", "webp"]
+    environment = {**os.environ, "PYTHONPATH": str(project_root)}
+    receipts = tmp_path / ".out.partial" / "receipts"
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while process.poll() is None and not list(receipts.glob("*.json")):
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.strip()) == (130, "", "caudal: interrupted")
+    assert not (tmp_path / "out").exists()
+    kept = len(list(receipts.glob("*.json")))
+    assert kept >= 1
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folders0", "out"]
