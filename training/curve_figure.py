@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,7 +87,7 @@ def _draw(axes: "Axes", curve: LearningCurve, name: str, law: PowerLaw, color: c
 def _draw_target(axes: "Axes", curve: LearningCurve, target: float) -> None:
     """Say what the horizontal line is, and mark where each law meets it."""
     left, right = axes.get_xlim()
-    style = {"textcoords": "offset points", "fontsize": 8, "color": canvas.TEXT}
+    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": canvas.TEXT}
     axes.annotate(f"target: {target:.2%}", (left, target), (4, 3), **style)
     for law, color in zip(curve.laws.values(), canvas.colors(max(2, len(curve.laws))), strict=False):
         needed = law.examples_for(target)[0]
