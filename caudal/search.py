@@ -49,6 +49,9 @@ def search(
 
     read = read_space(space)
     import_tensorflow()
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # below that, it reports each trial, and a traceback of Ctrl-C
     from training import Recipe
     from training.search import importances, load
     from training.search import refit as refit_best
