@@ -130,9 +130,9 @@ def _print(measured: Any, result: dict[str, Any]) -> None:
     print_table(f"mean error (least to greatest) on {measured.held_out:,} images", ("images", *names), rows)
     for name, one in result["curves"].items():
         print(f"{name}: error = {one['a']:.3g} * n^-{one['b']:.3g} + {one['c']:.3g}")
-        print(f"  an error of {result['target']:.2%} needs {_range(one['examples_for_target'])} images")
+        print(f"  images that an error of {result['target']:.2%} needs: {_range(one['examples_for_target'])}")
     for one in result["augmentation_worth"]:
-        print(f"with augmentation, {one['examples']:,} images are worth {_range(one['equivalent'])}")
+        print(f"{one['examples']:,} images with augmentation are worth as many without: {_range(one['equivalent'])}")
     print(f"picture: {result['picture']}")
 
 
@@ -143,5 +143,5 @@ def _range(numbers: list[float | None]) -> str:
 
 def _rounded(number: float | None) -> str:
     if number is None or number > 1e12:
-        return "more than any number of"
+        return "unbounded"
     return f"{float(f'{number:.2g}'):,.0f}"

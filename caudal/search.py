@@ -49,8 +49,13 @@ def search(
 
     read = read_space(space)
     import_tensorflow()
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # below that, it reports each trial, and a traceback of Ctrl-C
     from training import Recipe
-    from training import search as searching
+    from training.search import importances, load
+    from training.search import refit as refit_best
+    from training.search import search as find
 
     experiment = options.experiment(
         source,
@@ -74,7 +79,7 @@ def search(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna's remarks on what is experimental in it
         with progress_bar("searching", "trials") as progress:
-            found = searching.search(
+            found = find(
                 experiment,
                 read,
                 directory,
@@ -83,20 +88,20 @@ def search(
                 subset=None if subset == 1 else subset,
                 progress=progress,
             )
-        importances = searching.importances(searching.load(directory))
-        pictures = _write(directory, found, importances, read)
-        report = searching.refit(experiment, read, found[0], directory / "best") if refit and found else None
+        shares = importances(load(directory))
+        pictures = _write(directory, found, shares, read)
+        report = refit_best(experiment, read, found[0], directory / "best") if refit and found else None
     if json:
         print_json(
             {
                 "trials": [trial._asdict() for trial in found],
-                "importances": importances,
+                "importances": shares,
                 "pictures": [str(picture) for picture in pictures],
                 "refit": None if report is None else report.result,
             }
         )
         return
-    _print(found, importances, pictures)
+    _print(found, shares, pictures)
     if report is not None:
         error = report.result["validation_error"]
         print(

@@ -45,8 +45,13 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the training in DIR was stopped.")] = False,
     checkpoint_steps: Annotated[int, typer.Option(min=1, help="Batches between two checkpoints.")] = 200,
     deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="TensorFlow's determinism of operations: bit for bit, slower.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--deterministic/--no-deterministic",
+            help="Bit for bit the same weights each time, a third slower.",
+            show_default="without a GPU",
+        ),
+    ] = None,
     summary: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Print an architecture's layers, and train nothing.")
     ] = None,
@@ -60,7 +65,7 @@ def train(
     if source is None:
         raise typer.BadParameter("Missing argument 'SRC': the images to train on (or --summary MODEL)")
     tf = import_tensorflow()
-    if deterministic:
+    if deterministic or (deterministic is None and not tf.config.list_physical_devices("GPU")):
         tf.config.experimental.enable_op_determinism()
     from training import Checkpoints, Recipe
     from training.report import write_report

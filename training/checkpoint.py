@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -89,7 +90,7 @@ def read(path: Path, variables: "Sequence[keras.Variable]", identity: str) -> St
         with np.load(path, allow_pickle=False) as stored:
             described: dict[str, Any] = json.loads(bytes(stored["json"]))
             arrays = [stored[name] for name in sorted(stored.files) if name != "json"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise TrainingError(f"{path} is no checkpoint: {error}; remove it to begin anew") from None
     same = [array.shape for array in arrays] == [tuple(variable.shape) for variable in variables]
     if described.get("format") != FORMAT or described.get("identity") != identity or not same:
@@ -100,3 +101,12 @@ def read(path: Path, variables: "Sequence[keras.Variable]", identity: str) -> St
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
     return State(**described["state"])
+
+
+def nameless(config: Any) -> Any:
+    """Leave names out of a Keras configuration: those that Keras counts up depend on what was built before."""
+    if isinstance(config, dict):
+        return {key: nameless(value) for key, value in config.items() if key not in ("name", "keras_history")}
+    if isinstance(config, (list, tuple)):
+        return [nameless(value) for value in config]
+    return config

@@ -24,6 +24,7 @@ from training.files import replacing
 from training.losses import loss_for as loss_for
 from training.losses import smoothed, with_class_weights, with_one_hot_labels
 from training.recipe import Recipe, balanced
+from training.step import make_step, samples_of
 from training.waiting import BEARABLE, WORTH_SAYING_S, WaitingMeter, remedy
 
 if TYPE_CHECKING:
@@ -118,8 +119,6 @@ class _Fitting:
         recipe: Recipe,
         checkpoints: Checkpoints | None,
     ) -> None:
-        import tensorflow as tf
-
         if checkpoints is not None and not isinstance(train, Loader):
             raise TrainingError(
                 "a training can only be resumed from a loader, whose stream starts anywhere; "
@@ -131,17 +130,24 @@ class _Fitting:
         self.epochs, self.recipe, self.checkpoints = epochs, recipe, checkpoints
         self.loss = loss_for(_dataset(train).element_spec)
         self.steps = _steps(train)
-        model.compile(
-            recipe.make_optimizer(learning_rate, None if self.steps is None else epochs * self.steps),
-            loss=smoothed(self.loss, recipe.label_smoothing),
-            metrics=["accuracy"],
-            # "auto" alone would compile for CPUs as well, where XLA's convolutions are slow.
-            jit_compile="auto" if tf.config.list_logical_devices("GPU") else False,
-        )
+        with model.distribute_strategy.scope():
+            self._compile(learning_rate)
         self.class_weights = self._class_weights()
         self.callbacks = self._callback_list(callbacks)
         self.state = State()
         self.meter = WaitingMeter()
+        self.has_warned = False
+
+    def _compile(self, learning_rate: Any) -> None:
+        import tensorflow as tf
+
+        self.model.compile(
+            self.recipe.make_optimizer(learning_rate, None if self.steps is None else self.epochs * self.steps),
+            loss=smoothed(self.loss, self.recipe.label_smoothing),
+            metrics=["accuracy"],
+            # "auto" alone would compile for CPUs as well, where XLA's convolutions are slow.
+            jit_compile="auto" if tf.config.list_logical_devices("GPU") else False,
+        )
 
     def run(self) -> Any:
         """Train from the checkpoint, or from the beginning, to the end."""
@@ -152,7 +158,9 @@ class _Fitting:
         history.history = {name: list(values) for name, values in self.state.history.items()}
         history.epoch = list(range(self.state.epoch))
         self.model.stop_training = self._is_exhausted()
-        with contextlib.closing(ahead(self._batches(), _BATCHES_AHEAD)) as batches:
+        dataset = self._prepared()
+        self.train_on = make_step(self.model, dataset.element_spec)
+        with contextlib.closing(ahead(self._batches(dataset), _BATCHES_AHEAD)) as batches:
             while self.state.epoch < self.epochs and not self.model.stop_training:
                 self._epoch(iter(batches.__next__, None))  # until the end of the epoch
         if self.recipe.patience is not None:
@@ -178,7 +186,8 @@ class _Fitting:
             logs |= {f"val_{name}": value for name, value in self._evaluate().items()}
         waited = self.meter.waited
         share = self.meter.take()
-        if share > BEARABLE and waited > WORTH_SAYING_S and max(state.waiting, default=0) <= BEARABLE:
+        if share > BEARABLE and waited > WORTH_SAYING_S and not self.has_warned:
+            self.has_warned = True
             _log.warning(
                 "in epoch %d the model waited %.0f %% of the time for data: %s",
                 state.epoch,
@@ -198,15 +207,15 @@ class _Fitting:
     def _step(self, batch: Any) -> None:
         state = self.state
         self.callbacks.on_train_batch_begin(state.step)
-        logs = self.model.train_on_batch(*batch, return_dict=True)
-        samples = _samples(self.model, batch[0])
+        logs = self.train_on(batch)
+        samples = samples_of(self.model, batch[0])
         if not math.isfinite(logs["loss"]):
             raise DivergedError(
                 f"the loss is {logs['loss']} in step {state.step} of epoch {state.epoch}: lower the learning rate, "
                 "or warm up"
             )
         for name, value in logs.items():
-            state.sums[name] = state.sums.get(name, 0.0) + float(value) * samples
+            state.sums[name] = state.sums.get(name, 0.0) + value * samples
         state.samples += samples
         self.callbacks.on_train_batch_end(state.step, logs)
         state.step += 1
@@ -221,16 +230,16 @@ class _Fitting:
             raise _original(error, self.validation) from None
         return {name: float(value) for name, value in logs.items()}
 
-    def _batches(self) -> "Generator[Any]":
+    def _prepared(self) -> Any:
+        """Build the dataset from where the training stands on, as the loss takes it."""
+        dataset = self._labelled(_dataset(self.train, self.state.epoch, self.state.step))
+        return dataset if self.class_weights is None else with_class_weights(dataset, self.class_weights)
+
+    def _batches(self, dataset: Any) -> "Generator[Any]":
         """Give the batches from where the training stands on, and None at the end of each epoch."""
-        state = self.state
-        dataset = self._labelled(_dataset(self.train, state.epoch, state.step))
-        if self.class_weights is not None:
-            dataset = with_class_weights(dataset, self.class_weights)
-        strategy = self.model.distribute_strategy
-        if strategy.num_replicas_in_sync > 1:
-            dataset = strategy.experimental_distribute_dataset(dataset)
-        for _ in range(state.epoch, self.epochs):
+        if self.model.distribute_strategy.num_replicas_in_sync > 1:
+            dataset = self.model.distribute_strategy.experimental_distribute_dataset(dataset)
+        for _ in range(self.state.epoch, self.epochs):
             yield from dataset  # each iteration of a dataset gives the next epoch
             yield None
 
@@ -305,9 +314,11 @@ class _Fitting:
         parts = (
             train.fingerprint,
             validation.fingerprint if isinstance(validation, Loader) else None,
-            self.model.to_json(),
+            checkpoint.nameless(self.model.get_config()),
             asdict(self.recipe),
-            self.model.optimizer.get_config(),  # with the schedule, and so with the number of steps where that matters
+            checkpoint.nameless(
+                self.model.optimizer.get_config()
+            ),  # with the schedule, and so with the number of steps where that matters
         )
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -344,10 +355,6 @@ def _check_end(name: str, data: "Data | None") -> None:
 
     if not isinstance(data, Loader | None) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise TrainingError(f"{name} repeats for ever, so no epoch would end; leave out .repeat()")
-
-
-def _samples(model: "keras.Model", images: Any) -> int:
-    return sum(len(part) for part in model.distribute_strategy.experimental_local_results(images))
 
 
 def _original(error: Exception, data: "Data | None") -> Exception:

@@ -205,7 +205,6 @@ def _augmentation(name: str, size: tuple[int, int]) -> Any:
 def _study(directory: Path, definition: str) -> "optuna.Study":
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     directory.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
         study_name=_NAME, storage=_storage(directory / DATABASE), direction="minimize", load_if_exists=True

@@ -446,3 +446,26 @@ def test_every_augmentation_that_runs_has_a_fingerprint(folder: Path) -> None:
     loader = Loader(folder, image_size=(8, 10), augment=[A.Lambda(image=lambda image, **_: image, p=1)])
     list(loader.dataset())
     assert loader.fingerprint
+
+
+def test_a_limit_chooses_among_the_training_part(folders: Callable[..., Path]) -> None:
+    """The validation part is not touched; keys of a smaller limit are among those of a larger; labels follow."""
+    root = folders(ants=10, bees=20)
+    split: dict[str, Any] = {"image_size": (8, 10), "validation_split": 0.3, "stratify": True}
+
+    def names(loader: Loader) -> set[bytes]:
+        return {key for *_, batch in loader.dataset(with_keys=True) for key in batch.numpy()}
+
+    training = Loader(root, subset="training", **split)
+    small, large = (Loader(root, subset="training", limit=limit, **split) for limit in (6, 0.5))
+    assert names(small) < names(large) < names(training)
+    assert not names(training) & names(Loader(root, subset="validation", **split))
+    assert np.bincount(small.labels).tolist() == [2, 4]
+    assert len({loader.fingerprint for loader in (small, large, training)}) == 3
+
+
+@pytest.mark.parametrize("limit", [0, 0.0, 1.5, True, "3"])
+def test_impossible_limits_are_refused(folders: Callable[..., Path], limit: Any) -> None:
+    """By a message that shows what would do."""
+    with pytest.raises(OptionError, match="limit must be a number of samples"):
+        Loader(folders(ants=2), limit=limit)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from augment import keys
 from pipeline.errors import OptionError
-from pipeline.split import members
+from pipeline.split import limited, members
 
 ROOT = keys.root(0)
 
@@ -77,3 +77,28 @@ def test_an_empty_part_is_refused(size: int, fraction: float, subset: str) -> No
     with pytest.raises(OptionError) as caught:
         members(size, fraction, subset, ROOT)
     assert str(caught.value) == f"validation_split={fraction} of {size} samples leaves the {subset} part empty"
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=120), st.integers(0, 2**32))
+def test_limits_are_nested_and_keep_the_classes_shares(labels: list[int], seed: int) -> None:
+    """Each limit has its number of samples, holds those of the smaller ones, and a class's share is off by a few."""
+    array, before = np.array(labels), set()
+    classes = len(set(labels))
+    for limit in range(1, len(labels) + 1):
+        chosen = limited(array, limit, keys.root(seed))
+        assert len(chosen) == limit
+        assert sorted(set(chosen)) == chosen.tolist()
+        assert before <= set(chosen)
+        before = set(chosen)
+        for label in set(labels):
+            share = labels.count(label) / len(labels)
+            assert abs((array[chosen] == label).sum() - limit * share) <= 0.5 + classes * share / 2 + 1e-9
+
+
+def test_a_limit_is_a_number_or_a_share() -> None:
+    """A float counts as a share of the samples; what is no choice is refused."""
+    labels = np.arange(20) % 2
+    assert np.bincount(labels[limited(labels, 0.5, ROOT)]).tolist() == [5, 5]
+    for limit in (21, 0.01):
+        with pytest.raises(OptionError, match=f"limit={limit} of 20 samples is no choice"):
+            limited(labels, limit, ROOT)

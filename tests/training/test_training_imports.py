@@ -13,7 +13,7 @@ def test_importing_training_imports_no_heavy_library() -> None:
     """TensorFlow, Keras and Matplotlib wait until a function needs them."""
     code = (
         "import sys, training, training.architectures; "
-        "print(*{'tensorflow', 'keras', 'matplotlib'} & sys.modules.keys())"
+        "print(*{'tensorflow', 'keras', 'matplotlib', 'optuna', 'scipy', 'sklearn'} & sys.modules.keys())"
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == ""

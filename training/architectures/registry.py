@@ -55,6 +55,6 @@ def build(
     """
     if name not in _BUILDERS:
         raise ValueError(f"unknown model {name!r}; known are {', '.join(NAMES)}")
-    if name == "graph" and "dropout" in options:
+    if name == "graph" and options.pop("dropout", False):
         raise ValueError("the model 'graph' has no dropout; leave the choice out")
     return _BUILDERS[name](input_shape=input_shape, classes=classes, width=width, **options)

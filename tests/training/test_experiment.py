@@ -1,0 +1,131 @@
+"""Experiments and their reports: reproducible without global seeds, on several devices, with pictures of mistakes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from training import Recipe
+from training.architectures import build
+from training.architectures.registry import NAMES
+from training.errors import TrainingError
+from training.experiment import Experiment
+from training.initialise import initialise
+from training.mistakes import confusion_matrix
+from training.predictions import Predictions, predict
+from training.report import write_report
+
+Make = Callable[..., Path]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_first_weights_are_a_function_of_the_seed(name: str) -> None:
+    """Every kernel and every state of dropout, whatever the global generators are at."""
+    models = [build(name, input_shape=(32, 32, 3), classes=3, width=1 / 32) for _ in range(3)]
+    for number, (model, seed) in enumerate(zip(models, (0, 0, 1), strict=True)):
+        keras.utils.set_random_seed(number)
+        initialise(model, seed)
+    one, same, other = ([np.asarray(variable) for variable in model.variables] for model in models)
+    assert all(np.array_equal(*pair) for pair in zip(one, same, strict=True))
+    kernels = [pair for pair in zip(one, other, strict=True) if pair[0].ndim > 1]
+    assert kernels
+    assert all(np.ptp(pair[0]) == 0 or not np.array_equal(*pair) for pair in kernels)
+
+
+def test_initialising_keeps_the_initializers_spread() -> None:
+    """He's normal distribution, after as before."""
+    model = build("all-convolutional-c", input_shape=(32, 32, 3), classes=10, width=0.25)
+    before = [np.std(weight) for weight in model.get_weights() if weight.ndim > 1]
+    initialise(model, 5)
+    after = [np.std(weight) for weight in model.get_weights() if weight.ndim > 1]
+    np.testing.assert_allclose(after, before, rtol=0.15)
+
+
+def test_a_report_tells_what_came_out(folders: Make, tmp_path: Path) -> None:
+    """Page, pictures, numbers and a model that loads; a bad sample is left out and named."""
+    root = folders(ants=12, bees=12)
+    (root / "bees" / "z.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
+    experiment = Experiment(source=root, model="graph", image_size=(8, 8), epochs=1, on_error="skip", batch_size=4)
+    outcome = experiment.run()
+    report = write_report(outcome, tmp_path / "r")
+    result = json.loads((tmp_path / "r" / "result.json").read_text())
+    assert result["validation_error"] == report.predictions.error
+    assert report.predictions.confusion.sum() == len(report.predictions.labels)
+    assert result["validation_error"] == pytest.approx(1 - result["history"]["val_accuracy"][-1])
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in report.pictures)
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert all(name in page for name in ("training.png", "confusion.png", "worst.png", result["weights_sha256"]))
+    again = predict(keras.saving.load_model(tmp_path / "r" / "model.keras"), outcome.validation)
+    np.testing.assert_allclose(again.probabilities, report.predictions.probabilities, rtol=1e-5)
+
+
+def test_predictions_know_the_worst() -> None:
+    """The least probable of their own class come first; the rows of the confusion matrix are the labels."""
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]], np.float32)
+    made = Predictions(("a", "b"), np.array([1, 1, 0]), probabilities, ("x", "y", "z"))
+    assert made.worst(2) == [0, 2]
+    assert made.error == pytest.approx(2 / 3)
+    assert made.confusion.tolist() == [[0, 1], [1, 1]]
+
+
+def test_many_classes_and_strange_names_fit_the_matrix(tmp_path: Path) -> None:
+    """Markup, bytes that are no text, and long names are drawn as they are."""
+    names = ["$x_{", "\udcff", "n" * 60, *(str(number) for number in range(37))]
+    assert confusion_matrix(tmp_path / "c.png", np.eye(40, dtype=np.int64), names).stat().st_size > 1000
+
+
+def test_normalised_pixels_are_refused(folders: Make) -> None:
+    """Validation images are not augmented, and would differ from the training ones."""
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    experiment = Experiment(source=folders(ants=5, bees=5), augment=A.Compose([A.Normalize()]), image_size=(8, 8))
+    with pytest.raises(
+        TrainingError, match="yields float32 pixels, which validation images are not: leave out Normalize"
+    ):
+        experiment.loaders()
+
+
+TWO_DEVICES = """
+import json
+import numpy as np
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from training import devices, fit, Recipe
+from training.architectures import build
+from training.initialise import initialise
+from pipeline import Loader
+labels = np.arange(26) % 2
+images = (np.random.default_rng(0).integers(0, 100, (26, 4, 4, 3)) + 150 * labels[:, None, None, None]).astype(np.uint8)
+weights = []
+for strategy in (devices.strategy("CPU"), tf.distribute.get_strategy()):
+    with strategy.scope():
+        model = build("graph", input_shape=(4, 4, 3), classes=2)
+        initialise(model, 0)
+    loader = Loader((images, labels), image_size=(4, 4), batch_size=4, drop_remainder=True)
+    held_out = Loader((images, labels), image_size=(4, 4), batch_size=4, shuffle=False)
+    history = fit(model, loader, held_out, epochs=2, recipe=Recipe(optimizer="sgd", label_smoothing=0.1)).history
+    weights.append((strategy.num_replicas_in_sync, history, [w.tolist() for w in model.get_weights()]))
+print(json.dumps(weights))
+"""
+
+
+def test_two_devices_train_as_one(run_python: Callable[..., str]) -> None:
+    """Each batch divided between two logical CPUs gives the losses and the weights of one."""
+    (replicas, several, divided), (_, single, whole) = json.loads(run_python(TWO_DEVICES).splitlines()[-1])
+    assert replicas == 2
+    for name, values in single.items():
+        assert several[name] == pytest.approx(values, rel=1e-4)
+    for one, other in zip(divided, whole, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
+
+
+def test_changes_reach_the_recipe() -> None:
+    """What an experiment does not have is refused by name."""
+    changed = Experiment(source="x").with_changes(width=0.5, weight_decay=0.1)
+    assert (changed.width, changed.recipe) == (0.5, Recipe(weight_decay=0.1))
+    with pytest.raises(TrainingError, match="an experiment has no depth"):
+        Experiment(source="x").with_changes(depth=3)
