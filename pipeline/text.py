@@ -135,9 +135,7 @@ class TextLoader(BaseLoader):
             for message in check_integer(name, getattr(self, name), least, may_be_none=True):
                 raise OptionError(message)
         if self.augment is not None and not isinstance(self.augment, (EDA, TextTransform)):
-            raise OptionError(
-                f"augment must be an augment.text.EDA or a transform of augment.text, got {self.augment!r}"
-            )
+            raise OptionError(f"augment must be an EDA or a transform of augment.text, got {self.augment!r}")
         if self.num_aug is not None and self.augment is None:
             raise OptionError("num_aug says how many variants there are of each text, and needs augment to make them")
         if self.format not in (*FORMATS, None):

@@ -17,3 +17,16 @@ def test_every_package_is_listed(project_root: Path) -> None:
     assert all(
         (project_root / name / "py.typed").exists() and "py.typed" in settings["package-data"][name] for name in top
     )
+
+
+def test_the_synonym_table_is_shipped_with_its_licence(project_root: Path) -> None:
+    """Both are package data, and WordNet's licence is among the licences."""
+    settings = tomllib.loads((project_root / "pyproject.toml").read_text())
+    shipped = settings["tool"]["setuptools"]["package-data"]["augment.text"]
+    assert sorted(shipped) == ["WORDNET-LICENSE", "wordnet.npz"]
+    assert all((project_root / "augment" / "text" / name).is_file() for name in shipped)
+    assert "augment/text/WORDNET-LICENSE" in settings["project"]["license-files"]
+    assert (
+        "WordNet 3.0 Copyright 2006 by Princeton University"
+        in (project_root / "augment" / "text" / "WORDNET-LICENSE").read_text()
+    )

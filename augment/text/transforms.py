@@ -166,6 +166,8 @@ class _Composition(TextTransform):
                 "texts of one: compose its operations instead)"
             )
         object.__setattr__(self, "transforms", tuple(self.transforms))
+        if not 0 <= getattr(self, "p", 1) <= 1:
+            raise AugmentError(f"{type(self).__name__}: p must lie between 0 and 1, got {getattr(self, 'p', 1)}")
 
 
 @dataclass(frozen=True)
@@ -198,15 +200,26 @@ class OneOf(_Composition):
 
     p: float = 0.5
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.transforms:
+            raise AugmentError("OneOf takes one transform at least")
+        if not sum(map(_weight, self.transforms)):
+            raise AugmentError("OneOf draws by the p of its transforms: one of them needs p above 0")
+
     def transformed(self, text: str, key: int, *, force: bool = False) -> str:
         """Transform one text by its key."""
         draw = keyed.few_draws(key)
         if not (force or self.p == 1 or draw() < self.p):
             return text
-        weights = [float(getattr(transform, "p", 1.0)) for transform in self.transforms]
+        weights = [_weight(transform) for transform in self.transforms]
         left = draw() * sum(weights)
         for transform, weight in zip(self.transforms, weights, strict=True):
             left -= weight
             if left < 0:
                 return transform.transformed(text, keyed.fold_one(key, 1), force=True)
         return text
+
+
+def _weight(transform: TextTransform) -> float:
+    return float(getattr(transform, "p", 1.0))

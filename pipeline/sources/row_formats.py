@@ -107,8 +107,8 @@ class Table:
             cells[self.text_column] = " ".join(text.replace("\t", " ").splitlines())
             return "\t".join(cells)
         written = io.StringIO()
-        csv.writer(written, delimiter=self.delimiter, lineterminator="").writerow(cells)
-        return written.getvalue()
+        csv.writer(written, delimiter=self.delimiter, lineterminator="\r\n").writerow(cells)
+        return written.getvalue().removesuffix("\r\n")  # with which both line ends are quoted inside of cells
 
     def cells(self, row: str) -> list[str]:
         """Split a row into its cells."""

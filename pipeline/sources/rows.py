@@ -102,7 +102,9 @@ class RowFile:
 
     def _records(self, lines: NDArray[np.int64]) -> NDArray[np.int64]:
         """Join the lines of records that have line ends in them."""
-        reader = read_csv(self._data[start:end].decode("latin-1") + "\n" for start, end in lines.tolist())
+        # A carriage return that is not quoted would end the reading; here only the lines are counted.
+        texts = (self._data[start:end].decode("latin-1").replace("\r", " ") for start, end in lines.tolist())
+        reader = read_csv(f"{text}\n" for text in texts)
         try:
             ends = [0, *(reader.line_num for _ in reader)]
         except csv.Error as error:

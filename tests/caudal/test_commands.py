@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ("demo", "inspect", "stream", "convert", "verify", "train", "search", "curve")
+COMMANDS = ("demo", "inspect", "preview", "stream", "convert", "verify", "text", "train", "search", "curve")
 
 
 def test_help_lists_every_command(caudal: Callable[..., Any]) -> None:
