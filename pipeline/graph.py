@@ -6,6 +6,7 @@ the cores busy with one call of Python a batch instead of several a sample.
 """
 
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -112,10 +113,11 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
 
     cv2.setNumThreads(0)  # tf.data calls from many threads; a pool of OpenCV's own beside them only contends
     take_epoch = EpochCounter(epoch, step * layout.block)
+    held = stages if tf.inside_function() else weakref.proxy(stages)
     stop = min(layout.steps * layout.block, layout.length)
 
     def begin() -> Any:
-        stages.ledger.begin()
+        held.ledger.begin()
         return np.array(take_epoch(), np.int64)
 
     def positions(_: Any) -> Any:
@@ -133,9 +135,9 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
         def compute(epoch: Any, position: Any) -> Any:
             start = int(position)
             try:
-                return stages.batch(int(epoch), start, min(start + layout.block, layout.length))
+                return held.batch(int(epoch), start, min(start + layout.block, layout.length))
             except Exception as error:
-                stages.ledger.fail(int(epoch), start, error)
+                held.ledger.fail(int(epoch), start, error)
                 raise
 
         features, labels, keys = tf.numpy_function(compute, [epoch, position], [dtype, label_dtype, tf.string])
@@ -159,6 +161,9 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
         # Iterations differ in length here, and tf.data has no number for that. Keras would take the length of the first
         # for all, and cut the later ones short; told that of a whole epoch, it goes on where an iteration ends early.
         dataset.cardinality = lambda: tf.constant(layout.steps, tf.int64)
+    # TensorFlow never lets go of a function that `numpy_function` was given, nor of what hangs on it: images in memory,
+    # processes. So the functions do not hold the stages. The dataset does, and whatever is made of it holds the dataset.
+    dataset.batches = stages
     return dataset
 
 
