@@ -113,7 +113,7 @@ class BaseLoader(ABC):
         epoch, step = operator.index(epoch), operator.index(step)
         if epoch < 0 or not 0 <= step <= layout.steps:
             raise OptionError(f"epoch {epoch}, step {step} is no position of a stream of {layout.steps} steps an epoch")
-        dataset = graph.build(self._stages, layout, epoch, step)
+        dataset = graph.build(self._batches, layout, epoch, step)
         dataset.loader = self
         dataset.class_names = list(self._source.class_names)
         return dataset
@@ -151,13 +151,21 @@ class BaseLoader(ABC):
             raise OptionError(f"drop_remainder leaves nothing of {len(order)} samples in batches of {self.batch_size}")
         return order
 
+    @property
+    def _batches(self) -> graph.Batches:
+        return self._stages
+
+    @property
+    def _calls(self) -> int:
+        return self.parallel_calls or len(os.sched_getaffinity(0))
+
     def _layout(self, *, with_keys: bool) -> graph.Layout:
         return graph.Layout(
             length=len(self._stages.order),
             batch_size=self.batch_size,
             drop_remainder=self.drop_remainder,
             varies=self.on_error == "skip",
-            parallel_calls=self.parallel_calls or len(os.sched_getaffinity(0)),
+            parallel_calls=self._calls,
             prefetch=self.prefetch,
             with_keys=with_keys,
             with_labels=self.label_mode is not None,

@@ -6,6 +6,7 @@ the cores busy with one call of Python a batch instead of several a sample.
 """
 
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -112,10 +113,18 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
 
     cv2.setNumThreads(0)  # tf.data calls from many threads; a pool of OpenCV's own beside them only contends
     take_epoch = EpochCounter(epoch, step * layout.block)
+    held = (lambda: stages) if tf.inside_function() else weakref.ref(stages)
+
+    def making() -> Batches:
+        alive = held()
+        if alive is None:
+            raise RuntimeError("the dataset that these batches come from has been deleted: keep it while it is in use")
+        return alive
+
     stop = min(layout.steps * layout.block, layout.length)
 
     def begin() -> Any:
-        stages.ledger.begin()
+        making().ledger.begin()
         return np.array(take_epoch(), np.int64)
 
     def positions(_: Any) -> Any:
@@ -131,7 +140,7 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
 
     def batch(epoch: Any, position: Any) -> Any:
         def compute(epoch: Any, position: Any) -> Any:
-            start = int(position)
+            stages, start = making(), int(position)
             try:
                 return stages.batch(int(epoch), start, min(start + layout.block, layout.length))
             except Exception as error:
@@ -159,6 +168,9 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
         # Iterations differ in length here, and tf.data has no number for that. Keras would take the length of the first
         # for all, and cut the later ones short; told that of a whole epoch, it goes on where an iteration ends early.
         dataset.cardinality = lambda: tf.constant(layout.steps, tf.int64)
+    # TensorFlow never lets go of a function that `numpy_function` was given, nor of what hangs on it: arrays, processes.
+    # So the functions do not hold the stages. The dataset does, and whatever is made of it holds the dataset.
+    dataset.batches = stages
     return dataset
 
 

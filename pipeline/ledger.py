@@ -1,6 +1,7 @@
 """The ledger: which samples were bad, at which stage, and why."""
 
 import threading
+from collections.abc import Container
 from dataclasses import dataclass
 
 from pipeline.errors import SampleError, TooManyErrorsError
@@ -81,16 +82,29 @@ class Ledger:
             SampleError: the error itself, under "raise".
             TooManyErrorsError: there are now more than `max_errors` allows.
         """
-        with self._lock:
-            self._rows.setdefault(index, LedgerRow(error.sample, error.stage, error.reason))
-            count = len(self._rows)
+        self.enter(index, LedgerRow(error.sample, error.stage, error.reason))
         if self._raises:
             raise error
-        if self._max_errors is not None and count > self._allowed():
+
+    def enter(self, index: int, row: LedgerRow) -> None:
+        """Write down a row, as `record` does, but do not raise what it tells of.
+
+        Raises:
+            TooManyErrorsError: there are now more than `max_errors` allows.
+        """
+        with self._lock:
+            self._rows.setdefault(index, row)
+            count = len(self._rows)
+        if not self._raises and self._max_errors is not None and count > self._allowed():
             raise TooManyErrorsError(
                 f"{count} of {self._num_examples} samples are bad, more than max_errors={self._max_errors}; "
-                f"the last: {error}"
+                f"the last: {SampleError(row.sample, row.reason)}"
             )
+
+    def numbered(self, beside: Container[int] = ()) -> dict[int, LedgerRow]:
+        """Give the rows with the indices of their samples, but for some."""
+        with self._lock:
+            return {index: row for index, row in self._rows.items() if index not in beside}
 
     def _allowed(self) -> float:
         assert self._max_errors is not None  # noqa: S101  # for the type checker: the caller has looked

@@ -11,6 +11,7 @@ from augment import keys
 from augment.mixing import Mixer, mixer
 from augment.plan.plan import Plan
 from augment.views import Views, views
+from pipeline import graph
 from pipeline.base_loader import BaseLoader, delivering
 from pipeline.cache import PixelCache, RamCache
 from pipeline.decode import CHANNELS, MAX_PIXELS, Decoder
@@ -21,6 +22,7 @@ from pipeline.options import check, check_classes, made
 from pipeline.sources import ArraySource, Source, open_source
 from pipeline.sources.base import digest
 from pipeline.stages import Stages
+from pipeline.workers import Workers
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,10 @@ class Loader(BaseLoader):
             (float), or any (None).
         max_pixels: an image that claims more is bad, and no memory is allocated for it.
         label_offset: subtracted from the labels in TFRecords: 1 where the classes are counted from 1.
-        parallel_calls: batches that are computed at once; by default the number of usable processors.
+        workers: processes that make the batches; 0 leaves it to threads of this process, of which one runs Python at
+            a time. A worker needs some seconds to start, and some 400 MB.
+        parallel_calls: batches that are computed at once; by default the number of usable processors, or one more than
+            there are workers.
         prefetch: batches that are kept ready.
 
     Raises:
@@ -103,6 +108,7 @@ class Loader(BaseLoader):
     max_errors: float | None = None
     max_pixels: int = MAX_PIXELS
     label_offset: int = 0
+    workers: int = 0
     parallel_calls: int | None = None
     prefetch: int = 2
 
@@ -115,7 +121,7 @@ class Loader(BaseLoader):
         object.__setattr__(self, "class_names", self._source.class_names)
         check_classes(self)
         # What cannot be made or compiled, or does not fit, is refused now.
-        _ = self.plan, self._multiple, self._mixer, self._cached_source
+        _ = self.plan, self._multiple, self._mixer, self._cached_source, self.workers and self._batches
 
     @property
     def views_per_sample(self) -> int:
@@ -199,6 +205,15 @@ class Loader(BaseLoader):
         shape = (*self._cache_size, CHANNELS[self.color_mode])
         name = digest((self._source.fingerprint, shape, self.interpolation, self.max_pixels))
         return PixelCache(Path(self.cache), name, len(self._source), shape, self.cache_limit_bytes)
+
+    @cached_property
+    def _batches(self) -> graph.Batches:
+        return Workers(self, self._stages, self.workers) if self.workers else self._stages
+
+    @property
+    def _calls(self) -> int:
+        # One more than there are workers: while it fetches a batch, they all make others.
+        return self.parallel_calls or (self.workers + 1 if self.workers else super()._calls)
 
     @cached_property
     def _stages(self) -> Stages:

@@ -27,8 +27,8 @@ _KNOWN_OF_IMAGES: dict[str, tuple[str | None, ...]] = {
     "interpolation": tuple(INTERPOLATIONS),
 }
 _AT_LEAST = {"batch_size": 1, "parallel_calls": 1, "prefetch": 0, "seed": 0}
-_AT_LEAST_OF_IMAGES = {"copies": 1, "max_pixels": 1, "cache_limit_bytes": 0}
-_NEVER_NONE = ("copies", "prefetch", "max_pixels")
+_AT_LEAST_OF_IMAGES = {"copies": 1, "workers": 0, "max_pixels": 1, "cache_limit_bytes": 0}
+_NEVER_NONE = ("copies", "prefetch", "max_pixels", "workers")
 
 
 def check(loader: "Loader") -> None:
@@ -131,6 +131,8 @@ def _combinations_of_images(loader: "Loader") -> Iterator[str]:
     keeps_pixels = loader.cache is not None and loader.cache != "ram"
     if keeps_pixels and loader.cache_size is None and loader.image_size is None:
         yield "a cache directory keeps images of one size: give cache_size or image_size"
+    if loader.workers and loader.cache == "ram":
+        yield "cache='ram' keeps images in one process, and workers share none: use a cache directory, or workers=0"
     if loader.mix is not None and loader.batch_size is None:
         yield "mix needs batches, and batch_size=None delivers single samples"
     if loader.mix is not None and loader.label_mode == "int":

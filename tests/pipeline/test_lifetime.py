@@ -1,0 +1,54 @@
+"""A dataset keeps what it needs as long as anything made of it is in use, and no longer."""
+
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline import Loader, image_dataset
+
+STEPS = 5
+
+
+def made() -> tf.data.Dataset:
+    """Make a dataset of five batches that nobody else holds."""
+    return image_dataset((np.zeros((40, 8, 8, 3), np.uint8), np.zeros(40, int)), image_size=None, batch_size=8)
+
+
+@pytest.mark.parametrize(
+    ("derive", "steps"),
+    [
+        (lambda: made(), STEPS),
+        (lambda: made().as_numpy_iterator(), STEPS),
+        (lambda: made().map(lambda images, _: images), STEPS),
+        (lambda: tf.data.Dataset.zip((made(), made())), STEPS),
+        (lambda: made().concatenate(made()), 2 * STEPS),
+        (lambda: made().unbatch().batch(4).prefetch(1), 2 * STEPS),
+        (lambda: tf.data.Dataset.sample_from_datasets([made(), made()]), 2 * STEPS),
+        (lambda: tf.data.Dataset.range(2).interleave(lambda _: made()), 2 * STEPS),
+        (lambda: tf.distribute.MirroredStrategy(["CPU:0"]).experimental_distribute_dataset(made()), STEPS),
+    ],
+    ids=["plain", "numpy", "map", "zip", "concatenate", "rebatch", "sample", "interleave", "distribute"],
+)
+def test_what_is_made_of_a_dataset_keeps_it(derive: Callable[[], Any], steps: int) -> None:
+    """Nothing but the last thing in a chain has to be held."""
+    iterator, count = iter(derive()), 0
+    for _ in iterator:
+        gc.collect()
+        count += 1
+    assert count == steps
+
+
+def test_what_a_loader_holds_is_freed_with_it() -> None:
+    """Many loaders, one after the other, do not fill the memory: TensorFlow keeps its functions for ever."""
+    loader = Loader((np.zeros((8, 8, 8, 3), np.uint8), np.zeros(8, int)), image_size=None)
+    held = weakref.ref(loader._stages)
+    for _ in loader.dataset():
+        pass
+    del loader
+    gc.collect()
+    assert held() is None
