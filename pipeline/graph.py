@@ -168,8 +168,8 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
         # Iterations differ in length here, and tf.data has no number for that. Keras would take the length of the first
         # for all, and cut the later ones short; told that of a whole epoch, it goes on where an iteration ends early.
         dataset.cardinality = lambda: tf.constant(layout.steps, tf.int64)
-    # TensorFlow never lets go of a function that `numpy_function` was given, nor of what hangs on it: arrays, workers. So
-    # the functions do not hold the stages. The dataset does, and whatever is made of it holds the dataset.
+    # TensorFlow never lets go of a function that `numpy_function` was given, nor of what hangs on it: arrays, workers.
+    # So the functions do not hold the stages. The dataset does, and whatever is made of it holds the dataset.
     dataset.batches = stages
     return dataset
 
