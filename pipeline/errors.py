@@ -45,9 +45,6 @@ class SampleError(CaudalError, ValueError):
         self.sample = sample
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type["SampleError"], tuple[str, str]]:
-        return type(self), (self.sample, self.reason)  # the text is made of them again in another process
-
 
 class ReadError(SampleError):
     """A sample's bytes cannot be read, or fail their checksum."""

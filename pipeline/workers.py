@@ -1,30 +1,32 @@
 """Processes that make batches, where threads are not enough: one interpreter runs one line of Python at a time.
 
 A batch is a pure function of its place in the stream, so that any process can make it, and can make it again where a
-process has died. A worker is a new interpreter that is told the loader; it does not run the caller's script. The batch
-comes back in memory that both processes see. Arrays that the loader holds stand in such memory, too: once for all
-workers. Pickles go from this process to its own children and back, and nowhere else.
+process has died. A worker is a new interpreter that is told the loader (`pipeline/definition.py`); it does not run the
+caller's script. Questions and answers are JSON. Arrays stand in memory that both processes see: those of a batch, and,
+once for all workers, those that the loader holds.
 """
 
 import contextlib
+import json
 import mmap
 import os
-import pickle
 import queue
 import signal
 import socket
 import subprocess
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import errors
+from pipeline.definition import described, made
 from pipeline.draw import Draw
-from pipeline.errors import OptionError, WorkerError
+from pipeline.errors import OptionError, SampleError, WorkerError
 from pipeline.ledger import Ledger, LedgerRow
 from pipeline.sources.base import Source
 
@@ -37,24 +39,8 @@ _ATTEMPTS = 3
 
 _ALIGNMENT = 64  # bytes; as NumPy's own arrays
 
-
-class _Features(NamedTuple):
-    """What stands in the shared memory of a worker."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-
-class _Answer(NamedTuple):
-    """What a worker answers.
-
-    Attributes:
-        bad: the rows of its ledger that are new, by the numbers of the samples.
-        made: the features, labels and keys of the batch, or what went wrong.
-    """
-
-    bad: Mapping[int, LedgerRow]
-    made: tuple[_Features, NDArray[Any], NDArray[np.object_]] | Exception
+Spec = tuple[str, list[int], int]
+"""An array in shared memory: its dtype, its shape, and the byte at which it begins."""
 
 
 class Workers:
@@ -125,39 +111,27 @@ class Workers:
         self, worker: "_Worker", epoch: int, start: int, stop: int
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
         answer = worker.ask(epoch, start, stop)
-        for number, row in answer.bad.items():
-            self.ledger.enter(number, row)
-        if isinstance(answer.made, Exception):
-            raise answer.made
-        features, labels, keys = answer.made
-        return worker.features(features), labels, keys
+        for number, *row in answer["bad"]:
+            self.ledger.enter(number, LedgerRow(*row))
+        if "error" in answer:
+            raise _error(*answer["error"])
+        features, labels = worker.arrays(answer["arrays"])
+        keys = [key.encode("latin-1") for key in answer["keys"]]
+        return features, labels, np.array(keys, object)
 
 
 class _Definition:
-    """A loader as bytes, and the arrays that it holds, in memory that processes share.
+    """A loader as JSON, and the arrays that it holds, in memory that processes share.
 
     Raises:
         OptionError: it holds something that another process cannot be told.
     """
 
     def __init__(self, loader: "BaseLoader") -> None:
-        buffers: list[pickle.PickleBuffer] = []
-        try:
-            kind, source, options = loader.__reduce__()[1]
-            alone = (kind, source, options | {"workers": 0})
-            self.loader = pickle.dumps(alone, protocol=5, buffer_callback=buffers.append)
-        except Exception as error:  # pickling runs the code of whatever is in there
-            raise OptionError(
-                f"workers: another process cannot be told the loader ({error}); functions and classes need a module of "
-                "their own, or workers=0"
-            ) from None
-        self.spans: list[tuple[int, int]] = []
-        self.memory = os.memfd_create("caudal-arrays")
-        with open(self.memory, "wb", closefd=False) as file:
-            for buffer in buffers:
-                file.write(bytes(-file.tell() % _ALIGNMENT))
-                self.spans.append((file.tell(), buffer.raw().nbytes))
-                file.write(buffer.raw())
+        description, arrays = described(loader)
+        self.memory = os.memfd_create("caudal-loader")
+        specs = _write(self.memory, arrays)
+        self.text = json.dumps({"description": description, "arrays": specs}).encode()
 
 
 class _Worker:
@@ -165,31 +139,24 @@ class _Worker:
 
     def __init__(self, definition: _Definition) -> None:
         self._definition = definition
-        self._memory = os.memfd_create("caudal-batch")
-        self._map: mmap.mmap | None = None
+        self.memory = os.memfd_create("caudal-batch")
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
-    def ask(self, epoch: int, start: int, stop: int) -> _Answer:
+    def ask(self, epoch: int, start: int, stop: int) -> dict[str, Any]:
         """Have a batch made.
 
         Raises:
             EOFError, ConnectionError: the process has ended.
         """
         connection = self._connection or self._start()
-        connection.send((epoch, start, stop))
-        answer: _Answer = connection.recv()
+        connection.send_bytes(json.dumps([epoch, start, stop]).encode())
+        answer: dict[str, Any] = json.loads(connection.recv_bytes())
         return answer
 
-    def features(self, features: _Features) -> NDArray[Any]:
+    def arrays(self, specs: Sequence[Spec]) -> list[NDArray[Any]]:
         """Copy out what the process has put into the shared memory."""
-        count = int(np.prod(features.shape))
-        size = count * features.dtype.itemsize
-        if size == 0:
-            return np.empty(features.shape, features.dtype)
-        if self._map is None or len(self._map) < size:
-            self._map = mmap.mmap(self._memory, size, prot=mmap.PROT_READ)
-        return np.frombuffer(self._map, features.dtype, count).reshape(features.shape).copy()
+        return [_read(self.memory, spec) for spec in specs]
 
     def end(self) -> int | None:
         """End the process; gives its exit status, None where there was none."""
@@ -203,7 +170,7 @@ class _Worker:
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
         with theirs:
-            descriptors = (theirs.fileno(), self._memory, self._definition.memory)
+            descriptors = (theirs.fileno(), self.memory, self._definition.memory)
             self._process = subprocess.Popen(  # noqa: S603  # this interpreter, with a line of our own
                 [sys.executable, "-c", _START, *map(str, descriptors), *sys.path],
                 pass_fds=descriptors,
@@ -211,77 +178,107 @@ class _Worker:
                 env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
             )
         self._connection = Connection(ours.detach())
-        self._connection.send((self._definition.loader, self._definition.spans))
+        self._connection.send_bytes(self._definition.text)
         return self._connection
 
 
 def _end(workers: list[_Worker], definition: _Definition) -> None:
     for worker in workers:
         worker.end()
-        os.close(worker._memory)
+        os.close(worker.memory)
     os.close(definition.memory)
 
 
-def serve(socket_descriptor: int, memory: int, arrays: int) -> None:
+def serve(socket_descriptor: int, batch_memory: int, loader_memory: int) -> None:
     """Be a worker: make the batches that are asked for until there are no more.
 
     Args:
         socket_descriptor: where they are asked for.
-        memory: the file in memory that their features are written to.
-        arrays: that which holds the loader's arrays.
+        batch_memory: the file in memory that their arrays are written to.
+        loader_memory: that which holds the loader's arrays.
     """
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt means
     cv2.setNumThreads(0)
     connection = Connection(socket_descriptor)
-    loader: BaseLoader | Exception
-    sent: set[int] = set()
     with contextlib.suppress(EOFError, ConnectionError):  # the caller has ended, or needs no more
-        try:
-            loader = _unpacked(*connection.recv(), memory=arrays)
-        except (EOFError, ConnectionError):
-            raise
-        except Exception as error:  # it is said when a batch is asked for
-            loader = OptionError(
-                f"workers: another process cannot make the loader ({type(error).__name__}: {error}); functions and "
-                "classes need a module that can be imported, or workers=0"
-            )
+        loader = _heard(connection.recv_bytes(), loader_memory)
+        sent: set[int] = set()
         while True:
-            request = connection.recv()
-            try:
-                if isinstance(loader, Exception):
-                    raise loader
-                features, labels, keys = loader._stages.batch(*request)
-                made: Any = (_written(np.asarray(features), memory), labels, keys)
-            except Exception as error:
-                made = _told(error)
-            bad = {} if isinstance(loader, Exception) else loader._stages.ledger.numbered(beside=sent)
-            sent.update(bad)
-            connection.send(_Answer(bad, made))
+            request = json.loads(connection.recv_bytes())
+            connection.send_bytes(json.dumps(_answer(loader, request, batch_memory, sent)).encode())
 
 
-def _unpacked(definition: bytes, spans: list[tuple[int, int]], *, memory: int) -> "BaseLoader":
-    size = os.fstat(memory).st_size
-    shared = memoryview(mmap.mmap(memory, size, prot=mmap.PROT_READ) if size else b"")
-    kind, source, options = pickle.loads(  # noqa: S301  # from the process that has started this one
-        definition, buffers=[shared[start : start + length] for start, length in spans]
-    )
-    loader: BaseLoader = kind(source, **options)
-    return loader
-
-
-def _written(features: NDArray[Any], memory: int) -> _Features:
-    if features.nbytes > os.fstat(memory).st_size:
-        os.ftruncate(memory, features.nbytes)
-    os.pwrite(memory, np.ascontiguousarray(features).data, 0) if features.nbytes else None
-    return _Features(features.shape, features.dtype)
-
-
-def _told(error: Exception) -> Exception:
-    """Give the error where it can be sent, else one that says the same."""
+def _heard(definition: bytes, memory: int) -> "BaseLoader | Exception":
+    """Make the loader that is told; where it cannot be made, the error is said when a batch is asked for."""
+    told = json.loads(definition)
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301  # made here
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+        return made(told["description"], _arrays(memory, told["arrays"]))
+    except Exception as error:
+        return OptionError(
+            f"workers: another process cannot make the loader ({type(error).__name__}: {error}); can it import your "
+            "modules? workers=0 needs no other process"
+        )
+
+
+def _answer(loader: "BaseLoader | Exception", request: list[int], memory: int, sent: set[int]) -> dict[str, Any]:
+    """Make a batch, and say where it stands and which samples are newly bad, or what went wrong."""
+    answer: dict[str, Any] = {"bad": []}
+    try:
+        if isinstance(loader, Exception):
+            raise loader
+        features, labels, keys = loader._stages.batch(*request)
+        answer["arrays"] = _write(memory, [features, labels])
+        answer["keys"] = [key.decode("latin-1") for key in keys]
+    except SampleError as error:
+        answer["error"] = type(error).__name__, error.sample, error.reason
+    except Exception as error:
+        answer["error"] = type(error).__name__, str(error)
+    if not isinstance(loader, Exception):
+        new = loader._stages.ledger.numbered(beside=sent)
+        sent.update(new)
+        answer["bad"] = [(number, row.sample, row.stage, row.reason) for number, row in new.items()]
+    return answer
+
+
+def _error(kind: str, *arguments: str) -> Exception:
+    """Give the error that a worker has met: of the same class where it is one of ours."""
+    known = getattr(errors, kind, None)
+    return known(*arguments) if known is not None else RuntimeError(f"{kind}: {arguments[0]}")
+
+
+def _write(memory: int, arrays: Sequence[NDArray[Any]]) -> list[Spec]:
+    """Write arrays to a file in memory, one behind the other."""
+    specs: list[Spec] = []
+    end = 0
+    for array in map(np.ascontiguousarray, arrays):
+        start = -(-end // _ALIGNMENT) * _ALIGNMENT
+        rest = array.data.cast("B") if array.nbytes else memoryview(b"")
+        end = start + array.nbytes
+        while rest:  # one call writes 2 GiB at most
+            rest = rest[os.pwrite(memory, rest, end - len(rest)) :]
+        specs.append((array.dtype.str, list(array.shape), start))
+    return specs
+
+
+def _read(memory: int, spec: Spec) -> NDArray[Any]:
+    """Copy an array out of a file in memory."""
+    dtype, shape, start = spec
+    array = np.empty(shape, dtype)
+    rest = array.data.cast("B") if array.nbytes else memoryview(b"")
+    while rest:
+        rest = rest[os.preadv(memory, [rest], start + array.nbytes - len(rest)) :]
+    return array
+
+
+def _arrays(memory: int, specs: Sequence[Spec]) -> list[NDArray[Any]]:
+    """Give views of arrays in a file in memory; they cannot be written to."""
+    size = os.fstat(memory).st_size
+    shared = mmap.mmap(memory, size, prot=mmap.PROT_READ) if size else b""
+    views = []
+    for dtype, shape, start in specs:
+        kind, count = np.dtype(dtype), int(np.prod(shape))
+        flat = np.frombuffer(shared, kind, count, start) if count else np.empty(0, kind)
+        views.append(flat.reshape(shape))
+    return views

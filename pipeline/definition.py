@@ -1,0 +1,132 @@
+"""A loader as data, by which another process can make it: JSON, and the arrays that it holds beside it.
+
+No code travels: transforms go as Albumentations serialises them, mixers and views by their names and fields.
+"""
+
+import dataclasses
+import importlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment.transform import composed
+from pipeline.errors import OptionError
+
+if TYPE_CHECKING:
+    from pipeline.base_loader import BaseLoader
+
+_OWN = ("augment.", "pipeline.")
+"""Where the objects come from that are told by name."""
+
+
+def described(loader: "BaseLoader") -> tuple[str, list[NDArray[Any]]]:
+    """Describe a loader, but for its `workers`.
+
+    Returns:
+        JSON, and the arrays that it refers to by their places.
+
+    Raises:
+        OptionError: it holds something that another process cannot be told.
+    """
+    arrays: list[NDArray[Any]] = []
+    fields = {field.name: getattr(loader, field.name) for field in dataclasses.fields(loader)}  # type: ignore[arg-type]
+    fields["workers"] = 0
+    data = {name: _told(value, name, arrays) for name, value in fields.items()}
+    return json.dumps({"loader": _name(type(loader)), "options": data}), arrays
+
+
+def made(description: str, arrays: Sequence[NDArray[Any]]) -> "BaseLoader":
+    """Make the loader that `described` has described."""
+    data = json.loads(description)
+    options = {name: _heard(value, arrays) for name, value in data["options"].items()}
+    loader: BaseLoader = _named(data["loader"])(options.pop("source"), **options)
+    return loader
+
+
+def _told(value: Any, option: str, arrays: list[NDArray[Any]]) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, os.PathLike):
+        return {"path": os.fspath(value)}
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        arrays.append(value)
+        return {"array": len(arrays) - 1}
+    if option == "augment":
+        return _told_transform(value)
+    if isinstance(value, (tuple, list)):
+        items = [_told(item, option, arrays) for item in value]
+        return {"tuple": items} if isinstance(value, tuple) else items
+    if dataclasses.is_dataclass(value) and _name(type(value)).startswith(_OWN):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {
+            "object": _name(type(value)),
+            "fields": {key: _told(own, option, arrays) for key, own in fields.items()},
+        }
+    raise _refusal(option, f"{type(value).__name__} is no data")
+
+
+def _told_transform(transform: Any) -> Any:
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    try:
+        data = composed(transform).to_dict()
+        modules = sorted({name.rpartition(".")[0] for name in _class_names(data) if "." in name})
+        if A.from_dict(data).to_dict() != data:
+            raise ValueError("it does not come back as it was")
+    except Exception as error:  # Albumentations raises different errors for what it cannot serialise
+        raise _refusal("augment", f"{type(error).__name__}: {error}") from None
+    if "__main__" in modules:
+        raise _refusal("augment", "a transform is defined in the script; put it into a module of its own")
+    return {"transform": json.loads(json.dumps(data)), "modules": modules}
+
+
+def _heard(value: Any, arrays: Sequence[NDArray[Any]]) -> Any:
+    if isinstance(value, list):
+        return [_heard(item, arrays) for item in value]
+    match value:
+        case {"path": path}:
+            return Path(path)
+        case {"array": place}:
+            return arrays[place]
+        case {"tuple": items}:
+            return tuple(_heard(item, arrays) for item in items)
+        case {"object": name, "fields": fields}:
+            return _named(name)(**{key: _heard(own, arrays) for key, own in fields.items()})
+        case {"transform": data, "modules": modules}:
+            import albumentations as A  # noqa: N812  # its users know it by this name
+
+            for module in modules:
+                importlib.import_module(module)  # Albumentations then knows its transforms
+            return A.from_dict(data)
+    return value
+
+
+def _class_names(data: Any) -> Iterator[str]:
+    """Walk the names of the classes in what Albumentations has serialised; those of its own have no dots."""
+    if isinstance(data, dict):
+        if "__class_fullname__" in data:
+            yield data["__class_fullname__"]
+        data = list(data.values())
+    if isinstance(data, (list, tuple)):
+        for item in data:
+            yield from _class_names(item)
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _named(name: str) -> Any:
+    module, _, kind = name.rpartition(".")
+    return getattr(importlib.import_module(module), kind)
+
+
+def _refusal(option: str, reason: str) -> OptionError:
+    return OptionError(f"workers: another process cannot be told {option} ({reason}); workers=0 needs no other process")
