@@ -89,7 +89,8 @@ def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Wor
 
     Returns:
         "faults": sentences, none where all is well; and what was seen: "correlation" (the median over the samples),
-        "unsure" (images that cannot be recognised for certain), "mirrored" (share), "turned" (share of those turned by more than 3 degrees).
+        "unsure" (images that cannot be recognised for certain), "mirrored" (share), and "turned" (share of those
+        turned by more than 3 degrees).
     """
     batches = []
     for images, labels in make(workload)():
@@ -127,7 +128,9 @@ class Catalogue:
 
     def __init__(self, sources: list[Any]) -> None:
         self._sources = [np.ascontiguousarray(each) for image in sources for each in (image, image[:, ::-1])]
-        self._sift = cv2.SIFT_create(nfeatures=_FEATURES, contrastThreshold=0.01)
+        self._sift: Any = cv2.SIFT_create(  # type: ignore[attr-defined]  # OpenCV's types lack it
+            nfeatures=_FEATURES, contrastThreshold=0.01
+        )
         features = [self._features(image) for image in self._sources]
         self._points = np.concatenate([points for points, _ in features])
         self._descriptors = np.concatenate([descriptors for _, descriptors in features])
@@ -192,9 +195,9 @@ def _shapes(batches: list[tuple[Any, Any]], workload: Workload) -> Iterable[str]
 def _eight_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Bring an image to 0 to 255; floats in 0 to 1 are told by their greatest value."""
     if image.dtype == np.uint8:
-        return image
+        return np.asarray(image, np.uint8)
     scaled = image * 255 if image.max() <= 1 else image
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 
 
 def _pixels(seen: list[Seen]) -> Iterable[str]:
@@ -248,7 +251,8 @@ def _enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Enlarge a small image, in which there are no features otherwise."""
     if max(image.shape[:2]) >= 100:
         return image
-    return cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]  # uint8 too
+    enlarged: Any = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(enlarged, np.uint8)
 
 
 def _correlation(left: NDArray[Any], right: NDArray[Any]) -> float:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -88,17 +88,12 @@ class Runner:
 
     def close(self) -> None:
         """End the process and its descendants."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
         for file in (self._process.stdin, self._process.stdout, self._log):
-            if file is not None:
-                try:
-                    file.close()
-                except BrokenPipeError:  # what was not read yet
-                    continue
+            with suppress(BrokenPipeError):  # of what was not read yet
+                file.close()  # type: ignore[union-attr]  # all three are pipes
 
     def __enter__(self) -> "Runner":
         return self
@@ -156,13 +151,13 @@ class Result:
 
     def row(self, workload: str) -> dict[str, Any]:
         """Give the row that programs read: rates in samples/s, memory in MiB; no rate where it failed."""
-        rates = self.rates() or [None]
+        rates = self.rates()
         return {
             "peer": self.peer,
             "workload": workload,
             "img_s_median": _rounded(self._median(rates), 1),
-            "img_s_min": _rounded(min(rates) if self.epochs else None, 1),
-            "img_s_max": _rounded(max(rates) if self.epochs else None, 1),
+            "img_s_min": _rounded(min(rates, default=None), 1),
+            "img_s_max": _rounded(max(rates, default=None), 1),
             "cpu_s_per_img": _rounded(self._of("cpu_s", per_sample=True), 6),
             "peak_rss_mb": _rounded(max((epoch["peak_rss_mb"] for epoch in self.epochs), default=None), 1),
             "versions": self.versions,
@@ -187,8 +182,8 @@ class Result:
         return self._median(values)
 
     @staticmethod
-    def _median(values: list[Any]) -> float | None:
-        return statistics.median(values) if values and values[0] is not None else None
+    def _median(values: list[float]) -> float | None:
+        return statistics.median(values) if values else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -86,7 +87,7 @@ def resized(folder: Path, out: Path, size: int | tuple[int, int]) -> Path:
     """
 
     def write(path: str) -> None:
-        image = cv2.imread(path, cv2.IMREAD_COLOR)
+        image: Any = cv2.imread(path, cv2.IMREAD_COLOR)
         if (target := _target(image.shape[:2], size)) != image.shape[:2]:
             image = cv2.resize(image, target[::-1], interpolation=cv2.INTER_AREA)
         name = out / Path(path).relative_to(folder).with_suffix(".jpg")
@@ -100,8 +101,8 @@ def resized(folder: Path, out: Path, size: int | tuple[int, int]) -> Path:
 def decoded(folder: Path, path: Path) -> Path:
     """Decode images of one size into an `.npy` uint8 [N, H, W, 3], and write their labels beside it."""
     files = labelled(folder)
-    images = np.stack([cv2.imread(file, cv2.IMREAD_COLOR_RGB) for file, _ in files])
-    np.save(path, images)
+    images: list[Any] = [cv2.imread(file, cv2.IMREAD_COLOR_RGB) for file, _ in files]
+    np.save(path, np.stack(images))
     np.save(path.with_name("labels.npy"), np.array([label for _, label in files], np.int64))
     return path
 

@@ -9,6 +9,7 @@ import typer
 from augment.errors import CaudalError
 from caudal.convert import convert
 from caudal.demo import demo
+from caudal.diagnose import diagnose
 from caudal.inspect import inspect
 from caudal.stream import stream
 from caudal.verify import verify
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, inspect, stream, convert, verify):
+for command in (demo, inspect, stream, diagnose, convert, verify):
     app.command()(command)
 
 

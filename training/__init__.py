@@ -5,7 +5,8 @@ Importing this package imports neither TensorFlow, Keras nor Matplotlib: the fun
 
 from training.figures import contact_sheet as contact_sheet
 from training.figures import throughput_chart as throughput_chart
+from training.figures import time_chart as time_chart
 from training.figures import training_curves as training_curves
 from training.fit import fit as fit
 
-__all__ = ["contact_sheet", "fit", "throughput_chart", "training_curves"]
+__all__ = ["contact_sheet", "fit", "throughput_chart", "time_chart", "training_curves"]

@@ -1,0 +1,277 @@
+"""Timing the stages of a dataset, in place and alone, and what another source, augmentation or batch size would give.
+
+*In place*: the dataset runs as always, and a clock in its stages adds up how long its calls spend in each. *Alone*: one
+stage runs on samples for which all before it is done, in as many threads. *Exchanged*: the dataset runs with another
+stage in place of its own, so that an advice is tried before it is given.
+
+tf.data's own model of a dataset (`tf.data.experimental.get_model_proto`) does not help here: it exists only where the
+autotuner runs, and it sees one map. The probe times the methods of `Stages` themselves, private ones as well, because a
+copy of what they do could drift from it.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from augment.plan.plan import Params, Window
+from augment.transform import Image
+from pipeline import graph
+from pipeline.decode import Decoder
+from pipeline.errors import TooManyErrorsError
+from pipeline.header import Header
+from pipeline.resize import resize
+from pipeline.sources.base import Sample, Source
+from pipeline.stages import Batch, Row, Stages, Taken
+
+if TYPE_CHECKING:
+    from pipeline.loader import Loader
+
+STAGES = ("read", "decode", "augment", "batch")
+"""What the time of a dataset is divided into: reading the bytes and the header; decoding; augmenting and resizing; and
+all that is done once a batch: order, keys, drawing the parameters, stacking, labels, and handing over by tf.data."""
+
+_MOST_BYTES = 2**28  # of decoded pixels that a probe keeps in memory
+
+
+class Chunk(NamedTuple):
+    """A batch of samples that have been read and decoded.
+
+    Attributes:
+        items: as they were read.
+        params: of their augmentation.
+        pixels: each image, and which part of the whole it is (None: all of it).
+    """
+
+    items: list[Taken]
+    params: Params | None
+    pixels: list[tuple[Image, Window | None]]
+
+
+class Probe:
+    """Times a loader's dataset.
+
+    Args:
+        loader: the dataset's definition.
+        pass_s: how long one pass over a part of it should take, in seconds.
+    """
+
+    def __init__(self, loader: "Loader", pass_s: float = 1.0) -> None:
+        cv2.setNumThreads(0)  # as in tf.data, which calls from many threads
+        self.stages: Stages = loader._stages
+        self.layout: graph.Layout = loader._layout(with_keys=False)
+        self.calls = self.layout.parallel_calls
+        self._epoch = 0
+        per_batch_s = self.layout.block * self.rate_s(self.stages, self.layout, 4 * self.calls)
+        self.steps = min(max(4 * self.calls, round(pass_s / per_batch_s)), 4096)
+
+    def in_place(self) -> tuple[float, dict[str, float]]:
+        """Run the dataset: seconds per image of the clock, and how they divide among `STAGES`."""
+        clock = Clock()
+        timed = _TimedStages(
+            **_known(replace(self.stages, decoder=_TimedDecoder(**_known(self.stages.decoder), clock=clock))),
+            clock=clock,
+        )
+        _ = timed.image_spec
+        clock.reset()
+        whole = self.rate_s(timed, self.layout, self.steps)
+        per_call = {name: clock.seconds[name] / max(clock.images, 1) / self.calls for name in STAGES[:-1]}
+        # Where other programs want the processors too, the calls may seem to take longer than the whole.
+        scale = min(1.0, whole / sum(per_call.values()))
+        per_call = {name: scale * seconds for name, seconds in per_call.items()}
+        return whole, per_call | {"batch": max(0.0, whole - sum(per_call.values()))}
+
+    def alone(self, chunks: Sequence[Chunk]) -> dict[str, float]:
+        """Run each of `STAGES` alone: seconds per image of the clock."""
+        count = sum(len(chunk.items) for chunk in chunks)
+        stages = self.stages
+        epoch, self._epoch = self._epoch, self._epoch + 1
+        positions = [range(step * self.layout.block, (step + 1) * self.layout.block) for step in range(len(chunks))]
+        indices = [stages._drawn(epoch, np.array(batch) % len(stages.order))[0].tolist() for batch in positions]
+        read = self._threaded(lambda batch: [stages._taken(index) for index in batch], indices)
+        ready = [image for images in map(self._augmented, chunks) for image in images]
+        return {
+            "read": read / (len(chunks) * self.layout.block),
+            "decode": self._threaded(self._decoded, chunks) / count,
+            "augment": self._threaded(self._augmented, chunks) / count,
+            "batch": self.rate_s(_ReadyStages(**_known(stages), ready=ready), self.layout, self.steps),
+        }
+
+    def sample(self) -> list[Chunk]:
+        """Read and decode some batches, one for each parallel call at least, and as many as memory allows.
+
+        Raises:
+            SampleError: a sample is bad, and `on_error` is "raise".
+            TooManyErrorsError: more are bad than allowed, or all.
+        """
+        stages, chunks, nbytes = self.stages, list[Chunk](), 0
+        for step in range(self.steps):
+            positions = np.arange(step * self.layout.block, (step + 1) * self.layout.block) % len(stages.order)
+            indices, own = stages._drawn(0, positions)
+            items, good = [], []
+            for place, item in enumerate(map(stages._taken, indices.tolist())):
+                if isinstance(item, Taken):
+                    items.append(item)
+                    good.append(place)
+                else:
+                    stages.ledger.record(int(indices[place]), item)
+            if not items:
+                continue
+            params = stages._params(own[good], [item.size for item in items])
+            chunk = Chunk(items, params, [])
+            chunk.pixels.extend(self._decoded(chunk))
+            chunks.append(chunk)
+            nbytes += sum(image.nbytes for image, _ in chunk.pixels)
+            if nbytes > _MOST_BYTES and len(chunks) >= self.calls:
+                break
+        if not chunks:
+            raise TooManyErrorsError("none of the samples that were tried can be read")
+        return chunks[: max(1, len(chunks) // self.calls) * self.calls]  # so that no thread is left without work
+
+    def rate_s(self, stages: Stages, layout: graph.Layout, steps: int) -> float:
+        """Take batches of a dataset as a consumer that does nothing else: seconds per image.
+
+        Where an epoch is shorter, further ones follow. The batches that fill the pipeline at first do not count.
+        """
+        dataset = graph.build(stages, replace(layout, with_labels=True), self._epoch, 0)
+        self._epoch += 1
+        begin = taken = images = 0.0
+        while taken <= steps:
+            for part, _ in dataset:
+                if taken == 0:
+                    begin = time.perf_counter()
+                else:
+                    images += 1 if layout.batch_size is None else len(part)
+                taken += 1
+                if taken > steps:
+                    break
+        return (time.perf_counter() - begin) / max(images, 1)
+
+    def _threaded(self, work: Callable[[Any], Any], batches: Sequence[Any]) -> float:
+        """Run some work on batches in threads: seconds of the clock."""
+        with ThreadPoolExecutor(self.calls) as pool:
+            begin = time.perf_counter()
+            for _ in pool.map(work, batches):
+                pass
+            return time.perf_counter() - begin
+
+    def _decoded(self, chunk: Chunk) -> list[tuple[Image, Window | None]]:
+        return [
+            (item.image, None) if item.image is not None else self.stages._decoded(item, chunk.params, row)
+            for row, item in enumerate(chunk.items)
+        ]
+
+    def _augmented(self, chunk: Chunk) -> list[Image]:
+        plan, size, images = self.stages.plan, self.stages.image_size, []
+        for row, (image, window) in enumerate(chunk.pixels):
+            if plan is not None and chunk.params is not None:
+                image = plan.apply(image, chunk.params, row, window)
+            images.append(image if size is None else resize(image, size, self.stages.interpolation))
+        return images
+
+
+class Clock:
+    """Adds up the seconds that threads spend in named parts of the work; a part within another counts for itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inner = threading.local()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again."""
+        self.seconds: Counter[str] = Counter()
+        self.images = 0
+
+    @contextmanager
+    def __call__(self, name: str, images: int = 0) -> Iterator[None]:
+        """Time a block; `images` are finished by it."""
+        outer = getattr(self._inner, "seconds", 0.0)
+        self._inner.seconds = 0.0
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - begin
+            with self._lock:
+                self.seconds[name] += spent - self._inner.seconds
+                self.images += images
+            self._inner.seconds = outer + spent
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TimedStages(Stages):
+    clock: Clock
+
+    def batch(self, epoch: int, start: int, stop: int) -> Batch:
+        with self.clock("batch", images=stop - start):
+            return super().batch(epoch, start, stop)
+
+    def _taken(self, index: int) -> Any:
+        with self.clock("read"):
+            return super()._taken(index)
+
+    def _finished(self, item: Taken, params: Params | None, row: int) -> Row:
+        with self.clock("augment"):
+            return super()._finished(item, params, row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TimedDecoder(Decoder):
+    clock: Clock
+
+    def __call__(self, encoded: bytes, header: Header | None = None) -> Image:
+        with self.clock("decode"):
+            return super().__call__(encoded, header)
+
+    def window(self, encoded: bytes, header: Header, window: tuple[int, int, int, int], ratio: int) -> Image:
+        with self.clock("decode"):
+            return super().window(encoded, header, window, ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ReadyStages(Stages):
+    """Stages whose samples are there already: what is left is the work on batches."""
+
+    ready: Sequence[Image] = field(repr=False)
+
+    def samples(self, indices: NDArray[np.int64], sample_keys: Any) -> Iterator[Row]:
+        images = [self.ready[index % len(self.ready)] for index in indices.tolist()]
+        if self.plan is not None:
+            self._params(sample_keys, [image.shape[:2] for image in images])
+        return (Row(image, 0, "") for image in images)
+
+
+class Memory:
+    """A source whose samples are in memory: some of another's, again and again.
+
+    Args:
+        source: the other one.
+        samples: what is delivered instead of its own.
+    """
+
+    def __init__(self, source: Source, samples: Sequence[Sample]) -> None:
+        self._source = source
+        self._samples = samples
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def read(self, index: int) -> Sample:
+        """Give a sample."""
+        return self._samples[index % len(self._samples)]
+
+
+def _known(value: Any) -> dict[str, Any]:
+    return {one.name: getattr(value, one.name) for one in fields(value)}
