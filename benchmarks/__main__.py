@@ -80,13 +80,14 @@ def first_batch(arguments: argparse.Namespace) -> int:
 
 def scaling(arguments: argparse.Namespace) -> int:
     """Measure the rate against parallel calls, and against the number of images."""
-    from benchmarks import scaling as curves
     from benchmarks.run import keep
+    from benchmarks.scaling import line
+    from benchmarks.scaling import measure as measure_curves
 
-    rows = curves.measure(
+    rows = measure_curves(
         arguments.data, arguments.contender, arguments.calls, arguments.images, _method(arguments), _say
     )
-    _print_rows(rows, arguments.json, curves.line)
+    _print_rows(rows, arguments.json, line)
     if arguments.keep:
         keep("scaling", rows)
     return int(any("failed" in row for row in rows))
@@ -94,11 +95,12 @@ def scaling(arguments: argparse.Namespace) -> int:
 
 def waiting(arguments: argparse.Namespace) -> int:
     """Measure `model.fit` beside a batch in memory."""
-    from benchmarks import waiting as models
     from benchmarks.run import keep
+    from benchmarks.waiting import line
+    from benchmarks.waiting import measure as measure_models
 
-    rows = models.measure(arguments.data, arguments.model, arguments.epochs, arguments.steps, _say)
-    _print_rows(rows, arguments.json, models.line)
+    rows = measure_models(arguments.data, arguments.model, arguments.epochs, arguments.steps, _say)
+    _print_rows(rows, arguments.json, line)
     if arguments.keep:
         keep("waiting", rows)
     return 0

@@ -8,6 +8,7 @@ their pixels with those of the file, whatever the augmentation and whoever wrote
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,7 +106,7 @@ def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Wor
     images = np.concatenate([images for images, _ in batches])
     labels = np.concatenate([labels for _, labels in batches])
     files = workload.files()
-    catalogue = Catalogue([cv2.imread(path, cv2.IMREAD_COLOR_RGB) for path, _ in files])
+    catalogue = _catalogue(tuple(path for path, _ in files))
     seen = [catalogue.find(_eight_bit(image)) for image in images]
     faults += _pixels(seen)
     if not faults:  # what cannot be recognised cannot be counted
@@ -177,6 +178,11 @@ class Catalogue:
             return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
         descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
         return np.array([point.pt for point in points]), descriptors
+
+
+@lru_cache(1)
+def _catalogue(paths: tuple[str, ...]) -> Catalogue:
+    return Catalogue([cv2.imread(path, cv2.IMREAD_COLOR_RGB) for path in paths])
 
 
 def _shapes(batches: list[tuple[Any, Any]], workload: Workload) -> Iterable[str]:

@@ -38,7 +38,7 @@ def bars(rows: Rows, title: str, labels: Mapping[str, str], unit: str = "images/
     for place, row in enumerate(timed):
         text = f"{row['img_s_median']:,.0f}"
         axes.annotate(text, (row["img_s_max"], place), (6, 0), textcoords="offset points", va="center", color=_TEXT)
-    axes.set_yticks(places, [labels.get(row["peer"], row["peer"]).replace("`", "") for row in timed])
+    axes.set_yticks(places, [_name(row["peer"], labels) for row in timed])
     axes.set_ylim(len(timed) - 0.4, -0.6)
     axes.set_xlim(0, 1.15 * max((row["img_s_max"] for row in timed), default=1))
     axes.set_xlabel(f"{unit}: median, least to greatest of {timed[0]['rounds'] if timed else 0} rounds")
@@ -65,7 +65,7 @@ def curves(rows: Rows, axis: str, title: str, xlabel: str, labels: Mapping[str, 
     figure, axes = _figure(7, 3.6)
     for color, (peer, points) in zip(_LINES, found.items(), strict=False):
         x = [point["value"] for point in points]
-        axes.plot(x, [point["img_s_median"] for point in points], "o-", color=color, label=labels.get(peer, peer))
+        axes.plot(x, [point["img_s_median"] for point in points], "o-", color=color, label=_name(peer, labels))
         least, greatest = ([point[end] for point in points] for end in ("img_s_min", "img_s_max"))
         axes.fill_between(x, least, greatest, color=color, alpha=0.2, linewidth=0)
     settings = sorted({row["value"] for row in rows if row["axis"] == axis})
@@ -79,6 +79,10 @@ def curves(rows: Rows, axis: str, title: str, xlabel: str, labels: Mapping[str, 
     axes.set_title(title, color=_TEXT, loc="left")
     axes.legend(frameon=False)
     return _png(figure)
+
+
+def _name(peer: str, labels: Mapping[str, str]) -> str:
+    return labels.get(peer, peer).replace("`", "")
 
 
 def _color(peer: str) -> str:

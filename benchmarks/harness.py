@@ -81,9 +81,11 @@ class Runner:
 
     def epoch(self, command: str = "epoch") -> dict[str, float]:
         """Run one epoch ("epoch") or take the first batch ("first"), and add "cpu_s" and "peak_rss_mb" of its tree."""
+        os.killpg(self._process.pid, signal.SIGCONT)
         before = cpu_s(self._process.pid)
         with PeakMemory(self._process.pid) as peak:
             answer = self._ask({command: True})
+        os.killpg(self._process.pid, signal.SIGSTOP)  # or it would prepare its next epoch while others are timed
         return {**answer, "cpu_s": cpu_s(self._process.pid) - before, "peak_rss_mb": peak.bytes / 2**20}
 
     def close(self) -> None:

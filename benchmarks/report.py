@@ -15,18 +15,17 @@ from benchmarks.workloads import RECIPES
 from pipeline.errors import SourceError
 
 ROOT = Path(__file__).resolve().parent.parent
-LABELS = {name: one.about for recipe in (*RECIPES.values(),) for name, one in recipe.contenders.items()} | {
-    name: one.about for known in (FROM_FILES, FROM_RECORDS, FROM_MEMORY) for name, one in known.items()
-}
+LABELS = {name: one.about for recipe in RECIPES.values() for name, one in recipe.contenders.items()}
+"""What the contenders are called; one of a user's own keeps its name."""
 
 Row = Mapping[str, Any]
 
 _STYLE = """
-:root { color-scheme: light; } body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem;
+:root { color-scheme: light; } body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 66rem;
 margin: 2rem auto; padding: 0 1rem; } h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; display: block;
 overflow-x: auto; }
-th, td { padding: .25rem .75rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } th { font-weight: 600; } tr.ours { font-weight: 600; }
 img { max-width: 100%; height: auto; } .note { color: #555; }
 """
@@ -98,7 +97,12 @@ def _page(
         parts += [f"<h2 id='{name}'>{name}</h2>", f"<p>{_text(RECIPES[name].about)}. {_where(rows)}</p>"]
         parts += [_image(pictures, name), _html_table(*_rates(rows)), *_failures(rows)]
     if first:
-        parts += ["<h2>first batch</h2>", f"<p>{_where(first)}</p>", _html_table(*_first_batches(first))]
+        parts += [
+            "<h2>first batch</h2>",
+            f"<p>{_where(first)}</p>",
+            _html_table(*_first_batches(first)),
+            *_failures(first),
+        ]
     for axis in ("calls", "images"):
         if f"scaling-{axis}" in pictures:
             parts += [f"<h2>scaling: {axis}</h2>", _image(pictures, f"scaling-{axis}")]
@@ -117,7 +121,7 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
 def _label(row: Row) -> str:
-    return LABELS.get(row["peer"], str(row["peer"]))
+    return LABELS.get(peer := str(row["peer"]), peer)
 
 
 def _rates(rows: Sequence[Row]) -> Table:

@@ -41,7 +41,7 @@ def diagnose(
     from pipeline import Loader
     from pipeline.diagnosis import diagnose as measure
 
-    tf = import_tensorflow()
+    import_tensorflow()
     loader = Loader(
         source,
         image_size=image_size(size),
@@ -52,13 +52,8 @@ def diagnose(
         on_error=on_error,  # type: ignore[arg-type]  # the loader checks it
     )
     step = None if model is None else _step(loader, model)
-    try:
-        with progress_bar("measuring", "measurements") as progress:
-            found = measure(loader, model=step, rounds=rounds, progress=progress)
-    except tf.errors.OpError:
-        if loader.failure is None:
-            raise
-        raise loader.failure from None
+    with progress_bar("measuring", "measurements") as progress:
+        found = measure(loader, model=step, rounds=rounds, progress=progress)
     drawn = None if out is None else _draw(found, Path(out))
     if json:
         print_json(_described(found) | ({} if drawn is None else {"picture": str(drawn)}))

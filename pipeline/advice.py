@@ -184,7 +184,7 @@ def _batch(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Tr
     del chunks, read_s
     size = probe.layout.batch_size or 1
     for larger in (_BATCH_SIZE, 4 * _BATCH_SIZE):
-        if larger >= 2 * size and larger <= probe.layout.length:
+        if 2 * size <= larger <= probe.layout.length:
             layout = replace(probe.layout, batch_size=larger)
             yield _Trial(f"batches of {larger} instead of {size}", {"batch_size": larger}, probe.stages, layout)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.advice import Advice, advise
-from pipeline.probe import STAGES, Probe
+from pipeline.probe import STAGES, Chunk, Probe
 from pipeline.progress import Progress
 
 if TYPE_CHECKING:
@@ -103,7 +103,19 @@ def diagnose(
         SampleError: a sample is bad, and `on_error` is "raise".
         TooManyErrorsError: more are bad than allowed, or all.
     """
-    report = progress or _silently
+    import tensorflow as tf
+
+    try:
+        return _diagnosed(loader, model, rounds, pass_s, progress or _silently)
+    except tf.errors.OpError:  # as tf.data delivers what a stage raised
+        if loader.failure is None:
+            raise
+        raise loader.failure from None
+
+
+def _diagnosed(
+    loader: "Loader", model: Callable[[], float] | None, rounds: int, pass_s: float, report: Progress
+) -> Diagnosis:
     total = rounds * (3 if model else 2) + 1
     probe = Probe(loader, pass_s)
     report(1, total)
@@ -125,18 +137,12 @@ def diagnose(
     entire, limit = _timing(whole), _timing(ceiling) if ceiling else None
     bottleneck = max(STAGES, key=lambda name: stages[name].seconds_per_image)
     of_limit = entire.images_per_second / stages[bottleneck].images_per_second
-    advice: Sequence[Advice] = ()
+    advice: tuple[Advice, ...] = ()
     if limit is not None and limit.images_per_second < entire.images_per_second:
         bottleneck, of_limit = "model", limit.images_per_second / entire.images_per_second
     else:
         most = None if limit is None else limit.images_per_second / entire.images_per_second
-        worst = stages[bottleneck].seconds_per_image
-        worth = sorted(
-            (name for name in STAGES if stages[name].seconds_per_image > WORTH_TRYING * worst),
-            key=lambda name: -stages[name].seconds_per_image,
-        )
-        given = advise(probe, worth, chunks, stages["read"].seconds_per_image, rounds)
-        advice = [one for one in (one.at_most(most) for one in given) if one.factor >= NOTABLE]
+        advice = _advice(probe, stages, chunks, most, rounds)
     report(total, total)
     return Diagnosis(
         stages=stages,
@@ -144,11 +150,22 @@ def diagnose(
         model=limit,
         bottleneck=bottleneck,
         of_limit=of_limit,
-        advice=tuple(advice),
+        advice=advice,
         images=probe.steps * probe.layout.block,
         batch_size=probe.layout.batch_size,
         parallel_calls=probe.calls,
     )
+
+
+def _advice(
+    probe: Probe, stages: Mapping[str, Timing], chunks: Sequence[Chunk], most: float | None, rounds: int
+) -> tuple[Advice, ...]:
+    """Try what may help; of it, what is worth saying where no more than a factor of `most` can be used."""
+    taken = {name: timing.seconds_per_image for name, timing in stages.items()}
+    worst_first = sorted(taken, key=lambda name: -taken[name])
+    worth = [name for name in worst_first if taken[name] > WORTH_TRYING * taken[worst_first[0]]]
+    given = (one.at_most(most) for one in advise(probe, worth, chunks, taken["read"], rounds))
+    return tuple(one for one in given if one.factor >= NOTABLE)
 
 
 def _silently(done: int, total: int) -> None:

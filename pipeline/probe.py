@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from augment import keys
 from augment.plan.plan import Params, Window
 from augment.transform import Image
 from pipeline import graph
@@ -66,7 +67,7 @@ class Probe:
 
     def __init__(self, loader: "Loader", pass_s: float = 1.0) -> None:
         cv2.setNumThreads(0)  # as in tf.data, which calls from many threads
-        self.stages: Stages = loader._stages
+        self.stages: Stages = _Lasting(**_known(loader._stages))
         self.layout: graph.Layout = loader._layout(with_keys=False)
         self.calls = self.layout.parallel_calls
         self._epoch = 0
@@ -95,7 +96,7 @@ class Probe:
         stages = self.stages
         epoch, self._epoch = self._epoch, self._epoch + 1
         positions = [range(step * self.layout.block, (step + 1) * self.layout.block) for step in range(len(chunks))]
-        indices = [stages._drawn(epoch, np.array(batch) % len(stages.order))[0].tolist() for batch in positions]
+        indices = [stages._drawn(epoch, np.array(batch))[0].tolist() for batch in positions]
         read = self._threaded(lambda batch: [stages._taken(index) for index in batch], indices)
         ready = [image for images in map(self._augmented, chunks) for image in images]
         return {
@@ -114,7 +115,7 @@ class Probe:
         """
         stages, chunks, nbytes = self.stages, list[Chunk](), 0
         for step in range(self.steps):
-            positions = np.arange(step * self.layout.block, (step + 1) * self.layout.block) % len(stages.order)
+            positions = np.arange(step * self.layout.block, (step + 1) * self.layout.block)
             indices, own = stages._drawn(0, positions)
             items, good = [], []
             for place, item in enumerate(map(stages._taken, indices.tolist())):
@@ -139,20 +140,20 @@ class Probe:
     def rate_s(self, stages: Stages, layout: graph.Layout, steps: int) -> float:
         """Take batches of a dataset as a consumer that does nothing else: seconds per image.
 
-        Where an epoch is shorter, further ones follow. The batches that fill the pipeline at first do not count.
+        Epoch follows epoch without an end, and the batches with which the calls fill up do not count: what is measured
+        is how it runs on and on.
         """
-        dataset = graph.build(stages, replace(layout, with_labels=True), self._epoch, 0)
-        self._epoch += 1
-        begin = taken = images = 0.0
-        while taken <= steps:
-            for part, _ in dataset:
-                if taken == 0:
-                    begin = time.perf_counter()
-                else:
-                    images += 1 if layout.batch_size is None else len(part)
-                taken += 1
-                if taken > steps:
-                    break
+        calls = layout.parallel_calls
+        ahead = 2 * calls + layout.prefetch + 1  # so that no call is without work before the last batch is taken
+        lasting = replace(layout, length=(steps + ahead) * layout.block, with_labels=True)
+        dataset = graph.build(stages, lasting, self._epoch, 0)
+        self._epoch += 1 + lasting.length // len(stages.order)
+        begin, images = 0.0, 0
+        for taken, (part, _) in enumerate(dataset.take(steps + calls)):
+            if taken >= calls:
+                images += 1 if layout.batch_size is None else len(part)
+            if taken == calls - 1:
+                begin = time.perf_counter()
         return (time.perf_counter() - begin) / max(images, 1)
 
     def _threaded(self, work: Callable[[Any], Any], batches: Sequence[Any]) -> float:
@@ -208,7 +209,22 @@ class Clock:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TimedStages(Stages):
+class _Lasting(Stages):
+    """Stages for which the positions beyond an epoch are those of the next ones."""
+
+    def _drawn(self, epoch: int, positions: ArrayLike) -> tuple[NDArray[np.int64], keys.Key]:
+        places = np.asarray(positions)
+        epochs = epoch + places // len(self.order)
+        drawn = [
+            super(_Lasting, self)._drawn(one, places[epochs == one] % len(self.order))
+            for one in np.unique(epochs).tolist()
+        ]
+        indices, own = zip(*drawn, strict=True)
+        return np.concatenate(indices), np.concatenate(own)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TimedStages(_Lasting):
     clock: Clock
 
     def batch(self, epoch: int, start: int, stop: int) -> Batch:
@@ -238,7 +254,7 @@ class _TimedDecoder(Decoder):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ReadyStages(Stages):
+class _ReadyStages(_Lasting):
     """Stages whose samples are there already: what is left is the work on batches."""
 
     ready: Sequence[Image] = field(repr=False)

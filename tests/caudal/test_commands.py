@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ("demo", "inspect", "stream", "convert", "verify")
+COMMANDS = ("demo", "inspect", "stream", "diagnose", "convert", "verify")
 
 
 def test_help_lists_every_command(caudal: Callable[..., Any]) -> None:
