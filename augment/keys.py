@@ -11,6 +11,7 @@ generators"), which works on whole arrays of indices at once.
 
 import hashlib
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 Key = NDArray[np.uint64]
 """Keys of any shape; a single key has shape []."""
 
+_BITS = 2**64 - 1
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
@@ -73,6 +75,27 @@ def uniform(key: Key, name: str, count: int) -> NDArray[np.float64]:
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def fold_one(key: int, step: int) -> int:
+    """Fold one integer into one key: `fold_in` for plain integers, of which single ones are faster than arrays."""
+    return _mix_one(key ^ _mix_one(step & _BITS))
+
+
+def few_draws(key: int) -> Callable[[], float]:
+    """Give what draws uniform numbers in [0, 1), 53 bits each, by one key: SplitMix64 in plain integers.
+
+    Made at once, and 0.6 us a number; where there are more than eight, `python_random`, which takes 4 us to make and
+    0.05 us a number, is faster.
+    """
+    state = key
+
+    def draw() -> float:
+        nonlocal state
+        state = (state + 0x9E3779B97F4A7C15) & _BITS
+        return (_mix_one(state) >> 11) * 2.0**-53
+
+    return draw
+
+
 def generator(key: ArrayLike) -> np.random.Generator:
     """Make NumPy's generator for one key.
 
@@ -94,6 +117,13 @@ def _mix(value: Any) -> Key:
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
     mixed ^= mixed >> np.uint64(31)
     return mixed.reshape(np.shape(value))
+
+
+def _mix_one(value: int) -> int:
+    value = (value + 0x9E3779B97F4A7C15) & _BITS
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _BITS
+    return value ^ (value >> 31)
 
 
 def _word(text: str) -> Key:

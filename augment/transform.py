@@ -84,6 +84,10 @@ class KeyedTransform:
             augmented["image"] = augmented["image"][..., np.newaxis]
         return augmented
 
+    def drawn(self) -> dict[str, Any]:
+        """Give the parameters that a single transform drew when it ran last in this thread; {} for compositions."""
+        return dict(getattr(self._own_copy(), "params", {}))
+
     def to_dict(self) -> dict[str, Any]:
         """Describe the pipeline as Albumentations serialises it, or by its repr where it cannot be serialised."""
         try:
@@ -110,6 +114,10 @@ def load(path: str | os.PathLike[str]) -> Any:
         TransformError: the file cannot be read, or holds no Albumentations transform.
     """
     import albumentations
+
+    import augment.backgrounds
+    import augment.policies.aug_mix_transform
+    import augment.policies.sharpness  # noqa: F401  # Albumentations then knows these transforms
 
     name = os.fspath(path)
     data_format = "yaml" if name.endswith((".yaml", ".yml")) else "json"

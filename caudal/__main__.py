@@ -8,10 +8,15 @@ import typer
 
 from augment.errors import CaudalError
 from caudal.convert import convert
+from caudal.curve import curve
 from caudal.demo import demo
 from caudal.diagnose import diagnose
 from caudal.inspect import inspect
+from caudal.preview import preview
+from caudal.search import search
 from caudal.stream import stream
+from caudal.text import text
+from caudal.train import train
 from caudal.verify import verify
 from pipeline.errors import TooManyErrorsError
 
@@ -20,13 +25,14 @@ _INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
 
 app = typer.Typer(
     name="caudal",
-    help="Feed images to a model as fast as they decode, in an order that can be reproduced and resumed.",
+    help="Feed images and texts to a model as fast as they decode, in an order that can be reproduced and resumed.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, inspect, stream, diagnose, convert, verify):
+for command in (demo, inspect, preview, stream, diagnose, convert, verify, train, search, curve):
     app.command()(command)
+app.add_typer(text)
 
 
 @app.callback(invoke_without_command=True)

@@ -46,11 +46,11 @@ def augmentation(text: str | None, size: tuple[int, int]) -> Any:
         TransformError: the file holds no transform.
     """
     from augment import load
-    from augment.policies import NAMES, policy
+    from augment.policies import NAMES, is_policy, policy
 
     if text is None:
         return None
-    if text in NAMES:
+    if is_policy(text):
         return policy(text, size)
     if Path(text).is_file():
         return load(text)

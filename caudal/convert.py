@@ -1,19 +1,56 @@
-"""`caudal convert`: write a dataset as sharded TFRecords."""
+"""`caudal convert`: turn datasets into each other."""
 
+import contextlib
+import re
 import time
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from caudal.arguments import JsonOption, SourceArgument, max_errors
-from caudal.output import import_tensorflow, print_json, progress_bar
+from caudal.arguments import JsonOption, SourceArgument, augmentation, image_size, max_errors
+from caudal.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from pipeline.conversion.estimate import Estimate
+    from pipeline.conversion.running import Watch
 
 
 def convert(
     source: SourceArgument,
     destination: Annotated[str, typer.Argument(metavar="DST", help="The directory to make.", show_default=False)],
+    to: Annotated[str, typer.Option(metavar="KIND", help="tfrecord, or folder (class-folders).")] = "tfrecord",
     shards: Annotated[
-        int | None, typer.Option(min=1, help="How many files.", show_default="about 128 MiB each")
+        int | None, typer.Option(help="How many files (in each part of a split).", show_default=False)
+    ] = None,
+    shard_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Or about how large each.", show_default="128MiB")
+    ] = None,
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle", help="Mix the records, so that every file has all classes.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of order, split and augmentation.")] = 0,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="PARTS", help="Make a dataset of each part: train=.8,val=.2", show_default=False),
+    ] = None,
+    stratify: Annotated[bool, typer.Option("--stratify", help="Split each class by itself.")] = False,
+    resize_short: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Make the shorter side so long.", show_default=False)
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option("--image-size", metavar="HxW", help="Stretch to this size.", show_default=False)
+    ] = None,
+    image_format: Annotated[
+        str | None, typer.Option("--format", metavar="FORMAT", help="jpeg, png or webp.", show_default="as it is")
+    ] = None,
+    quality: Annotated[int | None, typer.Option(help="Of JPEG and WebP, 1 to 100.", show_default="95")] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What albumentations.save wrote, or a policy's name.", show_default=False),
+    ] = None,
+    copies: Annotated[
+        int | None, typer.Option(help="Augmented copies of each, beside the original.", show_default="1")
     ] = None,
     label_offset: Annotated[int, typer.Option(help="Subtracted from the labels of TFRecords.")] = 0,
     on_error: Annotated[str, typer.Option(metavar="MODE", help="raise or skip.")] = "raise",
@@ -21,33 +58,146 @@ def convert(
         str | None,
         typer.Option("--max-errors", metavar="N", help="Bad samples that are left out: a number or a share."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace DST once the new one is complete.")] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes.", show_default="processors")] = None,
+    executor: Annotated[str, typer.Option(metavar="NAME", help="processes, or ray.")] = "processes",
+    address: Annotated[
+        str | None, typer.Option(metavar="ADDR", help="Of the Ray cluster: HOST:PORT or auto.", show_default=False)
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace DST once the new one is verified.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and write nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write a dataset as TFRecords, the images' bytes as they are."""
-    import pipeline
+    """Turn class-folders and TFRecords into each other; the same command finishes what was interrupted."""
+    from pipeline.conversion import Conversion
+    from pipeline.conversion.estimate import estimate
+    from pipeline.conversion.running import run
 
     if on_error not in ("raise", "skip"):
         raise typer.BadParameter(f"--on-error is raise or skip, got {on_error!r}")
-    import_tensorflow()
-    begin = time.perf_counter()
-    with progress_bar("converting", "images") as progress:
-        manifest = pipeline.convert(
-            source,
-            destination,
-            shards=shards,
-            label_offset=label_offset,
-            on_error=on_error,  # type: ignore[arg-type]  # checked above
-            max_errors=max_errors(errors),
-            overwrite=overwrite,
-            progress=progress,
-        )
-    seconds = time.perf_counter() - begin
-    if json:
-        print_json(manifest)
+    if copies is not None and augment is None:
+        raise typer.BadParameter("--copies is the number of augmented copies: give --augment too")
+    options: dict[str, Any] = {
+        "to": to,
+        "shards": shards,
+        "shard_size": None if shard_size is None else _bytes(shard_size),
+        "shuffle": shuffle,
+        "seed": seed,
+        "split": None if split is None else _shares(split),
+        "stratify": stratify,
+        "resize_short": resize_short,
+        "image_size": None if size is None else image_size(size),
+        "format": image_format,
+        "quality": quality,
+        "augment": augmentation(augment, (256, 256) if size is None else image_size(size)),
+        "copies": 0 if augment is None else 1 if copies is None else copies,
+        "label_offset": label_offset,
+        "on_error": on_error,
+        "max_errors": max_errors(errors),
+        "workers": workers,
+        "executor": executor,
+        "address": address,
+        "overwrite": overwrite,
+    }
+    conversion = Conversion(source, destination, **options)
+    if dry_run:
+        _print_plan(estimate(conversion), json)
         return
-    size = sum(shard["bytes"] for shard in manifest["shards"])
-    print(
-        f"{manifest['num_examples']:,} images in {len(manifest['shards'])} shards, {size / 2**20:,.1f} MiB, "
-        f"{manifest['num_skipped']:,} skipped; {seconds:.1f} s, {manifest['num_examples'] / seconds:,.0f} images/s"
+    begin = time.perf_counter()
+    with _bar() as watch:
+        result = run(conversion, watch)
+    if json:
+        print_json(result)
+    else:
+        _print_result(result, time.perf_counter() - begin)
+
+
+def _bytes(text: str) -> int:
+    """Read a size: 1000000, 500KB, 128MiB."""
+    units: dict[str, int] = {"": 1, "B": 1} | {
+        f"{letter}{binary}B": (1024 if binary else 1000) ** power
+        for power, letter in enumerate("KMGT", start=1)
+        for binary in ("i", "")
+    }
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([A-Za-z]*)", text.strip())
+    by_name = {name.lower(): factor for name, factor in units.items()}
+    if found is None or found[2].lower() not in by_name or not float(found[1]):
+        raise typer.BadParameter(f"a size is written like 128MiB, 500KB or 1000000, got {text!r}")
+    return max(1, round(float(found[1]) * by_name[found[2].lower()]))
+
+
+def _shares(text: str) -> dict[str, float]:
+    """Read the parts of a split: train=.8,val=.2."""
+    parts: dict[str, float] = {}
+    for item in text.split(","):
+        name, equals, share = item.partition("=")
+        try:
+            if not equals or name.strip() in parts:
+                raise ValueError
+            parts[name.strip()] = float(share)
+        except ValueError:
+            raise typer.BadParameter(
+                f"a split is written NAME=SHARE,NAME=SHARE, for example train=.8,val=.2; got {text!r}"
+            ) from None
+    return parts
+
+
+@contextlib.contextmanager
+def _bar() -> "Iterator[Watch | None]":
+    """Show a progress bar with images/s, MB/s and errors on standard error; nothing where that is no terminal."""
+    import sys
+
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("converting"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rates]}"),
+        TimeRemainingColumn(),
     )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, rates="")
+        begin = time.perf_counter()
+
+        def watch(counts: Any) -> None:
+            seconds = time.perf_counter() - begin
+            rates = f"{counts.done / seconds:,.0f} images/s, {counts.bytes / 1e6 / seconds:,.0f} MB/s"
+            bar.update(
+                task,
+                completed=counts.done,
+                total=counts.total,
+                rates=rates + f", {counts.errors:,} errors" * bool(counts.errors),
+            )
+
+        yield watch
+
+
+def _print_plan(plan: "Estimate", json: bool) -> None:
+    if json:
+        print_json(plan.to_dict())
+        return
+    rows = [(shard.path, shard.examples, round(shard.bytes / 2**20, 1)) for shard in plan.shards]
+    shown = rows if len(rows) <= 24 else [*rows[:12], ("...", 0, 0.0), *rows[-11:]]
+    print_table("", ("shard", "images", "MiB (estimate)"), shown)
+    print(
+        f"{plan.examples:,} images in {len(rows):,} {plan.unit}, about {plan.bytes / 2**20:,.1f} MiB and "
+        f"{plan.seconds:,.1f} s (from {plan.measured} images); nothing was written"
+    )
+
+
+def _print_result(result: dict[str, Any], seconds: float) -> None:
+    parts: dict[str, dict[str, Any]] = result.get("splits", {"": result})
+    say: Callable[[str], None] = print
+    for part, manifest in parts.items():
+        files = f" in {len(manifest['shards']):,} shards, {_mebibytes(manifest):,.1f} MiB" if manifest["shards"] else ""
+        name = f"{part}: " if part else ""
+        say(f"{name}{manifest['num_examples']:,} images{files}, {manifest['num_skipped']:,} skipped")
+    say(f"{seconds:.1f} s, {result['num_examples'] / seconds:,.0f} images/s")
+
+
+def _mebibytes(manifest: dict[str, Any]) -> float:
+    return float(sum(shard["bytes"] for shard in manifest["shards"])) / 2**20

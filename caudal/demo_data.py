@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from augment.transform import Image
-from pipeline.convert import encode_png
+from pipeline.encode import encode_png
 from pipeline.progress import Progress
 
 PHOTOGRAPHS = 128

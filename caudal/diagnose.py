@@ -65,12 +65,13 @@ def diagnose(
 
 def _step(loader: "Loader", name: str) -> Callable[[], float]:
     """Make a function that trains on a batch in memory for about a second, or for one step: seconds per image."""
-    from training.waiting import in_memory, reference_model, step_timer
+    from training.architectures import build
+    from training.step_time import in_memory, step_timer
 
     dataset = loader.dataset()
     shape = tuple(dataset.element_spec[0].shape[1:])
     try:
-        step_s = step_timer(reference_model(name, shape, len(dataset.class_names)), dataset.element_spec)
+        step_s = step_timer(build(name, input_shape=shape, classes=len(dataset.class_names)), dataset.element_spec)
     except ValueError as error:
         raise typer.BadParameter(f"--model: {error}") from None
     batch = in_memory(dataset)

@@ -17,7 +17,8 @@ def verify(
     """Check every file, record and checksum of a converted dataset; exit status 1 if anything is wrong."""
     import pipeline
 
-    import_tensorflow()
+    if decode:
+        import_tensorflow()
     with progress_bar("verifying", "bytes") as progress:
         faults = pipeline.verify(directory, decode=decode, progress=progress)
     if json:

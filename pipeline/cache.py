@@ -35,7 +35,7 @@ class RamCache:
 
     def __init__(self, source: Source, members: Indices | None = None, limit_bytes: int | None = None) -> None:
         sizes = source.sizes() if members is None else source.sizes()[members]
-        _admit(f"{len(sizes)} samples", int(sizes.sum()), limit_bytes, _available_memory(), "of memory are available")
+        _admit(f"{len(sizes)} samples", int(sizes.sum()), limit_bytes, available_memory(), "of memory are available")
         self._source = source
         self._samples: dict[int, Sample] = {}
         self.passed_over: Counter[str] = source.passed_over
@@ -145,7 +145,7 @@ class PixelCache:
                 os.close(getattr(self, descriptor))
 
 
-def _available_memory() -> int:
+def available_memory() -> int:
     """Give the bytes that can be used without swapping: Linux counts what it can give up of its own caches."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):

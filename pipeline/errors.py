@@ -9,6 +9,7 @@
     │   └── AugmentationError               a transform failed on it
     ├── TooManyErrorsError (also RuntimeError)   more bad samples than `max_errors` allows
     ├── CacheError (also OSError)           the cache does not fit, or cannot be written
+    ├── WorkerError (also RuntimeError)     a process that helped has ended
     └── ConvertError (also OSError)         a conversion cannot begin or end
 
 Inside a running `tf.data` pipeline TensorFlow turns exceptions into its own, with the same text; the sample, the stage
@@ -69,6 +70,10 @@ class TooManyErrorsError(CaudalError, RuntimeError):
 
 class CacheError(CaudalError, OSError):
     """A cache does not fit, or cannot be written."""
+
+
+class WorkerError(CaudalError, RuntimeError):
+    """A process that was started to help has ended."""
 
 
 class ConvertError(CaudalError, OSError):

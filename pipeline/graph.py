@@ -7,15 +7,41 @@ the cores busy with one call of Python a batch instead of several a sample.
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.stages import Stages
+from pipeline.ledger import Ledger
+from pipeline.sources.base import Source
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+
+class Batches(Protocol):
+    """What computes the batches of a dataset: the stages of images or texts, or something around them.
+
+    Attributes:
+        ledger: takes down the bad samples.
+        source: its `class_names` say how wide categorical labels are.
+        label_mode: "int", "categorical", "binary" or None.
+        element_spec: the shape and dtype of the features of one sample; a side is None where it may differ.
+    """
+
+    @property
+    def ledger(self) -> Ledger: ...  # noqa: D102  # described above
+    @property
+    def source(self) -> Source: ...  # noqa: D102
+    @property
+    def label_mode(self) -> str | None: ...  # noqa: D102
+    @property
+    def element_spec(self) -> tuple[tuple[int | None, ...], np.dtype[Any]]: ...  # noqa: D102
+
+    def batch(self, epoch: int, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
+        """Make a batch of the samples at positions start to stop of an epoch: (features, labels, keys)."""
+        ...
 
 
 class EpochCounter:
@@ -51,6 +77,7 @@ class Layout:
         prefetch: batches that are kept ready.
         with_keys: whether the samples' keys stand behind the labels.
         with_labels: whether there are labels.
+        static_batch: whether the graph knows the size of full batches where all are full.
     """
 
     length: int
@@ -61,6 +88,7 @@ class Layout:
     prefetch: int
     with_keys: bool
     with_labels: bool
+    static_batch: bool = True
 
     @property
     def block(self) -> int:
@@ -73,11 +101,12 @@ class Layout:
         return self.length // self.block if self.drop_remainder else -(-self.length // self.block)
 
 
-def build(stages: Stages, layout: Layout, epoch: int, step: int) -> "tf.data.Dataset":
+def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Dataset":
     """Build the dataset whose first iteration starts at a step of an epoch, and whose further ones take further epochs.
 
     Returns:
-        A `tf.data.Dataset` of images [B, H, W, C], (images, labels) or (images, labels, keys).
+        A `tf.data.Dataset` of features (images [B, H, W, C] or texts [B]), (features, labels) or
+        (features, labels, keys).
     """
     import tensorflow as tf
 
@@ -94,8 +123,9 @@ def build(stages: Stages, layout: Layout, epoch: int, step: int) -> "tf.data.Dat
         epoch, start = tf.unstack(tf.ensure_shape(taken, [2]))
         return tf.data.Dataset.range(start, stop, layout.block).map(lambda position: (epoch, position))
 
-    (height, width, channels), dtype = stages.image_spec
-    size = layout.batch_size if not layout.varies and stop % layout.block == 0 else None
+    shape, dtype = stages.element_spec
+    is_full = layout.static_batch and not layout.varies and stop % layout.block == 0
+    size = layout.batch_size if is_full else None
     label_dtype = tf.int32 if stages.label_mode in ("int", None) else tf.float32
     label_shape = {"categorical": [len(stages.source.class_names)], "binary": [1]}.get(stages.label_mode or "", [])
 
@@ -108,12 +138,12 @@ def build(stages: Stages, layout: Layout, epoch: int, step: int) -> "tf.data.Dat
                 stages.ledger.fail(int(epoch), start, error)
                 raise
 
-        images, labels, keys = tf.numpy_function(compute, [epoch, position], [dtype, label_dtype, tf.string])
-        images.set_shape([size, height, width, channels])
+        features, labels, keys = tf.numpy_function(compute, [epoch, position], [dtype, label_dtype, tf.string])
+        features.set_shape([size, *shape])
         labels.set_shape([size, *label_shape])
         keys.set_shape([size])
-        chosen = (images, *([labels] if layout.with_labels else []), *([keys] if layout.with_keys else []))
-        return chosen if len(chosen) > 1 else images
+        chosen = (features, *([labels] if layout.with_labels else []), *([keys] if layout.with_keys else []))
+        return chosen if len(chosen) > 1 else features
 
     dataset = tf.data.Dataset.from_tensors(0).flat_map(positions)
     dataset = dataset.map(batch, num_parallel_calls=layout.parallel_calls, deterministic=True)

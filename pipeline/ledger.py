@@ -47,6 +47,10 @@ class Ledger:
         with self._lock:
             return tuple(self._rows.values())
 
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self._rows)
+
     @property
     def failure(self) -> Exception | None:
         """The error that ended an iteration, as it was raised: `tf.data` delivers it as one of its own.

@@ -16,19 +16,21 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from augment import keys
-from augment.plan.plan import Params, Window
+from augment.plan.plan import Window
 from augment.transform import Image
 from pipeline import graph
 from pipeline.decode import Decoder
-from pipeline.errors import TooManyErrorsError
+from pipeline.errors import SampleError, TooManyErrorsError
 from pipeline.header import Header
+from pipeline.order import Indices
 from pipeline.resize import resize
 from pipeline.sources.base import Sample, Source
 from pipeline.stages import Batch, Row, Stages, Taken
@@ -53,7 +55,7 @@ class Chunk(NamedTuple):
     """
 
     items: list[Taken]
-    params: Params | None
+    params: Any
     pixels: list[tuple[Image, Window | None]]
 
 
@@ -81,7 +83,7 @@ class Probe:
             **_known(replace(self.stages, decoder=_TimedDecoder(**_known(self.stages.decoder), clock=clock))),
             clock=clock,
         )
-        _ = timed.image_spec
+        _ = timed.element_spec
         clock.reset()
         whole = self.rate_s(timed, self.layout, self.steps)
         per_call = {name: clock.seconds[name] / max(clock.images, 1) / self.calls for name in STAGES[:-1]}
@@ -95,9 +97,8 @@ class Probe:
         count = sum(len(chunk.items) for chunk in chunks)
         stages = self.stages
         epoch, self._epoch = self._epoch, self._epoch + 1
-        positions = [range(step * self.layout.block, (step + 1) * self.layout.block) for step in range(len(chunks))]
-        indices = [stages._drawn(epoch, np.array(batch))[0].tolist() for batch in positions]
-        read = self._threaded(lambda batch: [stages._taken(index) for index in batch], indices)
+        drawn = [self._drawn(epoch, step)[:2] for step in range(len(chunks))]
+        read = self._threaded(lambda batch: stages._all_taken(*(part.tolist() for part in batch)), drawn)
         ready = [image for images in map(self._augmented, chunks) for image in images]
         return {
             "read": read / (len(chunks) * self.layout.block),
@@ -115,10 +116,9 @@ class Probe:
         """
         stages, chunks, nbytes = self.stages, list[Chunk](), 0
         for step in range(self.steps):
-            positions = np.arange(step * self.layout.block, (step + 1) * self.layout.block)
-            indices, own = stages._drawn(0, positions)
+            indices, which, own = self._drawn(0, step)
             items, good = [], []
-            for place, item in enumerate(map(stages._taken, indices.tolist())):
+            for place, item in enumerate(stages._all_taken(indices.tolist(), which.tolist())):
                 if isinstance(item, Taken):
                     items.append(item)
                     good.append(place)
@@ -164,11 +164,23 @@ class Probe:
                 pass
             return time.perf_counter() - begin
 
+    def _drawn(self, epoch: int, step: int) -> tuple[Indices, Indices, keys.Key]:
+        """Draw a batch: indices in the source, which of a sample's copies and views, and keys; each [N]."""
+        stages, block = self.stages, self.layout.block
+        positions = np.arange(step * block, (step + 1) * block) % len(stages.order)
+        indices, which = np.divmod(stages.order(epoch, positions), stages.per_sample)
+        if stages.members is not None:
+            indices = stages.members[indices]
+        return indices, which, stages.augment_keys(epoch, indices, which)
+
     def _decoded(self, chunk: Chunk) -> list[tuple[Image, Window | None]]:
-        return [
-            (item.image, None) if item.image is not None else self.stages._decoded(item, chunk.params, row)
-            for row, item in enumerate(chunk.items)
-        ]
+        return [self._image(item, chunk.params, row) for row, item in enumerate(chunk.items)]
+
+    def _image(self, item: Taken, params: Any, row: int) -> tuple[Image, Window | None]:
+        if item.view is None:
+            return (item.image, None) if item.image is not None else self.stages._decoded(item, params, row)
+        whole = self.stages._decoded(item, None, row)[0] if item.image is None else item.image
+        return item.view.of(whole), None
 
     def _augmented(self, chunk: Chunk) -> list[Image]:
         plan, size, images = self.stages.plan, self.stages.image_size, []
@@ -212,15 +224,14 @@ class Clock:
 class _Lasting(Stages):
     """Stages for which the positions beyond an epoch are those of the next ones."""
 
-    def _drawn(self, epoch: int, positions: ArrayLike) -> tuple[NDArray[np.int64], keys.Key]:
+    def _drawn(self, epoch: int, positions: ArrayLike) -> tuple[Indices, Iterator[Row | SampleError]]:
         places = np.asarray(positions)
         epochs = epoch + places // len(self.order)
         drawn = [
             super(_Lasting, self)._drawn(one, places[epochs == one] % len(self.order))
             for one in np.unique(epochs).tolist()
         ]
-        indices, own = zip(*drawn, strict=True)
-        return np.concatenate(indices), np.concatenate(own)
+        return np.concatenate([indices for indices, _ in drawn]), chain.from_iterable(rows for _, rows in drawn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +246,7 @@ class _TimedStages(_Lasting):
         with self.clock("read"):
             return super()._taken(index)
 
-    def _finished(self, item: Taken, params: Params | None, row: int) -> Row:
+    def _finished(self, item: Taken, params: Any, row: int) -> Row:
         with self.clock("augment"):
             return super()._finished(item, params, row)
 
@@ -259,7 +270,8 @@ class _ReadyStages(_Lasting):
 
     ready: Sequence[Image] = field(repr=False)
 
-    def samples(self, indices: NDArray[np.int64], sample_keys: Any) -> Iterator[Row]:
+    def samples(self, indices: Indices, which: Indices, sample_keys: keys.Key) -> Iterator[Row | SampleError]:
+        del which
         images = [self.ready[index % len(self.ready)] for index in indices.tolist()]
         if self.plan is not None:
             self._params(sample_keys, [image.shape[:2] for image in images])

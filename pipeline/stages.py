@@ -6,19 +6,23 @@ may compute any batch at any time.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from augment import keys
 from augment.errors import TransformError
-from augment.plan.plan import Params, Plan, Window
+from augment.mixing import Mixer
+from augment.plan.plan import Window
 from augment.transform import Image
+from augment.views import View
+from pipeline.augmentation import Augmentation
 from pipeline.cache import PixelCache
 from pipeline.decode import CHANNELS, Decoder, with_channels
+from pipeline.draw import Draw
 from pipeline.errors import (
     AugmentationError,
     DecodeError,
@@ -28,10 +32,10 @@ from pipeline.errors import (
 )
 from pipeline.header import Header
 from pipeline.labels import checked_label, encode_labels
-from pipeline.ledger import Ledger
-from pipeline.order import Indices, Order
+from pipeline.multiple import Multiple
+from pipeline.order import Indices
 from pipeline.resize import resize
-from pipeline.sources.base import Sample, Source
+from pipeline.sources.base import Sample
 
 
 class Batch(NamedTuple):
@@ -54,10 +58,13 @@ class Taken(NamedTuple):
     sample: Sample
     header: Header | None
     image: Image | None
+    view: View | None = None
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the upright image."""
+        """(height, width) of the upright image, or of its view."""
+        if self.view is not None:
+            return self.view.height, self.view.width
         if self.image is not None:
             return self.image.shape[0], self.image.shape[1]
         assert self.header is not None  # noqa: S101  # there are pixels or a header
@@ -73,36 +80,27 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stages:
-    """What a loader does to each sample.
+class Stages(Draw[Row]):
+    """What a loader of images does to each sample; `Draw` describes the attributes that are not listed here.
 
     Attributes:
-        order: gives the position of each sample in an epoch.
-        members: the samples of the source that take part, int64; None for all.
         source: reads a sample (from memory, where it is cached there).
         decoder: decodes it.
         pixel_cache: keeps what is decoded, in one size; None for no such cache.
         plan: augments it; None for no augmentation.
-        augment_key: the key that augmentation keys are folded from, shape [].
         image_size: what it is resized to at last, (height, width); None keeps the size.
         interpolation: how.
-        label_mode: "int", "categorical", "binary" or None.
-        ledger: takes down the bad samples, or raises.
-        replaces: whether the next good sample takes a bad one's place.
+        multiple: how each sample becomes several.
+        mix: mixes the samples of a batch; None for no such thing.
     """
 
-    order: Order
-    members: Indices | None
-    source: Source
     decoder: Decoder
     pixel_cache: PixelCache | None
-    plan: Plan | None
-    augment_key: keys.Key
+    plan: Augmentation | None
     image_size: tuple[int, int] | None
     interpolation: str
-    label_mode: str | None
-    ledger: Ledger
-    replaces: bool
+    multiple: Multiple = field(default_factory=Multiple)
+    mix: Mixer | None = None
 
     def batch(self, epoch: int, start: int, stop: int) -> Batch:
         """Make a batch of the samples at positions start to stop of an epoch; bad ones are left out or replaced.
@@ -116,42 +114,65 @@ class Stages:
         first = ""
         labels: list[int] = []
         sample_keys: list[bytes] = []
-        for row in self._good(epoch, start, stop):
+        for row in self.good(epoch, start, stop):
             if images is None:
-                images = np.empty((stop - start, *row.image.shape), self.image_spec[1])
+                images = np.empty((stop - start, *row.image.shape), self.element_spec[1])
                 first = row.key
             self._check(row, images, first)
             images[len(labels)] = row.image  # at once: it is in the processor's cache now
             labels.append(row.label)
             sample_keys.append(row.key.encode("utf-8", "surrogateescape"))
-        return Batch(
-            self._no_images() if images is None else images[: len(labels)],
-            encode_labels(labels, self.label_mode, len(self.source.class_names)),
-            np.array(sample_keys, object),
+        return self._mixed(
+            Batch(
+                self._no_images() if images is None else images[: len(labels)],
+                encode_labels(labels, self.label_mode, len(self.source.class_names)),
+                np.array(sample_keys, object),
+            ),
+            epoch,
+            start,
         )
 
-    def samples(self, indices: Indices, sample_keys: keys.Key) -> Iterator[Row | SampleError]:
+    @property
+    def per_sample(self) -> int:
+        """How often each sample of the source stands in an epoch: as so many copies and views."""
+        return len(self.multiple)
+
+    def augment_keys(self, epoch: int, indices: Indices, which: Indices) -> keys.Key:
+        """Give the keys of the augmentation of some samples, uint64 [N]: each copy and view has its own."""
+        return self.multiple.fold(super().augment_keys(epoch, indices, which), which)
+
+    def samples(self, indices: Indices, which: Indices, sample_keys: keys.Key) -> Iterator[Row | SampleError]:
         """Make samples: read, plan, decode, augment, resize, label.
 
         Args:
             indices: int64 [N], of the samples in their source.
+            which: int64 [N], of a sample's copies and views.
             sample_keys: uint64 [N], of their augmentation.
 
         Yields:
             Each sample in turn, or what is wrong with it.
         """
-        taken = [self._taken(index) for index in indices.tolist()]
+        taken = self._all_taken(indices.tolist(), which.tolist())
         good = [place for place, item in enumerate(taken) if isinstance(item, Taken)]
         params = self._params(sample_keys[good], [item.size for item in taken if isinstance(item, Taken)])
         rows = iter(range(len(good)))
+        whole: tuple[Sample, Image] | None = None  # the image of which the last view was taken
         for item in taken:
+            if isinstance(item, SampleError):
+                yield item
+                continue
+            row = next(rows)
             try:
-                yield item if isinstance(item, SampleError) else self._finished(item, params, next(rows))
+                if item.view is not None:
+                    if whole is None or whole[0] is not item.sample:
+                        whole = (item.sample, self._decoded(item, None, row)[0] if item.image is None else item.image)
+                    item = item._replace(image=item.view.of(whole[1]))  # its pixels are known now
+                yield self._finished(item, params, row)
             except SampleError as error:
                 yield error
 
     @cached_property
-    def image_spec(self) -> tuple[tuple[int | None, int | None, int], np.dtype[Any]]:
+    def element_spec(self) -> tuple[tuple[int | None, int | None, int], np.dtype[Any]]:
         """The shape (height, width, channels) and dtype of all images; a side is None where it may differ.
 
         What comes out of an augmentation can only be seen by running it: the first good sample is made for this.
@@ -160,38 +181,36 @@ class Stages:
             SampleError: that sample is bad, and `on_error` is "raise".
             TooManyErrorsError: no sample is good, or too many are bad.
         """
-        row = next((row for start in range(len(self.order)) for row in self._good(0, start, start + 1)), None)
+        row = next((row for start in range(len(self.order)) for row in self.good(0, start, start + 1)), None)
         if row is None:
             raise TooManyErrorsError(f"none of the {len(self.order)} samples is good; the last: {self.ledger.rows[-1]}")
         height, width = self.image_size or (None, None)
         return (height, width, row.image.shape[2]), row.image.dtype
 
-    def _good(self, epoch: int, start: int, stop: int) -> Iterator[Row]:
-        """Yield the samples at some positions; in place of a bad one, nothing, or the next good one of this shard."""
-        indices, sample_keys = self._drawn(epoch, np.arange(start, stop))
-        for place, row in enumerate(self.samples(indices, sample_keys)):
-            if isinstance(row, Row):
-                yield row
-                continue
-            self.ledger.record(int(indices[place]), row)
-            if self.replaces:
-                yield self._substitute(epoch, start + place)
+    def _mixed(self, batch: Batch, epoch: int, start: int) -> Batch:
+        if self.mix is None or not len(batch.images):
+            return batch
+        index, count = self.order.shard
+        # The place of the batch's first sample in the order of all shards: these do not mix alike.
+        key = keys.fold_in(self.augment_key, "mix", epoch, start * count + index)
+        images, labels = self.mix(batch.images, None if self.label_mode is None else batch.labels, key)
+        return Batch(images, batch.labels if labels is None else labels, batch.keys)
 
-    def _substitute(self, epoch: int, position: int) -> Row:
-        for ahead in range(1, len(self.order)):
-            indices, sample_keys = self._drawn(epoch, [(position + ahead) % len(self.order)])
-            (row,) = self.samples(indices, sample_keys)
-            if isinstance(row, Row):
-                return row
-            self.ledger.record(int(indices[0]), row)
-        raise TooManyErrorsError(f"all {len(self.order)} samples are bad; the last: {self.ledger.rows[-1]}")
+    def _all_taken(self, indices: Sequence[int], which: Sequence[int]) -> list[Taken | SampleError]:
+        """Read samples, each once however many of its copies and views there are."""
+        if len(self.multiple) == 1 and self.multiple.views is None:
+            return [self._taken(index) for index in indices]
+        read = {index: self._taken(index) for index in dict.fromkeys(indices)}
+        return [self._view(read[index], number) for index, number in zip(indices, which, strict=True)]
 
-    def _drawn(self, epoch: int, positions: ArrayLike) -> tuple[Indices, keys.Key]:
-        """Give the samples at some positions of an epoch, and the keys of their augmentation."""
-        indices = self.order(epoch, positions)
-        if self.members is not None:
-            indices = self.members[indices]
-        return indices, keys.fold_in(self.augment_key, epoch, indices)
+    def _view(self, item: Taken | SampleError, which: int) -> Taken | SampleError:
+        """Note the view that is to be taken of a sample's image."""
+        if isinstance(item, SampleError):
+            return item
+        try:
+            return item._replace(view=self.multiple.view(which, item.size, self.image_size))
+        except TransformError as error:
+            return AugmentationError(item.sample.key, str(error))
 
     def _taken(self, index: int) -> Taken | SampleError:
         """Read a sample, and its header; its pixels where they need no decoding."""
@@ -213,16 +232,16 @@ class Stages:
         except ValueError as error:
             return DecodeError(sample.key, str(error))
 
-    def _params(self, sample_keys: keys.Key, sizes: Sequence[tuple[int, int]]) -> Params | None:
+    def _params(self, sample_keys: keys.Key, sizes: Sequence[tuple[int, int]]) -> Any:
         return None if self.plan is None or not sizes else self.plan.draw(sample_keys, sizes)
 
-    def _finished(self, item: Taken, params: Params | None, row: int) -> Row:
+    def _finished(self, item: Taken, params: Any, row: int) -> Row:
         image = self._pixels(item, params, row)
         if self.image_size is not None:
             image = resize(image, self.image_size, self.interpolation)
         return Row(image, self._label(item.sample), item.sample.key)
 
-    def _pixels(self, item: Taken, params: Params | None, row: int) -> Image:
+    def _pixels(self, item: Taken, params: Any, row: int) -> Image:
         window = None
         image = item.image
         if image is None:
@@ -234,7 +253,7 @@ class Stages:
         except TransformError as error:
             raise AugmentationError(item.sample.key, f"{error} (on an image of {item.size})") from error
 
-    def _decoded(self, item: Taken, params: Params | None, row: int) -> tuple[Image, Window | None]:
+    def _decoded(self, item: Taken, params: Any, row: int) -> tuple[Image, Window | None]:
         """Decode a sample: only the part that its augmentation needs, where the format allows it."""
         encoded, header = item.sample.encoded, item.header
         assert encoded is not None  # noqa: S101  # for the type checker: there are no pixels
@@ -250,7 +269,7 @@ class Stages:
 
     def _check(self, row: Row, images: NDArray[Any], first: str) -> None:
         """Refuse an image that does not fit into its batch."""
-        shape, dtype = self.image_spec
+        shape, dtype = self.element_spec
         if row.image.dtype != dtype or row.image.shape[2] != shape[2]:
             raise OptionError(
                 f"the augmentation gives images of different kinds: {row.key} became {row.image.dtype} with "
@@ -265,7 +284,7 @@ class Stages:
             )
 
     def _no_images(self) -> NDArray[Any]:
-        shape, dtype = self.image_spec
+        shape, dtype = self.element_spec
         return np.zeros((0, *(side or 0 for side in shape)), dtype)
 
     def _label(self, sample: Sample) -> int:

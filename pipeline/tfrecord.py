@@ -6,16 +6,18 @@ the data (TensorFlow, `core/lib/io/record_writer.h`). Any TensorFlow program can
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import tensorflow as tf
+from pipeline.example import bytes_feature as bytes_feature
+from pipeline.example import example as example
+from pipeline.example import int_feature as int_feature
+from pipeline.example import parse_example as parse_example
 
 Index = NDArray[np.int64]
 """Where each record's data stands: int64 [records, 2], offset and length in bytes."""
@@ -27,6 +29,28 @@ WIDTH = "image/width"
 FILENAME = "image/filename"
 LABEL = "image/class/label"
 CLASS_NAME = "image/class/text"
+FEATURES = (ENCODED, FORMAT, HEIGHT, WIDTH, FILENAME, LABEL, CLASS_NAME)
+"""The features that are read and written here."""
+
+
+class Features(NamedTuple):
+    """The names of the features of an example.
+
+    Attributes:
+        content: the image file's bytes, or the text.
+        key: the sample's key.
+        label: its class, int64.
+        class_name: the name of its class.
+    """
+
+    content: str
+    key: str
+    label: str
+    class_name: str
+
+
+IMAGE = Features(ENCODED, FILENAME, LABEL, CLASS_NAME)
+TEXT = Features("text", "text/filename", "label", "label/text")
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
@@ -52,14 +76,25 @@ class RecordError(ValueError):
 
 def masked_crc(data: bytes) -> int:
     """Compute the checksum that TFRecords carry: CRC-32C, rotated by 15 bits, plus a constant."""
-    crc = int(google_crc32c.value(data))
+    return _masked(google_crc32c.value(data))
+
+
+def _masked(crc: int) -> int:
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def frame(data: bytes) -> bytes:
     """Wrap an example's bytes as one record."""
-    length = _LENGTH.pack(len(data))
-    return b"".join((length, _CHECKSUM.pack(masked_crc(length)), data, _CHECKSUM.pack(masked_crc(data))))
+    return b"".join(frame_pieces([data]))
+
+
+def frame_pieces(pieces: Sequence[bytes]) -> list[bytes]:
+    """Wrap an example's bytes, given in pieces, as the pieces of one record."""
+    length = _LENGTH.pack(sum(map(len, pieces)))
+    crc = 0
+    for piece in pieces:
+        crc = google_crc32c.extend(crc, piece)
+    return [length + _CHECKSUM.pack(masked_crc(length)), *pieces, _CHECKSUM.pack(_masked(crc))]
 
 
 def span(position: int, length: int) -> tuple[int, int]:
@@ -141,51 +176,6 @@ def iterate_records(shard: Path) -> Iterator[bytes]:
                 yield read_record(file.fileno(), offset, length)
             except ValueError as error:
                 raise RecordError(number, position(offset), str(error)) from None
-
-
-def example(features: dict[str, bytes | int]) -> bytes:
-    """Serialise the features of one example as a `tf.train.Example`, in the order of their names."""
-    import tensorflow as tf
-
-    return bytes(
-        tf.train.Example(
-            features=tf.train.Features(
-                feature={
-                    name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-                    if isinstance(value, bytes)
-                    else tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-                    for name, value in sorted(features.items())
-                }
-            )
-        ).SerializeToString(deterministic=True)
-    )
-
-
-def parse_example(data: bytes) -> "tf.train.Example":
-    """Parse one example.
-
-    Raises:
-        ValueError: the data is no serialised `tf.train.Example`.
-    """
-    import tensorflow as tf
-    from google.protobuf.message import DecodeError
-
-    try:
-        return tf.train.Example.FromString(data)
-    except DecodeError:
-        raise ValueError("the record holds no tf.train.Example") from None
-
-
-def bytes_feature(example: "tf.train.Example", name: str) -> bytes | None:
-    """Give the first value of a bytes feature, or None where there is none."""
-    values = example.features.feature[name].bytes_list.value if name in example.features.feature else ()
-    return bytes(values[0]) if values else None
-
-
-def int_feature(example: "tf.train.Example", name: str) -> int | None:
-    """Give the first value of an int64 feature, or None where there is none."""
-    values = example.features.feature[name].int64_list.value if name in example.features.feature else ()
-    return int(values[0]) if values else None
 
 
 def _read_length(file: BinaryIO, record: int, start: int, size: int) -> int:

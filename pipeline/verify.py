@@ -2,18 +2,19 @@
 
 import hashlib
 import os
+from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline import tfrecord
-from pipeline.convert import LEDGER
 from pipeline.decode import Decoder
+from pipeline.errors import SourceError
+from pipeline.layout import MANIFEST, SPLITS, expected_files, read_manifest, read_splits, strangers
 from pipeline.progress import Progress
-from pipeline.sources.tfrecord import MANIFEST, read_manifest
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,21 @@ def verify(
         SourceError: the manifest is missing or cannot be read.
     """
     root = Path(directory)
-    manifest = read_manifest(root)
-    return tuple(_faults(root, manifest, decode, progress))
+    if not (parts := read_splits(root)):
+        return tuple(_faults(root, read_manifest(root), decode, progress))
+    faults = [Fault(name, f"is not part of the dataset: {SPLITS} does not list it") for name in _beside(root, parts)]
+    for part in parts:
+        try:
+            faults += (replace(fault, file=f"{part}/{fault.file}") for fault in verify(root / part, decode=decode))
+        except SourceError as error:
+            faults.append(Fault(f"{part}/{MANIFEST}", str(error)))
+        if progress is not None:
+            progress(parts.index(part) + 1, len(parts))
+    return tuple(faults)
+
+
+def _beside(root: Path, parts: tuple[str, ...]) -> list[str]:
+    return sorted({path.name for path in root.iterdir()} - {SPLITS, *parts})
 
 
 def _faults(root: Path, manifest: dict[str, Any], decode: bool, progress: Progress | None) -> Iterator[Fault]:
@@ -73,18 +87,17 @@ def _faults(root: Path, manifest: dict[str, Any], decode: bool, progress: Progre
         done += shard["bytes"]
         if progress is not None:
             progress(done, total)
+    yield from examples.duplicates()
     listed = sum(shard["examples"] for shard in manifest["shards"])
     if manifest.get("num_examples") != listed:
         yield Fault(MANIFEST, f"num_examples is {manifest.get('num_examples')}, its shards have {listed}")
 
 
 def _file_faults(root: Path, manifest: dict[str, Any]) -> Iterator[Fault]:
-    shards = [root / shard["name"] for shard in manifest["shards"]]
-    expected = {MANIFEST, LEDGER} | {path.name for shard in shards for path in (shard, tfrecord.index_path(shard))}
     present = {path.name for path in root.iterdir()}
-    for name in sorted(expected - present - {LEDGER}):
+    for name in sorted(set(expected_files(manifest)) - present):
         yield Fault(name, "is missing")
-    for name in sorted(present - expected):
+    for name in strangers(root):
         yield Fault(name, f"is not part of the dataset: {MANIFEST} does not list it")
 
 
@@ -103,16 +116,31 @@ def _record_faults(path: Path, shard: dict[str, Any], examples: "_Examples") -> 
         index = tfrecord.build_index(path)
     except tfrecord.RecordError as error:
         yield Fault(path.name, error.reason, error.record, error.offset)
-        return
-    if len(index) != shard["examples"]:
-        yield Fault(path.name, f"has {len(index)} records instead of {shard['examples']}")
-    yield from _index_faults(path, index)
+        index = _stored_index(path)  # the lengths cannot be followed; the index still says where the records are
+    else:
+        if len(index) != shard["examples"]:
+            yield Fault(path.name, f"has {len(index)} records instead of {shard['examples']}")
+        yield from _index_faults(path, index)
     with open(path, "rb") as file:
         for record, (offset, length) in enumerate(index.tolist()):
+            begin = tfrecord.position(offset)
             try:
-                examples.check(tfrecord.read_record(file.fileno(), offset, length), f"{path.name} record {record}")
+                examples.check(tfrecord.read_record(file.fileno(), offset, length), path.name, record, begin)
             except ValueError as error:
-                yield Fault(path.name, str(error), record, tfrecord.position(offset))
+                yield Fault(path.name, str(error), record, begin)
+
+
+def _stored_index(path: Path) -> tfrecord.Index:
+    """Give the index beside a damaged shard as far as it points into it; empty where it is damaged itself."""
+    try:
+        index = np.load(tfrecord.index_path(path), allow_pickle=False)
+        if index.dtype != np.int64 or index.ndim != 2 or index.shape[1] != 2:
+            raise ValueError("no index")
+    except (ValueError, EOFError, OSError):
+        return np.zeros((0, 2), np.int64)
+    size = path.stat().st_size
+    inside = (index >= 0).all(axis=1) & (index[:, 0] <= size) & (index[:, 1] <= size - index[:, 0])
+    return np.asarray(index[: len(index) if inside.all() else int(inside.argmin())])
 
 
 def _index_faults(path: Path, index: tfrecord.Index) -> Iterator[Fault]:
@@ -127,20 +155,27 @@ def _index_faults(path: Path, index: tfrecord.Index) -> Iterator[Fault]:
 
 
 class _Examples:
-    """Checks examples one by one, and remembers their keys."""
+    """Checks examples one by one, and remembers their keys: 40 bytes each, so that millions are no burden."""
 
     def __init__(self, classes: int, check_image: Callable[[bytes], object]) -> None:
         self._classes = classes
         self._check_image = check_image
-        self._seen: dict[bytes, str] = {}
+        self._keys = bytearray()
+        self._places = array("q")
+        self._files: list[str] = []
 
-    def check(self, data: bytes, place: str) -> None:
+    def check(self, data: bytes, file: str, record: int, offset: int) -> None:
         """Check one example.
 
         Raises:
             ValueError: something is wrong with it.
         """
         example = tfrecord.parse_example(data)
+        key = tfrecord.bytes_feature(example, tfrecord.FILENAME) or b""
+        if not self._files or self._files[-1] != file:
+            self._files.append(file)
+        self._keys += hashlib.blake2b(key, digest_size=16).digest()
+        self._places.extend((len(self._files) - 1, record, offset))
         encoded = tfrecord.bytes_feature(example, tfrecord.ENCODED)
         if not encoded:
             raise ValueError(f"has no {tfrecord.ENCODED}")
@@ -148,6 +183,14 @@ class _Examples:
         label = tfrecord.int_feature(example, tfrecord.LABEL)
         if label is None or not 0 <= label < self._classes:
             raise ValueError(f"has the label {label}, but there are {self._classes} classes")
-        key = hashlib.sha256(tfrecord.bytes_feature(example, tfrecord.FILENAME) or b"").digest()
-        if (first := self._seen.setdefault(key, place)) != place:
-            raise ValueError(f"has the key of {first}")
+
+    def duplicates(self) -> Iterator[Fault]:
+        """Name the examples whose key an earlier one has."""
+        keys = np.frombuffer(bytes(self._keys), "V16")
+        _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+        places = np.array(self._places, np.int64).reshape(-1, 3)
+        for number in np.flatnonzero(first[which] != np.arange(len(keys))).tolist():
+            file, record, offset = places[number].tolist()
+            first_file, first_record, _ = places[first[which[number]]].tolist()
+            reason = f"has the key of {self._files[first_file]} record {first_record}"
+            yield Fault(self._files[file], reason, record, offset)

@@ -3,10 +3,26 @@
 Importing this package imports neither TensorFlow, Keras nor Matplotlib: the functions that use them do.
 """
 
-from training.figures import contact_sheet as contact_sheet
+from training.evaluate import Evaluation as Evaluation
+from training.evaluate import evaluate as evaluate
 from training.figures import throughput_chart as throughput_chart
 from training.figures import time_chart as time_chart
 from training.figures import training_curves as training_curves
+from training.fit import Checkpoints as Checkpoints
 from training.fit import fit as fit
+from training.recipe import Recipe as Recipe
+from training.sheets import contact_sheet as contact_sheet
+from training.view_model import with_views as with_views
 
-__all__ = ["contact_sheet", "fit", "throughput_chart", "time_chart", "training_curves"]
+__all__ = [
+    "Checkpoints",
+    "Evaluation",
+    "Recipe",
+    "contact_sheet",
+    "evaluate",
+    "fit",
+    "throughput_chart",
+    "time_chart",
+    "training_curves",
+    "with_views",
+]

@@ -1,87 +1,356 @@
-"""Fitting a Keras model to a dataset."""
+"""Fitting a Keras model to a dataset: an ordinary training loop that can stop anywhere and go on exactly.
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+`loader.dataset(epoch, step)` continues a stream of batches from any position, so a checkpoint needs no more than the
+variables and two integers. Keras's own loop begins with an epoch's first batch, which is why this one stands beside
+it; the step itself is Keras's.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pipeline import Loader
+from training import checkpoint, journal
+from training.ahead import ahead
+from training.checkpoint import State
+from training.errors import DivergedError, TrainingError
+from training.files import replacing
+from training.losses import loss_for as loss_for
+from training.losses import smoothed, with_class_weights, with_one_hot_labels
+from training.recipe import Recipe, balanced
+from training.waiting import BEARABLE, WORTH_SAYING_S, WaitingMeter, remedy
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+_log = logging.getLogger(__name__)
+
+Data: TypeAlias = "Loader | tf.data.Dataset"
+
+_BATCHES_AHEAD = 2
+CHECKPOINT = "checkpoint.npz"
+BEST = "best.weights.h5"
+FINAL = "final.weights.h5"
+"""The files of a training in its directory; `journal` adds its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    """Where a training keeps its state, and whether it goes on from there.
+
+    Attributes:
+        directory: holds "checkpoint.npz" (the whole state: a continuation is exact), "best.weights.h5" and
+            "final.weights.h5" (Keras's format), "history.csv" and "tensorboard". It is made where it is missing.
+        every_steps: batches between two checkpoints; there is one at the end of each epoch in any case.
+        resume: goes on from the checkpoint in the directory; where there is none, begins.
+    """
+
+    directory: str | Path
+    every_steps: int = 200
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.every_steps < 1:
+            raise TrainingError(f"every_steps must be at least 1, got {self.every_steps}")
+
 
 def fit(
     model: "keras.Model",
-    train: "tf.data.Dataset",
-    validation: "tf.data.Dataset | None" = None,
+    train: Data,
+    validation: "Data | None" = None,
     *,
     epochs: int = 10,
     learning_rate: "float | keras.optimizers.schedules.LearningRateSchedule" = 1e-3,
     callbacks: "Sequence[keras.callbacks.Callback]" = (),
+    recipe: Recipe | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> "keras.callbacks.History":
-    """Compile a model with Adam and train it, with the loss that the labels ask for.
+    """Compile a model and train it, with the loss that the labels ask for.
+
+    With `checkpoints` and a loader, a training that was killed goes on as if nothing had happened: the same batches,
+    the same draws of dropout, and, on a CPU with `tf.config.experimental.enable_op_determinism()`, the same weights
+    bit for bit. What callbacks of yours remember is not part of a checkpoint.
 
     Args:
         model: maps images to probabilities [B, classes], or [B, 1] for float labels [B, 1]. It is trained in
-            place, from the weights it has; an optimizer it had is replaced.
-        train: batches (images, labels); see `loss_for` for the labels.
-        validation: batches of the same kind, evaluated after every epoch.
+            place, from the weights it has; an optimizer it had is replaced. Where it was built under a `tf.distribute`
+            strategy, each batch is divided among the strategy's devices.
+        train: a `Loader`, or batches (images, labels); see `loss_for` for the labels.
+        validation: the same, evaluated after every epoch.
         epochs: passes over `train`.
-        learning_rate: of Adam, a number or a schedule over its steps; the default is Keras's and its authors'
+        learning_rate: a number, or a schedule over the steps; the default is Keras's and its authors' for Adam
             (Kingma and Ba 2014, arXiv:1412.6980).
         callbacks: Keras callbacks.
+        recipe: optimizer, schedule, regularisation, early stopping; by default Adam at a constant rate.
+        checkpoints: where the state is kept; by default nowhere.
 
     Returns:
         Keras's history: `history.history` maps "loss", "accuracy" and, with `validation`, "val_loss" and
-        "val_accuracy" to one float an epoch.
+        "val_accuracy" to one float an epoch. `history.waiting` is, for each epoch, the share of the time in which the
+        model waited for data; above 10 % there is a warning in the log.
 
     Raises:
-        ValueError: `train` carries no labels, or labels that no loss fits; or a dataset repeats for ever.
+        TrainingError: `train` carries no labels, or labels that no loss fits; a dataset repeats for ever; a schedule or
+            class weights need a loader; or the checkpoint is that of another training.
+        DivergedError: the loss is no number any more.
     """
-    loss = loss_for(train.element_spec)
-    import tensorflow as tf
-    from keras.optimizers import Adam
-
-    for name, dataset in (("train", train), ("validation", validation)):
-        if dataset is not None and dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-            raise ValueError(f"{name} repeats for ever, so no epoch would end; leave out .repeat()")
-    model.compile(Adam(learning_rate), loss=loss, metrics=["accuracy"])
-    return model.fit(
-        train,
-        validation_data=validation,
-        epochs=epochs,
-        shuffle=False,  # Keras cannot shuffle a dataset, and warns when asked to
-        verbose=0,
-        callbacks=list(callbacks),
-    )
+    return _Fitting(model, train, validation, epochs, learning_rate, callbacks, recipe or Recipe(), checkpoints).run()
 
 
-def loss_for(element_spec: Any) -> str:
-    """Name the cross-entropy that fits the labels of a dataset.
+class _Fitting:
+    """One call of `fit`."""
 
-    Args:
-        element_spec: of a dataset of batches (images, labels). Integer labels [B] or [B, 1] are class
-            numbers, labels [B, classes] are probabilities (one-hot or soft), float labels [B, 1] are 0 or 1.
+    def __init__(
+        self,
+        model: "keras.Model",
+        train: Data,
+        validation: "Data | None",
+        epochs: int,
+        learning_rate: Any,
+        callbacks: Sequence[Any],
+        recipe: Recipe,
+        checkpoints: Checkpoints | None,
+    ) -> None:
+        import tensorflow as tf
 
-    Returns:
-        Keras's name of the loss.
-
-    Raises:
-        ValueError: there are no labels, they are not batched, or their kind is none of these.
-    """
-    if not isinstance(element_spec, tuple) or len(element_spec) < 2:
-        raise ValueError(
-            f"training needs a dataset of (images, labels), got elements {element_spec}; "
-            'load it with a label_mode of "int", "categorical" or "binary"'
+        if checkpoints is not None and not isinstance(train, Loader):
+            raise TrainingError(
+                "a training can only be resumed from a loader, whose stream starts anywhere; "
+                "give Loader(...) in place of its dataset"
+            )
+        for name, data in (("train", train), ("validation", validation)):
+            _check_end(name, data)
+        self.model, self.train, self.validation = model, train, validation
+        self.epochs, self.recipe, self.checkpoints = epochs, recipe, checkpoints
+        self.loss = loss_for(_dataset(train).element_spec)
+        self.steps = _steps(train)
+        model.compile(
+            recipe.make_optimizer(learning_rate, None if self.steps is None else epochs * self.steps),
+            loss=smoothed(self.loss, recipe.label_smoothing),
+            metrics=["accuracy"],
+            # "auto" alone would compile for CPUs as well, where XLA's convolutions are slow.
+            jit_compile="auto" if tf.config.list_logical_devices("GPU") else False,
         )
-    labels = element_spec[1]
-    columns = tuple(labels.shape)[1:] if labels.shape.rank else None
-    match columns:
-        case () | (1,) if labels.dtype.is_integer:
-            return "sparse_categorical_crossentropy"
-        case (1,) if labels.dtype.is_floating:
-            return "binary_crossentropy"
-        case (int(classes),) if classes > 1:
-            return "categorical_crossentropy"
-    raise ValueError(
-        f"no loss fits labels {labels}; batch the dataset, and give integers [B], one-hot rows [B, classes] "
-        "or floats [B, 1]"
-    )
+        self.class_weights = self._class_weights()
+        self.callbacks = self._callback_list(callbacks)
+        self.state = State()
+        self.meter = WaitingMeter()
+
+    def run(self) -> Any:
+        """Train from the checkpoint, or from the beginning, to the end."""
+        self._build_metrics()
+        self._restore()
+        history = self.model.history
+        self.callbacks.on_train_begin()
+        history.history = {name: list(values) for name, values in self.state.history.items()}
+        history.epoch = list(range(self.state.epoch))
+        self.model.stop_training = self._is_exhausted()
+        with contextlib.closing(ahead(self._batches(), _BATCHES_AHEAD)) as batches:
+            while self.state.epoch < self.epochs and not self.model.stop_training:
+                self._epoch(iter(batches.__next__, None))  # until the end of the epoch
+        if self.recipe.patience is not None:
+            self._take_best()
+        self._write_weights(FINAL)
+        self.callbacks.on_train_end()
+        history.waiting = self.state.waiting
+        return history
+
+    def _epoch(self, batches: Iterable[Any]) -> None:
+        """Train on the rest of an epoch, evaluate, and take down what came out."""
+        state = self.state
+        self.callbacks.on_epoch_begin(state.epoch)
+        try:
+            for batch in self.meter(batches):
+                self._step(batch)
+                if self.model.stop_training:
+                    break
+        except Exception as error:
+            raise _original(error, self.train) from None
+        logs = {name: total / state.samples for name, total in state.sums.items()}
+        if self.validation is not None:
+            logs |= {f"val_{name}": value for name, value in self._evaluate().items()}
+        waited = self.meter.waited
+        share = self.meter.take()
+        if share > BEARABLE and waited > WORTH_SAYING_S and max(state.waiting, default=0) <= BEARABLE:
+            _log.warning(
+                "in epoch %d the model waited %.0f %% of the time for data: %s",
+                state.epoch,
+                100 * share,
+                remedy(self.train),
+            )
+        state.waiting.append(share)
+        for name, value in logs.items():
+            state.history.setdefault(name, []).append(value)
+        self._judge(logs)
+        self.callbacks.on_epoch_end(state.epoch, logs)
+        state.epoch, state.step, state.sums, state.samples = state.epoch + 1, 0, {}, 0
+        if self.checkpoints is not None:
+            journal.write(Path(self.checkpoints.directory), state.history, state.waiting)
+        self._save()
+
+    def _step(self, batch: Any) -> None:
+        state = self.state
+        self.callbacks.on_train_batch_begin(state.step)
+        logs = self.model.train_on_batch(*batch, return_dict=True)
+        samples = _samples(self.model, batch[0])
+        if not math.isfinite(logs["loss"]):
+            raise DivergedError(
+                f"the loss is {logs['loss']} in step {state.step} of epoch {state.epoch}: lower the learning rate, "
+                "or warm up"
+            )
+        for name, value in logs.items():
+            state.sums[name] = state.sums.get(name, 0.0) + float(value) * samples
+        state.samples += samples
+        self.callbacks.on_train_batch_end(state.step, logs)
+        state.step += 1
+        if self.checkpoints is not None and state.step % self.checkpoints.every_steps == 0:
+            self._save()
+
+    def _evaluate(self) -> dict[str, float]:
+        dataset = _dataset(self.validation, self.state.epoch)
+        try:
+            logs = self.model.evaluate(self._labelled(dataset), verbose=0, return_dict=True)
+        except Exception as error:
+            raise _original(error, self.validation) from None
+        return {name: float(value) for name, value in logs.items()}
+
+    def _batches(self) -> "Generator[Any]":
+        """Give the batches from where the training stands on, and None at the end of each epoch."""
+        state = self.state
+        dataset = self._labelled(_dataset(self.train, state.epoch, state.step))
+        if self.class_weights is not None:
+            dataset = with_class_weights(dataset, self.class_weights)
+        strategy = self.model.distribute_strategy
+        if strategy.num_replicas_in_sync > 1:
+            dataset = strategy.experimental_distribute_dataset(dataset)
+        for _ in range(state.epoch, self.epochs):
+            yield from dataset  # each iteration of a dataset gives the next epoch
+            yield None
+
+    def _build_metrics(self) -> None:
+        """Have Keras build its metrics where there are several devices: it cannot within the devices' own code."""
+        if self.model.distribute_strategy.num_replicas_in_sync > 1:
+            self.model.evaluate(self._labelled(_dataset(self.train)).take(1), verbose=0)
+
+    def _labelled(self, dataset: Any) -> Any:
+        if self.recipe.label_smoothing and self.loss == "sparse_categorical_crossentropy":
+            return with_one_hot_labels(dataset, self.model.output_shape[-1])
+        return dataset
+
+    def _judge(self, logs: dict[str, float]) -> None:
+        """Keep the best weights, and stop where there were none better for too long."""
+        state, loss = self.state, logs.get("val_loss", logs["loss"])
+        if state.best is None or loss < state.best:
+            state.best, state.best_epoch = loss, state.epoch
+            self._keep_best()
+        if self._is_exhausted(epochs=state.epoch + 1):
+            self.model.stop_training = True
+
+    def _is_exhausted(self, epochs: int | None = None) -> bool:
+        state, patience = self.state, self.recipe.patience
+        epochs = state.epoch if epochs is None else epochs
+        return patience is not None and state.best_epoch is not None and epochs - 1 - state.best_epoch >= patience
+
+    def _keep_best(self) -> None:
+        if self.checkpoints is not None:
+            self._write_weights(BEST)
+        elif self.recipe.patience is not None:
+            self._best = self.model.get_weights()
+
+    def _take_best(self) -> None:
+        if self.state.best_epoch is None:
+            return
+        if self.checkpoints is not None:
+            self.model.load_weights(Path(self.checkpoints.directory) / BEST)
+        else:
+            self.model.set_weights(self._best)
+
+    def _write_weights(self, name: str) -> None:
+        if self.checkpoints is not None:
+            with replacing(Path(self.checkpoints.directory) / name) as partial:
+                self.model.save_weights(partial)
+
+    def _restore(self) -> None:
+        if self.checkpoints is None:
+            return
+        directory = Path(self.checkpoints.directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / CHECKPOINT
+        if not path.exists():
+            return
+        if not self.checkpoints.resume:
+            raise TrainingError(f"{directory} holds a training; resume it, or give another directory")
+        self.state = checkpoint.read(path, checkpoint.variables_of(self.model), self._identity())
+        self.meter = WaitingMeter(self.state.waited, self.state.worked)
+        _log.info("going on with epoch %d, step %d", self.state.epoch, self.state.step)
+
+    def _save(self) -> None:
+        if self.checkpoints is None:
+            return
+        self.state.waited, self.state.worked = self.meter.waited, self.meter.worked
+        path = Path(self.checkpoints.directory) / CHECKPOINT
+        checkpoint.write(path, checkpoint.variables_of(self.model), self.state, self._identity())
+
+    def _identity(self) -> str:
+        """Name the training: equal names, equal batches, steps and weights."""
+        train, validation = self.train, self.validation
+        assert isinstance(train, Loader)  # noqa: S101  # for the type checker: it was checked
+        parts = (
+            train.fingerprint,
+            validation.fingerprint if isinstance(validation, Loader) else None,
+            self.model.to_json(),
+            asdict(self.recipe),
+            self.model.optimizer.get_config(),  # with the schedule, and so with the number of steps where that matters
+        )
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+    def _class_weights(self) -> Sequence[float] | None:
+        weights, classes = self.recipe.class_weights, max(2, self.model.output_shape[-1])
+        if weights == "balanced":
+            if not isinstance(self.train, Loader):
+                raise TrainingError("balanced class weights need the counts of the classes; give a loader, or numbers")
+            return balanced([int((self.train.labels == label).sum()) for label in range(classes)])
+        if weights is not None and len(weights) != classes:
+            raise TrainingError(f"class_weights need one number for each of {classes} classes, got {len(weights)}")
+        return weights
+
+    def _callback_list(self, callbacks: Sequence[Any]) -> Any:
+        from keras.callbacks import CallbackList
+
+        return CallbackList(
+            list(callbacks), add_history=True, model=self.model, epochs=self.epochs, steps=self.steps, verbose=0
+        )
+
+
+def _dataset(data: "Data | None", epoch: int = 0, step: int = 0) -> Any:
+    return data.dataset(epoch, step) if isinstance(data, Loader) else data
+
+
+def _steps(data: Data) -> int | None:
+    if isinstance(data, Loader):
+        return data.steps_per_epoch
+    return steps if (steps := int(data.cardinality())) >= 0 else None
+
+
+def _check_end(name: str, data: "Data | None") -> None:
+    import tensorflow as tf
+
+    if not isinstance(data, Loader | None) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise TrainingError(f"{name} repeats for ever, so no epoch would end; leave out .repeat()")
+
+
+def _samples(model: "keras.Model", images: Any) -> int:
+    return sum(len(part) for part in model.distribute_strategy.experimental_local_results(images))
+
+
+def _original(error: Exception, data: "Data | None") -> Exception:
+    """Give the error that a loader raised, where TensorFlow delivers it as one of its own."""
+    failure = data.failure if isinstance(data, Loader) else None
+    return error if failure is None else failure

@@ -1,80 +1,77 @@
-"""How much a dataset costs a training step: `model.fit` on it, beside `model.fit` on one batch that is in memory."""
+"""How much of the time a model waits for its data, and what to do about it."""
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
-from training.fit import loss_for
+from pipeline import Loader
 
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
+T = TypeVar("T")
 
+BEARABLE = 0.10
+"""The share of the time up to which no one is warned."""
 
-def reference_models() -> list[str]:
-    """Name the architectures that are built by name alone."""
-    from training import architectures
-
-    return [name for name in architectures.__all__ if name != "graph"]  # which is given its layers
+WORTH_SAYING_S = 0.5
+"""Seconds in an epoch up to which no one is warned: an epoch of milliseconds is all beginning and end."""
 
 
-def reference_model(name: str, input_shape: tuple[int, int, int], classes: int) -> "keras.Model":
-    """Build one of the reference architectures with its defaults.
+class WaitingMeter:
+    """Measures in a loop over batches how long the loop waited for them, and how long its body took.
 
-    Args:
-        name: of `training.architectures`.
-        input_shape: (height, width, channels) of an image.
-        classes: how many there are.
-
-    Raises:
-        ValueError: there is no such architecture, or it cannot be built for these images.
-    """
-    from training import architectures
-
-    if name not in (known := reference_models()):
-        raise ValueError(f"there is no architecture {name!r}; there are {', '.join(known)}")
-    model: keras.Model = getattr(architectures, name)(input_shape=input_shape, classes=classes)
-    return model
-
-
-def step_timer(model: "keras.Model", element_spec: Any) -> "Callable[[tf.data.Dataset, int], float]":
-    """Compile a model with Adam and the loss that the labels ask for, and make a function that times its steps.
+    The first batch of all is left out: it includes building the model's graph, and filling the pipeline.
 
     Args:
-        model: as for `training.fit`; its weights change while it is timed.
-        element_spec: of the datasets that it will be trained on.
-
-    Returns:
-        `seconds_per_step(dataset, steps)`: trains so many steps, over several epochs where one is short. A first step
-        is taken before and not timed: the iterator starts with it, and the model is traced.
-
-    Raises:
-        ValueError: there are no labels, or labels that no loss fits.
+        waited: seconds from before, in an epoch that goes on.
+        worked: seconds from before.
+        clock: gives seconds.
     """
-    import keras
 
-    class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-        begin = end = 0.0
+    def __init__(
+        self, waited: float = 0.0, worked: float = 0.0, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.waited = waited
+        self.worked = worked
+        self._clock = clock
+        self._started = False
 
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            del logs
-            self.end = time.perf_counter()
-            if batch == 0:
-                self.begin = self.end
+    def __call__(self, batches: Iterable[T]) -> Iterator[T]:
+        """Pass batches on, and measure."""
+        left = iter(batches)
+        while True:
+            asked = self._clock()
+            try:
+                batch = next(left)
+            except StopIteration:
+                return
+            given = self._clock()
+            yield batch
+            if self._started:
+                self.waited += given - asked
+                self.worked += self._clock() - given
+            self._started = True
 
-    model.compile("adam", loss=loss_for(element_spec))
-
-    def seconds_per_step(dataset: "tf.data.Dataset", steps: int) -> float:
-        watch = Watch()
-        model.fit(dataset.repeat().take(steps + 1), verbose=0, callbacks=[watch], shuffle=False)
-        return (watch.end - watch.begin) / steps
-
-    return seconds_per_step
+    def take(self) -> float:
+        """Give the share of the time that was waited, from 0 to 1, and begin anew."""
+        total = self.waited + self.worked
+        share = self.waited / total if total else 0.0
+        self.waited = self.worked = 0.0
+        return share
 
 
-def in_memory(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
-    """Take the first batch of a dataset, and make a dataset that delivers it again and again."""
-    import tensorflow as tf
+def remedy(source: object) -> str:
+    """Say what makes data come faster.
 
-    batch = next(iter(dataset))
-    return tf.data.Dataset.from_tensors(batch).repeat()
+    Args:
+        source: the loader, or a dataset of which nothing is known.
+    """
+    if not isinstance(source, Loader):
+        return "prefetch, cache what is decoded, and let more calls run in parallel"
+    ideas = []
+    if source.cache is None:
+        ideas.append('keep the decoded images (cache="DIR" and, for crops, cache_size)')
+    elif source.cache == "ram":
+        ideas.append('keep the decoded images (cache="DIR") in place of the encoded ones')
+    if source.augment is not None:
+        ideas.append("see print(loader.plan.explain()) for transforms that are not compiled")
+    ideas.append("store the images smaller, or use more processors")
+    return "; ".join(ideas)

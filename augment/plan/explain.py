@@ -35,6 +35,8 @@ def explain(root: Node) -> str:
             for leaf in members
             if leaf in reasons
         ]
+    if any(node.kind in ("one", "some") for node in _nodes(root)):
+        lines.append("Of alternatives (OneOf, SomeOf) only what a sample draws is drawn for it and run.")
     if any(node.kind == "shuffled" for node in _nodes(root)):
         lines.append(
             "The order of some transforms is drawn for each sample; neighbours are merged as the sample meets them."

@@ -6,7 +6,7 @@ parameters, and is what the kernels are tested against.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import groupby, pairwise, takewhile
 from typing import Any, NamedTuple
@@ -33,12 +33,14 @@ class Drawn:
         height: int64 [N], of the images for which they were drawn, as they come to this leaf.
         width: int64 [N].
         moves: the steps of a geometric leaf.
+        is_shared: whether its only row stands for all samples: they drew nothing, and their images have one size.
     """
 
     columns: Columns
     height: Integers
     width: Integers
     moves: Sequence[geometry.Moves] = ()
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,8 @@ class Params:
     Attributes:
         sizes: (height, width) of the images.
         decisions: which transforms each sample gets, and in which order.
-        drawn: for each leaf, by its place: its parameters, with which samples they belong to (None: to all).
+        drawn: for each leaf, by its place: its parameters, with which samples they belong to (None: to all); nothing
+            for samples that do not get it.
         keys: uint64 [N], for the transforms that run as they are.
         kept: steps that have been collected already, by sample and leaves.
     """
@@ -70,13 +73,11 @@ class Params:
         """Give what a leaf drew for a sample, and the row at which it stands there."""
         for rows, drawn in self.drawn[place]:
             if rows is None:
-                return drawn, row
+                return drawn, 0 if drawn.is_shared else row
             at = int(np.searchsorted(rows, row))
             if at < len(rows) and rows[at] == row:
-                return drawn, at
-        raise KeyError(
-            f"leaf {place} drew nothing for sample {row}"
-        )  # pragma: no cover  # every sample meets every leaf
+                return drawn, 0 if drawn.is_shared else at
+        raise KeyError(f"leaf {place} drew nothing for sample {row}, which does not get it")
 
 
 class Window(NamedTuple):
@@ -108,6 +109,9 @@ class Window(NamedTuple):
         return top, left, -(-(self.top + self.height) // ratio) - top, -(-(self.left + self.width) // ratio) - left
 
 
+_MOST_KEPT = 1000
+"""Sizes of images, times leaves, for which it is kept what leaves do that draw nothing; more are computed each time."""
+
 _MOST_CHANNELS = 4
 """Of an image that OpenCV's geometric kernels take; the originals split those that have more."""
 
@@ -134,6 +138,7 @@ class Plan:
         self._slices = [slice(*pair) for pair in pairwise(starts)]
         self._draws = int(starts[-1])
         self._kinds = [_kind(leaf) for leaf in self.leaves]
+        self._kept: dict[tuple[int, int, int], tuple[Drawn, int, int]] = {}
 
     def __reduce__(self) -> tuple[type["Plan"], tuple[Any]]:
         return Plan, (self.transform,)  # what is kept for speed is made again
@@ -157,14 +162,64 @@ class Plan:
         height, width = np.array(sizes, np.int64).reshape(-1, 2).T.copy()
         drawn: dict[int, list[tuple[NDArray[np.int64] | None, Drawn]]] = {}
         for place, rows in self._meetings(decisions):
-            at = slice(None) if rows is None else rows
             leaf = self.leaves[place]
             if leaf.lowered is None:
                 continue
-            own = uniforms[at, self._slices[place]]
-            active = decisions.active[at, place]
-            drawn.setdefault(place, []).append((rows, _draw(leaf, own, height, width, at, active)))
+            # Only for the samples that get it: in a policy, few leaves are for many.
+            active = decisions.active[:, place] if rows is None else decisions.active[rows, place]
+            if not active.all():
+                rows = np.flatnonzero(active) if rows is None else rows[active]
+                if not len(rows):
+                    continue
+            at = slice(None) if rows is None else rows
+            own = self._shared(place, height, width, at)
+            if own is None:
+                own = _draw(leaf, uniforms[at, self._slices[place]], height, width, at)
+            drawn.setdefault(place, []).append((rows, own))
         return Params(sizes, decisions, drawn, sample_keys)
+
+    def _shared(self, place: int, height: Integers, width: Integers, at: Any) -> Drawn | None:
+        """Give what a geometric leaf that draws nothing is for all images of a size, as `_draw`; None for others."""
+        lowered = self.leaves[place].lowered
+        if not isinstance(lowered, Geometry) or lowered.draws:
+            return None
+        rows, columns = height[at], width[at]
+        if not len(rows) or (rows != rows[0]).any() or (columns != columns[0]).any():
+            return None
+        key = (place, int(rows[0]), int(columns[0]))
+        kept = self._kept.get(key)
+        if kept is None:
+            out = rows[:1].copy(), columns[:1].copy()
+            drawn = _draw(self.leaves[place], np.zeros((1, 0)), *out, slice(None))
+            kept = replace(drawn, is_shared=True), int(out[0][0]), int(out[1][0])
+            if len(self._kept) < _MOST_KEPT:
+                self._kept[key] = kept
+        height[at], width[at] = kept[1:]
+        return kept[0]
+
+    def with_uniforms(self, place: int, uniforms: NDArray[np.float64], shape: Sequence[int]) -> Params:
+        """Make the parameters of one sample that gets one leaf alone, from the numbers [1, draws] that it draws."""
+        size = int(shape[0]), int(shape[1])
+        height, width = np.array([size], np.int64).T.copy()
+        active = np.zeros((1, len(self.leaves)), bool)
+        active[0, place] = True
+        drawn = _draw(self.leaves[place], uniforms, height, width, slice(None))
+        decisions = Decisions(np.ones(1, bool), active, None)
+        return Params([size], decisions, {place: [(None, drawn)]}, keys.fold_in(keys.root(0), "given", [0]))
+
+    def lone(self, seed: int, epoch: int, index: int, shape: Sequence[int], place: int) -> Params:
+        """Draw the parameters of one sample that gets one leaf alone, and surely; arguments as those of `sample`."""
+        key = keys.fold_in(keys.root(seed), "augment", epoch, [index])
+        uniforms = keys.uniform(key, "parameters", self._draws)[:, self._slices[place]]
+        if self.leaves[place].lowered is not None:
+            return replace(self.with_uniforms(place, uniforms, shape), keys=key)
+        active = np.zeros((1, len(self.leaves)), bool)
+        active[0, place] = True
+        return Params([(int(shape[0]), int(shape[1]))], Decisions(np.ones(1, bool), active, None), {}, key)
+
+    def drawn_by_original(self, place: int) -> dict[str, Any]:
+        """Give what a leaf that runs as it is drew when it ran last in this thread."""
+        return self._keyed[place].drawn()
 
     def window(self, params: Params, row: int) -> Window | None:
         """Say which part of an image a sample needs: what the crops leave with which its pipeline begins.
@@ -397,9 +452,7 @@ def compile(transform: Any) -> Plan:  # noqa: A001  # `augment.compile` says wha
     return Plan(transform)
 
 
-def _draw(
-    leaf: Leaf, uniforms: NDArray[np.float64], height: Integers, width: Integers, at: Any, active: NDArray[np.bool_]
-) -> Drawn:
+def _draw(leaf: Leaf, uniforms: NDArray[np.float64], height: Integers, width: Integers, at: Any) -> Drawn:
     """Draw a leaf's parameters for the samples `at`, and move on to the sizes that it leaves (in place)."""
     lowered = leaf.lowered
     rows, columns = height[at].copy(), width[at].copy()  # what is drawn keeps them, and they change below
@@ -412,8 +465,7 @@ def _draw(
     for step in steps:
         moves.append(geometry.Moves(step, rows, columns))
         rows, columns = step.height, step.width
-    height[at] = np.where(active, rows, height[at])
-    width[at] = np.where(active, columns, width[at])
+    height[at], width[at] = rows, columns
     return Drawn(drawn, *came, moves)
 
 

@@ -192,7 +192,7 @@ def _node(transform: Any) -> Node | Leaf:
         return Leaf(transform, None, f"the rules of this {kind.__name__} are not compiled")
     lowered = REGISTRY.get(kind)
     if lowered is None:
-        return Leaf(transform, None, "it has no kernel here")
+        return Leaf(transform, None, getattr(transform, "not_lowered", "it has no kernel here"))
     try:
         return Leaf(transform, lowered(transform))
     except NotLoweredError as error:

@@ -12,8 +12,10 @@ from pipeline.errors import OptionError, SourceError
 from pipeline.sources.arrays import ArraySource as ArraySource
 from pipeline.sources.base import Sample as Sample
 from pipeline.sources.base import Source as Source
-from pipeline.sources.folder import FolderSource
-from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, shards_in
+from pipeline.sources.base import check_names
+from pipeline.sources.folder import FolderSource as FolderSource
+from pipeline.sources.tfrecord import MANIFEST, shards_in
+from pipeline.sources.tfrecord import TFRecordSource as TFRecordSource
 
 
 def open_source(
@@ -35,7 +37,7 @@ def open_source(
         SourceError: it is none of these, or holds no sample.
         OptionError: `class_names` names nothing, or a class twice, or one that is not there.
     """
-    _check_names(class_names)
+    check_names(class_names)
     if isinstance(source, np.ndarray):
         return ArraySource(source, None, class_names)
     if isinstance(source, tuple) and len(source) == 2 and not _is_path(source[0]):
@@ -58,15 +60,6 @@ def open_source(
     if matches := sorted(glob.glob(os.fspath(source))):
         return TFRecordSource([Path(match) for match in matches], class_names, label_offset)
     raise SourceError(f"{path} does not exist, and as a pattern it matches no file")
-
-
-def _check_names(class_names: Sequence[str] | None) -> None:
-    if class_names is None:
-        return
-    if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names) or not len(class_names):
-        raise OptionError(f"class_names must be a list of names, got {class_names!r}")
-    if len(set(class_names)) != len(class_names):
-        raise OptionError(f"class_names names a class twice: {list(class_names)}")
 
 
 def _is_path(value: object) -> bool:

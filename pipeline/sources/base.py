@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.transform import Image
+from pipeline.errors import OptionError
+from pipeline.example import Raw
 
 Labels = NDArray[np.int64]
 
@@ -27,12 +29,14 @@ class Sample:
         label: the class, 0-based; `NO_LABEL` where the source has none.
         encoded: the bytes of the image file; None where the source holds pixels.
         pixels: [H, W, C]; None where the source holds encoded images.
+        extra: further features that a TFRecord holds, by name: a conversion passes them on.
     """
 
     key: str
     label: int
     encoded: bytes | None = None
     pixels: Image | None = field(default=None, repr=False)
+    extra: tuple[tuple[str, Raw], ...] = field(default=(), repr=False)
 
 
 class Source(Protocol):
@@ -76,6 +80,20 @@ class Source(Protocol):
             ReadError: its bytes cannot be read or fail their checksum.
         """
         ...
+
+
+def check_names(class_names: Sequence[str] | None) -> None:
+    """Check the classes that were asked for.
+
+    Raises:
+        OptionError: they are no list of names, or name nothing, or a class twice.
+    """
+    if class_names is None:
+        return
+    if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names) or not len(class_names):
+        raise OptionError(f"class_names must be a list of names, got {class_names!r}")
+    if len(set(class_names)) != len(class_names):
+        raise OptionError(f"class_names names a class twice: {list(class_names)}")
 
 
 def digest(parts: Iterable[object]) -> str:

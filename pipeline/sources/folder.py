@@ -4,25 +4,15 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.sources.base import Labels, Sample, digest
+from pipeline.sources.listing import File, Listing
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 """What counts as an image, in either case."""
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    key: str
-    label: int
-    size: int
-    modified_ns: int
 
 
 class FolderSource:
@@ -30,6 +20,11 @@ class FolderSource:
 
     Samples stand in the order of their classes, and within a class in the order of their relative paths. Hidden files,
     files that are no images, and files outside the class-folders are passed over and counted. Links are followed.
+    A subclass may look for other files.
+
+    Attributes:
+        extensions: those of the files that are samples, in lower case.
+        what: what such a file is.
 
     Args:
         root: the directory.
@@ -41,22 +36,26 @@ class FolderSource:
         OptionError: a class that was asked for has no folder.
     """
 
+    extensions: tuple[str, ...] = EXTENSIONS
+    what = "image"
+
     def __init__(self, root: Path, class_names: Sequence[str] | None = None, max_bytes: int | None = None) -> None:
         self.root = root
         self.passed_over: Counter[str] = Counter()
         self._max_bytes = max_bytes
         folders = self._class_folders()
         self.class_names = _chosen(class_names, folders, root)
-        self._files = [
+        self._files = Listing(
             file
             for label, name in enumerate(self.class_names)
             for file in sorted(
                 self._files_below(root / name, name, label, (os.path.realpath(root),)), key=lambda file: file.key
             )
-        ]
-        if not self._files:
+        )
+        if not len(self._files):
             raise SourceError(
-                f"{root} holds no image below its {len(folders)} class-folders; looked for {', '.join(EXTENSIONS)}"
+                f"{root} holds no {self.what} below its {len(folders)} class-folders; looked for "
+                + ", ".join(self.extensions)
                 + _listing(self.passed_over)
             )
 
@@ -66,15 +65,15 @@ class FolderSource:
     @cached_property
     def fingerprint(self) -> str:
         """Made of the paths, sizes and times of modification."""
-        return digest(("folder", self.class_names, *self._files))
+        return digest(("folder", self.class_names, self._files.digest()))
 
     def labels(self) -> Labels:
         """Give the class of every sample, int64 [N]."""
-        return np.array([file.label for file in self._files], np.int64)
+        return self._files.labels()
 
     def sizes(self) -> Labels:
         """Give the bytes of every file, int64 [N]."""
-        return np.array([file.size for file in self._files], np.int64)
+        return self._files.sizes()
 
     def peek(self, index: int) -> Sample:
         """Give the sample's key and label; nothing is read."""
@@ -91,7 +90,7 @@ class FolderSource:
         if self._max_bytes is not None and file.size > self._max_bytes:
             raise ReadError(file.key, f"the file has {file.size} bytes, more than an image of max_pixels could need")
         try:
-            encoded = (self.root / file.key).read_bytes()
+            encoded = _contents(f"{self.root}/{file.key}", file.size)
         except OSError as error:
             raise ReadError(file.key, f"cannot be read: {error.strerror}") from None
         return Sample(file.key, file.label, encoded)
@@ -107,7 +106,7 @@ class FolderSource:
                 self.passed_over["outside the class-folders"] += 1
         return folders
 
-    def _files_below(self, folder: Path, key: str, label: int, above: tuple[str, ...]) -> Iterator[_File]:
+    def _files_below(self, folder: Path, key: str, label: int, above: tuple[str, ...]) -> Iterator[File]:
         real = os.path.realpath(folder)
         if real in above:  # a link to a folder that we are in
             self.passed_over["a link that loops"] += 1
@@ -118,21 +117,36 @@ class FolderSource:
                 self.passed_over["hidden"] += 1
             elif _is_folder(entry):
                 yield from self._files_below(folder / entry.name, entry_key, label, (*above, real))
-            elif not entry.name.lower().endswith(EXTENSIONS):
-                self.passed_over["no image"] += 1
+            elif not entry.name.lower().endswith(self.extensions):
+                self.passed_over[f"no {self.what}"] += 1
             else:
                 yield from self._file(entry, entry_key, label)
 
-    def _file(self, entry: os.DirEntry[str], key: str, label: int) -> Iterator[_File]:
+    def _file(self, entry: os.DirEntry[str], key: str, label: int) -> Iterator[File]:
         try:
             status = entry.stat()
         except OSError:
             self.passed_over["a broken link"] += 1
             return
         if stat.S_ISREG(status.st_mode):
-            yield _File(key, label, status.st_size, status.st_mtime_ns)
+            yield File(key, label, status.st_size, status.st_mtime_ns)
         else:
             self.passed_over["no regular file"] += 1
+
+
+def _contents(path: str, size: int) -> bytes:
+    """Read a file of an expected size; a small one in three system calls."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        contents = os.read(descriptor, size + 1)
+        if len(contents) == size:
+            return contents
+        parts = [contents]  # it has changed since it was listed, or is read in parts
+        while part := os.read(descriptor, 1 << 20):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

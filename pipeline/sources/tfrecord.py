@@ -1,6 +1,5 @@
 """TFRecord files, written here or elsewhere, as a source with random access."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ import numpy as np
 
 from pipeline import tfrecord
 from pipeline.errors import OptionError, ReadError, SourceError
+from pipeline.example import other_features
+from pipeline.layout import MANIFEST as MANIFEST
+from pipeline.layout import read_manifest as read_manifest
 from pipeline.sources.base import NO_LABEL, Labels, Sample, digest
-
-MANIFEST = "dataset.json"
-"""The file that describes a converted dataset; it is written last."""
 
 _MAX_CLASSES = 1_000_000
 """A larger label is taken for damage where the records alone tell how many classes there are."""
@@ -31,7 +30,11 @@ class TFRecordSource:
     """The examples of TFRecord files, in the order of the files and of the records in each.
 
     Expects `image/encoded` and, for labels, `image/class/label`; uses `image/filename` and `image/class/text` where
-    they are.
+    they are. A subclass may name others.
+
+    Attributes:
+        features: the names of the features.
+        may_be_empty: whether a sample of no bytes is a sample.
 
     Args:
         shards: the files.
@@ -43,6 +46,9 @@ class TFRecordSource:
     Raises:
         SourceError: there is no record, a file cannot be read, or its framing is damaged.
     """
+
+    features = tfrecord.IMAGE
+    may_be_empty = False
 
     def __init__(self, shards: Sequence[Path], class_names: Sequence[str] | None = None, label_offset: int = 0) -> None:
         self.shards = tuple(shards)
@@ -123,11 +129,14 @@ class TFRecordSource:
             raise ReadError(place, f"cannot be read: {error.strerror}") from None
         except ValueError as error:
             raise ReadError(place, str(error)) from None
-        encoded = tfrecord.bytes_feature(example, tfrecord.ENCODED)
-        if not encoded:
-            raise ReadError(place, f"the example has no {tfrecord.ENCODED}; it has {sorted(example.features.feature)}")
-        name = tfrecord.bytes_feature(example, tfrecord.FILENAME)
-        return Sample(_text(name) if name else place, self._label(example), encoded)
+        content = tfrecord.bytes_feature(example, self.features.content)
+        if content is None or not (content or self.may_be_empty):
+            raise ReadError(
+                place, f"the example has no {self.features.content}; it has {sorted(example.features.feature)}"
+            )
+        name = tfrecord.bytes_feature(example, self.features.key)
+        extra = other_features(example, (*tfrecord.FEATURES, *self.features))
+        return Sample(_text(name) if name else place, self._label(example), content, extra=extra)
 
     @cached_property
     def _scan(self) -> _Scan:
@@ -139,7 +148,7 @@ class TFRecordSource:
             except (OSError, ValueError):
                 continue  # reading the sample itself will say so
             labels[index] = label = self._label(example)
-            name = tfrecord.bytes_feature(example, tfrecord.CLASS_NAME)
+            name = tfrecord.bytes_feature(example, self.features.class_name)
             if name is not None:
                 names.setdefault(label, _text(name))
         count = max(int(labels.max()) + 1, 0)
@@ -155,10 +164,10 @@ class TFRecordSource:
             return tfrecord.parse_example(tfrecord.read_record(file.fileno(), offset, length))
 
     def _label(self, example: Any) -> int:
-        name = tfrecord.bytes_feature(example, tfrecord.CLASS_NAME)
+        name = tfrecord.bytes_feature(example, self.features.class_name)
         if name is not None and (given := self._given_labels.get(_text(name))) is not None:
             return given
-        label = tfrecord.int_feature(example, tfrecord.LABEL)
+        label = tfrecord.int_feature(example, self.features.label)
         return NO_LABEL if label is None else label - self._label_offset
 
     def _restrict(self, stored: Sequence[str], root: Path) -> None:
@@ -167,7 +176,7 @@ class TFRecordSource:
             raise OptionError(f"class_names asks for {unknown}, but {root} has the classes {list(stored)}")
         if self._given_labels.keys() != set(stored):
             names = [
-                _text(tfrecord.bytes_feature(self._example(index), tfrecord.CLASS_NAME) or b"")
+                _text(tfrecord.bytes_feature(self._example(index), self.features.class_name) or b"")
                 for index in range(len(self))
             ]
             self._kept = np.flatnonzero([name in self._given_labels for name in names])
@@ -192,30 +201,6 @@ def shards_in(root: Path) -> list[Path]:
             if path.is_file() and not path.name.startswith(".") and path.suffix not in (".npy", ".json")
         }
     )
-
-
-def read_manifest(root: Path) -> dict[str, Any]:
-    """Read a converted dataset's manifest.
-
-    Raises:
-        SourceError: it is missing, no JSON, or of another format version.
-    """
-    path = root / MANIFEST
-    try:
-        manifest = json.loads(path.read_bytes())
-        shards = [(str(shard["name"]), int(shard["examples"])) for shard in manifest["shards"]]
-        version, _ = manifest["format_version"], list(manifest["class_names"])
-    except FileNotFoundError:
-        raise SourceError(f"{root} is no converted dataset: it has no {MANIFEST}; `caudal convert` makes one") from None
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{path} is no dataset's description: {type(error).__name__} {error}") from None
-    if version != 1:
-        raise SourceError(f"{path} has format version {version}; this version of Caudal reads version 1")
-    if outside := [name for name, _ in shards if Path(name).name != name]:
-        raise SourceError(f"{path} lists {outside[0]!r}, which is not in its folder")
-    return dict(manifest)
 
 
 def _index_of(shard: Path) -> tfrecord.Index:

@@ -18,7 +18,7 @@ def photographs(folders: Callable[..., Path]) -> Path:
 def test_json_has_every_stage_the_model_and_the_verdict(caudal: Callable[..., Any], photographs: Path) -> None:
     """One object; the advice has its estimate, and a small model is measured on a batch in memory."""
     options = ("--augment", "light", "--image-size", "16x16", "--batch-size", 4, "--rounds", 1)
-    outcome = caudal("diagnose", photographs, *options, "--model", "all_convolutional", "--json")
+    outcome = caudal("diagnose", photographs, *options, "--model", "all-convolutional-c", "--json")
     assert outcome.status == 0, outcome.err
     found = json.loads(outcome.out)
     assert list(found["stages"]) == ["read", "decode", "augment", "batch"]
@@ -47,7 +47,7 @@ def test_text_has_a_bar_for_each_stage_and_a_picture(
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere does not exist"),
-        (["SRC", "--model", "nix"], "--model: there is no architecture 'nix'; there are all_convolutional"),
+        (["SRC", "--model", "nix"], "--model: unknown model 'nix'; known are all-convolutional-a"),
         (["SRC", "--augment", "nix"], "'nix' is neither a file nor a policy"),
         (
             ["SRC", "--image-size", "16x16", "--rounds", "1", "--out", "/dev/null/x.png"],

@@ -12,6 +12,8 @@ class whose map is negative everywhere would get no gradient, and stay dead.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from training.architectures import parts
+
 if TYPE_CHECKING:
     import keras
 
@@ -64,7 +66,7 @@ SMALLEST_SIDE = 4
 def all_convolutional(
     variant: Variant = "C",
     *,
-    input_shape: tuple[int | None, int | None, int] = (32, 32, 3),
+    input_shape: parts.InputShape = (32, 32, 3),
     classes: int = 10,
     width: float = 1.0,
     dropout: bool = True,
@@ -90,19 +92,18 @@ def all_convolutional(
     Raises:
         ValueError: an unknown variant, a side below 4 pixels, or channels, classes or width not positive.
     """
-    _check(variant, input_shape, classes, width)
-    from keras import Input, Model, layers
+    parts.check_variant(variant, tuple(VARIANTS))
+    parts.check_arguments(input_shape, classes, width, smallest_side=SMALLEST_SIDE)
+    from keras import Model, layers
 
-    # Declared float32, uint8 passes too, converted on the device; declared uint8, floats would be truncated.
-    pixels = Input(input_shape, dtype="float32", name="pixels")
-    x = layers.Rescaling(1 / 255, name="rescale")(pixels)
+    pixels, x = parts.pixels(input_shape)
     if dropout:
         x = layers.Dropout(0.2, name="input_dropout")(x)
     block, position = 1, 1
     for convolution in VARIANTS[variant]:
         ends_block = convolution.stride > 1
         x = layers.Conv2D(
-            max(1, round(width * convolution.filters)),
+            parts.scaled(convolution.filters, width),
             convolution.kernel,
             strides=convolution.stride,
             padding="same",
@@ -114,26 +115,5 @@ def all_convolutional(
             x = layers.Dropout(0.5, name=f"block{block}_dropout")(x)
         block, position = (block + 1, 1) if ends_block else (block, position + 1)
     x = layers.Conv2D(classes, 1, kernel_initializer="he_normal", name="class_maps")(x)
-    # In float32: a mean over many positions overflows float16, and probabilities in it round to 0.
-    x = layers.GlobalAveragePooling2D(dtype="float32", name="average")(x)
-    activation = "softmax" if classes > 1 else "sigmoid"
-    x = layers.Activation(activation, dtype="float32", name="probabilities")(x)
+    x = parts.probabilities(parts.average(x), classes)
     return Model(pixels, x, name=f"all_convolutional_{variant.lower()}")
-
-
-def _check(variant: str, input_shape: tuple[int | None, int | None, int], classes: int, width: float) -> None:
-    if variant not in VARIANTS:
-        raise ValueError(f"unknown variant {variant!r}; known are {', '.join(VARIANTS)}")
-    if len(input_shape) != 3:
-        raise ValueError(f"input_shape must be (height, width, channels), got {input_shape}")
-    *sides, channels = input_shape
-    if any(side is not None and side < SMALLEST_SIDE for side in sides):
-        raise ValueError(
-            f"images need at least {SMALLEST_SIDE} pixels a side, got input_shape {input_shape}; enlarge them"
-        )
-    if channels is None or channels < 1:
-        raise ValueError(f"input_shape must end in a positive number of channels, got {input_shape}")
-    if classes < 1:
-        raise ValueError(f"classes must be at least 1, got {classes}")
-    if not width > 0:
-        raise ValueError(f"width must be positive, got {width}")

@@ -112,10 +112,14 @@ class Affine(Geometry):
             int(low) > int(high) for low, high in transform.translate_px.values()
         ):
             raise NotLoweredError("its translate_px is an empty range")
+        if self._is_fixed():
+            self.draws = 0
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw shift, shear, scale and angle."""
         transform = self.transform
+        if not self.draws:
+            uniforms = np.zeros((len(height), Affine.draws))
         shear_x, shear_y = (
             np.tan(np.deg2rad(-between(uniforms[:, place], *transform.shear[axis])))
             for place, axis in enumerate("xy", start=2)
@@ -138,6 +142,16 @@ class Affine(Geometry):
     def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the matrices, the scale and the size of the output."""
         return matrix_and_shape(columns, row)
+
+    def _is_fixed(self) -> bool:
+        """Tell whether all ranges are single values, as those of policies are."""
+        transform = self.transform
+        shifts = transform.translate_px or transform.translate_percent or {}
+        ranges = [
+            transform.rotate,
+            *(each for axes in (shifts, transform.shear, transform.scale) for each in axes.values()),
+        ]
+        return all(low == high for low, high in ranges)
 
     def _shift(self, uniforms: Floats, height: Integers, width: Integers) -> Floats:
         pixels, fractions = self.transform.translate_px, self.transform.translate_percent

@@ -138,3 +138,22 @@ class ChannelShuffle(Pointwise):
             return cv2.merge([planes[channel] for channel in order])
 
         return [shuffle]
+
+
+@lowers(A.NoOp)
+class NoOp(Pointwise):
+    """Nothing: one of the operations that a policy may choose."""
+
+    kernel = "nothing"
+
+    def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
+        """Draw nothing."""
+        return {}
+
+    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+        """Give no parameters: there are none."""
+        return {}
+
+    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+        """Do nothing."""
+        return []

@@ -5,6 +5,7 @@ import numpy as np
 
 import augment.plan.transforms  # noqa: F401  # registers what is lowered
 from augment.plan.lowered import REGISTRY, Geometry
+from augment.policies.sharpness import Sharpness
 from augment.transform import Image
 
 POINTWISE = {
@@ -46,6 +47,9 @@ POINTWISE = {
     "autocontrast": A.AutoContrast(p=1),
     "autocontrast-pil": A.AutoContrast(method="pil", p=1),
     "autocontrast-cutoff": A.AutoContrast(cutoff=5, p=1),
+    "nothing": A.NoOp(p=1),
+    "sharpness": Sharpness((0.1, 1.9), p=1),
+    "sharpness-fixed": Sharpness((1.0, 1.0), p=1),
     "autocontrast-pil-cutoff": A.AutoContrast(cutoff=48, method="pil", p=1),
 }
 

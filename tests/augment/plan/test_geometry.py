@@ -67,9 +67,8 @@ def test_parameters_have_the_distribution_of_the_original(name: str) -> None:
     plan, shape = _plan(name), _SHAPES[0]
     lowered, transform = plan.leaves[0].lowered, plan.leaves[0].transform
     assert isinstance(lowered, Geometry)
-    drawn, _ = _draw(plan, _DRAWS, shape).of(0, 0)
-    image = np.zeros((*shape, 3), np.uint8)
-    ours = [lowered.original(drawn.columns, row, image) for row in range(_DRAWS)]
+    params, image = _draw(plan, _DRAWS, shape), np.zeros((*shape, 3), np.uint8)
+    ours = [lowered.original(drawn.columns, at, image) for drawn, at in (params.of(0, row) for row in range(_DRAWS))]
     transform.set_random_state(np.random.default_rng(0), random.Random(0))  # noqa: S311  # not for cryptography
     theirs = [
         transform.get_params() | transform.get_params_dependent_on_data({"shape": image.shape}, {})

@@ -1,0 +1,190 @@
+"""Replacing what stands behind an object: by photographs, plain colours or noise.
+
+A network that has seen every class before one background learns the background. The object is told by a mask that comes
+with the image, or estimated.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import albumentations as A  # noqa: N812  # its users know it by this name
+import cv2
+import numpy as np
+
+from augment.background_files import BackgroundFiles
+from augment.errors import TransformError
+from augment.foreground import grabcut
+from augment.transform import Image
+
+Color = Sequence[int]
+"""One level for each channel, 0 to 255."""
+
+
+class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentations ships no types
+    """Puts another background behind the foreground of an image.
+
+    The pixels of the foreground stay as they are, exactly. Around it the new background is blended in over `feather_px`
+    pixels. Masks, boxes and keypoints stay as they are, since nothing moves. It is for uint8 images [H, W, C] with 1 or
+    3 channels.
+
+    Args:
+        backgrounds: a folder of images (all that OpenCV reads below it; each is scaled so that it covers the image, and
+            a part of it drawn); "noise" (every level of every pixel and channel equally likely); "colors" (a colour
+            drawn anew each time); or a list of colours such as [(255, 255, 255), (0, 128, 0)], of which one is drawn.
+        mask: what the foreground is: the name of a mask among the targets, [H, W], not 0 in the foreground; "grabcut",
+            which takes what differs from the image's margin (see `augment.foreground`); or a function from an image
+            [H, W, C] to such a mask.
+        feather_px: how far the blend reaches outward from the foreground, in pixels; 0 for a hard edge.
+        cache_bytes: of decoded backgrounds that are kept in memory; all threads share them.
+        p: the probability that it is applied.
+
+    Raises:
+        TransformError: an argument is out of range, or the folder holds no image.
+    """
+
+    _targets = (A.core.type_definitions.Targets.IMAGE,)
+    not_lowered = "it asks for a mask, and for other images"  # for `Plan.explain`
+
+    class InitSchema(A.BasicTransform.InitSchema):  # type: ignore[misc]
+        """What the constructor takes; it checks by itself."""
+
+        backgrounds: Any
+        mask: Any
+        feather_px: float
+        cache_bytes: int
+
+    def __init__(
+        self,
+        backgrounds: Any = "noise",
+        mask: str | Callable[[Image], Image] = "mask",
+        feather_px: float = 2,
+        cache_bytes: int = 2**28,
+        p: float = 0.5,
+    ) -> None:
+        super().__init__(p=p)
+        if feather_px < 0:
+            raise TransformError(f"feather_px must be at least 0, got {feather_px!r}")
+        if not callable(mask) and not (isinstance(mask, str) and mask):
+            raise TransformError(f"mask is the name of a target, 'grabcut' or a function; got {mask!r}")
+        self.backgrounds = _described(backgrounds)
+        self.mask, self.feather_px, self.cache_bytes = mask, feather_px, cache_bytes
+        is_folder = isinstance(self.backgrounds, str) and self.backgrounds not in ("noise", "colors")
+        self._files = BackgroundFiles(str(self.backgrounds), cache_bytes) if is_folder else None
+
+    @property
+    def targets_as_params(self) -> list[str]:
+        """Ask for the mask, where it is a target."""
+        return [self.mask] if isinstance(self.mask, str) and self.mask != "grabcut" else []
+
+    @property
+    def targets(self) -> dict[str, Callable[..., Any]]:
+        """Say what is done to each target: the image is changed, and everything else left."""
+        still = dict.fromkeys(("mask", "masks", "bboxes", "keypoints"), _unchanged)
+        return {"image": self.apply, "images": self.apply_to_images, **still}
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Find the foreground, and draw the background."""
+        image = data["image"]
+        if image.dtype != np.uint8:
+            raise TransformError(f"ReplaceBackground is for uint8 images, got {image.dtype}: let Normalize follow it")
+        height, width = image.shape[:2]
+        channels = 1 if image.ndim == 2 else image.shape[2]
+        foreground = self._foreground(image, data)
+        if foreground.shape != (height, width):
+            raise TransformError(f"the mask is {foreground.shape}, and the image {(height, width)}")
+        return {"foreground": foreground, "background": self._background(height, width, channels)}
+
+    def apply(self, img: Image, foreground: Image, background: Image, **params: Any) -> Image:  # noqa: ARG002
+        """Put the background behind the foreground of an image, uint8 [H, W, C]."""
+        replaced = composited(img, foreground, background.reshape(img.shape), self.feather_px)
+        return cast(Image, replaced.reshape(img.shape))
+
+    def _foreground(self, image: Image, data: Mapping[str, Any]) -> Image:
+        if callable(self.mask):
+            mask = np.asarray(self.mask(image))
+        elif self.mask == "grabcut":
+            mask = grabcut(image)
+        else:
+            mask = np.asarray(data[self.mask])
+        return cast(Image, (mask if mask.ndim == 2 else mask.any(axis=2)) != 0)
+
+    def _background(self, height: int, width: int, channels: int) -> Image:
+        if self._files is not None:
+            return self._part(self._files.draw(self.py_random.random()), height, width, channels)
+        if self.backgrounds == "noise":
+            return cast(Image, self.random_generator.integers(0, 256, (height, width, channels), np.uint8))
+        if self.backgrounds == "colors":
+            color = [self.py_random.randrange(256) for _ in range(channels)]
+        else:
+            color = list(self.py_random.choice(self.backgrounds))
+            if len(color) != channels:
+                raise TransformError(f"the colour {color} has {len(color)} levels, and the image {channels} channels")
+        return np.full((height, width, channels), color, np.uint8)
+
+    def _part(self, background: Image, height: int, width: int, channels: int) -> Image:
+        """Draw the part of a photograph that is seen: the largest of the image's shape, anywhere."""
+        if channels not in (1, 3):
+            raise TransformError(f"photographs go behind images of 1 or 3 channels, not {channels}")
+        scale = min(background.shape[0] / height, background.shape[1] / width)
+        rows, columns = max(1, int(height * scale)), max(1, int(width * scale))
+        top = self.py_random.randint(0, background.shape[0] - rows)
+        left = self.py_random.randint(0, background.shape[1] - columns)
+        part = background[top : top + rows, left : left + columns]
+        part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR)
+        return part if channels == 3 else cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
+
+    def get_transform_init_args(self) -> dict[str, Any]:
+        """Give the arguments for `albumentations.save`.
+
+        Raises:
+            TransformError: the mask is a function, which cannot be written down.
+        """
+        if callable(self.mask):
+            raise TransformError("a ReplaceBackground whose mask is a function cannot be saved: name a mask target")
+        return cast(dict[str, Any], super().get_transform_init_args())
+
+
+def composited(image: Image, foreground: Image, background: Image, feather_px: float) -> Image:
+    """Put a background behind the foreground of an image.
+
+    Args:
+        image: uint8 [H, W, C].
+        foreground: bool [H, W].
+        background: uint8 [H, W, C].
+        feather_px: pixels outside the foreground over which the image fades into the background.
+
+    Returns:
+        uint8 [H, W, C]: the image's own pixels in the foreground, the background's beyond the fade.
+    """
+    outside = (~foreground).astype(np.uint8)
+    if not outside.any() or not foreground.any():
+        return (image if foreground.any() else background).copy()
+    distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    opacity = np.clip(1 - distance / (feather_px + 1), 0, 1)
+    if image.ndim == 3:
+        opacity = opacity[..., np.newaxis]
+    blended = np.rint(opacity * image + (1 - opacity) * background).astype(np.uint8)
+    blended[foreground] = image[foreground]
+    return cast(Image, blended)
+
+
+def _unchanged(target: Any, **params: Any) -> Any:  # noqa: ARG001  # what Albumentations calls
+    return target
+
+
+def _described(backgrounds: Any) -> str | list[list[int]]:
+    """Write the backgrounds in a form that can be saved."""
+    if hasattr(backgrounds, "__fspath__"):
+        return str(backgrounds.__fspath__())
+    if isinstance(backgrounds, str) and backgrounds:
+        return backgrounds
+    if isinstance(backgrounds, Sequence) and len(backgrounds) and all(map(_is_color, backgrounds)):
+        return [list(map(int, color)) for color in backgrounds]
+    raise TransformError(
+        f"backgrounds is a folder, 'noise', 'colors', or a list of colours such as [(255, 255, 255)]; got "
+        f"{backgrounds!r}"
+    )
+
+
+def _is_color(color: Any) -> bool:
+    return isinstance(color, Sequence) and not isinstance(color, str) and all(0 <= level <= 255 for level in color)

@@ -1,0 +1,264 @@
+"""Mixing the samples of a batch: MixUp, CutMix, Mosaic. Labels are mixed by the shares that the images have.
+
+A mixer takes a batch that has been augmented and gives one of the same shapes. It is a pure function of the batch and a
+key; `Loader(mix=...)` makes the key from the seed, the epoch and the batch's place in it. Each sample is mixed with
+others of its batch, its neighbours in a circle that is drawn anew for each batch, so never with itself alone where the
+batch has two samples or more.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys
+from augment.errors import AugmentError
+from augment.transform import Image
+
+Images = NDArray[Any]
+"""A batch, [B, H, W, C], uint8 or float32."""
+
+Labels = NDArray[np.floating[Any]]
+"""Shares of the classes: float [B, K], one-hot or mixed already; or [B, 1] for two classes."""
+
+_Range = tuple[float, float]
+
+
+class Mixer(ABC):
+    """Mixes the samples of a batch."""
+
+    def __call__(self, images: Images, labels: Labels | None, key: keys.Key) -> tuple[Images, Labels | None]:
+        """Mix a batch.
+
+        Args:
+            images: [B, H, W, C], uint8 or float32; not written to.
+            labels: float [B, K], or None.
+            key: of the batch, shape [].
+
+        Returns:
+            Images and labels of the same shapes and dtypes.
+
+        Raises:
+            AugmentError: the labels are integers, or do not fit the images.
+        """
+        _check(type(self).__name__, images, labels)
+        mixed, shares = self.mix(images, key)
+        if labels is None:
+            return mixed, None
+        return mixed, (shares @ labels.astype(np.float64)).astype(labels.dtype)
+
+    @abstractmethod
+    def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
+        """Mix the images.
+
+        Returns:
+            The mixed images, and float64 [B, B]: the share of each sample (column) in each mixed one (row).
+        """
+
+
+@dataclass(frozen=True)
+class MixUp(Mixer):
+    """Each sample becomes a weighted mean of itself and another.
+
+    Zhang, Cissé, Dauphin and Lopez-Paz 2018, "mixup: beyond empirical risk minimization" (arXiv:1710.09412), with a
+    weight for each sample.
+
+    Attributes:
+        alpha: the weights are drawn from Beta(alpha, alpha); 0.2 to 0.4 in the paper for ImageNet.
+        p: the probability with which a sample is mixed.
+    """
+
+    alpha: float = 0.2
+    p: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_positive("MixUp", alpha=self.alpha)
+        _check_probability("MixUp", self.p)
+
+    def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
+        """Mix the images."""
+        count = len(images)
+        weights = np.where(_chosen(key, count, self.p), keys.generator(key).beta(self.alpha, self.alpha, count), 1.0)
+        partners = _circle(key, count)
+        mixed = np.empty_like(images)
+        for row, (weight, partner) in enumerate(zip(weights.tolist(), partners.tolist(), strict=True)):
+            blended = cv2.addWeighted(images[row], weight, images[partner], 1 - weight, 0)
+            mixed[row] = blended.reshape(images[row].shape)
+        return mixed, _shares(partners, weights)
+
+
+@dataclass(frozen=True)
+class CutMix(Mixer):
+    """Each sample gets a rectangle out of another, at the same place.
+
+    Yun, Han, Oh, Chun, Choe and Yoo 2019, "CutMix: regularization strategy to train strong classifiers with localizable
+    features" (arXiv:1905.04899), with a rectangle for each sample. The rectangle is cut to the image, and the labels
+    have the shares of pixels that are then seen.
+
+    Attributes:
+        alpha: the rectangle's share of the area is 1 minus a draw from Beta(alpha, alpha); 1 in the paper.
+        p: the probability with which a sample is mixed; 0.5 in the paper for CIFAR, 1 for ImageNet.
+    """
+
+    alpha: float = 1.0
+    p: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_positive("CutMix", alpha=self.alpha)
+        _check_probability("CutMix", self.p)
+
+    def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
+        """Mix the images."""
+        count, height, width = images.shape[:3]
+        side = np.sqrt(1 - keys.generator(key).beta(self.alpha, self.alpha, count))
+        side = np.where(_chosen(key, count, self.p), side, 0.0)
+        centre = keys.uniform(_sample_keys(key, count), "centre", 2)
+        top, bottom = _interval(centre[:, 0], side, height)
+        left, right = _interval(centre[:, 1], side, width)
+        partners, mixed = _circle(key, count), images.copy()
+        boxes = np.stack([top, bottom, left, right], axis=1).tolist()
+        for row, ((up, down, first, last), partner) in enumerate(zip(boxes, partners.tolist(), strict=True)):
+            mixed[row, up:down, first:last] = images[partner, up:down, first:last]
+        return mixed, _shares(partners, 1 - (bottom - top) * (right - left) / (height * width))
+
+
+@dataclass(frozen=True)
+class Mosaic(Mixer):
+    """Some samples become four: themselves and three others, about a centre that is drawn.
+
+    After Bochkovskiy, Wang and Liao 2020, "YOLOv4: optimal speed and accuracy of object detection" (arXiv:2004.10934).
+    Each part shows the middle of its image, shrunk so that it just covers the part. The labels have the parts' shares
+    of the area.
+
+    Attributes:
+        p: the probability with which a sample is mixed.
+        centre: how near the centre comes to the edges, from this to that part of each side.
+    """
+
+    p: float = 0.5
+    centre: _Range = (0.25, 0.75)
+
+    def __post_init__(self) -> None:
+        _check_probability("Mosaic", self.p)
+        if not (len(self.centre) == 2 and 0 <= self.centre[0] <= self.centre[1] <= 1):
+            raise AugmentError(f"the centre of a Mosaic lies between two parts of the sides, got {self.centre!r}")
+
+    def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
+        """Mix the images."""
+        count, height, width = images.shape[:3]
+        drawn = keys.uniform(_sample_keys(key, count), "mosaic", 3)
+        low, high = self.centre
+        split = np.rint((low + drawn[:, :2] * (high - low)) * (height, width)).astype(np.int64).tolist()
+        first = np.floor(4 * drawn[:, 2]).astype(np.int64).tolist()  # the part in which the sample itself stands
+        others = np.stack([_circle(key, count, ahead) for ahead in range(4)], axis=1).tolist()
+        mixed, shares = images.copy(), np.eye(count)
+        for row in np.flatnonzero(_chosen(key, count, self.p)).tolist():
+            (y, x), shares[row] = split[row], 0
+            parts = [(0, y, 0, x), (0, y, x, width), (y, height, 0, x), (y, height, x, width)]
+            for ahead, other in enumerate(others[row]):
+                up, down, left, right = parts[(first[row] + ahead) % 4]
+                if down > up and right > left:
+                    mixed[row, up:down, left:right] = _covering(images[other], down - up, right - left)
+                    shares[row, other] += (down - up) * (right - left) / (height * width)
+        return mixed, shares
+
+
+@dataclass(frozen=True)
+class OneMixer(Mixer):
+    """One of several mixers, drawn for each batch, all equally likely.
+
+    Attributes:
+        mixers: the choice.
+    """
+
+    mixers: tuple[Mixer, ...]
+
+    def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
+        """Mix the images by the mixer that was drawn."""
+        drawn = keys.uniform(key[np.newaxis], "mixer", 1)[0, 0]
+        return self.mixers[int(drawn * len(self.mixers))].mix(images, key)
+
+
+def mixer(given: Any) -> Mixer:
+    """Give a mixer as it is, and a sequence of them as one that draws among them.
+
+    Raises:
+        AugmentError: it is something else.
+    """
+    if isinstance(given, Mixer):
+        return given
+    if isinstance(given, Sequence) and len(given) and all(isinstance(one, Mixer) for one in given):
+        return OneMixer(tuple(given))
+    raise AugmentError(f"mix is MixUp, CutMix, Mosaic, or a list of them of which each batch gets one; got {given!r}")
+
+
+def _check(name: str, images: Images, labels: Labels | None) -> None:
+    if images.ndim != 4:
+        raise AugmentError(f"{name} mixes batches [B, H, W, C], got the shape {images.shape}")
+    if labels is None:
+        return
+    if not np.issubdtype(labels.dtype, np.floating):
+        raise AugmentError(
+            f"{name} mixes labels by shares, and these are integers ({labels.dtype} {list(labels.shape)}): use "
+            'label_mode="categorical", which gives one-hot float32 [B, classes]'
+        )
+    if labels.ndim != 2 or len(labels) != len(images):
+        raise AugmentError(f"{name} needs labels [B, K] for images {list(images.shape)}, got {list(labels.shape)}")
+
+
+def _check_positive(name: str, **values: float) -> None:
+    for option, value in values.items():
+        if not value > 0:
+            raise AugmentError(f"{name} needs {option} > 0, got {value!r}")
+
+
+def _check_probability(name: str, p: float) -> None:
+    if not 0 <= p <= 1:
+        raise AugmentError(f"{name} needs a probability p from 0 to 1, got {p!r}")
+
+
+def _sample_keys(key: keys.Key, count: int) -> keys.Key:
+    return keys.fold_in(key, np.arange(count))
+
+
+def _chosen(key: keys.Key, count: int, p: float) -> NDArray[np.bool_]:
+    """Draw which samples are mixed, [B]."""
+    chosen: NDArray[np.bool_] = keys.uniform(_sample_keys(key, count), "mixed", 1)[:, 0] < p
+    return chosen
+
+
+def _circle(key: keys.Key, count: int, ahead: int = 1) -> NDArray[np.int64]:
+    """Put the samples into a circle in random order, and give for each the one that stands so far ahead, int64 [B]."""
+    circle = np.argsort(keys.uniform(_sample_keys(key, count), "circle", 1)[:, 0])
+    others = np.empty(count, np.int64)
+    others[circle] = np.roll(circle, -ahead)
+    return others
+
+
+def _interval(centre: NDArray[np.float64], share: NDArray[np.float64], side: int) -> Any:
+    """Give the starts and ends (int64 [B]) of intervals about centres, cut to 0 to `side`."""
+    middle, length = np.floor(centre * side).astype(np.int64), np.rint(share * side).astype(np.int64)
+    start = middle - length // 2
+    return np.clip(start, 0, side), np.clip(start + length, 0, side)
+
+
+def _shares(partners: NDArray[np.int64], own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make the shares [B, B] of samples that keep a part of themselves and give the rest to their partners."""
+    shares = np.diag(own)
+    np.add.at(shares, (np.arange(len(own)), partners), 1 - own)
+    return shares
+
+
+def _covering(image: Image, height: int, width: int) -> Image:
+    """Shrink an image so that it just covers (height, width), and give its middle."""
+    scale = max(height / image.shape[0], width / image.shape[1])
+    rows, columns = max(height, round(image.shape[0] * scale)), max(width, round(image.shape[1] * scale))
+    # A bilinear resize skips no pixels down to a half.
+    interpolation = cv2.INTER_LINEAR if scale >= 0.5 else cv2.INTER_AREA
+    shrunk = cv2.resize(image, (columns, rows), interpolation=interpolation).reshape(rows, columns, -1)
+    top, left = (rows - height) // 2, (columns - width) // 2
+    return cast(Image, shrunk[top : top + height, left : left + width])

@@ -1,0 +1,74 @@
+"""Named augmentation policies, each a composition of Albumentations transforms: compiled, explained and saved like any.
+
+A policy that chooses draws for each image by itself, and a plan runs only what was chosen.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any
+
+from augment import names
+from augment.policies.aug_mix import aug_mix as aug_mix
+from augment.policies.auto_augment import auto_augment as auto_augment
+from augment.policies.course import NAMES as PLAIN
+from augment.policies.course import plain
+from augment.policies.rand_augment import rand_augment as rand_augment
+from augment.policies.trivial_augment import trivial_augment as trivial_augment
+
+PUBLISHED: dict[str, Callable[..., Any]] = {
+    "rand_augment": rand_augment,
+    "trivial_augment": trivial_augment,
+    "auto_augment": auto_augment,
+    "aug_mix": aug_mix,
+}
+"""The policies that have arguments, by name."""
+
+NAMES = (*PLAIN, *PUBLISHED)
+"""All policies by name."""
+
+
+def policy(name: str, image_size: tuple[int, int]) -> Any:
+    """Make a policy from its name.
+
+    Args:
+        name: "none"; "flip" (horizontal, half of the images); "crop_flip" (a random crop of 30 to 100 % of the area,
+            and a flip); "light" (crop, flip, and brightness and contrast by 20 %); "full" (crop, flip, rotation by
+            up to 30 degrees for 70 %, colour jitter by 20 % for 80 %, and an occlusion for half of the images); or
+            "rand_augment", "trivial_augment", "auto_augment" or "aug_mix", with arguments where wanted, as in
+            "rand_augment(2, 9)" or "auto_augment('cifar10')". Several run one after another:
+            "crop_flip + rand_augment(n=2, m=5)".
+        image_size: (height, width) in pixels, of what a crop yields. The published policies stretch the image to this
+            size first, so that their shifts and turns are those of the image that is delivered.
+
+    Returns:
+        An `albumentations.Compose`, or None where nothing is to be done.
+
+    Raises:
+        TransformError: there is no such policy, or its arguments are wrong.
+    """
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    parts = [part.strip() for part in re.split(r"\+(?![^(]*\))", name)]
+    transforms = [transform for part in parts for transform in _transforms(part, image_size)]
+    return A.Compose(transforms) if transforms else None
+
+
+def is_policy(name: str) -> bool:
+    """Tell whether a text begins like the name of a policy; its arguments may still be wrong."""
+    return re.split(r"[(+]", name)[0].strip() in NAMES
+
+
+def _transforms(part: str, image_size: tuple[int, int]) -> Sequence[Any]:
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    def resized(make: Callable[..., Any]) -> Callable[..., Sequence[Any]]:
+        @wraps(make)
+        def transforms(*arguments: Any, **keywords: Any) -> Sequence[Any]:
+            return [A.Resize(*image_size), *make(*arguments, **keywords).transforms]
+
+        return transforms
+
+    makers: dict[str, Callable[..., Sequence[Any]]] = {name: partial(plain, name, image_size) for name in PLAIN}
+    makers |= {name: resized(make) for name, make in PUBLISHED.items()}
+    return names.make(part, makers, "policy", "arguments as in rand_augment(2, 9)")

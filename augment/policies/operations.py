@@ -1,0 +1,173 @@
+"""The operations that the published policies are made of, at a strength between 0 and 1.
+
+They are those of Cubuk et al. 2019, "AutoAugment: learning augmentation strategies from data" (arXiv:1805.09501,
+table 6 of its appendix), which the later policies took over. Each becomes one Albumentations transform, so that it is
+compiled, explained and saved like any other.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from augment.errors import TransformError
+
+FOURTEEN = (
+    *("Identity", "AutoContrast", "Equalize", "Rotate", "Solarize", "Color", "Posterize"),
+    *("Contrast", "Brightness", "Sharpness", "ShearX", "ShearY", "TranslateX", "TranslateY"),
+)
+"""The operations of RandAugment and TrivialAugment."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """What the strengths of the operations mean; 0 is the first of two values, 1 the second.
+
+    Shears, shifts and turns go in either direction, each for half of the images. Their centre is the
+    image's.
+
+    Attributes:
+        shear: 0 to this, the tangent of the angle.
+        rotate: 0 to this, in degrees.
+        translate: 0 to this share of the image's side.
+        translate_px: 0 to so many pixels instead.
+        enhance: the factor of Color, Contrast, Brightness and Sharpness: 1 changes nothing, 0 leaves no colour, no
+            contrast, no light, or a smoothed image.
+        fewest_bits: 8 to so many bits a channel, in Posterize. Solarize's threshold goes from 256 down to 0.
+        fill: the level of what comes into the image from outside.
+    """
+
+    shear: float = 0.3
+    rotate: float = 30.0
+    translate: float = 150 / 331
+    translate_px: int | None = None
+    enhance: tuple[float, float] = (0.1, 1.9)
+    fewest_bits: int = 4
+    fill: float = 128
+
+    def operation(self, name: str, low: float, high: float | None = None, p: float = 1.0) -> Any:
+        """Make one operation.
+
+        Args:
+            name: one of `FOURTEEN`, or "Invert".
+            low: its strength; from 0 to 1, or above, where the ranges are extrapolated as far as they go.
+            high: where given, each image gets a strength between the two, all equally likely.
+            p: the probability that it is applied.
+
+        Returns:
+            An Albumentations transform or composition.
+
+        Raises:
+            TransformError: there is no such operation.
+        """
+        makers: dict[str, Callable[[float, float, float], Any]] = {
+            "Identity": _fixed("NoOp"),
+            "AutoContrast": _fixed("AutoContrast", method="pil"),
+            "Equalize": _fixed("Equalize", mode="pil"),
+            "Invert": _fixed("InvertImg"),
+            "Rotate": self._signed(self._rotate),
+            "ShearX": self._signed(self._shear_x),
+            "ShearY": self._signed(self._shear_y),
+            "TranslateX": self._signed(self._translate_x),
+            "TranslateY": self._signed(self._translate_y),
+            "Solarize": self._solarize,
+            "Posterize": self._posterize,
+            "Color": self._jitter("saturation"),
+            "Contrast": self._jitter("contrast"),
+            "Brightness": self._jitter("brightness"),
+            "Sharpness": self._sharpness,
+        }
+        if name not in makers:
+            raise TransformError(f"there is no operation {name!r}; there are {', '.join(makers)}")
+        return makers[name](low, low if high is None else high, p)
+
+    def _affine(self, p: float, **options: Any) -> Any:
+        import albumentations as A  # noqa: N812  # its users know it by this name
+
+        return A.Affine(fill=self.fill, p=p, **options)
+
+    def _rotate(self, low: float, high: float, p: float) -> Any:
+        return self._affine(p, rotate=(low * self.rotate, high * self.rotate))
+
+    def _shear_x(self, low: float, high: float, p: float) -> Any:
+        return self._affine(p, shear={"x": self._angles(low, high), "y": (0.0, 0.0)})
+
+    def _shear_y(self, low: float, high: float, p: float) -> Any:
+        return self._affine(p, shear={"x": (0.0, 0.0), "y": self._angles(low, high)})
+
+    def _angles(self, low: float, high: float) -> tuple[float, float]:
+        first, last = (math.degrees(math.atan(strength * self.shear)) for strength in (low, high))
+        return first, last
+
+    def _translate_x(self, low: float, high: float, p: float) -> Any:
+        return self._translate("x", low, high, p)
+
+    def _translate_y(self, low: float, high: float, p: float) -> Any:
+        return self._translate("y", low, high, p)
+
+    def _translate(self, axis: str, low: float, high: float, p: float) -> Any:
+        if self.translate_px is None:
+            shifts = {"x": (0.0, 0.0), "y": (0.0, 0.0)} | {axis: (low * self.translate, high * self.translate)}
+            return self._affine(p, translate_percent=shifts)
+        pixels = round(low * self.translate_px), round(high * self.translate_px)
+        return self._affine(p, translate_px={"x": (0, 0), "y": (0, 0)} | {axis: pixels})
+
+    @staticmethod
+    def _signed(make: Callable[[float, float, float], Any]) -> Callable[[float, float, float], Any]:
+        """Make an operation that goes in either direction; one range where the strengths begin at 0."""
+
+        def either(low: float, high: float, p: float) -> Any:
+            import albumentations as A  # noqa: N812  # its users know it by this name
+
+            if low == 0:
+                return make(-high, high, p)
+            return A.OneOf([make(low, high, 1.0), make(-high, -low, 1.0)], p=p)
+
+        return either
+
+    def _solarize(self, low: float, high: float, p: float) -> Any:
+        import albumentations as A  # noqa: N812  # its users know it by this name
+
+        # Albumentations inverts from 255 times the threshold on: 256 cannot be said, and 255 inverts white alone.
+        first, last = (min(max(256 * (1 - strength), 0) / 255, 1.0) for strength in (high, low))
+        return A.Solarize(threshold_range=(first, last), p=p)
+
+    def _posterize(self, low: float, high: float, p: float) -> Any:
+        import albumentations as A  # noqa: N812  # its users know it by this name
+
+        lost = 8 - self.fewest_bits
+        if low == high:
+            bits = max(1, 8 - round(low * lost))
+            return A.Posterize(num_bits=(bits, bits), p=p)
+        # Whole bits are lost, rounded down, so that the fewest come with the greatest strength alone.
+        most, fewest = 8 - math.floor(low * lost), 8 - math.ceil(high * lost) + 1
+        return A.Posterize(num_bits=(max(1, min(fewest, most)), most), p=p)
+
+    def _factors(self, low: float, high: float) -> tuple[float, float]:
+        first, last = self.enhance
+        return first + low * (last - first), first + high * (last - first)
+
+    def _jitter(self, factor: str) -> Callable[[float, float, float], Any]:
+        def make(low: float, high: float, p: float) -> Any:
+            import albumentations as A  # noqa: N812  # its users know it by this name
+
+            still: dict[str, tuple[float, float]] = dict.fromkeys(("brightness", "contrast", "saturation"), (1.0, 1.0))
+            return A.ColorJitter(**still | {factor: self._factors(low, high)}, hue=(0.0, 0.0), p=p)
+
+        return make
+
+    def _sharpness(self, low: float, high: float, p: float) -> Any:
+        from augment.policies.sharpness import Sharpness
+
+        return Sharpness(self._factors(low, high), p=p)
+
+
+def _fixed(name: str, **options: Any) -> Callable[[float, float, float], Any]:
+    """Make an operation that has no strength."""
+
+    def make(low: float, high: float, p: float) -> Any:  # noqa: ARG001  # as the others
+        import albumentations as A  # noqa: N812  # its users know it by this name
+
+        return getattr(A, name)(p=p, **options)
+
+    return make

@@ -1,0 +1,39 @@
+"""RandAugment: some operations, drawn for each image, at one strength."""
+
+from typing import Any
+
+from augment.errors import TransformError
+from augment.policies.operations import FOURTEEN, Space
+
+
+def rand_augment(n: int = 2, m: float = 9, *, maximum: float = 10, fill: float = 128) -> Any:
+    """Make RandAugment: each image gets `n` of fourteen operations, each drawn anew, all at magnitude `m`.
+
+    Cubuk, Zoph, Shlens and Le 2019, "RandAugment: practical automated data augmentation with a reduced search space"
+    (arXiv:1909.13719). Its magnitudes are on AutoAugment's scale, on which 10 is the end of each range: shear 0.3, turn
+    30 degrees, shift 150/331 of a side, factors 0.1 to 1.9, 8 to 4 bits, solarize from 256 down to 0; a magnitude above
+    it goes on beyond the range. The paper gives no direction for posterize and solarize: here they grow stronger.
+    (torchvision has the same operations on a scale of 30, and 1 minus or plus 0.9 times the strength for the factors:
+    its magnitude 9 is this one's 3.)
+
+    Args:
+        n: operations an image; the same one may come twice. 1 to 3 in the paper.
+        m: their magnitude. 4 to 28 in the paper.
+        maximum: the magnitude at which the ranges end: 30 for torchvision's scale.
+        fill: the level of what comes into the image from outside; 128 in the authors' code.
+
+    Returns:
+        An `albumentations.Compose`.
+
+    Raises:
+        TransformError: `n` or `m` is negative, or `n` no integer.
+    """
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    if not isinstance(n, int) or isinstance(n, bool) or n < 0 or m < 0 or maximum <= 0:
+        raise TransformError(
+            f"rand_augment(n, m) takes a number of operations n >= 0 and a magnitude m >= 0, got n={n!r}, m={m!r}, "
+            f"maximum={maximum!r}"
+        )
+    space = Space(fill=fill)
+    return A.Compose([A.OneOf([space.operation(name, m / maximum) for name in FOURTEEN], p=1.0) for _ in range(n)])

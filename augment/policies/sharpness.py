@@ -1,0 +1,72 @@
+"""Sharpness as Pillow has it: a blend of the image with itself smoothed, which Albumentations lacks."""
+
+from typing import Any, cast
+
+import albumentations as A  # noqa: N812  # its users know it by this name
+import cv2
+import numpy as np
+
+from augment.plan.lowered import Columns, Floats, Integers, Operation, Pointwise, between, lowers
+from augment.transform import Image
+
+_SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
+"""Pillow's `ImageFilter.SMOOTH`."""
+
+
+class Sharpness(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations ships no types
+    """Sharpens an image, or softens it, as Pillow's `ImageEnhance.Sharpness`.
+
+    Args:
+        factor: the range of the factor: 0 smooths the image, 1 leaves it, 2 sharpens it as much as 0 smooths.
+        p: the probability that it is applied.
+    """
+
+    class InitSchema(A.BasicTransform.InitSchema):  # type: ignore[misc]
+        """What the constructor takes."""
+
+        factor: tuple[float, float]
+
+    def __init__(self, factor: tuple[float, float] = (0.1, 1.9), p: float = 0.5) -> None:
+        super().__init__(p=p)
+        self.factor = factor
+
+    def get_params(self) -> dict[str, Any]:
+        """Draw the factor."""
+        return {"factor": self.py_random.uniform(*self.factor)}
+
+    def apply(self, img: Image, factor: float, **params: Any) -> Image:  # noqa: ARG002  # as the base class has it
+        """Sharpen an image [H, W, C], uint8 or float32 in 0 to 1."""
+        return sharpened(img, factor)
+
+
+@lowers(Sharpness)
+class LoweredSharpness(Pointwise):
+    """Sharpness: a function of the whole image."""
+
+    kernel = "blend with a smoothed image"
+    draws = 1
+
+    def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:  # noqa: ARG002
+        """Draw the factors."""
+        return {"factor": between(uniforms[:, 0], *self.transform.factor)}
+
+    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:  # noqa: ARG002
+        """Give the factor."""
+        return {"factor": float(columns["factor"][row])}
+
+    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:  # noqa: ARG002
+        """Give the function."""
+        factor = float(columns["factor"][row])
+        return [] if factor == 1 else [lambda image: sharpened(image, factor)]
+
+
+def sharpened(image: Image, factor: float) -> Image:
+    """Blend an image with its smoothed self: `factor` of the one, 1 - `factor` of the other.
+
+    The outermost pixels, for which the filter lacks neighbours, stay as they are (as in Pillow).
+    """
+    smooth = cv2.filter2D(image, -1, _SMOOTH).reshape(image.shape)
+    smooth[[0, -1]] = image[[0, -1]]
+    smooth[:, [0, -1]] = image[:, [0, -1]]
+    blended = cv2.addWeighted(image, factor, smooth, 1 - factor, 0).reshape(image.shape)
+    return cast(Image, blended if image.dtype == np.uint8 else np.clip(blended, 0, 1, out=blended))

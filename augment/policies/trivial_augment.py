@@ -1,0 +1,38 @@
+"""TrivialAugment: one operation, drawn for each image, at a drawn strength."""
+
+from dataclasses import replace
+from typing import Any
+
+from augment.policies.operations import FOURTEEN, Space
+
+WIDE = Space(shear=0.99, rotate=135.0, translate_px=32, enhance=(0.01, 2.0), fewest_bits=2, fill=0)
+"""The ranges of TrivialAugment (Wide)."""
+
+
+def trivial_augment(*, fill: float = 0) -> Any:
+    """Make TrivialAugment (Wide): each image gets one of fourteen operations, at any strength of its range.
+
+    Müller and Hutter 2021, "TrivialAugment: tuning-free yet state-of-the-art data augmentation" (arXiv:2103.10158),
+    with the wide ranges: shear 0.99, turn 135 degrees, shift 32 pixels, factors 0.01 to 2, 8 to 2 bits, solarize from
+    256 down to 0. The paper draws one of 31 strengths at equal distances; here the strength is drawn from the whole
+    range, except for the bits and pixels, which are whole numbers.
+
+    Args:
+        fill: the level of what comes into the image from outside; 0 in the authors' code.
+
+    Returns:
+        An `albumentations.Compose`.
+    """
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    space = replace(WIDE, fill=fill)
+    return A.Compose([A.OneOf([_operation(space, name) for name in FOURTEEN], p=1.0)])
+
+
+def _operation(space: Space, name: str) -> Any:
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    if name != "Posterize":
+        return space.operation(name, 0.0, 1.0)
+    # Of the 31 strengths five lose 0, 1, ..., 5 bits each, and the greatest one loses 6.
+    return A.OneOf([space.operation(name, 0.0, 1.0, p=30 / 31), space.operation(name, 1.0, p=1 / 31)], p=1.0)

@@ -1,0 +1,82 @@
+"""`python -m augment.text.build_synonyms`: compile the synonym table from WordNet 3.0, as nltk reads it.
+
+Needs nltk and its "wordnet" corpus: `nltk.download("wordnet")`, or a folder of it under `NLTK_DATA`.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from augment.text.synonyms import PARTS_OF_SPEECH, TABLE
+
+
+def compile_table(wordnet: Any) -> dict[str, Any]:
+    """Lay WordNet out in the arrays that `augment.text.synonyms.Table` reads.
+
+    Args:
+        wordnet: nltk's `WordNetCorpusReader`.
+
+    Returns:
+        The arrays by name; `Table` describes them.
+    """
+    synsets = [synset for part in PARTS_OF_SPEECH for synset in _in_order(wordnet.all_synsets(part))]
+    numbers = {(_part(synset), synset.offset()): number for number, synset in enumerate(synsets)}
+    names = sorted({name for synset in synsets for name in synset.lemma_names()}, key=lambda name: (name.lower(), name))
+    places = {name: place for place, name in enumerate(names)}
+    index = wordnet._lemma_pos_offset_map
+    forms = dict.fromkeys(name.lower() for name in names)
+    if forms.keys() != index.keys():
+        raise ValueError("this WordNet lists words in its index that are in no synset, or the other way round")
+    senses = [
+        [numbers[part, offset] for part in PARTS_OF_SPEECH for offset in index[form].get(part, ())] for form in forms
+    ]
+    exceptions = [
+        " ".join((part, form, *bases))
+        for part in PARTS_OF_SPEECH
+        for form, bases in sorted(wordnet._exception_map[part].items())
+    ]
+    members = [[places[name] for name in synset.lemma_names()] for synset in synsets]
+    counts = [sum(_part(synset) == part for synset in synsets) for part in PARTS_OF_SPEECH]
+    return {
+        "names": _text(names),
+        "exceptions": _text(exceptions),
+        "parts": np.cumsum([0, *counts]).astype(np.int32),
+        "sense_counts": np.array(list(map(len, senses)), np.uint8),
+        "senses": _flat(senses),
+        "member_counts": np.array(list(map(len, members)), np.uint8),
+        "members": _flat(members),
+    }
+
+
+def main() -> None:
+    """Write the table."""
+    from nltk.corpus import wordnet
+
+    parser = argparse.ArgumentParser(prog="python -m augment.text.build_synonyms", description=__doc__)
+    parser.add_argument("--out", type=Path, default=TABLE, help="default: the table that is shipped")
+    path = parser.parse_args().out
+    np.savez_compressed(path, **compile_table(wordnet))
+    print(f"{path}: {path.stat().st_size:,} bytes")  # noqa: T201  # a command
+
+
+def _in_order(synsets: Any) -> list[Any]:
+    return sorted(synsets, key=lambda synset: synset.offset())
+
+
+def _part(synset: Any) -> str:
+    return "a" if synset.pos() == "s" else str(synset.pos())  # satellites stand among the adjectives
+
+
+def _text(lines: Sequence[str]) -> Any:
+    return np.frombuffer("\n".join(lines).encode("ascii"), np.uint8)
+
+
+def _flat(rows: Sequence[Sequence[int]]) -> Any:
+    return np.array([value for row in rows for value in row], np.int32)
+
+
+if __name__ == "__main__":
+    main()

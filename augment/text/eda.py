@@ -1,0 +1,176 @@
+"""EDA, "easy data augmentation": several variants of a sentence by four simple operations.
+
+Wei and Zou 2019, "EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks",
+arXiv:1901.11196.
+"""
+
+import itertools
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys as keyed
+from augment.errors import AugmentError
+from augment.text import every
+from augment.text.keyed import TextKey, many_keys, one_key
+from augment.text.lexicon import Lexicon, SynonymsOf
+from augment.text.operations import (
+    Draw,
+    Sentence,
+    chosen,
+    delete_words,
+    insert_synonyms,
+    replace_synonyms,
+    swap_words,
+)
+from augment.text.paper import PaperLexicon, PaperOperations, clean
+from augment.text.synonyms import synonyms as wordnet_synonyms
+from augment.text.words import STOP_WORDS
+
+_Operation = Callable[[Sentence, float, Draw], str]
+
+_TRIES = 3
+"""How often an operation is drawn again that gave no new text, before another has its turn."""
+
+
+@dataclass(frozen=True)
+class EDA:
+    """Makes variants of a sentence: a pure function of the text and a key, safe in any number of threads.
+
+    Attributes:
+        alpha_sr: the share of the words that synonym replacement changes, 0 to 1; n = max(1, int(alpha * words)).
+            0 leaves an operation out.
+        alpha_ri: that of random insertion.
+        alpha_rs: that of random swap.
+        p_rd: the probability with which random deletion drops each word, 0 to 1.
+        num_aug: the variants of a sentence.
+        mode: "fixed" keeps case, punctuation and every script, and gives exactly `num_aug` variants wherever there are
+            so many: all distinct, none the text itself; fewer where there are fewer, and the text alone where there is
+            none (it has no word, or one without synonyms). "paper" is the published algorithm: lower-case letters a
+            to z, int(num_aug / 4) + 1 candidates an operation, shuffled, cut to `num_aug`, and the cleaned original
+            behind them.
+        synonyms: gives the synonyms of a lower-case word; by default WordNet's (English).
+        stop_words: words in lower case that are neither replaced nor inserted for.
+
+    Raises:
+        AugmentError: a value is out of range, or all four are 0.
+    """
+
+    alpha_sr: float = 0.1
+    alpha_ri: float = 0.1
+    alpha_rs: float = 0.1
+    p_rd: float = 0.1
+    num_aug: int = 9
+    mode: Literal["fixed", "paper"] = "fixed"
+    synonyms: SynonymsOf = field(default=wordnet_synonyms, repr=False)
+    stop_words: Collection[str] = field(default=STOP_WORDS, repr=False)
+    _lexicon: Lexicon = field(init=False, repr=False, compare=False)
+    _paper: PaperOperations = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        rates = {name: getattr(self, name) for name in ("alpha_sr", "alpha_ri", "alpha_rs", "p_rd")}
+        for name, rate in rates.items():
+            if not 0 <= rate <= 1:
+                raise AugmentError(f"{name} must lie between 0 and 1, got {rate!r}")
+        if not any(rates.values()):
+            raise AugmentError(f"one of {', '.join(rates)} must be above 0: nothing would change")
+        if isinstance(self.num_aug, bool) or not isinstance(self.num_aug, int) or self.num_aug < 1:
+            raise AugmentError(f"num_aug must be an integer of at least 1, got {self.num_aug!r}")
+        if self.mode not in ("fixed", "paper"):
+            raise AugmentError(f"mode must be 'fixed' or 'paper', got {self.mode!r}")
+        object.__setattr__(self, "_lexicon", Lexicon(self.synonyms, self.stop_words))
+        object.__setattr__(self, "_paper", PaperOperations(PaperLexicon(self.synonyms), self.stop_words))
+
+    def __call__(self, text: str, key: TextKey) -> list[str]:
+        """Make the variants of one text.
+
+        Args:
+            text: any text.
+            key: (seed, epoch, index), or a key of `augment.keys`.
+
+        Returns:
+            The variants.
+        """
+        draw = keyed.python_random(one_key(key)).random
+        return self._as_published(text, draw) if self.mode == "paper" else self._distinct(text, draw)
+
+    def batch(self, texts: Sequence[str], keys: Sequence[TextKey] | NDArray[np.uint64]) -> list[list[str]]:
+        """Make the variants of several texts: what each call by itself gives.
+
+        Args:
+            texts: N texts.
+            keys: a key for each; fastest as uint64 [N].
+
+        Returns:
+            N lists of variants.
+        """
+        return [self(text, key) for text, key in zip(texts, many_keys(keys, len(texts)), strict=True)]
+
+    def _distinct(self, text: str, draw: Draw) -> list[str]:
+        sentence = Sentence(text, self._lexicon)
+        operations = self._operations(sentence)
+        if not operations:
+            return [text]
+        found: dict[str, None] = {}
+        turns = chosen(operations * (self.num_aug // len(operations) + 1), self.num_aug, draw)
+        for operation, amount in itertools.chain(turns, itertools.islice(itertools.cycle(operations), self.num_aug)):
+            for _ in range(_TRIES):
+                variant = operation(sentence, amount, draw)
+                if variant != text and variant not in found:
+                    found[variant] = None
+                    break
+            if len(found) == self.num_aug:
+                return list(found)
+        for variant in self._every(sentence, int(draw() * len(sentence.words))):
+            if variant != text:
+                found[variant] = None
+                if len(found) == self.num_aug:
+                    break
+        return list(found) or [text]
+
+    def _operations(self, sentence: Sentence) -> list[tuple[_Operation, float]]:
+        """Give the operations that can change a sentence, and how much each is to change."""
+        operations: list[tuple[_Operation, float]] = []
+        if sentence.replaceable:
+            if self.alpha_sr:
+                operations.append((replace_synonyms, sentence.changes(self.alpha_sr)))
+            if self.alpha_ri:
+                operations.append((insert_synonyms, sentence.changes(self.alpha_ri)))
+        if len(sentence.words) > 1:
+            if self.alpha_rs:
+                operations.append((swap_words, sentence.changes(self.alpha_rs)))
+            if self.p_rd:
+                operations.append((delete_words, self.p_rd))
+        return operations
+
+    def _every(self, sentence: Sentence, first: int) -> Iterator[str]:
+        ways = (
+            (self.alpha_sr, every.every_replacement),
+            (self.alpha_ri, every.every_insertion),
+            (self.alpha_rs, every.every_swap),
+            (self.p_rd, every.every_deletion),
+        )
+        return itertools.chain.from_iterable(way(sentence, first) for rate, way in ways if rate)
+
+    def _as_published(self, text: str, draw: Draw) -> list[str]:
+        original = clean(text)
+        words = original.split()
+        if not words:
+            return [original]
+        operations: list[Callable[[], list[str]]] = []
+        for alpha, operation in (
+            (self.alpha_sr, self._paper.replace),
+            (self.alpha_ri, self._paper.insert),
+            (self.alpha_rs, self._paper.swap),
+        ):
+            if alpha:
+                operations.append(partial(operation, words, max(1, int(alpha * len(words))), draw))
+        if self.p_rd:
+            operations.append(partial(self._paper.delete, words, self.p_rd, draw))
+        # Candidates of one operation are alike before they are drawn: those that would be cut off need not be made.
+        turns = chosen(operations * (self.num_aug // 4 + 1), self.num_aug, draw)
+        return [*(" ".join(operation()) for operation in turns), original]

@@ -1,0 +1,52 @@
+"""Keys of texts: how a caller writes them, and as what they are used."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys
+
+TextKey: TypeAlias = "tuple[int, ...] | int | np.uint64 | NDArray[np.uint64]"
+"""The key of one text: (seed, epoch, index), which is the key of that sample in a dataset; or a key of
+`augment.keys`, as an integer or an array of shape []."""
+
+
+def one_key(key: TextKey) -> int:
+    """Give the key of one text as an integer.
+
+    Raises:
+        ValueError: it is neither a path of non-negative integers that begins with a seed, nor a key.
+    """
+    if type(key) is int and key >= 0:
+        return key
+    if isinstance(key, (tuple, list)) and key:
+        folded = _root(key[0])
+        for step in key[1:]:
+            folded = keys.fold_one(folded, step)
+        return folded
+    value = np.asarray(key)
+    if value.shape == () and value.dtype.kind in "iu" and value >= 0:
+        return int(value)
+    raise ValueError(f"a text's key is (seed, epoch, index) or a key of augment.keys, got {key!r}")
+
+
+def many_keys(given: Sequence[TextKey] | NDArray[np.uint64], count: int) -> list[int]:
+    """Give the keys of some texts as integers.
+
+    Raises:
+        ValueError: there are more or fewer keys than texts, or one is no key.
+    """
+    if len(given) != count:
+        raise ValueError(f"there are {count} texts, but {len(given)} keys")
+    if isinstance(given, np.ndarray) and given.ndim == 1 and given.dtype == np.uint64:
+        made: list[int] = given.tolist()
+        return made
+    return [one_key(key) for key in given]
+
+
+@lru_cache(maxsize=16)
+def _root(seed: Any) -> int:
+    return int(keys.fold_in(keys.root(seed), "augment"))

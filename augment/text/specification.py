@@ -1,0 +1,80 @@
+"""Augmentations of texts as plain data, which JSON can hold, and back: nothing that is read is ever run."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from augment.errors import AugmentError
+from augment.text.eda import EDA
+from augment.text.nltk_data import NltkSynonyms
+from augment.text.synonyms import synonyms as wordnet_synonyms
+from augment.text.transforms import (
+    Compose,
+    OneOf,
+    RandomDeletion,
+    RandomInsertion,
+    RandomSwap,
+    SynonymReplacement,
+    TextTransform,
+)
+
+TextAugmentation = EDA | TextTransform
+
+_KINDS: Mapping[str, Any] = {
+    kind.__name__: kind
+    for kind in (EDA, SynonymReplacement, RandomInsertion, RandomSwap, RandomDeletion, Compose, OneOf)
+}
+
+
+def to_dict(augmentation: TextAugmentation) -> dict[str, Any]:
+    """Describe an augmentation: {"EDA": {"alpha_sr": 0.1, ...}}.
+
+    Raises:
+        AugmentError: it holds what cannot be described: an augmenter of nlpaug, a function of yours.
+    """
+    name = type(augmentation).__name__
+    if _KINDS.get(name) is not type(augmentation):
+        raise AugmentError(f"{name} cannot be described; what can: {', '.join(_KINDS)}")
+    return {
+        name: {part.name: _described(getattr(augmentation, part.name)) for part in fields(augmentation) if part.init}
+    }
+
+
+def from_dict(description: Mapping[str, Any]) -> Any:
+    """Make what `to_dict` has described.
+
+    Raises:
+        AugmentError: it describes nothing that is known.
+    """
+    try:
+        ((name, options),) = description.items()
+        made = {option: _made(option, value) for option, value in options.items()}
+        return _KINDS[name](**made)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, AugmentError):
+            raise
+        raise AugmentError(f"{description!r} describes no augmentation: {type(error).__name__} {error}") from None
+
+
+def _described(value: Any) -> Any:
+    if value is wordnet_synonyms:
+        return "eng"
+    if isinstance(value, NltkSynonyms):
+        return value.lang if value.lang != "eng" else "nltk"
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, (list, tuple)):
+        return [to_dict(item) if isinstance(item, (EDA, TextTransform)) else item for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise AugmentError(f"{value!r} cannot be described")
+
+
+def _made(option: str, value: Any) -> Any:
+    if option == "synonyms":
+        return wordnet_synonyms if value == "eng" else NltkSynonyms("eng" if value == "nltk" else value)
+    if option == "stop_words":
+        return frozenset(value)
+    if option == "transforms":
+        return [from_dict(item) for item in value]
+    return value

@@ -1,0 +1,137 @@
+"""WordNet's synonyms from a table that is shipped: no nltk, no download, any number of threads.
+
+The table is WordNet 3.0 (Princeton University; its licence stands beside it in `WORDNET-LICENSE`), compiled by
+`python -m augment.text.build_synonyms`. Inflected forms are answered by WordNet's own morphology (its manual page
+morphy(7WN)): a list of exceptions, and else the detachment of endings.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TABLE = Path(__file__).with_name("wordnet.npz")
+
+PARTS_OF_SPEECH = "nvar"
+"""Nouns, verbs, adjectives and adverbs, in the order in which nltk lists the synsets of a word."""
+
+DETACHMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "n": (
+        ("s", ""),
+        ("ses", "s"),
+        ("ves", "f"),
+        ("xes", "x"),
+        ("zes", "z"),
+        ("ches", "ch"),
+        ("shes", "sh"),
+        ("men", "man"),
+        ("ies", "y"),
+    ),
+    "v": (("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing", "")),
+    "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
+    "r": (),
+}
+"""What endings stand for, by part of speech: morphy(7WN), and "ves" as nltk adds it."""
+
+
+class Table:
+    """The synsets of words, and the lemmas of synsets.
+
+    Args:
+        arrays: "names": all lemmas as they are written, sorted without regard to case, one a line (as are all texts,
+            ASCII in uint8); "exceptions": part of speech, form, and its base forms; "parts": where the synsets of
+            each part of speech begin, int32 [5]; "senses": the synsets of each distinct lower-case lemma, by part of
+            speech and by frequency, int32, with "sense_counts" a lemma; "members": the lemmas of each synset, as
+            numbers of `names`, int32, with "member_counts" a synset.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._names = _lines(arrays["names"])
+        self._places = {form: place for place, form in enumerate(dict.fromkeys(map(str.lower, self._names)))}
+        self._parts = arrays["parts"].tolist()
+        self._senses, self._sense_ends = arrays["senses"], _ends(arrays["sense_counts"])
+        self._members, self._member_ends = arrays["members"], _ends(arrays["member_counts"])
+        self._exceptions: dict[tuple[str, str], list[str]] = {}
+        for line in _lines(arrays["exceptions"]):
+            part, form, *bases = line.split()
+            self._exceptions[part, form] = bases
+
+    def synsets(self, word: str) -> Iterator[tuple[str, ...]]:
+        """Yield the lemmas of every synset of a word, in the order of nltk's `wordnet.synsets(word)`."""
+        word = word.lower()
+        for number, part in enumerate(PARTS_OF_SPEECH):
+            first, last = self._parts[number], self._parts[number + 1]
+            for form in dict.fromkeys((word, *self._base_forms(part, word))):
+                for synset in self._synsets_of(form):
+                    if first <= synset < last:
+                        yield tuple(self._names[name] for name in _row(self._members, self._member_ends, synset))
+
+    def _base_forms(self, part: str, word: str) -> Iterable[str]:
+        listed = self._exceptions.get((part, word))
+        if listed is not None:
+            return listed
+        return [word[: -len(old)] + new for old, new in DETACHMENTS[part] if word.endswith(old)]
+
+    def _synsets_of(self, form: str) -> list[int]:
+        place = self._places.get(form)
+        return [] if place is None else _row(self._senses, self._sense_ends, place)
+
+
+def synsets(word: str) -> tuple[tuple[str, ...], ...]:
+    """Give the synsets of an English word, each as the names of its lemmas.
+
+    Args:
+        word: in any case; inflected forms are answered as WordNet does ("mice": mouse). Parts of a compound are joined
+            by "_".
+
+    Returns:
+        What nltk gives as `[tuple(synset.lemma_names()) for synset in wordnet.synsets(word)]`, in the same order.
+    """
+    return tuple(_table().synsets(word))
+
+
+def synonyms(word: str) -> tuple[str, ...]:
+    """Give the synonyms of an English word: all lemmas of all its synsets but the word itself, as they are written.
+
+    Args:
+        word: as for `synsets`.
+
+    Returns:
+        Distinct names without regard to case, in the order of the synsets, compounds with spaces ("ice cream").
+    """
+    found: dict[str, str] = {}
+    for synset in synsets(word):
+        for name in synset:
+            found.setdefault(name.lower(), name.replace("_", " "))
+    found.pop(word.lower(), None)
+    return tuple(found.values())
+
+
+_lock = threading.Lock()
+_loaded: list[Table] = []
+
+
+def _table() -> Table:
+    """Load the table at the first call."""
+    if not _loaded:
+        with _lock:
+            if not _loaded:
+                with np.load(TABLE, allow_pickle=False) as arrays:
+                    _loaded.append(Table({name: arrays[name] for name in arrays.files}))
+    return _loaded[0]
+
+
+def _lines(text: NDArray[np.uint8]) -> list[str]:
+    return text.tobytes().decode("ascii").split("\n")
+
+
+def _ends(counts: NDArray[Any]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+
+
+def _row(values: NDArray[np.int32], ends: NDArray[np.int64], number: int) -> list[int]:
+    row: list[int] = values[ends[number] : ends[number + 1]].tolist()
+    return row

@@ -1,0 +1,212 @@
+"""Single operations on a text, and their composition, with the words that Albumentations has for the same things."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys as keyed
+from augment.errors import AugmentError
+from augment.text.keyed import TextKey, many_keys, one_key
+from augment.text.lexicon import Lexicon, SynonymsOf
+from augment.text.operations import (
+    Draw,
+    Sentence,
+    delete_words,
+    insert_synonyms,
+    replace_synonyms,
+    swap_words,
+)
+from augment.text.synonyms import synonyms as wordnet_synonyms
+from augment.text.words import STOP_WORDS
+
+
+@dataclass(frozen=True)
+class TextTransform(ABC):
+    """What makes a text of a text: a pure function of the text and a key, safe in any number of threads."""
+
+    def __call__(self, text: str, key: TextKey) -> str:
+        """Transform one text.
+
+        Args:
+            text: any text.
+            key: (seed, epoch, index), or a key of `augment.keys`.
+        """
+        return self.transformed(text, one_key(key))
+
+    def batch(self, texts: Sequence[str], keys: Sequence[TextKey] | NDArray[np.uint64]) -> list[str]:
+        """Transform several texts: what each call by itself gives.
+
+        Args:
+            texts: N texts.
+            keys: a key for each; fastest as uint64 [N].
+        """
+        all_keys = many_keys(keys, len(texts))
+        return [self.transformed(text, key) for text, key in zip(texts, all_keys, strict=True)]
+
+    @abstractmethod
+    def transformed(self, text: str, key: int, *, force: bool = False) -> str:
+        """Transform one text by its key, an integer; `force` does it whatever the probability."""
+
+
+@dataclass(frozen=True)
+class _Operation(TextTransform):
+    """An operation that is done with probability `p`."""
+
+    p: float = field(default=1.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name in ("alpha", "p_rd", "p"):
+            if not 0 <= getattr(self, name, 0) <= 1:
+                raise AugmentError(f"{type(self).__name__}: {name} must lie between 0 and 1, got {getattr(self, name)}")
+
+    def transformed(self, text: str, key: int, *, force: bool = False) -> str:
+        draw = keyed.few_draws(key)
+        return self.changed(text, draw) if force or self.p == 1 or draw() < self.p else text
+
+    @abstractmethod
+    def changed(self, text: str, draw: Draw) -> str:
+        """Change a text."""
+
+
+@dataclass(frozen=True)
+class _WithSynonyms(_Operation):
+    alpha: float = 0.1
+    synonyms: SynonymsOf = field(default=wordnet_synonyms, repr=False, kw_only=True)
+    stop_words: Collection[str] = field(default=STOP_WORDS, repr=False, kw_only=True)
+    lexicon: Lexicon = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "lexicon", Lexicon(self.synonyms, self.stop_words))
+
+
+@dataclass(frozen=True)
+class SynonymReplacement(_WithSynonyms):
+    """Replaces every occurrence of up to n distinct words, each by a random synonym; n = max(1, int(alpha * words)).
+
+    Attributes:
+        alpha: the share of the words, 0 to 1.
+        synonyms: gives the synonyms of a lower-case word; by default WordNet's (English).
+        stop_words: words in lower case that stay.
+        p: the probability with which anything is done.
+    """
+
+    def changed(self, text: str, draw: Draw) -> str:
+        """Change a text."""
+        sentence = Sentence(text, self.lexicon)
+        return replace_synonyms(sentence, sentence.changes(self.alpha), draw)
+
+
+@dataclass(frozen=True)
+class RandomInsertion(_WithSynonyms):
+    """Inserts n synonyms of random words at random places, the end included; n = max(1, int(alpha * words)).
+
+    Attributes:
+        alpha: the share of the words, 0 to 1.
+        synonyms: gives the synonyms of a lower-case word; by default WordNet's (English).
+        stop_words: words in lower case whose synonyms are not inserted.
+        p: the probability with which anything is done.
+    """
+
+    def changed(self, text: str, draw: Draw) -> str:
+        """Change a text."""
+        sentence = Sentence(text, self.lexicon)
+        return insert_synonyms(sentence, sentence.changes(self.alpha), draw)
+
+
+_WORDS_ONLY = Lexicon(synonyms=lambda _: ())
+
+
+@dataclass(frozen=True)
+class RandomSwap(_Operation):
+    """Exchanges the words at two random places, n times; n = max(1, int(alpha * words)).
+
+    Attributes:
+        alpha: the share of the words, 0 to 1.
+        p: the probability with which anything is done.
+    """
+
+    alpha: float = 0.1
+
+    def changed(self, text: str, draw: Draw) -> str:
+        """Change a text."""
+        sentence = Sentence(text, _WORDS_ONLY)
+        return swap_words(sentence, sentence.changes(self.alpha), draw)
+
+
+@dataclass(frozen=True)
+class RandomDeletion(_Operation):
+    """Deletes each word with a probability; one word stays.
+
+    Attributes:
+        p_rd: the probability of each word, 0 to 1.
+        p: the probability with which anything is done.
+    """
+
+    p_rd: float = 0.1
+
+    def changed(self, text: str, draw: Draw) -> str:
+        """Change a text."""
+        return delete_words(Sentence(text, _WORDS_ONLY), self.p_rd, draw) if self.p_rd else text
+
+
+@dataclass(frozen=True)
+class _Composition(TextTransform):
+    transforms: Sequence[TextTransform]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.transforms, (str, TextTransform)) or not all(
+            isinstance(transform, TextTransform) for transform in self.transforms
+        ):
+            raise AugmentError(
+                f"{type(self).__name__} takes a list of text transforms, got {self.transforms!r} (EDA makes several "
+                "texts of one: compose its operations instead)"
+            )
+        object.__setattr__(self, "transforms", tuple(self.transforms))
+
+
+@dataclass(frozen=True)
+class Compose(_Composition):
+    """Does one transform after the other, each with a key of its own.
+
+    Attributes:
+        transforms: the transforms.
+        p: the probability with which anything is done.
+    """
+
+    p: float = 1.0
+
+    def transformed(self, text: str, key: int, *, force: bool = False) -> str:
+        """Transform one text by its key."""
+        if force or self.p == 1 or keyed.few_draws(key)() < self.p:
+            for place, transform in enumerate(self.transforms, start=1):
+                text = transform.transformed(text, keyed.fold_one(key, place))
+        return text
+
+
+@dataclass(frozen=True)
+class OneOf(_Composition):
+    """Does one of the transforms for certain; as in Albumentations, their own `p` are the weights of the choice.
+
+    Attributes:
+        transforms: the transforms.
+        p: the probability with which anything is done.
+    """
+
+    p: float = 0.5
+
+    def transformed(self, text: str, key: int, *, force: bool = False) -> str:
+        """Transform one text by its key."""
+        draw = keyed.few_draws(key)
+        if not (force or self.p == 1 or draw() < self.p):
+            return text
+        weights = [float(getattr(transform, "p", 1.0)) for transform in self.transforms]
+        left = draw() * sum(weights)
+        for transform, weight in zip(self.transforms, weights, strict=True):
+            left -= weight
+            if left < 0:
+                return transform.transformed(text, keyed.fold_one(key, 1), force=True)
+        return text

@@ -1,0 +1,277 @@
+"""Views: an image becomes several fixed ones, for training on all of them or for a vote at test time.
+
+A view is a window of the image, or of the image flipped: it depends on the image's size and on nothing random.
+The functions here take one image; `Loader(views="ten_crop")` and `training.evaluate(views="ten_crop")` take the names.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from augment import names
+from augment.errors import AugmentError, TransformError
+from augment.transform import Image
+
+Size = tuple[int, int]
+"""(height, width) in pixels."""
+
+
+class View(NamedTuple):
+    """A window of an image, which is flipped first where `flip` says so.
+
+    Attributes:
+        top: of the window, in pixels of the (flipped) image.
+        left: likewise.
+        height: likewise.
+        width: likewise.
+        flip: "horizontal" exchanges left and right, "vertical" top and bottom, "" does nothing.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    flip: Literal["", "horizontal", "vertical"] = ""
+
+    def of(self, image: Image) -> Image:
+        """Take the window out of an image [H, W, C]: a view of its memory, or a copy where it is flipped."""
+        if self.flip == "horizontal":
+            image = image[:, ::-1]
+        if self.flip == "vertical":
+            image = image[::-1]
+        window = image[self.top : self.top + self.height, self.left : self.left + self.width]
+        return np.ascontiguousarray(window) if self.flip else window  # OpenCV takes no negative strides
+
+
+class Views(ABC):
+    """A fixed set of views of every image."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Give the number of views of an image."""
+
+    @abstractmethod
+    def windows(self, size: Size, out: Size | None = None) -> list[View]:
+        """Give the views of an image.
+
+        Args:
+            size: of the image.
+            out: what the views will be resized to: crops get its aspect ratio. None keeps the image's.
+        """
+
+
+@dataclass(frozen=True)
+class Flip(Views):
+    """Two views: the image, and the image flipped.
+
+    Attributes:
+        vertical: top and bottom are exchanged instead of left and right.
+    """
+
+    vertical: bool = False
+
+    def __len__(self) -> int:
+        return 2
+
+    def windows(self, size: Size, out: Size | None = None) -> list[View]:  # noqa: ARG002  # whole images
+        """Give the two."""
+        return [View(0, 0, *size), View(0, 0, *size, "vertical" if self.vertical else "horizontal")]
+
+
+@dataclass(frozen=True)
+class FiveCrop(Views):
+    """Five views: the corners (top left, top right, bottom left, bottom right) and the centre.
+
+    Attributes:
+        scale: the sides of the crops, in parts of the largest window of their aspect ratio. 0.875 is 224 of 256
+            (Krizhevsky et al. 2012, "ImageNet classification with deep convolutional neural networks").
+    """
+
+    scale: float = 0.875
+
+    def __post_init__(self) -> None:
+        _check_scale(self.scale)
+
+    def __len__(self) -> int:
+        return 5
+
+    def windows(self, size: Size, out: Size | None = None) -> list[View]:
+        """Give the five."""
+        return five_windows(size, _largest(size, out, self.scale))
+
+
+@dataclass(frozen=True)
+class TenCrop(Views):
+    """Ten views: those of `FiveCrop`, and the same five windows of the flipped image.
+
+    Attributes:
+        scale: as that of `FiveCrop`.
+        vertical: top and bottom are exchanged instead of left and right.
+    """
+
+    scale: float = 0.875
+    vertical: bool = False
+
+    def __post_init__(self) -> None:
+        _check_scale(self.scale)
+
+    def __len__(self) -> int:
+        return 10
+
+    def windows(self, size: Size, out: Size | None = None) -> list[View]:
+        """Give the ten."""
+        return ten_windows(size, _largest(size, out, self.scale), vertical=self.vertical)
+
+
+@dataclass(frozen=True)
+class Grid(Views):
+    """n x n views: tiles that make up the image, row by row.
+
+    Attributes:
+        n: tiles along each side.
+    """
+
+    n: int = 2
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.n, int) or isinstance(self.n, bool) or self.n < 1:
+            raise AugmentError(f"a grid has a number of tiles n >= 1 along each side, got {self.n!r}")
+
+    def __len__(self) -> int:
+        return self.n**2
+
+    def windows(self, size: Size, out: Size | None = None) -> list[View]:  # noqa: ARG002  # tiles as they are
+        """Give the tiles; their sides differ by one pixel at most."""
+        if min(size) < self.n:
+            raise TransformError(f"an image of {size[0]} x {size[1]} pixels has no {self.n} x {self.n} tiles")
+        rows, columns = ([side * number // self.n for number in range(self.n + 1)] for side in size)
+        return [
+            View(top, left, bottom - top, right - left)
+            for top, bottom in pairwise(rows)
+            for left, right in pairwise(columns)
+        ]
+
+
+@dataclass(frozen=True)
+class MultiScale(Views):
+    """A view for each of several scales: centred windows, which are then resized to one size.
+
+    Attributes:
+        scales: the sides of the windows, in parts of the largest window of their aspect ratio.
+    """
+
+    scales: Sequence[float] = (1.0, 0.875, 0.75)
+
+    def __post_init__(self) -> None:
+        if not len(self.scales):
+            raise AugmentError("multi_scale needs at least one scale")
+        for scale in self.scales:
+            _check_scale(scale)
+
+    def __len__(self) -> int:
+        return len(self.scales)
+
+    def windows(self, size: Size, out: Size | None = None) -> list[View]:
+        """Give the windows, in the order of the scales."""
+        return [_centred(size, _largest(size, out, scale)) for scale in self.scales]
+
+
+def five_windows(size: Size, crop: Size) -> list[View]:
+    """Give the crops of torchvision's `FiveCrop`: top left, top right, bottom left, bottom right, centre.
+
+    Raises:
+        TransformError: the crop is larger than the image.
+    """
+    (height, width), (rows, columns) = size, crop
+    if rows > height or columns > width or min(crop) < 1:
+        raise TransformError(f"a crop of {rows} x {columns} pixels is no part of an image of {height} x {width}")
+    corners = [(0, 0), (0, width - columns), (height - rows, 0), (height - rows, width - columns)]
+    return [*(View(top, left, rows, columns) for top, left in corners), _centred(size, crop)]
+
+
+def ten_windows(size: Size, crop: Size, *, vertical: bool = False) -> list[View]:
+    """Give the crops of torchvision's `TenCrop`: the five crops, then the five crops of the flipped image.
+
+    So the sixth is the top left corner of the flipped image, which shows the top right corner of the original.
+    """
+    five = five_windows(size, crop)
+    return five + [view._replace(flip="vertical" if vertical else "horizontal") for view in five]
+
+
+def flip(image: Image, *, vertical: bool = False) -> Image:
+    """Give an image [H, W, C] and its mirror image, [2, H, W, C]."""
+    return _stacked(image, Flip(vertical).windows(_size(image)))
+
+
+def five_crop(image: Image, size: Size) -> Image:
+    """Give the crops of an image [H, W, C] at its corners and centre, [5, height, width, C]; see `five_windows`."""
+    return _stacked(image, five_windows(_size(image), size))
+
+
+def ten_crop(image: Image, size: Size, *, vertical: bool = False) -> Image:
+    """Give the five crops of an image [H, W, C] and of its mirror image, [10, height, width, C]; see `ten_windows`."""
+    return _stacked(image, ten_windows(_size(image), size, vertical=vertical))
+
+
+def grid(image: Image, n: int = 2) -> list[Image]:
+    """Cut an image [H, W, C] into n x n tiles, row by row; their sides differ by one pixel at most."""
+    return [view.of(image) for view in Grid(n).windows(_size(image))]
+
+
+def multi_scale(image: Image, scales: Sequence[float] = (1.0, 0.875, 0.75)) -> list[Image]:
+    """Give centred windows of an image [H, W, C], whose sides are so many parts of the image's."""
+    return [view.of(image) for view in MultiScale(tuple(scales)).windows(_size(image))]
+
+
+NAMED: dict[str, Callable[..., Views]] = {
+    "flip": Flip,
+    "five_crop": FiveCrop,
+    "ten_crop": TenCrop,
+    "grid": Grid,
+    "multi_scale": MultiScale,
+}
+"""The sets of views by name."""
+
+
+def views(given: "str | Views") -> Views:
+    """Make a set of views from its name, with arguments where wanted: "ten_crop", "grid(3)", "ten_crop(scale=0.9)".
+
+    Raises:
+        TransformError: there is no such set, or its arguments are wrong.
+    """
+    if isinstance(given, Views):
+        return given
+    if not isinstance(given, str):
+        raise TransformError(f"views are a name ({', '.join(NAMED)}) or an augment.views.Views, got {given!r}")
+    return names.make(given, NAMED, "set of views", "arguments as in grid(3)")
+
+
+def _largest(size: Size, out: Size | None, scale: float) -> Size:
+    """Give the largest window of an image that has the aspect ratio of `out`, scaled."""
+    (height, width), (rows, columns) = size, out or size
+    largest = min(height, width * rows / columns), min(width, height * columns / rows)
+    return max(1, round(largest[0] * scale)), max(1, round(largest[1] * scale))
+
+
+def _centred(size: Size, crop: Size) -> View:
+    # Python rounds halves to even numbers, as torchvision's center_crop does.
+    return View(round((size[0] - crop[0]) / 2), round((size[1] - crop[1]) / 2), *crop)
+
+
+def _check_scale(scale: float) -> None:
+    if not 0 < scale <= 1:
+        raise AugmentError(f"the scale of a crop lies above 0 and up to 1, got {scale!r}")
+
+
+def _size(image: Image) -> Size:
+    if image.ndim != 3:
+        raise TransformError(f"an image must be [H, W, C], got the shape {image.shape}")
+    return image.shape[0], image.shape[1]
+
+
+def _stacked(image: Image, windows: Sequence[View]) -> Image:
+    return np.stack([view.of(image) for view in windows])

@@ -1,0 +1,147 @@
+"""`caudal curve`: how the error falls with the number of examples, and how many a target needs."""
+
+import csv
+import math
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from caudal import training_options as options
+from caudal.arguments import JsonOption, SourceArgument, augmentation, image_size
+from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+
+
+def curve(
+    source: SourceArgument,
+    validation: options.ValidationOption = None,
+    split: options.SplitOption = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,N", help="Training sets.", show_default="six, up to all or 2,048 images"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of each.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="Batches that the deep model is trained on, for every size.")] = 500,
+    target: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="An error: how many examples does it need?", show_default="half of the least"),
+    ] = None,
+    augment: options.AugmentOption = None,
+    model: options.ModelOption = "all-convolutional-c",
+    width: options.WidthOption = 0.125,
+    dropout: options.DropoutOption = False,
+    size: options.SizeOption = "28x28",
+    color_mode: options.ColorOption = "rgb",
+    batch_size: options.BatchOption = 32,
+    learning_rate: options.RateOption = 3e-3,
+    seed: options.SeedOption = 0,
+    cache: options.CacheOption = None,
+    on_error: options.OnErrorOption = "raise",
+    out: Annotated[str, typer.Option(metavar="DIR", help="Where the table and the picture go.")] = "caudal-curve",
+    json: JsonOption = False,
+) -> None:
+    """Measure learning curves of logistic regression and of a CNN, fit power laws, and extrapolate them."""
+    chosen = _sizes(sizes)
+    import_tensorflow()
+    from training import Recipe
+    from training.curve_figure import curve_chart
+    from training.learning_curve import learning_curve
+
+    experiment = options.experiment(
+        source,
+        validation,
+        size,
+        None,
+        validation_split=split,
+        model=model,
+        width=width,
+        dropout=dropout,
+        color_mode=color_mode,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        recipe=Recipe(schedule="cosine"),
+        seed=seed,
+        cache=cache,
+        on_error=on_error,
+    )
+    transform = augmentation(augment, image_size(size))
+    directory = options.prepared(out)
+    with progress_bar("measuring", "trainings") as progress, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn's remarks where a solver stops early
+        measured = learning_curve(
+            experiment, sizes=chosen, seeds=seeds, steps=steps, augment=transform, progress=progress
+        )
+    least = min(point.error for point in measured.points)
+    target = max(least, 0.5 / measured.held_out) / 2 if target is None else target
+    _write_table(directory / "points.csv", measured)
+    picture = curve_chart(directory / "curve.png", measured, target)
+    result = _result(measured, target) | {"picture": str(picture)}
+    if json:
+        print_json(result)
+        return
+    _print(measured, result)
+
+
+def _sizes(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise typer.BadParameter(f"--sizes are numbers with commas, for example 50,100,200; got {text!r}")
+    return [int(part) for part in parts]
+
+
+def _write_table(path: Path, measured: Any) -> None:
+    from training.files import replacing
+
+    with replacing(path) as partial, partial.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["curve", "examples", "seed", "error"])
+        table.writerows((point.curve, point.examples, point.seed, point.error) for point in measured.points)
+
+
+def _result(measured: Any, target: float) -> dict[str, Any]:
+    curves = {
+        name: {
+            "errors": {size: measured.errors(name, size) for size in measured.sizes},
+            "a": law.params[0],
+            "b": law.params[1],
+            "c": law.params[2],
+            "examples_for_target": _finite(law.examples_for(target)),
+        }
+        for name, law in measured.laws.items()
+    }
+    worth = [{"examples": one.examples, "equivalent": _finite(one.equivalent)} for one in measured.worth()]
+    return {"held_out": measured.held_out, "target": target, "curves": curves, "augmentation_worth": worth}
+
+
+def _finite(numbers: tuple[float, ...]) -> list[float | None]:
+    """Write infinity, which JSON does not have, as null."""
+    return [number if math.isfinite(number) else None for number in numbers]
+
+
+def _print(measured: Any, result: dict[str, Any]) -> None:
+    names = list(measured.laws)
+    rows = []
+    for size in measured.sizes:
+        errors = [measured.errors(name, size) for name in names]
+        rows.append((size, *(f"{sum(one) / len(one):.2%} ({min(one):.2%} to {max(one):.2%})" for one in errors)))
+    print_table(f"mean error (least to greatest) on {measured.held_out:,} images", ("images", *names), rows)
+    for name, one in result["curves"].items():
+        print(f"{name}: error = {one['a']:.3g} * n^-{one['b']:.3g} + {one['c']:.3g}")
+        print(f"  an error of {result['target']:.2%} needs {_range(one['examples_for_target'])} images")
+    for one in result["augmentation_worth"]:
+        print(f"with augmentation, {one['examples']:,} images are worth {_range(one['equivalent'])}")
+    print(f"picture: {result['picture']}")
+
+
+def _range(numbers: list[float | None]) -> str:
+    value, low, high = (_rounded(number) for number in numbers)
+    return f"{value} (95 %: {low} to {high})"
+
+
+def _rounded(number: float | None) -> str:
+    if number is None or number > 1e12:
+        return "more than any number of"
+    return f"{float(f'{number:.2g}'):,.0f}"

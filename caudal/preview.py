@@ -1,0 +1,182 @@
+"""`caudal preview`: what an augmentation does to a dataset's own images, as pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from caudal.arguments import JsonOption, SourceArgument, augmentation, image_size
+from caudal.output import import_tensorflow, print_json, printable, progress_bar
+from pipeline.errors import OptionError
+
+if TYPE_CHECKING:
+    from training.preview.samples import Augmenter, Sample
+
+
+Report = tuple[dict[str, Any], list[str]]
+"""What a picture shows: for programs, and for people."""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is to be shown, and how it was asked for."""
+
+    samples: "list[Sample]"
+    augmenter: "Augmenter"
+    epochs: range
+    size: tuple[int, int]
+    name: str
+    place: str
+
+    def heading(self, what: str) -> str:
+        """Say what is seen, and of which augmentation and dataset."""
+        return f"{self.name} on {self.place}: {what}"
+
+
+def preview(
+    source: SourceArgument,
+    augment: Annotated[
+        str, typer.Option(metavar="FILE", help="What albumentations.save wrote, or a policy's name.")
+    ] = "full",
+    out: Annotated[str, typer.Option(metavar="PNG", help="The picture to write.")] = "preview.png",
+    html: Annotated[
+        bool, typer.Option("--html", help="Also a page, OUT.html, to click through the transforms step by step.")
+    ] = False,
+    transform_grid: Annotated[
+        bool, typer.Option("--transform-grid", help="Show each transform alone, from weak to strong, on one sample.")
+    ] = False,
+    stress: Annotated[
+        bool, typer.Option("--stress", help="Show the samples that each transform changes most: is the label right?")
+    ] = False,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Samples, of all classes in turn.", show_default="6, or 60 with --stress")
+    ] = None,
+    versions: Annotated[int, typer.Option(min=1, help="Augmented versions of each: one an epoch.")] = 4,
+    epoch: Annotated[int, typer.Option(min=0, help="The first epoch.")] = 0,
+    size: Annotated[str, typer.Option("--image-size", metavar="HxW", help="What the network sees.")] = "224x224",
+    seed: Annotated[int, typer.Option(min=0, help="Of the augmentation, and of the choice of samples.")] = 0,
+    annotations: Annotated[
+        str | None, typer.Option(metavar="JSON", help="A COCO file: its boxes and keypoints are drawn.")
+    ] = None,
+    masks: Annotated[
+        str | None, typer.Option(metavar="DIR", help="A folder like SRC, with a PNG mask for each image.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Print how the augmentation is computed.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Draw what an augmentation makes of your images: originals on the left, what the network sees beside them."""
+    if transform_grid and stress:
+        raise typer.BadParameter("--transform-grid and --stress are different pictures: ask for one at a time")
+    if Path(out).suffix.lower() != ".png":
+        raise typer.BadParameter(f"--out is a PNG, got {out!r}")
+    from training.preview.annotations import Annotations
+    from training.preview.samples import Augmenter, choose
+
+    pixels = image_size(size)
+    transform = augmentation(augment, pixels)
+    import_tensorflow()
+    chosen = choose(source, samples or (60 if stress else 6), seed, Annotations(annotations, masks))
+    shown = _Shown(
+        chosen,
+        Augmenter(transform, pixels, seed, has_boxes=annotations is not None),
+        range(epoch, epoch + versions),
+        pixels,
+        Path(augment).name if Path(augment).is_file() else augment,
+        printable(Path(source).name or source),
+    )
+    make = _stress if stress else _grid if transform_grid else _with_page if html else _versions
+    report, lines = make(shown, out)
+    plan = "" if shown.augmenter.plan is None else shown.augmenter.plan.explain()
+    if json:
+        print_json(report | ({"plan": plan} if explain else {}))
+        return
+    for line in lines:
+        print(line)
+    if explain:
+        print(plan or "no augmentation")
+
+
+def _with_page(shown: _Shown, out: str) -> Report:
+    return _versions(shown, out, with_page=True)
+
+
+def _versions(shown: _Shown, out: str, *, with_page: bool = False) -> Report:
+    from training.preview.page import page, write_page
+    from training.preview.versions import versions, versions_sheet
+
+    made = versions(shown.samples, shown.augmenter, shown.epochs)
+    heading = shown.heading("what the network sees of each sample, one column an epoch")
+    pictures = [_written(versions_sheet(made, shown.epochs, heading).draw, out)]
+    if with_page:
+        plan = "no augmentation" if shown.augmenter.plan is None else shown.augmenter.plan.explain()
+        contents = page(made, shown.epochs, shown.heading("what each sample goes through"), plan)
+        pictures.append(_written(partial(write_page, contents=contents), str(Path(out).with_suffix(".html"))))
+    failed = [f"{one.sample.key}, epoch {epoch}: {text}" for one in made for epoch, text in one.errors.items()]
+    lines = [f"{picture}: {len(made)} samples, {len(shown.epochs)} versions of each" for picture in pictures]
+    described = [
+        {
+            "key": one.sample.key,
+            "class": one.sample.class_name,
+            "versions": [
+                {"epoch": epoch, "steps": [] if made is None else [[step.name, step.values] for step in made.steps]}
+                for epoch, made in zip(shown.epochs, one.augmented, strict=True)
+            ],
+        }
+        for one in made
+    ]
+    report = {"pictures": pictures, "samples": described, "errors": failed}
+    return report, lines + [f"failed: {printable(one)}" for one in failed]
+
+
+def _grid(shown: _Shown, out: str) -> Report:
+    from training.preview.strengths import distinct, strengths_sheet
+
+    plan = shown.augmenter.plan
+    if plan is None:
+        raise OptionError("--transform-grid shows the transforms of an augmentation, and this one has none")
+    heading = shown.heading("each transform alone, over its range of strength")
+    picture = _written(strengths_sheet(plan, shown.samples[0], shown.size, heading).draw, out)
+    key = shown.samples[0].key
+    line = f"{picture}: {len(distinct(plan))} transforms, each alone, on {printable(key)}"
+    return {"pictures": [picture], "sample": key}, [line]
+
+
+def _stress(shown: _Shown, out: str) -> Report:
+    from training.preview.stress import stress, stress_sheet
+
+    with progress_bar("changing samples", "samples") as progress:
+        changes = stress(shown.samples, shown.augmenter, shown.epochs, shown.size, progress=progress)
+    if not changes:
+        raise OptionError("--stress tries the transforms of an augmentation, and none could be applied")
+    heading = shown.heading("each transform alone, where it changes most. Is the label still right?")
+    picture = _written(stress_sheet(changes, heading).draw, out)
+    worst = [
+        {
+            "transform": change.transform,
+            "sample": change.sample.key,
+            "class": change.sample.class_name,
+            "epoch": change.epoch,
+            "similarity": round(change.similarity, 4),
+            "values": change.values,
+        }
+        for own in changes
+        for change in own
+    ]
+    lines = [
+        f"{picture}: the samples, of {len(shown.samples)}, that each transform changes most",
+        *(
+            f"{own[0].transform}: {printable(own[0].sample.key)} (similarity {own[0].similarity:.2f})"
+            for own in changes
+        ),
+    ]
+    return {"pictures": [picture], "changes": worst}, lines
+
+
+def _written(write: Callable[[str], Path], out: str) -> str:
+    try:
+        return str(write(out))
+    except OSError as error:
+        raise OptionError(f"{out} cannot be written: {error.strerror}") from None

@@ -1,0 +1,146 @@
+"""`caudal search`: try architectures, rates, regularisation and augmentations, and train the best."""
+
+import csv
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from caudal import training_options as options
+from caudal.arguments import JsonOption, SourceArgument
+from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+
+
+def search(
+    source: SourceArgument,
+    space: Annotated[
+        str, typer.Option(metavar="FILE", help="What varies, in TOML: docs/training.md.", show_default=False)
+    ],
+    validation: options.ValidationOption = None,
+    split: options.SplitOption = None,
+    method: Annotated[str, typer.Option(metavar="NAME", help="brute-force, grid, random or tpe.")] = "tpe",
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="How many in all.", show_default="every combination, or 20")
+    ] = None,
+    subset: Annotated[
+        float, typer.Option(min=0.0001, max=1, help="The share of the training images that trials use.")
+    ] = 1.0,
+    refit: Annotated[bool, typer.Option("--refit", help="Train the best on all of them, and report.")] = False,
+    model: options.ModelOption = "all-convolutional-c",
+    width: options.WidthOption = 1.0,
+    dropout: options.DropoutOption = None,
+    size: options.SizeOption = "64x64",
+    color_mode: options.ColorOption = "rgb",
+    batch_size: options.BatchOption = 32,
+    augment: options.AugmentOption = None,
+    epochs: options.EpochsOption = 10,
+    learning_rate: options.RateOption = 1e-3,
+    seed: options.SeedOption = 0,
+    cache: options.CacheOption = None,
+    on_error: options.OnErrorOption = "raise",
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Where trials, pictures and the best go; a search in it goes on.")
+    ] = "caudal-search",
+    json: JsonOption = False,
+) -> None:
+    """Search for the experiment with the lowest error; run it again, or several times at once, to go on."""
+    from training.space import read_space
+
+    read = read_space(space)
+    import_tensorflow()
+    from training import Recipe
+    from training import search as searching
+
+    experiment = options.experiment(
+        source,
+        validation,
+        size,
+        augment,
+        validation_split=split,
+        model=model,
+        width=width,
+        dropout=dropout,
+        color_mode=color_mode,
+        batch_size=batch_size,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        recipe=Recipe(schedule="cosine"),
+        seed=seed,
+        cache=cache,
+        on_error=on_error,
+    )
+    directory = options.prepared(out)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Optuna's remarks on what is experimental in it
+        with progress_bar("searching", "trials") as progress:
+            found = searching.search(
+                experiment,
+                read,
+                directory,
+                method=method,  # type: ignore[arg-type]  # the search checks it
+                trials=trials,
+                subset=None if subset == 1 else subset,
+                progress=progress,
+            )
+        importances = searching.importances(searching.load(directory))
+        pictures = _write(directory, found, importances, read)
+        report = searching.refit(experiment, read, found[0], directory / "best") if refit and found else None
+    if json:
+        print_json(
+            {
+                "trials": [trial._asdict() for trial in found],
+                "importances": importances,
+                "pictures": [str(picture) for picture in pictures],
+                "refit": None if report is None else report.result,
+            }
+        )
+        return
+    _print(found, importances, pictures)
+    if report is not None:
+        error = report.result["validation_error"]
+        print(
+            f"the best, trained on all images: validation error {error:.2%}; report: {report.directory / 'report.html'}"
+        )
+
+
+def _write(directory: Path, found: list[Any], importances: dict[str, float], space: Any) -> list[Path]:
+    """Write the table and the pictures that the trials suffice for."""
+    from training.files import replacing
+    from training.search_figures import importance_chart, parallel_coordinates
+
+    names = list(space.dimensions)
+    with replacing(directory / "trials.csv") as partial, partial.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["number", *names, "error", "seconds"])
+        table.writerows(
+            [trial.number, *(trial.params.get(name) for name in names), trial.error, round(trial.seconds, 2)]
+            for trial in found
+        )
+    pictures = []
+    if importances:
+        pictures.append(importance_chart(directory / "importance.png", importances))
+    if any(trial.error is not None for trial in found):
+        pictures.append(parallel_coordinates(directory / "parallel.png", found, space))
+    return pictures
+
+
+def _print(found: list[Any], importances: dict[str, float], pictures: list[Path], most: int = 20) -> None:
+    names = list(found[0].params) if found else []
+    rows = [
+        (
+            trial.number,
+            *(_short(trial.params[name]) for name in names),
+            "diverged" if trial.error is None else f"{trial.error:.2%}",
+            f"{trial.seconds:.1f}",
+        )
+        for trial in found[:most]
+    ]
+    print_table(f"{len(found)} trials, the best first", ("trial", *names, "error", "seconds"), rows)
+    for name, share in importances.items():
+        print(f"{name} explains {share:.0%} of the errors' variance")
+    print("pictures: " + ", ".join(map(str, pictures)))
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,205 @@
+"""`caudal text`: augment a file of sentences, or look at what an augmentation does to some."""
+
+import difflib
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from caudal.arguments import JsonOption
+from caudal.output import print_json, printable, progress_bar
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from augment.text import EDA
+
+text = typer.Typer(
+    name="text",
+    help="Augment sentences (EDA: synonyms, insertions, swaps, deletions), or look at what it does to them.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@text.callback(invoke_without_command=True)
+def _without_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+_AlphaSr = Annotated[float, typer.Option("--alpha-sr", min=0, max=1, help="Share of words replaced by synonyms.")]
+_AlphaRi = Annotated[float, typer.Option("--alpha-ri", min=0, max=1, help="Share of words for which one is inserted.")]
+_AlphaRs = Annotated[float, typer.Option("--alpha-rs", min=0, max=1, help="Share of words that are swapped.")]
+_PRd = Annotated[float, typer.Option("--p-rd", min=0, max=1, help="Probability with which a word is deleted.")]
+_Mode = Annotated[str, typer.Option("--mode", help="fixed (keeps case and punctuation) or paper (as published).")]
+_Language = Annotated[
+    str, typer.Option("--language", metavar="ISO", help="eng, or another language that nltk has (fra, spa, jpn, ...).")
+]
+_Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all draws.")]
+_Format = Annotated[
+    str | None,
+    typer.Option("--format", help="'label text', text, tsv, csv or jsonl.", show_default="by the extension"),
+]
+_TextColumn = Annotated[str | None, typer.Option("--text-column", metavar="NAME|N", help="The column of the text.")]
+_LabelColumn = Annotated[str | None, typer.Option("--label-column", metavar="NAME|N", help="The column of the label.")]
+
+
+@text.command()
+def augment(
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="`label text` lines, .tsv, .csv or .jsonl.", show_default=False)
+    ],
+    destination: Annotated[
+        str, typer.Argument(metavar="OUT", help="The file to make, of the same format.", show_default=False)
+    ],
+    num_aug: Annotated[int, typer.Option(min=1, help="Variants of each sentence.")] = 9,
+    alpha_sr: _AlphaSr = 0.1,
+    alpha_ri: _AlphaRi = 0.1,
+    alpha_rs: _AlphaRs = 0.1,
+    p_rd: _PRd = 0.1,
+    mode: _Mode = "fixed",
+    language: _Language = "eng",
+    seed: _Seed = 0,
+    original: Annotated[bool, typer.Option(help="Write each sentence itself before its variants.")] = True,
+    format: _Format = None,  # noqa: A002  # the option's name
+    text_column: _TextColumn = None,
+    label_column: _LabelColumn = None,
+    encoding: Annotated[str, typer.Option(help="Of the texts; what is written is UTF-8.")] = "utf-8",
+    fallback: Annotated[str, typer.Option(help="What other texts are read in; none leaves them out.")] = "latin-1",
+    processes: Annotated[int | None, typer.Option(min=1, help="How many work.", show_default="processors")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT once the new one is complete.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write each sentence and its variants; an interrupted job goes on where it was when it is started again."""
+    from pipeline.text_job import TextJob, augment_file
+
+    job = TextJob(
+        eda=_eda(alpha_sr, alpha_ri, alpha_rs, p_rd, mode, language, num_aug),
+        seed=seed,
+        keep_original=original and mode != "paper",  # whose variants have the cleaned original behind them
+        kind=format,
+        text_column=_column(text_column),
+        label_column=_column(label_column),
+        encoding=_encoding(encoding),
+        fallback=None if fallback == "none" else _encoding(fallback),
+        processes=processes or len(os.sched_getaffinity(0)),
+    )
+    begin = time.perf_counter()
+    with progress_bar("augmenting", "sentences") as progress:
+        report = augment_file(source, destination, job, overwrite=overwrite, progress=progress)
+    seconds = time.perf_counter() - begin
+    if json:
+        print_json(report)
+        return
+    for row in report["skipped"]:
+        print(f"skipped: {printable(row['row'])}: {printable(row['reason'])}")
+    done = f", {report['resumed']:,} of them by an earlier run" if report["resumed"] else ""
+    print(
+        f"{report['rows']:,} sentences{done}; {report['written']:,} written, {len(report['skipped']):,} skipped, "
+        f"{report['recoded']:,} not in {encoding}; {seconds:.1f} s"
+    )
+
+
+@text.command()
+def preview(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[SRC]", help="Class-folder, TFRecords, or a file of sentences.", show_default=False),
+    ] = None,
+    sentence: Annotated[str | None, typer.Option("--text", metavar="SENTENCE", help="A sentence instead.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Sentences of SRC, drawn by the seed.")] = 3,
+    num_aug: Annotated[int, typer.Option(min=1, help="Variants of each.")] = 4,
+    alpha_sr: _AlphaSr = 0.1,
+    alpha_ri: _AlphaRi = 0.1,
+    alpha_rs: _AlphaRs = 0.1,
+    p_rd: _PRd = 0.1,
+    mode: _Mode = "fixed",
+    language: _Language = "eng",
+    seed: _Seed = 0,
+    format: _Format = None,  # noqa: A002  # the option's name
+    text_column: _TextColumn = None,
+    label_column: _LabelColumn = None,
+    json: JsonOption = False,
+) -> None:
+    """Show sentences and their variants side by side, what differs in colour."""
+    eda = _eda(alpha_sr, alpha_ri, alpha_rs, p_rd, mode, language, num_aug)
+    if (source is None) == (sentence is None):
+        raise typer.BadParameter("give SRC, or a sentence with --text")
+    samples = (
+        [(0, "", sentence)]
+        if sentence is not None
+        else _drawn(str(source), count, seed, format, _column(text_column), _column(label_column))
+    )
+    shown = [(key, given, eda(given, (seed, 0, index))) for index, key, given in samples]
+    if json:
+        print_json({"sentences": [{"key": key, "text": given, "variants": made} for key, given, made in shown]})
+        return
+    for key, given, made in shown:
+        _print_pair(key, given, made)
+
+
+def _eda(
+    alpha_sr: float, alpha_ri: float, alpha_rs: float, p_rd: float, mode: str, language: str, num_aug: int
+) -> "EDA":
+    from augment.text import EDA, NltkSynonyms
+
+    options: dict[str, Any] = {} if language == "eng" else {"synonyms": NltkSynonyms(language), "stop_words": ()}
+    return EDA(alpha_sr, alpha_ri, alpha_rs, p_rd, num_aug, mode, **options)  # type: ignore[arg-type]  # it checks mode
+
+
+def _drawn(
+    source: str, count: int, seed: int, kind: str | None, text_column: str | int | None, label_column: str | int | None
+) -> list[tuple[int, str, str]]:
+    from augment import keys
+    from pipeline.order import Order
+    from pipeline.sources.text import open_text_source
+    from pipeline.text_stages import TextDecoder
+
+    opened = open_text_source(source, kind=kind, text_column=text_column, label_column=label_column)
+    order, decode = Order(size=len(opened), key=keys.root(seed)), TextDecoder()
+    samples = [(index, opened.read(index)) for index in order(0, range(min(count, len(opened)))).tolist()]
+    return [(index, sample.key, decode(sample.key, sample.encoded or b"")) for index, sample in samples]
+
+
+def _print_pair(key: str, given: str, variants: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(printable(key)) if key else None, title_justify="left", show_lines=True, expand=True)
+    table.add_column("sentence", ratio=1)
+    table.add_column("variant", ratio=1)
+    for variant in variants:
+        table.add_row(*_coloured(given, variant))
+    Console().print(table)
+
+
+def _coloured(given: str, variant: str) -> "tuple[Text, Text]":
+    """Colour what a variant lacks of its sentence red, and what it has instead green."""
+    from rich.text import Text
+
+    before, after = re.findall(r"\s+|\S+", given), re.findall(r"\s+|\S+", variant)
+    left, right = Text(), Text()
+    for kind, first, last, start, end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        left.append(_shown(before[first:last]), "" if kind == "equal" else "bold red")
+        right.append(_shown(after[start:end]), "" if kind == "equal" else "bold green")
+    return left, right
+
+
+def _shown(words: list[str]) -> str:
+    return "".join(" " if word.isspace() else printable(word) for word in words)
+
+
+def _column(written: str | None) -> str | int | None:
+    return int(written) if written is not None and written.isdecimal() else written
+
+
+def _encoding(name: str) -> str:
+    import codecs
+
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise typer.BadParameter(f"{name!r} is no encoding that Python knows") from None

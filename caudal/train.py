@@ -1,0 +1,168 @@
+"""`caudal train`: fit an architecture to a dataset, so that it can be stopped and go on exactly."""
+
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from caudal import training_options as options
+from caudal.arguments import JsonOption, image_size
+from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+
+
+def train(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SRC", help="Class-folder directory, or TFRecord file, directory or glob.", show_default=False
+        ),
+    ] = None,
+    validation: options.ValidationOption = None,
+    split: options.SplitOption = None,
+    model: options.ModelOption = "all-convolutional-c",
+    width: options.WidthOption = 1.0,
+    dropout: options.DropoutOption = None,
+    size: options.SizeOption = "64x64",
+    color_mode: options.ColorOption = "rgb",
+    batch_size: options.BatchOption = 32,
+    augment: options.AugmentOption = None,
+    epochs: options.EpochsOption = 10,
+    learning_rate: options.RateOption = 1e-3,
+    optimizer: options.OptimizerOption = "adam",
+    schedule: options.ScheduleOption = "cosine",
+    warmup: options.WarmupOption = 0.0,
+    weight_decay: options.DecayOption = 0.0,
+    label_smoothing: options.SmoothingOption = 0.0,
+    balanced: Annotated[bool, typer.Option("--balanced", help="Weight rare classes up.")] = False,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many epochs without a lower validation loss.")
+    ] = None,
+    seed: options.SeedOption = 0,
+    cache: options.CacheOption = None,
+    on_error: options.OnErrorOption = "raise",
+    out: Annotated[str, typer.Option(metavar="DIR", help="Where weights, tables and pictures go.")] = "caudal-train",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the training in DIR was stopped.")] = False,
+    checkpoint_steps: Annotated[int, typer.Option(min=1, help="Batches between two checkpoints.")] = 200,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="TensorFlow's determinism of operations: bit for bit, slower.")
+    ] = False,
+    summary: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Print an architecture's layers, and train nothing.")
+    ] = None,
+    classes: Annotated[int, typer.Option(min=1, help="Of --summary; a training counts them itself.")] = 10,
+    json: JsonOption = False,
+) -> None:
+    """Train a model; print its error on what was held out, and write curves, confusion matrix and a report."""
+    if summary is not None:
+        _print_summary(summary, classes, width, size, color_mode, json)
+        return
+    if source is None:
+        raise typer.BadParameter("Missing argument 'SRC': the images to train on (or --summary MODEL)")
+    tf = import_tensorflow()
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    from training import Checkpoints, Recipe
+    from training.report import write_report
+
+    experiment = options.experiment(
+        source,
+        validation,
+        size,
+        augment,
+        validation_split=split,
+        model=model,
+        width=width,
+        dropout=dropout,
+        color_mode=color_mode,
+        batch_size=batch_size,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        recipe=Recipe(
+            optimizer=optimizer,  # type: ignore[arg-type]  # the recipe checks it
+            schedule=schedule,  # type: ignore[arg-type]  # the recipe checks it
+            warmup=warmup,
+            weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
+            class_weights="balanced" if balanced else None,
+            patience=patience,
+        ),
+        seed=seed,
+        cache=cache,
+        on_error=on_error,
+    )
+    directory = options.prepared(out)
+    with _bar(experiment) as callback, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras's remarks on what it does with a loader are no business of a user's
+        outcome = experiment.run(
+            Checkpoints(directory=directory, every_steps=checkpoint_steps, resume=resume), callbacks=[callback]
+        )
+    report = write_report(outcome, directory)
+    if json:
+        print_json(report.result | {"report": str(report.directory / "report.html")})
+        return
+    _print_result(report.result, directory)
+
+
+def _bar(experiment: Any) -> Any:
+    """Give a callback that shows on a progress bar how far a training is."""
+    import contextlib
+
+    import keras
+
+    @contextlib.contextmanager
+    def shown() -> Any:
+        with progress_bar("training", "batches") as progress:
+
+            class Bar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+                epoch = 0
+
+                def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002  # Keras's signature
+                    self.epoch = epoch
+
+                def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002  # the same
+                    steps = self.params["steps"]
+                    progress(self.epoch * steps + batch + 1, experiment.epochs * steps)
+
+            yield Bar()
+
+    return shown()
+
+
+def _print_summary(name: str, classes: int, width: float, size: str, color_mode: str, json: bool) -> None:
+    from training.architectures import build
+    from training.errors import TrainingError
+    from training.summary import summary
+
+    import_tensorflow()
+    channels = 1 if color_mode == "grayscale" else 3
+    try:
+        model = build(name, input_shape=(*image_size(size), channels), classes=classes, width=width)
+    except ValueError as error:
+        raise TrainingError(str(error)) from None
+    rows = summary(model)
+    parameters, multiply_adds = sum(row.parameters for row in rows), sum(row.multiply_adds or 0 for row in rows)
+    if json:
+        layers = [row._asdict() for row in rows]
+        print_json({"model": name, "layers": layers, "parameters": parameters, "multiply_adds": multiply_adds})
+        return
+    cells = [
+        (row.name, row.kind, " x ".join(map(str, row.output_shape)), row.parameters, row.multiply_adds or 0)
+        for row in rows
+    ]
+    print_table(f"{name}, {size}, {classes} classes", ("layer", "kind", "output", "parameters", "multiply-adds"), cells)
+    print(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds an image")
+
+
+def _print_result(result: dict[str, Any], directory: Path) -> None:
+    history = result["history"]
+    names = ("loss", "accuracy", "val_loss", "val_accuracy")
+    rows = [
+        (epoch, *(f"{history[name][epoch]:.4f}" for name in names), f"{waited:.1%}")
+        for epoch, waited in enumerate(result["waiting"])
+    ]
+    print_table("", ("epoch", *names, "waited"), rows)
+    print(f"validation error {result['validation_error']:.2%} of {result['validation_examples']:,} images")
+    if result["skipped"]:
+        print(f"{len(result['skipped']):,} bad images were left out")
+    print(f"report: {directory / 'report.html'}")

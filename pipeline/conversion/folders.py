@@ -1,0 +1,97 @@
+"""Writing class-folders."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.conversion.making import good_records
+from pipeline.conversion.names import known_format, path_of
+from pipeline.conversion.storage import sync_file_system, write_durably
+from pipeline.conversion.tasks import Job, Receipt, Report, Skipped, Task
+from pipeline.errors import ConvertError
+
+
+class FolderWriter:
+    """Writes a task as files. Nobody sees them before all are there, so they need no temporary names.
+
+    Args:
+        paths: of the records, by number, where they are not simply what `path_of` makes of the key.
+        formats: as what each known format is written; empty where the bytes are passed through.
+        portable: see `names`.
+    """
+
+    def __init__(self, paths: Mapping[int, str], formats: Mapping[str, str], *, portable: bool) -> None:
+        self._paths = dict(paths)
+        self._formats = dict(formats)
+        self._portable = portable
+
+    def path(self, number: int, key: str, class_name: str) -> str:
+        """Say where a record's file goes, relative to the part."""
+        return self._paths.get(number) or path_of(
+            key, class_name, self._formats.get(known_format(key) or ""), portable=self._portable
+        )
+
+    def write(self, job: Job, task: Task, report: Report, threads: int) -> Receipt:
+        """Write the files durably, and read them back.
+
+        Raises:
+            SampleError: a record is bad, and `report` does not bear it.
+            OSError: something cannot be written.
+        """
+        folder = job.folder(task)
+        skipped: list[Skipped] = []
+        paths: list[str] = []
+        folders: set[str] = set()
+        digest, size = hashlib.sha256(), 0
+        for number, record in good_records(job.records, job.numbers(task).tolist(), report, skipped, threads):
+            path = self.path(number, record.key, record.class_name)
+            above, _, _ = path.rpartition("/")
+            if above not in folders:
+                os.makedirs(f"{folder}/{above}", exist_ok=True)
+                folders.add(above)
+            _write(f"{folder}/{path}", record.content)
+            _add(digest, path, record.content)
+            paths.append(path)
+            size += len(record.content)
+            report.written(1, len(record.content))
+        sync_file_system(folder)
+        if _read_back(folder, paths) != digest.hexdigest():
+            raise ConvertError(f"{folder} does not hold what was written to it; is the disk, or the memory, damaged?")
+        write_durably(_paths_of(job, task), "\0".join(paths).encode("utf-8", "surrogateescape"), job.scratch)
+        return Receipt(task.name, len(paths), size, digest.hexdigest(), tuple(skipped))
+
+    def is_whole(self, job: Job, task: Task, receipt: Receipt) -> bool:
+        """Whether all files of an earlier attempt are there, with the same contents."""
+        try:
+            paths = _paths_of(job, task).read_bytes().decode("utf-8", "surrogateescape").split("\0")
+            return _read_back(job.folder(task), paths if receipt.examples else []) == receipt.sha256
+        except OSError:
+            return False
+
+
+def _paths_of(job: Job, task: Task) -> Path:
+    return job.receipt_path(task).with_suffix(".paths")
+
+
+def _read_back(folder: Path, paths: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(f"{folder}/{path}", "rb", buffering=0) as file:
+            _add(digest, path, file.read())
+    return digest.hexdigest()
+
+
+def _write(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    finally:
+        os.close(descriptor)
+
+
+def _add(digest: "hashlib._Hash", path: str, content: bytes) -> None:
+    name = path.encode("utf-8", "surrogateescape")
+    digest.update(b"%d %d " % (len(name), len(content)) + name + content)

@@ -1,0 +1,145 @@
+"""Names of exported files: inside the destination whatever a record says, and what they were wherever possible.
+
+A key such as `ants/0013035.jpg` is a path that came from a file system, or from anybody. Two degrees of care:
+
+* always: a name has no `..`, no NUL, is no longer than a file system takes, and stays below the folder of its class;
+* portable, for keys that came from elsewhere: besides, no name is one that Windows reserves or forbids, none is hidden
+  (loaders pass hidden files over), and no two differ in case, or in the Unicode form of accents, only.
+"""
+
+import hashlib
+import re
+import unicodedata
+from pathlib import PurePosixPath
+
+from pipeline.encode import EXTENSIONS
+
+_MAX_BYTES = 255
+"""Of a name on Linux file systems (`NAME_MAX`)."""
+
+_MAX_DEPTH = 32
+"""Folders one in another; paths end at 4,096 bytes (`PATH_MAX`)."""
+
+_MAX_PATH_BYTES = 1_024
+
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)  # Windows' device names
+_KNOWN = {extension: image_format for image_format, known in EXTENSIONS.items() for extension in known}
+
+
+def path_of(key: str, class_name: str, image_format: str | None, *, portable: bool) -> str:
+    """Say where the file of a record goes, relative to the destination.
+
+    Args:
+        key: the record's.
+        class_name: of its class; the first folder of the path.
+        image_format: what the content is written as; None where it is what the key's extension says.
+        portable: see above.
+
+    Returns:
+        `class/.../name.extension`; the key itself where nothing is against it.
+    """
+    parts = key.split("/")
+    if len(parts) < 2 or parts[0] != class_name:
+        parts = [class_name, *parts]
+    parts = [
+        parts[0],
+        *(part for part in parts[1:-1] if part not in ("", ".")),
+        _with_extension(parts[-1], image_format),
+    ]
+    safe = [_component(part, portable=portable) for part in parts]
+    path = "/".join(safe)
+    if len(safe) > _MAX_DEPTH or len(_encoded(path)) > _MAX_PATH_BYTES:
+        path = f"{safe[0]}/{_shortened(safe[-1], key)}"
+    return path
+
+
+def known_format(key: str) -> str | None:
+    """Say which format a key's extension stands for, or None."""
+    return _KNOWN.get(PurePosixPath(key).suffix.lower())
+
+
+class Names:
+    """Gives every record a path of its own, in the order in which it is asked.
+
+    Args:
+        portable: whether names that differ in case or in the form of accents only count as the same.
+    """
+
+    def __init__(self, *, portable: bool) -> None:
+        self._portable = portable
+        self._taken: set[bytes] = set()
+        self._folders: dict[str, str] = {"": ""}
+
+    def claim(self, path: str) -> str:
+        """Give the path, or one with a number where it is taken by a file or a folder: `a.png`, `a~2.png`."""
+        folder, _, name = path.rpartition("/")
+        above = self._folder(folder)
+        return self._free(above and above + "/", name)
+
+    def claim_key(self, key: str) -> str:
+        """Give a key that is no path yet, or one with a number where it is taken."""
+        folder, slash, name = key.rpartition("/")
+        return self._free(folder + slash, name)
+
+    def _folder(self, path: str) -> str:
+        if path not in self._folders:
+            above, _, name = path.rpartition("/")
+            above = self._folder(above)
+            self._folders[path] = self._free(above and above + "/", name)
+        return self._folders[path]
+
+    def _free(self, above: str, name: str) -> str:
+        number = 1
+        while True:
+            path = above + (name if number == 1 else _numbered(name, number))
+            identity = self._identity(path)
+            if identity not in self._taken:
+                self._taken.add(identity)
+                return path
+            number += 1
+
+    def _identity(self, path: str) -> bytes:
+        if self._portable:
+            path = unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+        return hashlib.blake2b(_encoded(path), digest_size=16).digest()
+
+
+def _with_extension(name: str, image_format: str | None) -> str:
+    """Make a name end in an extension of the format, so that loaders know the file for an image."""
+    known = known_format(name)
+    if image_format is None or known == image_format:
+        return name
+    stem = name if known is None else name[: -len(PurePosixPath(name).suffix)]
+    return stem + EXTENSIONS[image_format][0]
+
+
+def _component(name: str, *, portable: bool) -> str:
+    if portable:
+        name = _FORBIDDEN.sub("_", name)
+        name = name if not name.startswith(".") else "_" + name[1:]
+        name = re.sub(r"[. ]$", "_", name)
+        name = f"_{name}" if _RESERVED.fullmatch(name) else name
+    name = name.replace("\0", "_").replace("/", "_")
+    if name in ("", ".", ".."):
+        name = "_" * max(1, len(name))
+    return name if len(_encoded(name)) <= _MAX_BYTES else _shortened(name, name)
+
+
+def _shortened(name: str, whole: str) -> str:
+    """Cut a name, and put a hash of the whole in the place of what is missing."""
+    suffix = PurePosixPath(name).suffix
+    suffix = suffix if len(_encoded(suffix)) <= 16 else ""
+    mark = "~" + hashlib.blake2b(_encoded(whole), digest_size=6).hexdigest()
+    stem = _encoded(name.removesuffix(suffix))[: _MAX_BYTES - 16 - len(mark) - len(suffix)]
+    return stem.decode("utf-8", "ignore") + mark + suffix
+
+
+def _numbered(name: str, number: int) -> str:
+    path = PurePosixPath(name)
+    numbered = f"{path.stem}~{number}{path.suffix}"
+    return numbered if len(_encoded(numbered)) <= _MAX_BYTES else _shortened(numbered, numbered)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

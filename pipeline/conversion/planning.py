@@ -1,0 +1,275 @@
+"""Planning a conversion: which records there are, in which order, in which shards, under which names."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys
+from pipeline.conversion.folders import FolderWriter
+from pipeline.conversion.names import Names, known_format, path_of
+from pipeline.conversion.options import MAX_PARTS, SHARD_BYTES, Conversion
+from pipeline.conversion.records import ImageRecords
+from pipeline.conversion.shards import ShardWriter
+from pipeline.conversion.tasks import Job, Task, Writer
+from pipeline.conversion.workspace import Workspace
+from pipeline.decode import Decoder
+from pipeline.errors import ConvertError, SampleError, SourceError
+from pipeline.header import read_header
+from pipeline.layout import MANIFEST, read_manifest
+from pipeline.order import Indices, permute
+from pipeline.sources import FolderSource, Source, TFRecordSource, open_source
+from pipeline.sources.base import digest
+from pipeline.split import partition
+
+FOLDER_TASK_BYTES = 32 * 2**20
+FOLDER_TASK_FILES = 2_000
+"""What a worker writes at a time into class-folders, and so what a kill costs at most."""
+
+_RECORD_BYTES = 256
+"""About what an example takes beside its image and twice its path."""
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A conversion whose source has been opened.
+
+    Attributes:
+        options: of the conversion.
+        source: of the samples.
+        records: what is written.
+        order: the numbers of each part's records, in the order in which they are written.
+        tasks: what it is divided into.
+    """
+
+    options: Conversion
+    source: Source
+    records: ImageRecords
+    order: dict[str, Indices]
+    tasks: tuple[Task, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal fingerprints, equal bytes."""
+        shaping = json.dumps(self.options.shaping(), sort_keys=True)
+        return digest(
+            ("conversion 1", self.source.fingerprint, self.source.class_names, self.options.target.name, shaping)
+        )
+
+    def job(self, space: Workspace) -> Job:
+        """Give what workers have to know."""
+        return Job(self.records, self.order, self.tasks, self._writer, space.data, space.receipts, space.scratch)
+
+    def renamed(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the records whose file has not the name of their key: (part, key, path)."""
+        if isinstance(self._writer, FolderWriter) and self._portable:
+            for part, numbers in self.order.items():
+                for number in numbers.tolist():
+                    key, path = self._key(number), self._paths.get(number)
+                    if path is not None and path != key:
+                        yield part, key, path
+
+    def paths(self) -> Iterator[tuple[str, str]]:
+        """Yield where the files of class-folders go: (part, path)."""
+        writer = self._writer
+        assert isinstance(writer, FolderWriter)  # noqa: S101  # it is asked of folders only
+        for part, numbers in self.order.items():
+            for number in numbers.tolist():
+                label = self.source.peek(self.records.sample_of(number)).label
+                yield part, writer.path(number, self._key(number), self.source.class_names[label])
+
+    @cached_property
+    def _writer(self) -> Writer:
+        if self.options.to == "tfrecord":
+            return ShardWriter()
+        return FolderWriter(self._paths, self._formats, portable=self._portable)
+
+    @cached_property
+    def _formats(self) -> dict[str, str]:
+        recoding = self.options.recoding
+        known = ("jpeg", "png", "webp", "gif", "bmp")
+        return {} if recoding is None else {name: recoding.target_format(name) for name in known}
+
+    @cached_property
+    def _portable(self) -> bool:
+        """Whether keys came from elsewhere than a file system of this kind."""
+        return not isinstance(self.source, FolderSource) and not _made_from_files(self.options.source)
+
+    @cached_property
+    def _paths(self) -> dict[int, str]:
+        """Where files go whose path is not simply made of their key."""
+        if not self._portable and not self._formats and not self.options.copies:
+            return {}  # the names of files in folders, which are unlike as they are
+        paths: dict[int, str] = {}
+        for numbers in self.order.values():
+            names = Names(portable=self._portable)
+            for number in np.sort(numbers).tolist():
+                try:
+                    key, class_name, image_format = self._described(number)
+                except SampleError:
+                    continue  # making the record will say so
+                usual = path_of(key, class_name, self._formats.get(known_format(key) or ""), portable=self._portable)
+                path = names.claim(path_of(key, class_name, image_format, portable=self._portable))
+                if path != usual:
+                    paths[number] = path
+        return paths
+
+    def _described(self, number: int) -> tuple[str, str, str | None]:
+        """Give a record's key, class and, where the key's extension does not stay, format."""
+        sample = self.source.peek(self.records.sample_of(number))
+        key = self._key(number)
+        if not 0 <= sample.label < len(self.source.class_names):
+            raise SampleError(key, "has no label")
+        known = known_format(key)
+        if known is None:
+            sample = self.source.read(self.records.sample_of(number))
+            try:
+                known = "png" if sample.encoded is None else read_header(sample.encoded).format
+            except ValueError as error:
+                raise SampleError(key, str(error)) from None
+            return key, self.source.class_names[sample.label], self._formats.get(known, known)
+        return key, self.source.class_names[sample.label], self._formats.get(known)
+
+    def _key(self, number: int) -> str:
+        try:
+            return self.records.key(number)
+        except SampleError as error:
+            return error.sample
+
+
+def plan(options: Conversion) -> Planned:
+    """Open the source and plan its conversion.
+
+    Raises:
+        SourceError: the source cannot be opened.
+        OptionError: an option does not fit it.
+        ConvertError: the destination holds the source or lies in it, or there are fewer records than shards.
+    """
+    _check_apart(options.source, options.target)
+    source = open_source(
+        options.source,
+        class_names=options.class_names,
+        label_offset=options.label_offset,
+        max_bytes=Decoder().max_bytes,
+    )
+    records = ImageRecords(
+        source,
+        options.recoding,
+        plan=options.plan,
+        seed=options.seed,
+        copies=options.copies,
+        copy_mark=_copy_mark(source) if options.copies else "",
+        names=_unlike_names(source, options.source),
+    )
+    order = {part: _ordered(samples, part, options) for part, samples in _parts(source, options).items()}
+    sizes = source.sizes() + _RECORD_BYTES
+    tasks: list[Task] = []
+    for part, numbers in order.items():
+        bounds = _bounds(sizes[numbers // (options.copies + 1)], options)
+        name, count = part or options.target.name, len(bounds) - 1
+        for shard, (start, stop) in enumerate(pairwise(bounds)):
+            suffix = "" if options.to == "folder" else ".tfrecord"
+            tasks.append(Task(len(tasks), part, f"{name}-{shard:05d}-of-{count:05d}{suffix}", start, stop))
+    return Planned(options, source, records, order, tuple(tasks))
+
+
+def _parts(source: Source, options: Conversion) -> dict[str, Indices]:
+    """Give the samples of each part, int64, ascending."""
+    if options.split is None:
+        return {"": np.arange(len(source))}
+    labels = source.labels() if options.stratify else None
+    return partition(len(source), options.split, keys.root(options.seed), labels)
+
+
+def _ordered(samples: Indices, part: str, options: Conversion) -> Indices:
+    """Give the numbers of a part's records in the order in which they are written."""
+    numbers = (samples[:, np.newaxis] * (options.copies + 1) + np.arange(options.copies + 1)).ravel()
+    if not options.shuffle:
+        return numbers
+    key = keys.fold_in(keys.root(options.seed), "convert", part)
+    return numbers[permute(np.arange(len(numbers)), len(numbers), key)]
+
+
+def _bounds(sizes: NDArray[np.int64], options: Conversion) -> list[int]:
+    """Say where shards begin and end: as many records each where their number is given, else about as many bytes."""
+    records = len(sizes)
+    if options.shards is not None:
+        if not 1 <= options.shards <= min(records, MAX_PARTS):
+            raise ConvertError(f"{records} samples cannot make {options.shards} shards")
+        return list(map(int, np.linspace(0, records, options.shards + 1)))
+    size = options.shard_size or (FOLDER_TASK_BYTES if options.to == "folder" else SHARD_BYTES)
+    ends = np.cumsum(sizes)
+    count = max(1, min(records, MAX_PARTS, -(-int(ends[-1]) // size)))
+    if options.to == "folder":
+        count = max(count, -(-records // FOLDER_TASK_FILES))
+    wanted = ends[-1] * np.arange(1, count) / count
+    inner = np.searchsorted(ends, wanted, side="left") + 1
+    # A record that is larger than a shard would leave its neighbours none: each gets one at least.
+    places = np.arange(1, count)
+    inner = np.minimum(
+        np.maximum.accumulate(np.concatenate([[0], inner - places]))[1:] + places, records - count + places
+    )
+    return [0, *inner.tolist(), records]
+
+
+def _copy_mark(source: Source) -> str:
+    """Choose what stands in the keys of copies between name and number, such that no key has it already."""
+    mark = "~aug"
+    for index in range(len(source)):
+        try:
+            while mark in source.peek(index).key:
+                mark += "_"
+        except SampleError:
+            continue
+    return mark
+
+
+def _unlike_names(source: Source, given: Any) -> dict[int, str]:
+    """Give the samples new keys whose key another one has, in TFRecords that come from elsewhere."""
+    if not isinstance(source, TFRecordSource) or _manifest(given) is not None:
+        return {}
+    names = Names(portable=False)
+    renamed: dict[int, str] = {}
+    for index in range(len(source)):
+        try:
+            key = source.peek(index).key
+        except SampleError:
+            continue
+        if (name := names.claim_key(key)) != key:
+            renamed[index] = name
+    return renamed
+
+
+def _made_from_files(given: Any) -> bool:
+    """Whether a dataset was converted here from class-folders, so that its keys are the names of files."""
+    manifest = _manifest(given)
+    return manifest is not None and manifest.get("options", {}).get("keys") == "files"
+
+
+def _manifest(given: Any) -> dict[str, Any] | None:
+    try:
+        return read_manifest(Path(given)) if (Path(given) / MANIFEST).exists() else None
+    except (SourceError, TypeError, ValueError):
+        return None
+
+
+def keys_are_files(planned: Planned) -> bool:
+    """Whether the keys of what is written are names of files, which an export can give back as they are."""
+    return isinstance(planned.source, FolderSource) or _made_from_files(planned.options.source)
+
+
+def _check_apart(source: Any, target: Path) -> None:
+    """Refuse a destination that is the source, or around it, or inside it."""
+    paths = [source] if isinstance(source, (str, Path)) else source if isinstance(source, (list, tuple)) else []
+    for path in paths:
+        if not isinstance(path, (str, Path)):
+            return
+        here = Path(path).resolve()
+        if here.exists() and (here == target or here in target.parents or target in here.parents):
+            raise ConvertError(f"the destination {target} and the source {path} must not hold each other")

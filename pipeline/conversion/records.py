@@ -1,0 +1,182 @@
+"""What a conversion writes: numbered records.
+
+A conversion knows nothing of images. It asks for records by number, and puts each into a shard (its features) or a file
+(its content). What a number means, the classes here say.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from augment.errors import TransformError
+from augment.plan.plan import Plan
+from augment.transform import Image
+from pipeline import tfrecord
+from pipeline.conversion.recode import Recoding, decode
+from pipeline.decode import Decoder
+from pipeline.encode import encode_png
+from pipeline.errors import AugmentationError, DecodeError
+from pipeline.example import Value
+from pipeline.header import Header
+from pipeline.labels import checked_label
+from pipeline.sources import Sample, Source
+
+
+class Record(NamedTuple):
+    """One record.
+
+    Attributes:
+        key: names it in its dataset.
+        class_name: of its class.
+        content: the bytes of a file that holds it.
+        features: of a `tf.train.Example` that holds it.
+    """
+
+    key: str
+    class_name: str
+    content: bytes
+    features: dict[str, Value]
+
+
+class Records(Protocol):
+    """A fixed sequence of records with random access; processes get copies of it, threads share one."""
+
+    def __len__(self) -> int: ...
+
+    def make(self, number: int) -> Record:
+        """Make one record.
+
+        Raises:
+            SampleError: its sample is bad.
+        """
+        ...
+
+
+class ImageRecords:
+    """The records of images: each sample, and behind it its augmented copies.
+
+    Record n is copy n % (copies + 1) of sample n // (copies + 1); copy 0 is the sample itself.
+
+    Args:
+        source: of the samples.
+        recoding: what the images are made to be; None passes their bytes through.
+        plan: the augmentation of the copies.
+        seed: of the augmentation. Copy k of sample i is drawn as the loader draws sample i in epoch k.
+        copies: a sample; 0 for none.
+        copy_mark: stands before the number in the key of a copy.
+        names: keys by sample, where they are not those of the source.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        recoding: Recoding | None = None,
+        *,
+        plan: Plan | None = None,
+        seed: int = 0,
+        copies: int = 0,
+        copy_mark: str = "",
+        names: Mapping[int, str] = MappingProxyType({}),
+    ) -> None:
+        self.source = source
+        self._recoding = recoding
+        self._plan = plan
+        self._seed = seed
+        self._copies = copies
+        self._copy_mark = copy_mark
+        self._names = dict(names)
+        self._class_names = [name.encode("utf-8", "surrogateescape") for name in source.class_names]
+
+    def __len__(self) -> int:
+        return len(self.source) * (self._copies + 1)
+
+    def sample_of(self, number: int) -> int:
+        """Give the number of the sample that a record is made of."""
+        return number // (self._copies + 1)
+
+    def key(self, number: int) -> str:
+        """Give a record's key; its sample's record may have to be read for it.
+
+        Raises:
+            ReadError: that is damaged.
+        """
+        index, copy = divmod(number, self._copies + 1)
+        return self._key(self._names.get(index) or self.source.peek(index).key, copy)
+
+    def make(self, number: int) -> Record:
+        """Make one record.
+
+        Raises:
+            SampleError: the sample cannot be read, decoded or augmented, or has no label.
+        """
+        index, copy = divmod(number, self._copies + 1)
+        sample = self.source.read(index)
+        label = checked_label(sample, self.source.class_names)
+        try:
+            content, header = self._augmented(sample, index, copy) if copy else self._original(sample)
+        except TransformError as error:
+            raise AugmentationError(sample.key, str(error)) from error
+        except DecodeError:
+            raise
+        except ValueError as error:
+            raise DecodeError(sample.key, str(error)) from None
+        key = self._key(self._names.get(index, sample.key), copy)
+        features: dict[str, Value] = {
+            **({} if copy else dict(sample.extra)),
+            tfrecord.ENCODED: content,
+            tfrecord.FORMAT: header.format.encode(),
+            tfrecord.HEIGHT: header.height,
+            tfrecord.WIDTH: header.width,
+            tfrecord.FILENAME: key.encode("utf-8", "surrogateescape"),
+            tfrecord.LABEL: label,
+            tfrecord.CLASS_NAME: self._class_names[label],
+        }
+        return Record(key, self.source.class_names[label], content, features)
+
+    def _key(self, key: str, copy: int) -> str:
+        if not copy:
+            return key
+        folder, slash, name = key.rpartition("/")
+        stem, dot, extension = name.rpartition(".")
+        if not stem:
+            stem, dot, extension = name, "", ""
+        return f"{folder}{slash}{stem}{self._copy_mark}{copy}{dot}{extension}"
+
+    def _original(self, sample: Sample) -> tuple[bytes, Header]:
+        if sample.encoded is None:
+            image = _pixels(sample)
+            if self._recoding is not None:
+                return self._recoding.finish(image, "png")
+            return encode_png(image), Header("png", *image.shape[:2])
+        header = _DECODER.header(sample.encoded)
+        if self._recoding is None or self._recoding.keeps(header):
+            return sample.encoded, header
+        return self._recoding.finish(self._recoding.decode(sample.encoded, header), header.format)
+
+    def _augmented(self, sample: Sample, index: int, copy: int) -> tuple[bytes, Header]:
+        assert self._plan is not None  # noqa: S101  # for the type checker: there are copies
+        if sample.encoded is None:
+            image, image_format = _pixels(sample), "png"
+        else:
+            header = _DECODER.header(sample.encoded)
+            image, image_format = decode(sample.encoded, header), header.format
+        params = self._plan.sample(self._seed, copy, [index], [image.shape])
+        augmented = self._plan.apply(image, params, 0)
+        if augmented.dtype != np.uint8 or augmented.shape[2] not in (1, 3, 4):
+            raise TransformError(
+                f"the augmentation makes {augmented.dtype} with {augmented.shape[2]} channels; only uint8 with 1, 3 "
+                "or 4 can be stored as an image: leave Normalize, ToFloat and the like to the loader"
+            )
+        return (self._recoding or Recoding()).finish(augmented, image_format)
+
+
+_DECODER = Decoder()
+
+
+def _pixels(sample: Sample) -> Image:
+    image = sample.pixels
+    if image is None or image.dtype != np.uint8:
+        raise DecodeError(sample.key, "only uint8 pixels can be stored as PNG without loss")
+    return image

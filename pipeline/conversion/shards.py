@@ -1,0 +1,132 @@
+"""Writing TFRecord shards with their indices."""
+
+import hashlib
+import io
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+
+from pipeline import tfrecord
+from pipeline.conversion.making import good_records
+from pipeline.conversion.storage import Output, read_back, sync_folder, temporary_name, write_durably
+from pipeline.conversion.tasks import Job, Receipt, Report, Skipped, Task
+from pipeline.example import pieces
+
+_BLOCK = 1 << 20
+"""Bytes that are hashed and written at a time, so that a record of 400 bytes costs no system call of its own."""
+
+KEY_BYTES = 16
+"""Of the hash of a key by which duplicates are found: a collision among 10^9 keys has a chance of 10^-21."""
+
+
+class ShardWriter:
+    """Writes a task as a shard: records, index, and the hashes of its keys."""
+
+    def write(self, job: Job, task: Task, report: Report, threads: int) -> Receipt:
+        """Write the shard durably, and read it back.
+
+        Raises:
+            SampleError: a record is bad, and `report` does not bear it.
+            OSError: something cannot be written.
+        """
+        path = job.folder(task) / task.name
+        temporary = temporary_name(path, job.scratch)
+        skipped: list[Skipped] = []
+        spans: list[tuple[int, int]] = []
+        keys = bytearray()
+        with Output(temporary) as output, _Blocks(output) as blocks:
+            for _, record in good_records(job.records, job.numbers(task).tolist(), report, skipped, threads):
+                data = pieces(record.features)
+                length = sum(map(len, data))
+                spans.append(tfrecord.span(blocks.size, length))
+                blocks.add(tfrecord.frame_pieces(data))
+                keys += key_digest(record.key)
+                report.written(1, length)
+        read_back(temporary, blocks.crc)
+        os.rename(temporary, path)
+        write_durably(tfrecord.index_path(path), _index(spans), job.scratch)
+        write_durably(job.receipt_path(task).with_suffix(".keys"), bytes(keys), job.scratch)
+        sync_folder(path.parent)
+        return Receipt(task.name, len(spans), blocks.size, blocks.sha256.hexdigest(), tuple(skipped))
+
+    def is_whole(self, job: Job, task: Task, receipt: Receipt) -> bool:
+        """Whether shard, index and keys of an earlier attempt are there."""
+        path = job.folder(task) / task.name
+        try:
+            if path.stat().st_size != receipt.nbytes or sha256_of(path) != receipt.sha256:
+                return False
+            keys = job.receipt_path(task).with_suffix(".keys").stat().st_size
+            index = tfrecord.index_path(path).read_bytes()
+            return keys == KEY_BYTES * receipt.examples and index == _index(
+                map(tuple, tfrecord.build_index(path).tolist())
+            )
+        except (OSError, tfrecord.RecordError):
+            return False
+
+
+def key_digest(key: str) -> bytes:
+    """Hash a key."""
+    return hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=KEY_BYTES).digest()
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Blocks:
+    """Gathers pieces to blocks, and hashes and writes each in a thread while the next is gathered."""
+
+    def __init__(self, output: Output) -> None:
+        self.size = 0
+        self.crc = 0
+        self.sha256 = hashlib.sha256()
+        self._output = output
+        self._pieces: list[bytes] = []
+        self._gathered = 0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="caudal-write")
+        self._pending: Future[None] | None = None
+
+    def __enter__(self) -> "_Blocks":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._flush()
+                self._wait()
+        finally:
+            self._pool.shutdown()
+
+    def add(self, pieces: list[bytes]) -> None:
+        self._pieces += pieces
+        length = sum(map(len, pieces))
+        self.size += length
+        self._gathered += length
+        if self._gathered >= _BLOCK:
+            self._flush()
+
+    def _flush(self) -> None:
+        block = b"".join(self._pieces)
+        self._wait()
+        self._pending = self._pool.submit(self._write, block)
+        self._pieces, self._gathered = [], 0
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+
+    def _write(self, block: bytes) -> None:
+        self.crc = google_crc32c.extend(self.crc, block)
+        self.sha256.update(block)
+        self._output.write(block)
+
+
+def _index(spans: "list[tuple[int, int]] | map[tuple[int, ...]]") -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.array(list(spans), np.int64).reshape(-1, 2), allow_pickle=False)
+    return file.getvalue()

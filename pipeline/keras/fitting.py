@@ -1,0 +1,154 @@
+"""`ImageDataGenerator.fit`: the statistics of a training set, streamed from arrays, a directory or a loader."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys
+from pipeline.errors import OptionError, SourceError
+from pipeline.keras.arguments import Normalisation
+from pipeline.keras.decoding import PILLOW_EXTENSIONS
+from pipeline.keras.files import FileSource
+from pipeline.keras.flow import Files
+from pipeline.keras.listing import files_below
+from pipeline.keras.statistics import Moments, Statistics, whitening
+from pipeline.keras.transform import RandomTransform
+from pipeline.loader import Loader
+
+Batches = Callable[[], Iterator[NDArray[Any]]]
+
+_CHUNK = 64
+"""Images at once: 64 of 224 x 224 x 3 take 77 MB as float64."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """How a training set is seen.
+
+    Attributes:
+        normalisation: says which statistics are needed, and the `rescale` before them.
+        channels_first: whether arrays are [N, C, H, W].
+        augment: sees images as the random transforms make them, or None.
+        rounds: how often, where it does.
+        seed: of the transforms.
+        zca_rank: of a low-rank whitening; None lets memory decide.
+    """
+
+    normalisation: Normalisation
+    channels_first: bool
+    augment: RandomTransform | None
+    rounds: int
+    seed: int
+    zca_rank: int | None
+
+    def __call__(self, images: Batches) -> Statistics:
+        """Compute the statistics.
+
+        Args:
+            images: starts one pass: batches [B, H, W, C] or, where `channels_first`, [B, C, H, W].
+
+        Raises:
+            SourceError: there is no image.
+        """
+
+        def prepared() -> Iterator[NDArray[Any]]:
+            return self._prepared(images)
+
+        moments, shape = Moments(), (0, 0, 0)
+        for batch in prepared():
+            moments.update(batch)
+            shape = batch.shape[1:]
+        if not moments.images:
+            raise SourceError("there is no image to fit on")
+        white = None
+        if self.normalisation.zca_whitening:
+            mean = moments.mean
+
+            def flattened() -> Iterator[NDArray[Any]]:
+                for batch in prepared():
+                    centred = batch - mean  # ZCA and a standard deviation exclude each other
+                    moved = np.moveaxis(centred, -1, 1) if self.channels_first else centred
+                    yield moved.reshape(len(moved), -1)
+
+            size, epsilon = int(np.prod(shape)), self.normalisation.zca_epsilon
+            white = whitening(flattened, moments.images, size, epsilon, self.zca_rank)
+        return Statistics(
+            count=moments.images,
+            mean=moments.mean if self.normalisation.featurewise_center else None,
+            std=moments.std if self.normalisation.featurewise_std_normalization else None,
+            whitening=white,
+        )
+
+    def _prepared(self, images: Batches) -> Iterator[NDArray[Any]]:
+        """Give the images as the statistics see them: rescaled, transformed, channels last, float."""
+        for number in range(self.rounds if self.augment else 1):
+            seen = 0
+            for batch in images():
+                ready = np.moveaxis(batch, 1, -1) if self.channels_first else batch
+                if self.normalisation.rescale:
+                    ready = ready.astype(np.float32) * np.float32(self.normalisation.rescale)
+                if self.augment is not None:
+                    path = (number, np.arange(seen, seen + len(ready)))
+                    ready = _augmented(self.augment, ready, keys.fold_in(keys.root(self.seed), "fit", *path))
+                seen += len(batch)
+                yield ready
+
+
+def opened(data: Any, files: Files, channels_first: bool) -> Batches:
+    """Make passes over what `fit` was given.
+
+    Args:
+        data: images [N, H, W, C]; a directory, whose images at any depth are taken; a `pipeline.Loader` (one epoch of
+            it); or what can be iterated over again and again: batches, or (batch, ...), as `flow*` without end are not.
+        files: how those of a directory are read.
+        channels_first: whether arrays are [N, C, H, W].
+
+    Raises:
+        OptionError: it is none of these, or has no rank 4.
+        SourceError: the directory holds no image.
+    """
+    if isinstance(data, (str, os.PathLike)):
+        return _directory(os.fspath(data), files, channels_first)
+    if isinstance(data, Loader):
+        return lambda: _images(data.dataset().as_numpy_iterator())
+    if hasattr(data, "as_numpy_iterator"):
+        return lambda: _images(data.as_numpy_iterator())
+    if isinstance(data, (np.ndarray, list, tuple)):
+        array = np.asarray(data)
+        if array.ndim != 4:
+            raise OptionError(f"input to `.fit()` should have rank 4, got an array of shape {array.shape}")
+        return lambda: (array[start : start + _CHUNK] for start in range(0, len(array), _CHUNK))
+    raise OptionError(
+        f"`.fit()` takes an array of images, a directory, a Loader or a tf.data.Dataset; got {type(data).__name__}"
+    )
+
+
+def _directory(root: str, files: Files, channels_first: bool) -> Batches:
+    found = list(files_below(root, PILLOW_EXTENSIONS, follow_links=True)) if os.path.isdir(root) else []
+    if not found:
+        raise SourceError(f"{root} is no directory that holds images; looked for {', '.join(PILLOW_EXTENSIONS)}")
+    source, decode = FileSource(root, found, max_bytes=files.decoder.max_bytes), files.decoder
+
+    def batches() -> Iterator[NDArray[Any]]:
+        for start in range(0, len(source), _CHUNK):
+            numbers = range(start, min(start + _CHUNK, len(source)))
+            images = np.stack([decode(source.read(number).encoded or b"") for number in numbers])
+            yield np.moveaxis(images, -1, 1) if channels_first else images
+
+    return batches
+
+
+def _images(elements: Iterable[Any]) -> Iterator[NDArray[Any]]:
+    for element in elements:
+        images = element[0] if isinstance(element, tuple) else element
+        yield images if images.ndim == 4 else images[np.newaxis]
+
+
+def _augmented(transform: RandomTransform, images: NDArray[Any], sample_keys: keys.Key) -> NDArray[Any]:
+    drawn = transform.draw(sample_keys, [images.shape[1:3]] * len(images))
+    images = np.ascontiguousarray(images, np.float32)
+    return np.stack([transform.apply(image, drawn, row) for row, image in enumerate(images)])

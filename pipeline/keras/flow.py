@@ -1,0 +1,168 @@
+"""From a list of samples to a stream of finished batches: what all `flow*` methods share."""
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys
+from pipeline import graph
+from pipeline.decode import CHANNELS, Decoder
+from pipeline.errors import OptionError
+from pipeline.keras.decoding import PILLOW_INTERPOLATIONS, Fitted
+from pipeline.keras.image_directory import drawn_seed, is_positive_integer
+from pipeline.keras.normaliser import Normaliser
+from pipeline.keras.stream import Finished, Stream
+from pipeline.keras.transform import RandomTransform
+from pipeline.ledger import Ledger
+from pipeline.memory import keep_freed_memory
+from pipeline.order import Order
+from pipeline.sources.base import Source
+from pipeline.stages import Batch, Stages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """How image files become arrays; the arguments of `flow_from_directory` of these names.
+
+    Raises:
+        OptionError: one is wrong.
+    """
+
+    target_size: tuple[int, int] = (256, 256)
+    color_mode: str = "rgb"
+    interpolation: str = "nearest"
+    keep_aspect_ratio: bool = False
+
+    def __post_init__(self) -> None:
+        is_pair = isinstance(self.target_size, tuple) and len(self.target_size) == 2
+        if not is_pair or not all(map(is_positive_integer, self.target_size)):
+            raise OptionError(f"`target_size` must be (height, width) in pixels, got {self.target_size!r}")
+        if self.color_mode not in CHANNELS:
+            raise OptionError(f'invalid `color_mode` {self.color_mode!r}; expected "rgb", "rgba" or "grayscale"')
+        if self.interpolation not in PILLOW_INTERPOLATIONS:
+            raise OptionError(
+                f"invalid `interpolation` {self.interpolation!r}; expected one of {', '.join(PILLOW_INTERPOLATIONS)}"
+            )
+
+    @property
+    def decoder(self) -> Fitted:
+        """What decodes them."""
+        return Fitted(
+            color_mode=self.color_mode,
+            target_size=self.target_size,
+            interpolation=self.interpolation,
+            keep_aspect_ratio=self.keep_aspect_ratio,
+        )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an image, [H, W, C]."""
+        return (*self.target_size, CHANNELS[self.color_mode])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saving:
+    """Where finished images are written to be looked at; the arguments of `flow*` of these names."""
+
+    save_to_dir: str | os.PathLike[str] | None = None
+    save_prefix: str = ""
+    save_format: str = "png"
+
+    def __post_init__(self) -> None:
+        if self.save_to_dir and not os.path.isdir(self.save_to_dir):
+            raise OptionError(f"`save_to_dir` must be a directory that exists, got {os.fspath(self.save_to_dir)!r}")
+
+    def save(self, images: NDArray[Any], indices: NDArray[Any], hashes: NDArray[Any]) -> None:
+        """Write images [B, H, W, C], each stretched to 0 to 255, as `prefix_index_hash.format`."""
+        from PIL import Image as PillowImage
+
+        for image, index, number in zip(images, indices.tolist(), hashes.tolist(), strict=True):
+            low = image.min()
+            levels = ((image - low) * (255 / ((image.max() - low) or 1))).astype(np.uint8)
+            picture = PillowImage.fromarray(levels[..., 0] if image.shape[2] == 1 else levels)
+            if self.save_format.lower() in ("jpg", "jpeg") and image.shape[2] == 4:
+                picture = picture.convert("RGB")
+            picture.save(Path(self.save_to_dir or "") / f"{self.save_prefix}_{index}_{number}.{self.save_format}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """What is done with samples, whatever they are.
+
+    Attributes:
+        transform: at random.
+        normaliser: behind it.
+        batch_size: samples in a batch.
+        shuffle: a new order in each epoch.
+        seed: of the order and the transforms; None draws one.
+        saving: of what is delivered.
+    """
+
+    transform: RandomTransform
+    normaliser: Normaliser
+    batch_size: int = 32
+    shuffle: bool = True
+    seed: int | None = None
+    saving: Saving = Saving()
+
+    def __post_init__(self) -> None:
+        if not is_positive_integer(self.batch_size):
+            raise OptionError(f"`batch_size` must be an integer of at least 1, got {self.batch_size!r}")
+
+    def stream(self, source: Source, decoder: Decoder, shape: tuple[int, int, int]) -> Stream:
+        """Make the stream whose batches are images and the samples' numbers.
+
+        Args:
+            source: its labels are the samples' numbers.
+            decoder: gives images of one shape.
+            shape: that shape, (height, width, channels).
+        """
+        keep_freed_memory()
+        seed = drawn_seed(self.seed)
+        root = keys.root(seed)
+        stages = Stages(
+            order=Order(size=len(source), key=root, shuffle=self.shuffle),
+            members=None,
+            source=source,
+            decoder=decoder,
+            pixel_cache=None,
+            plan=self.transform,
+            augment_key=keys.fold_in(root, "augment"),
+            image_size=None,
+            interpolation="bilinear",  # of nothing: the decoder gives the size
+            label_mode=None,
+            ledger=Ledger("raise", None, len(source)),
+            replaces=False,
+        )
+        finished = Finished(
+            stages=stages,
+            shape=(shape[2], *shape[:2]) if self.normaliser.channels_first else shape,
+            dtype=self.normaliser.dtype,
+            label_mode=None,
+            finish=partial(_finish, self, root),
+        )
+        layout = graph.Layout(
+            length=len(source),
+            batch_size=int(self.batch_size),
+            drop_remainder=False,
+            varies=False,
+            parallel_calls=len(os.sched_getaffinity(0)),
+            prefetch=2,
+            with_keys=False,
+            with_labels=True,
+        )
+        return Stream(finished, layout, seed)
+
+
+def _finish(flow: Flow, root: keys.Key, batch: Batch, epoch: int) -> Batch:
+    images = flow.normaliser.batch(batch.images)
+    if flow.saving.save_to_dir:
+        pictures = np.moveaxis(images, 1, -1) if flow.normaliser.channels_first else images
+        hashes = keys.fold_in(root, "save", epoch, batch.labels) % np.uint64(10**7)
+        flow.saving.save(pictures, batch.labels, hashes)
+    return Batch(images, batch.labels, batch.keys)

@@ -1,0 +1,133 @@
+"""`ImageDataGenerator.flow`: batches of images that are in memory."""
+
+import warnings
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.decode import CHANNELS, Decoder
+from pipeline.errors import OptionError
+from pipeline.keras.flow import Flow
+from pipeline.keras.iterators import FlowIterator
+from pipeline.keras.targets import Column, Targets
+from pipeline.sources.base import Labels, Sample, digest
+
+
+class ImageArrays:
+    """Images [N, H, W, C] as a source; its labels are the images' numbers."""
+
+    def __init__(self, images: NDArray[Any]) -> None:
+        self.class_names: tuple[str, ...] = ()
+        self.passed_over: Counter[str] = Counter()
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @property
+    def fingerprint(self) -> str:
+        """Made of the shape only: nothing is cached by it."""
+        return digest(("arrays", self._images.shape))
+
+    def labels(self) -> Labels:
+        """Give the images' numbers."""
+        return np.arange(len(self))
+
+    def sizes(self) -> Labels:
+        """Give the bytes of every image, int64 [N]."""
+        return np.full(len(self), self._images[0].nbytes, np.int64)
+
+    def peek(self, index: int) -> Sample:
+        """Give an image's number, as key and label."""
+        return Sample(str(index), index)
+
+    def read(self, index: int) -> Sample:
+        """Give one image, uint8 or float32 [H, W, C]."""
+        dtype = np.uint8 if self._images.dtype == np.uint8 else np.float32
+        return Sample(str(index), index, pixels=np.ascontiguousarray(self._images[index], dtype))
+
+
+class ArrayIterator(FlowIterator):
+    """Batches of arrays of images and what belongs to them.
+
+    Attributes:
+        x: the images.
+        x_misc: further inputs.
+        y: the targets, or None.
+        sample_weight: or None.
+    """
+
+    def __init__(self, flow: Flow, x: Any, y: Any, sample_weight: Any, part: "Part") -> None:
+        images, beside = (x[0], x[1] if isinstance(x[1], list) else [x[1]]) if isinstance(x, (tuple, list)) else (x, [])
+        arrays = {"x": np.asarray(images), **{f"x[1][{at}]": np.asarray(one) for at, one in enumerate(beside)}}
+        optional = {"y": y, "sample_weight": sample_weight}
+        if arrays["x"].ndim != 4:
+            raise OptionError(f"`x` should be images, of rank 4; got an array of shape {arrays['x'].shape}")
+        arrays |= {name: np.asarray(array) for name, array in optional.items() if array is not None}
+        for name, array in arrays.items():
+            if len(array) != len(arrays["x"]):
+                raise OptionError(
+                    f"`x` (images) and `{name}` should have the same length; there are {len(arrays['x'])} images, and "
+                    f"`{name}` has shape {array.shape}"
+                )
+        arrays = part.of(arrays)
+        self.x, self.y, self.sample_weight = arrays.pop("x"), arrays.pop("y", None), arrays.pop("sample_weight", None)
+        self.x_misc = list(arrays.values())
+        images = _channels_last(self.x, flow.normaliser.channels_first)
+        color_mode = {channels: mode for mode, channels in CHANNELS.items()}.get(images.shape[3], "rgb")
+        targets = Targets(
+            beside=tuple(map(Column, self.x_misc)),
+            targets=None if self.y is None else Column(self.y),
+            weights=None if self.sample_weight is None or self.y is None else Column(self.sample_weight),
+        )
+        stream = flow.stream(ImageArrays(images), Decoder(color_mode=color_mode), images.shape[1:])
+        super().__init__(stream, targets, flow.shuffle)
+
+
+class Part:
+    """Which of the arrays' rows are used.
+
+    Args:
+        subset: "training", "validation" (the first rows), or None for all.
+        validation_split: the share of the validation part.
+        ignore_class_split: bears that the two parts have different classes.
+    """
+
+    def __init__(self, subset: str | None, validation_split: float, ignore_class_split: bool) -> None:
+        if subset not in ("training", "validation", None):
+            raise OptionError(f'invalid `subset` {subset!r}; expected "training" or "validation"')
+        self._subset = subset
+        self._share = validation_split
+        self._ignores_classes = ignore_class_split
+
+    def of(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Take the part of each array.
+
+        Raises:
+            OptionError: the parts have different classes.
+        """
+        if self._subset is None:
+            return arrays
+        first = int(len(arrays["x"]) * self._share)
+        if "y" in arrays and not self._ignores_classes:
+            parts = np.unique(arrays["y"][:first]), np.unique(arrays["y"][first:])
+            if not np.array_equal(*parts):
+                raise OptionError(
+                    "training and validation parts have different classes after the split: the validation part is the "
+                    "first rows. If the arrays are sorted by class, shuffle them; ignore_class_split=True bears it"
+                )
+        rows = slice(None, first) if self._subset == "validation" else slice(first, None)
+        return {name: array[rows] for name, array in arrays.items()}
+
+
+def _channels_last(images: NDArray[Any], is_first: bool) -> NDArray[Any]:
+    images = np.moveaxis(images, 1, -1) if is_first else images
+    if images.shape[3] not in (1, 3, 4):
+        warnings.warn(
+            f"expected 1, 3 or 4 channels on the {'second' if is_first else 'last'} axis, as data_format says; got "
+            f"{images.shape[3]}",
+            stacklevel=4,
+        )
+    return images

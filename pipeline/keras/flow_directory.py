@@ -1,0 +1,71 @@
+"""`ImageDataGenerator.flow_from_directory`: batches of images in class-folders."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.errors import OptionError, SourceError
+from pipeline.keras.decoding import PILLOW_EXTENSIONS
+from pipeline.keras.files import FileSource
+from pipeline.keras.flow import Files, Flow
+from pipeline.keras.flow_files import FilesIterator, class_targets, subset_share
+from pipeline.keras.listing import files_below
+from pipeline.keras.targets import Targets
+
+CLASS_MODES = ("categorical", "binary", "sparse", "input", None)
+
+
+class DirectoryIterator(FilesIterator):
+    """Batches of images in class-folders.
+
+    Attributes:
+        directory: the root.
+        class_indices: the classes' numbers by their names.
+        num_classes: how many there are.
+        classes: int32 [samples], of every file.
+        labels: the same.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        files: Files,
+        directory: str | os.PathLike[str],
+        classes: Sequence[str] | None,
+        class_mode: str | None,
+        share: tuple[str | None, float],
+        follow_links: bool,
+    ) -> None:
+        if class_mode not in CLASS_MODES:
+            raise OptionError(f"invalid `class_mode` {class_mode!r}; expected one of {CLASS_MODES}")
+        self.directory = os.fspath(directory)
+        if not os.path.isdir(self.directory):
+            raise SourceError(f"{self.directory} is no directory")
+        names = list(classes) if classes else _folders(self.directory)
+        found = [_part(self.directory, name, share, follow_links) for name in names]
+        labels = [label for label, keys in enumerate(found) for _ in keys]
+        self.class_indices = {name: label for label, name in enumerate(names)}
+        self.num_classes = len(names)
+        self.classes = self.labels = np.array(labels, np.int32)
+        keys = [key for keys in found for key in keys]
+        sys.stdout.write(f"Found {len(keys)} images belonging to {len(names)} classes.\n")  # as Keras does
+        targets = class_targets(class_mode, labels, len(names), flow.normaliser.dtype)
+        source = FileSource(self.directory, keys, max_bytes=files.decoder.max_bytes)
+        paths = [os.path.join(self.directory, key) for key in keys]
+        super().__init__(flow, files, source, paths, Targets(targets=targets), class_mode)
+
+
+def _folders(directory: str) -> list[str]:
+    names = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
+    if not names:
+        raise SourceError(f"{directory} has no subfolder; it needs one a class")
+    return names
+
+
+def _part(directory: str, name: str, share: tuple[str | None, float], follow_links: bool) -> list[str]:
+    """List a class's files, and take the subset's part of them: each class is split by itself."""
+    keys = [f"{name}/{key}" for key in files_below(os.path.join(directory, name), PILLOW_EXTENSIONS, follow_links)]
+    first, last = subset_share(*share)
+    return keys[int(first * len(keys)) : int(last * len(keys))]

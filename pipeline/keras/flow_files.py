@@ -1,0 +1,75 @@
+"""What iterators over image files share: Keras's attributes, and how classes are written."""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.keras.files import FileSource
+from pipeline.keras.flow import Files, Flow
+from pipeline.keras.iterators import FlowIterator
+from pipeline.keras.targets import Column, Targets, multi_hot
+
+
+class FilesIterator(FlowIterator):
+    """Batches of images from files.
+
+    Attributes:
+        filenames: the files, relative to the directory.
+        filepaths: their whole paths.
+        samples: how many there are.
+        target_size: (height, width) of the images.
+        color_mode: "rgb", "grayscale" or "rgba".
+        image_shape: of one image as it is delivered.
+        class_mode: how the targets are written.
+        dtype: of the images.
+        data_format: "channels_last" or "channels_first".
+    """
+
+    def __init__(
+        self, flow: Flow, files: Files, source: FileSource, filepaths: list[str], targets: Targets, class_mode: Any
+    ) -> None:
+        stream = flow.stream(source, files.decoder, files.shape)
+        super().__init__(stream, targets, flow.shuffle)
+        self.filepaths = filepaths
+        self.filenames = [source.peek(index).key for index in range(len(source))]
+        self.samples = len(source)
+        self.target_size = files.target_size
+        self.color_mode = files.color_mode
+        self.interpolation = files.interpolation
+        self.keep_aspect_ratio = files.keep_aspect_ratio
+        self.image_shape = stream.batches.shape
+        self.class_mode = class_mode
+        self.dtype = flow.normaliser.dtype.name
+        self.data_format = "channels_first" if flow.normaliser.channels_first else "channels_last"
+
+
+def class_targets(class_mode: str | None, classes: list[Any], count: int, dtype: np.dtype[Any]) -> Any:
+    """Write classes as a class mode says.
+
+    Args:
+        class_mode: "categorical", "binary", "sparse", "input" or None.
+        classes: of every sample: its number, or a list of several.
+        count: of all classes.
+        dtype: of the targets, as in Keras that of the images.
+    """
+    if class_mode in (None, "input"):
+        return class_mode
+    if class_mode == "categorical" and any(isinstance(one, list) for one in classes):
+        return multi_hot(classes, count, dtype)
+    if class_mode == "categorical":
+        return Column(np.array(classes, np.int64), count, dtype)
+    return Column(np.array(classes, dtype))
+
+
+def subset_share(subset: str | None, validation_split: float) -> tuple[float, float]:
+    """Give the shares between which a subset lies: validation comes first.
+
+    Raises:
+        OptionError: there is no such subset.
+    """
+    from pipeline.errors import OptionError
+
+    shares = {None: (0.0, 1.0), "validation": (0.0, validation_split), "training": (validation_split, 1.0)}
+    if subset not in shares:
+        raise OptionError(f'invalid `subset` {subset!r}; expected "training" or "validation"')
+    return shares[subset]

@@ -1,0 +1,108 @@
+"""What `ImageDataGenerator.flow*` return: endless iterators that Keras trains on, and the datasets that feed them."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from pipeline.errors import OptionError
+from pipeline.keras.prefetch import Prefetcher
+from pipeline.keras.stream import Stream
+from pipeline.keras.targets import Targets
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
+    """Batches of arrays: by number, or one after the other without end.
+
+    `it[step]` is a pure function of the epoch and the step; `on_epoch_end()` goes to the next epoch, as does `next(it)`
+    at the end of one.
+
+    Attributes:
+        n: samples in an epoch.
+        batch_size: samples in a batch; the last one of an epoch may have fewer.
+        shuffle: whether each epoch has an order of its own.
+        seed: of the order and the transforms: the one given, or drawn.
+        stream: the definition behind it.
+        targets: what stands beside the images.
+    """
+
+    def __init__(self, stream: Stream, targets: Targets, shuffle: bool) -> None:
+        super().__init__(workers=len(os.sched_getaffinity(0)), max_queue_size=2 * len(os.sched_getaffinity(0)))
+        if not stream.num_examples:
+            raise OptionError("there is no image to iterate over")
+        self.stream = stream
+        self.targets = targets
+        self.shuffle = shuffle
+        self.n = stream.num_examples
+        self.batch_size = stream.layout.block
+        self.seed = stream.seed
+        self._ahead = Prefetcher(self._computed, len(self))
+
+    def __len__(self) -> int:
+        """The batches of an epoch."""
+        return self.stream.steps_per_epoch
+
+    def __getitem__(self, idx: int) -> Any:
+        """Compute one batch of this epoch: images, (images, targets) or (images, targets, weights)."""
+        if not 0 <= idx < len(self):
+            raise OptionError(f"asked to retrieve element {idx}, but the iterator has length {len(self)}")
+        return self._computed(self.epoch, int(idx))
+
+    def __iter__(self) -> "FlowIterator":
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._ahead)
+
+    def next(self) -> Any:
+        """Give the next batch; there is always one."""
+        return next(self)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that `next` is in, and that `it[step]` belongs to."""
+        return self._ahead.position[0]
+
+    @property
+    def batch_index(self) -> int:
+        """The step of this epoch that `next` will give."""
+        return self._ahead.position[1]
+
+    @property
+    def total_batches_seen(self) -> int:
+        """The steps from the beginning of the first epoch to here."""
+        return self.epoch * len(self) + self.batch_index
+
+    def reset(self) -> None:
+        """Begin an epoch: the next one, where this one has begun."""
+        self._ahead.begin(self.epoch + (self.batch_index > 0))
+
+    def on_epoch_end(self) -> None:
+        """Go to the next epoch; Keras calls this."""
+        self._ahead.begin(self.epoch + 1)
+
+    def dataset(self, epoch: int = 0, step: int = 0) -> "tf.data.Dataset":
+        """Build the `tf.data.Dataset` of the same batches; under `model.fit` it is faster than the iterator itself.
+
+        Iterating it once gives an epoch, again the next one.
+
+        Args:
+            epoch: at which it begins.
+            step: of that epoch.
+
+        Raises:
+            OptionError: there is no such position.
+        """
+        numbered = self.stream.dataset(epoch, step)
+        dataset = numbered.map(self.targets.tensors)
+        if step:
+            dataset.cardinality = numbered.cardinality  # known to us, not to tf.data; see pipeline/graph.py
+        dataset.loader = self.stream
+        return dataset
+
+    def _computed(self, epoch: int, step: int) -> Any:
+        batch = self.stream.batch(epoch, step)
+        return self.targets.arrays(batch.images, batch.labels)

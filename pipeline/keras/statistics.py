@@ -1,0 +1,245 @@
+"""The statistics of a training set, in one pass or a few, whatever its size; and how they are kept.
+
+Mean and variance are updated batch by batch in float64 (Chan, Golub and LeVeque 1983, "Algorithms for computing the
+sample variance", the pairwise form of Welford's update). ZCA whitening (Bell and Sejnowski 1997) needs the covariance
+of all pixels of an image: exactly where it fits into memory, else its leading part by a randomised range finder with
+one power iteration (Halko, Martinsson and Tropp 2011, "Finding structure with randomness").
+"""
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys
+from pipeline.cache import available_memory
+from pipeline.errors import OptionError, SourceError
+
+Floats = NDArray[np.float64]
+Batches = Callable[[], Iterable[NDArray[Any]]]
+"""Starts one pass over a dataset: batches of images, [B, ...]; every pass must give the same."""
+
+DEFAULT_RANK = 512
+"""Of a low-rank ZCA where none is asked for."""
+
+_OVERSAMPLING = 10  # random directions beyond the rank, as Halko et al. advise
+_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """A ZCA whitening: `x @ (components * scale) @ components.T`.
+
+    Attributes:
+        components: float64 [D, R], orthonormal: directions in the space of flattened images.
+        scale: float64 [R], what each is multiplied by.
+        is_exact: False where it is the leading part of rank R of one that did not fit into memory.
+    """
+
+    components: Floats
+    scale: Floats
+    is_exact: bool = True
+
+    @property
+    def matrix(self) -> Floats:
+        """The whole matrix, [D, D]."""
+        return (self.components * self.scale) @ self.components.T
+
+    def __call__(self, flat: NDArray[Any]) -> NDArray[Any]:
+        """Whiten flattened images [B, D], in their own dtype."""
+        components = self.components.astype(flat.dtype, copy=False)
+        scaled = flat @ components * self.scale.astype(flat.dtype, copy=False)
+        return cast(NDArray[Any], scaled @ components.T)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Statistics:
+    """What a training set looks like.
+
+    Attributes:
+        count: images that were seen.
+        mean: float64 [C], of each channel; None where it was not asked for.
+        std: float64 [C], over all pixels (the population's, as NumPy's default); None likewise.
+        whitening: None likewise.
+        settings: what the images were like, by name; a generator with other settings refuses the file.
+    """
+
+    count: int
+    mean: Floats | None = None
+    std: Floats | None = None
+    whitening: Whitening | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write them: `.json` for mean and standard deviation, `.npz` for everything. The file is complete or absent.
+
+        Raises:
+            OptionError: another extension, or a whitening for JSON.
+        """
+        target = Path(path)
+        if target.suffix not in (".json", ".npz"):
+            raise OptionError(f"statistics are written as .json or .npz, got {target.name}")
+        if target.suffix == ".json" and self.whitening is not None:
+            raise OptionError(f"a ZCA whitening is too large for JSON: write {target.with_suffix('.npz').name}")
+        scratch = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            with open(scratch, "wb") as file:
+                if target.suffix == ".json":
+                    vectors = {name: vector.tolist() for name, vector in self._vectors().items()}
+                    file.write(json.dumps({**self._head(), **vectors}, indent=1).encode())
+                else:
+                    arrays: dict[str, Any] = {**self._vectors(), **self._whitening()}
+                    np.savez(file, allow_pickle=False, head=np.array(json.dumps(self._head())), **arrays)
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Statistics":
+        """Read what `save` wrote; nothing in the file is run.
+
+        Raises:
+            SourceError: it cannot be read, or holds no statistics.
+        """
+        try:
+            if Path(path).suffix == ".json":
+                head: dict[str, Any] = json.loads(Path(path).read_text())
+                arrays: dict[str, NDArray[Any]] = {
+                    name: np.array(head[name], np.float64) for name in ("mean", "std") if name in head
+                }
+            else:
+                with np.load(path, allow_pickle=False) as file:
+                    arrays = {name: file[name] for name in file.files if name != "head"}
+                    head = json.loads(str(file["head"]))
+            return cls._from(head, arrays)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise SourceError(f"{os.fspath(path)} holds no statistics: {error}") from None
+
+    @classmethod
+    def _from(cls, head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Statistics":
+        if not isinstance(head, dict) or (head.get("format"), head.get("version")) != ("caudal-statistics", _VERSION):
+            raise ValueError(f"it is no file of format caudal-statistics, version {_VERSION}")
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("it holds numbers that are not finite")
+        whitening = None
+        if "components" in arrays:
+            whitening = Whitening(arrays["components"], arrays["scale"], bool(head["zca_is_exact"]))
+        return cls(
+            count=int(head["count"]),
+            mean=arrays.get("mean"),
+            std=arrays.get("std"),
+            whitening=whitening,
+            settings=dict(head["settings"]),
+        )
+
+    def _head(self) -> dict[str, Any]:
+        head = {"format": "caudal-statistics", "version": _VERSION, "count": self.count, "settings": self.settings}
+        return head if self.whitening is None else {**head, "zca_is_exact": self.whitening.is_exact}
+
+    def _vectors(self) -> dict[str, Floats]:
+        return {name: vector for name in ("mean", "std") if (vector := getattr(self, name)) is not None}
+
+    def _whitening(self) -> dict[str, Floats]:
+        whitening = self.whitening
+        return {} if whitening is None else {"components": whitening.components, "scale": whitening.scale}
+
+
+class Moments:
+    """Mean and variance of each channel, updated batch by batch.
+
+    Attributes:
+        images: how many were seen.
+    """
+
+    def __init__(self) -> None:
+        self.images = 0
+        self._pixels = 0
+        self._mean: Floats = np.zeros(1)
+        self._squares: Floats = np.zeros(1)
+
+    def update(self, batch: NDArray[Any]) -> None:
+        """Take in a batch of images, [B, ..., C]."""
+        pixels = batch.reshape(-1, batch.shape[-1]).astype(np.float64)
+        if not len(pixels):
+            return
+        mean = pixels.mean(axis=0)
+        total, delta = self._pixels + len(pixels), mean - self._mean
+        self._squares = (
+            self._squares + ((pixels - mean) ** 2).sum(axis=0) + delta**2 * (self._pixels * len(pixels) / total)
+        )
+        self._mean = self._mean + delta * (len(pixels) / total)
+        self._pixels, self.images = total, self.images + len(batch)
+
+    @property
+    def mean(self) -> Floats:
+        """Of each channel, float64 [C]."""
+        return self._mean
+
+    @property
+    def std(self) -> Floats:
+        """Of each channel, float64 [C]."""
+        return np.sqrt(self._squares / max(self._pixels, 1))
+
+
+def whitening(batches: Batches, count: int, size: int, epsilon: float, rank: int | None = None) -> Whitening:
+    """Compute a ZCA whitening of centred images.
+
+    Args:
+        batches: flattened and centred images, [B, D].
+        count: how many there are.
+        size: D.
+        epsilon: added to the singular values, as Keras does.
+        rank: None for the exact whitening, or one of rank `DEFAULT_RANK` where that does not fit into memory.
+            What a low-rank whitening leaves out, it maps to 0, as Keras does where there are fewer images than pixels.
+
+    Raises:
+        OptionError: the rank is out of range.
+    """
+    most = min(count, size)
+    if rank is not None and (isinstance(rank, bool) or not isinstance(rank, (int, np.integer)) or rank < 1):
+        raise OptionError(f"zca_rank must be an integer of at least 1, or None; got {rank!r}")
+    if rank is None and 4 * 8 * size**2 <= available_memory():  # LAPACK needs about three times the matrix
+        components, squares = _exact(batches, size)
+        is_exact = True
+    else:
+        rank = min(rank or DEFAULT_RANK, most)
+        components, squares = _leading(batches, size, min(rank + _OVERSAMPLING, most))
+        most, is_exact = rank, False
+    components, squares = components[:, -most:], squares[-most:]  # the largest stand last
+    singular = np.sqrt(np.maximum(squares, 0))
+    return Whitening(np.ascontiguousarray(components), np.sqrt(count) / (singular + epsilon), is_exact)
+
+
+def _exact(batches: Batches, size: int) -> tuple[Floats, Floats]:
+    covariance = np.zeros((size, size))
+    for batch in _doubles(batches):
+        covariance += batch.T @ batch
+    squares, components = np.linalg.eigh(covariance)
+    return components, squares
+
+
+def _leading(batches: Batches, size: int, width: int) -> tuple[Floats, Floats]:
+    """Find the leading eigenvectors of the covariance, in three passes."""
+    basis: Floats = keys.generator(keys.fold_in(keys.root(0), "zca")).standard_normal((size, width))
+    for _ in range(2):
+        image: Floats = np.zeros((size, width))
+        for batch in _doubles(batches):
+            image += batch.T @ (batch @ basis)
+        basis = np.linalg.qr(image).Q
+    small: Floats = np.zeros((width, width))
+    for batch in _doubles(batches):
+        projected = batch @ basis
+        small += projected.T @ projected
+    squares, rotation = np.linalg.eigh(small)
+    return basis @ rotation, squares
+
+
+def _doubles(batches: Batches) -> Iterator[Floats]:
+    for batch in batches():
+        yield cast(Floats, batch.astype(np.float64, copy=False))

@@ -1,0 +1,69 @@
+"""A long list of files in little memory."""
+
+import hashlib
+import os
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a class-folder directory.
+
+    Attributes:
+        key: its path relative to the directory, with "/" between its parts.
+        label: its class.
+        size: in bytes.
+        modified_ns: when it was last modified.
+    """
+
+    key: str
+    label: int
+    size: int
+    modified_ns: int
+
+
+class Listing:
+    """Files by number: about 32 bytes a file beside its path, a fifth of what as many objects take.
+
+    Args:
+        files: the files, in order.
+    """
+
+    def __init__(self, files: Iterable[File]) -> None:
+        keys, ends, numbers = bytearray(), array("q"), array("q")
+        for file in files:
+            keys += os.fsencode(file.key)
+            ends.append(len(keys))
+            numbers.extend((file.label, file.size, file.modified_ns))
+        self._keys, self._ends, self._numbers = bytes(keys), ends, numbers
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> File:
+        begin = self._ends[index - 1] if index else 0
+        label, size, modified_ns = self._numbers[3 * index : 3 * index + 3]
+        return File(os.fsdecode(self._keys[begin : self._ends[index]]), label, size, modified_ns)
+
+    def __iter__(self) -> Iterator[File]:
+        return map(self.__getitem__, range(len(self)))
+
+    def labels(self) -> NDArray[np.int64]:
+        """Give the class of every file, int64 [N]."""
+        return np.array(self._numbers[0::3], np.int64)
+
+    def sizes(self) -> NDArray[np.int64]:
+        """Give the bytes of every file, int64 [N]."""
+        return np.array(self._numbers[1::3], np.int64)
+
+    def digest(self) -> str:
+        """Name what the list holds: paths, classes, sizes and times of modification."""
+        state = hashlib.sha256(self._keys)
+        state.update(self._ends.tobytes())
+        state.update(self._numbers.tobytes())
+        return state.hexdigest()

@@ -1,0 +1,83 @@
+"""Where texts come from: class-folders, files of rows, TFRecords."""
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline import tfrecord
+from pipeline.errors import OptionError, SourceError
+from pipeline.sources.base import Source, check_names
+from pipeline.sources.folder import FolderSource
+from pipeline.sources.row_formats import Column
+from pipeline.sources.rows import RowFile, RowSource
+from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, shards_in
+
+
+class TextFolderSource(FolderSource):
+    """Texts in class-folders: `root/class name/any/depth/text.txt`, one a file."""
+
+    extensions = (".txt",)
+    what = "text"
+
+
+class TextRecordSource(TFRecordSource):
+    """Texts in TFRecords: `text`, and `label` and `label/text` where they are."""
+
+    features = tfrecord.TEXT
+    may_be_empty = True
+
+
+def open_text_source(
+    source: Any,
+    *,
+    class_names: Sequence[str] | None = None,
+    label_offset: int = 0,
+    kind: str | None = None,
+    text_column: Column | None = None,
+    label_column: Column | None = None,
+) -> Source:
+    """Find out what a source of texts is, and open it.
+
+    Args:
+        source: a class-folder directory of .txt files; a directory, file, glob or list of TFRecord files; or a file of
+            rows.
+        class_names: the classes in the order of their labels; by default what the source says.
+        label_offset: subtracted from the labels that TFRecords hold.
+        kind: the format of a file of rows; None tells it by the extension.
+        text_column: the column of the text in such a file.
+        label_column: the column of the label.
+
+    Raises:
+        SourceError: it is none of these, or holds no sample.
+        OptionError: an option does not fit the source.
+    """
+    check_names(class_names)
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        return TextRecordSource([Path(os.fspath(path)) for path in source], class_names, label_offset)
+    if not isinstance(source, (str, os.PathLike)):
+        raise SourceError(f"a source of texts is a path, or a list of TFRecord files; got {type(source).__name__}")
+    path = Path(os.fspath(source))
+    if path.is_dir():
+        records = (path / MANIFEST).exists() or bool(shards_in(path))
+        _check_records_only(path, label_offset, records)
+        return (
+            TextRecordSource.from_directory(path, class_names, label_offset)
+            if records
+            else TextFolderSource(path, class_names)
+        )
+    if path.is_file():
+        records = kind is None and path in shards_in(path.parent)
+        _check_records_only(path, label_offset, records)
+        if records:
+            return TextRecordSource([path], class_names, label_offset)
+        return RowSource(RowFile(path, kind, text_column, label_column), class_names)
+    if matches := sorted(glob.glob(os.fspath(source))):
+        return TextRecordSource([Path(match) for match in matches], class_names, label_offset)
+    raise SourceError(f"{path} does not exist, and as a pattern it matches no file")
+
+
+def _check_records_only(path: Path, label_offset: int, records: bool) -> None:
+    if label_offset and not records:
+        raise OptionError(f"label_offset is for the labels in TFRecords, and {path} holds none")

@@ -1,0 +1,173 @@
+"""ReplaceBackground: the foreground stays, exactly; everything else is replaced, and reproducibly."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import albumentations as A  # noqa: N812  # its users know it by this name
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import augment
+from augment import ReplaceBackground, TransformError, keys
+from augment.background_files import BackgroundFiles
+from augment.backgrounds import composited
+from augment.foreground import grabcut
+
+HEIGHT, WIDTH = 40, 56
+
+
+def disc(radius: int = 10) -> np.ndarray:
+    """Make a mask: a disc in the middle."""
+    return cv2.circle(np.zeros((HEIGHT, WIDTH), np.uint8), (WIDTH // 2, HEIGHT // 2), radius, 255, -1)
+
+
+def photograph(number: int = 0, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """Make noise."""
+    return np.random.default_rng(number).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def applied(transform: Any, data: dict[str, Any], number: int = 0) -> dict[str, Any]:
+    """Apply a transform with a key."""
+    return augment.KeyedTransform(transform).apply_to(data, keys.fold_in(keys.root(0), number))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give a folder with three plain backgrounds: red, green and blue, of three sizes."""
+    for place, (name, size) in enumerate({"red": (50, 90), "green": (90, 50), "blue": (1500, 1200)}.items()):
+        image = np.zeros((*size, 3), np.uint8)
+        image[..., 2 - place] = 255
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+    return tmp_path
+
+
+@pytest.mark.parametrize("backgrounds", ["noise", "colors", [(1, 2, 3)], "FOLDER"])
+@pytest.mark.parametrize("feather_px", [0, 2, 7.5])
+def test_foreground_is_identical_and_the_rest_replaced(backgrounds: Any, feather_px: float, folder: Path) -> None:
+    """Inside the mask no pixel changes; beyond the blend none is left of the old background."""
+    backgrounds = folder if backgrounds == "FOLDER" else backgrounds
+    transform = ReplaceBackground(backgrounds, feather_px=feather_px, p=1)
+    image, mask = photograph(), disc()
+    result = applied(transform, {"image": image, "mask": mask})
+    np.testing.assert_array_equal(result["image"][mask != 0], image[mask != 0])
+    np.testing.assert_array_equal(result["mask"], mask)
+    beyond = cv2.distanceTransform((mask == 0).astype(np.uint8), cv2.DIST_L2, 5) > feather_px + 2
+    new = result["image"][beyond]
+    if backgrounds == [(1, 2, 3)]:
+        assert (new == (1, 2, 3)).all()
+    elif backgrounds == "noise":
+        assert (new != image[beyond]).any(axis=1).mean() > 0.99
+    else:
+        assert len(np.unique(new, axis=0)) == 1
+        assert backgrounds == "colors" or sorted(new[0].tolist()) == [0, 0, 255]
+
+
+@given(st.integers(0, 6), st.integers(2, 18))
+def test_blend_falls_from_the_edge_outward(feather_px: int, radius: int) -> None:
+    """Between black and white the level grows with the distance from the foreground, over so many pixels."""
+    foreground = disc(radius) != 0
+    black, white = np.zeros((HEIGHT, WIDTH, 3), np.uint8), np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    levels = composited(black, foreground, white, feather_px)[HEIGHT // 2, WIDTH // 2 + radius + 1 :, 0].astype(int)
+    assert (np.diff(levels) >= 0).all()
+    assert int((levels < 255).sum()) == min(feather_px, len(levels))
+
+
+def test_backgrounds_are_keyed_and_the_same_in_any_thread(folder: Path) -> None:
+    """A key gives one result, other keys other ones; copies share what was read."""
+    transform = ReplaceBackground(folder, p=1)
+    data = {"image": photograph(), "mask": disc()}
+    results = [applied(transform, data, number)["image"] for number in range(12)]
+    assert len({result.tobytes() for result in results}) == 3
+    np.testing.assert_array_equal(applied(copy.deepcopy(transform), data, 5)["image"], results[5])
+    assert copy.deepcopy(transform)._files is transform._files
+
+
+def test_files_are_read_once_within_the_budget(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fits is kept; what does not is read again; large files are kept smaller."""
+    read = []
+    original = cv2.imread
+    monkeypatch.setattr(cv2, "imread", lambda path, flags: read.append(path) or original(path, flags))
+    files = BackgroundFiles(str(folder), 2**24)
+    assert len(files) == 3
+    assert max(max(files.draw(place / 3).shape) for place in range(3)) == 1024
+    for _ in range(4):
+        files.draw(0.4)
+    assert len(read) == 3
+    small = BackgroundFiles(str(folder), 90 * 50 * 3)  # one of the two small ones
+    for place in (0.4, 0.4, 0.9, 0.9, 0.4):
+        small.draw(place)
+    assert len(read) == 3 + 3
+
+
+def test_it_composes_serialises_and_leaves_boxes(tmp_path: Path) -> None:
+    """In a composition with others it is saved, loaded, compiled around, and boxes and keypoints stay."""
+    transform = A.Compose(
+        [ReplaceBackground([(9, 9, 9)], feather_px=0, p=1), A.HorizontalFlip(p=1)],
+        bbox_params=A.BboxParams("pascal_voc"),
+    )
+    A.save(transform, tmp_path / "a.json")
+    loaded = augment.load(tmp_path / "a.json")
+    assert loaded.to_dict() == transform.to_dict()
+    plan = augment.compile(loaded)
+    assert "ReplaceBackground is not compiled: it asks for a mask" in plan.explain()
+    data = {"image": photograph(), "mask": disc(), "bboxes": np.array([[18.0, 10.0, 38.0, 30.0, 1.0]])}
+    result = plan.apply_to(data, plan.sample(0, 0, [0], [(HEIGHT, WIDTH)]), 0)
+    mask = disc()[:, ::-1] != 0
+    np.testing.assert_array_equal(result["image"][mask], photograph()[:, ::-1][mask])
+    assert (result["image"][~mask] == 9).all()
+    np.testing.assert_allclose(result["bboxes"], [[18, 10, 38, 30, 1]], atol=1e-4)
+
+
+def test_grey_images_and_other_masks() -> None:
+    """A grey image gets a grey background; the mask may be another target, or a function of the image."""
+    image = photograph()[..., :1]
+    result = applied(
+        ReplaceBackground([[200]], mask=lambda image: image[..., 0] > 100, feather_px=0, p=1), {"image": image}
+    )
+    np.testing.assert_array_equal(result["image"], np.where(image > 100, image, 200))
+    named = A.Compose([ReplaceBackground([[200]], mask="object", feather_px=0, p=1)])
+    result = applied(named, {"image": image, "object": image[..., 0] > 100})
+    np.testing.assert_array_equal(result["image"], np.where(image > 100, image, 200))
+
+
+def test_grabcut_finds_an_object_and_touches_no_generator() -> None:
+    """A bright disc on a dark ground is found; equal images have equal masks, whatever OpenCV drew before."""
+    image = (photograph(1) // 8 + 20).astype(np.uint8)
+    image[disc(14) != 0] = (220, 190, 30)
+    cv2.setRNGSeed(5)
+    first = grabcut(image)
+    cv2.setRNGSeed(99)
+    np.testing.assert_array_equal(grabcut(image), first)
+    expected = disc(14) != 0
+    assert (first.astype(bool) & expected).sum() / (first.astype(bool) | expected).sum() > 0.8
+    result = applied(ReplaceBackground("noise", mask="grabcut", p=1), {"image": image})["image"]
+    np.testing.assert_array_equal(result[first != 0], image[first != 0])
+    assert grabcut(np.zeros((3, 3, 3), np.uint8)).shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ReplaceBackground("/nowhere"), "'/nowhere' holds no background"),
+        (lambda: ReplaceBackground([]), "backgrounds is a folder, 'noise', 'colors', or a list of colours"),
+        (lambda: ReplaceBackground([(1, 2, 300)]), "a list of colours"),
+        (lambda: ReplaceBackground(feather_px=-1), "feather_px must be at least 0"),
+        (lambda: ReplaceBackground(mask=""), "mask is the name of a target"),
+        (lambda: A.save(ReplaceBackground(mask=np.sum), "x.json"), "cannot be saved"),
+        (lambda: applied(ReplaceBackground(p=1), {"image": photograph()}), "mask"),
+        (
+            lambda: applied(ReplaceBackground(p=1), {"image": photograph(), "mask": disc()[:9]}),
+            r"the mask is \(9, 56\)",
+        ),
+        (lambda: applied(ReplaceBackground(p=1), {"image": photograph() / np.float32(255), "mask": disc()}), "uint8"),
+        (lambda: applied(ReplaceBackground([(1,)], p=1), {"image": photograph(), "mask": disc()}), "has 1 levels"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(make: Any, message: str) -> None:
+    """The message says what is wrong."""
+    with pytest.raises(TransformError, match=message):
+        make()

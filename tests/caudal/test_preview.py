@@ -1,0 +1,91 @@
+"""Tests of `caudal preview`: pictures are written, and the report says what they show."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+
+@pytest.fixture
+def source(folders: Callable[..., Path]) -> Path:
+    """Give 7 images in two classes."""
+    return folders(ants=3, bees=4, height=24, width=32)
+
+
+@pytest.fixture
+def preview(caudal: Callable[..., Any], source: Path, tmp_path: Path) -> Callable[..., Any]:
+    """Give `preview(*options)`: what the command ended with."""
+
+    def run(*options: object) -> Any:
+        return caudal("preview", source, "--out", tmp_path / "out" / "sheet.png", "--image-size", "16x16", *options)
+
+    return run
+
+
+def test_sheet_and_page_are_written(preview: Callable[..., Any], tmp_path: Path) -> None:
+    """`--html --explain` gives two files, one line each, and the plan."""
+    outcome = preview("--samples", 3, "--versions", 2, "--html", "--explain", "--augment", "full")
+    assert outcome.status == 0, outcome.err
+    first, second, *plan = outcome.out.splitlines()
+    assert first == f"{tmp_path / 'out' / 'sheet.png'}: 3 samples, 2 versions of each"
+    assert second == f"{tmp_path / 'out' / 'sheet.html'}: 3 samples, 2 versions of each"
+    assert plan[0].startswith("Push-down: of a JPEG only the window of RandomResizedCrop")
+    height, width = cv2.imread(str(tmp_path / "out" / "sheet.png")).shape[:2]
+    assert 700 < width < 850
+    assert height > 700
+    assert "full on folders0" in (tmp_path / "out" / "sheet.html").read_text()
+
+
+def test_report_names_what_was_applied(preview: Callable[..., Any]) -> None:
+    """`--json` is one object: pictures, and for each sample the steps of each epoch."""
+    report = json.loads(preview("--samples", 2, "--versions", 3, "--epoch", 5, "--augment", "flip", "--json").out)
+    assert len(report["samples"]) == 2
+    for sample in report["samples"]:
+        assert [version["epoch"] for version in sample["versions"]] == [5, 6, 7]
+        for version in sample["versions"]:
+            names = [name for name, _ in version["steps"]]
+            assert names in (["HorizontalFlip", "Resize to the network"], ["Resize to the network"])
+
+
+def test_transform_grid_and_stress(preview: Callable[..., Any]) -> None:
+    """Each has its picture and its report; the greatest change stands first."""
+    report = json.loads(preview("--transform-grid", "--json", "--explain").out)
+    assert set(report) == {"pictures", "sample", "plan"}
+    report = json.loads(preview("--stress", "--samples", 7, "--versions", 2, "--augment", "light", "--json").out)
+    assert len(report["changes"]) == 9
+    flips = [change for change in report["changes"] if change["transform"] == "HorizontalFlip"]
+    assert [one["similarity"] for one in flips] == sorted(one["similarity"] for one in flips)
+
+
+def test_no_augmentation_is_shown_as_such(preview: Callable[..., Any]) -> None:
+    """Only the last resize happens."""
+    outcome = preview("--augment", "none", "--samples", 1, "--explain")
+    assert (outcome.status, outcome.out.splitlines()[1]) == (0, "no augmentation")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--augment", "flop"], "'flop' is neither a file nor a policy"),
+        (["--augment", "rand_augment(2"], "cannot be read; write arguments as in rand_augment(2, 9)"),
+        (["--stress", "--transform-grid"], "ask for one at a time"),
+        (["--out", "sheet.jpg"], "--out is a PNG, got 'sheet.jpg'"),
+        (["--augment", "none", "--stress"], "none could be applied"),
+        (["--augment", "none", "--transform-grid"], "this one has none"),
+        (["--annotations", "nowhere.json"], "nowhere.json cannot be read: No such file"),
+        (["--masks", "nowhere"], "nowhere is no folder of masks"),
+        (["--out", "/proc/sheet.png"], "/proc/sheet.png cannot be written"),
+        (["--image-size", "3"], "a size is written HEIGHTxWIDTH"),
+    ],
+)
+def test_unusable_input_is_one_line_with_status_2(
+    preview: Callable[..., Any], options: list[str], message: str
+) -> None:
+    """What is wrong and what was given, never a traceback."""
+    outcome = preview(*options)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1

@@ -1,0 +1,156 @@
+"""Killing conversions: every system call that writes, one by one, and random instants.
+
+A module of its own because it forks: it is imported in a new interpreter, without TensorFlow, and each conversion that
+is to be killed runs in a fork of that, which takes milliseconds where a new interpreter takes half a second.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pipeline
+from pipeline.conversion import storage, workspace
+
+STEPS = ("write", "fsync", "rename", "mkdir", "unlink", "rmdir")
+"""The functions of `os` that change a disk; `exchange` and `syncfs` are not among them, and are hooked beside."""
+
+
+def contents(root: Path) -> dict[str, bytes] | None:
+    """Read all files of a folder, by path; None where there is none."""
+    if not root.exists():
+        return None
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def in_a_fork(act: Callable[[], None], until: float | None = None) -> int:
+    """Run something in a fork, killed after so many seconds; give how it ended, as `waitpid` does."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        status = 1
+        try:
+            act()
+            status = 0
+        finally:
+            os._exit(status)
+    if until is not None:
+        time.sleep(until)
+        os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
+
+
+def dying_at(step: int, act: Callable[[], None], *, halfway: bool) -> Callable[[], None]:
+    """Make a run that is killed before its step-th call; of a write, after half of its bytes."""
+
+    def run() -> None:
+        left = [step]
+
+        def hooked(function: Callable[..., Any], *, writes: bool = False) -> Callable[..., Any]:
+            def call(*arguments: Any, **options: Any) -> Any:
+                left[0] -= 1
+                if left[0] < 0:
+                    if writes and halfway:
+                        function(arguments[0], arguments[1][: len(arguments[1]) // 2])
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return function(*arguments, **options)
+
+            return call
+
+        for name in STEPS:
+            setattr(os, name, hooked(getattr(os, name), writes=name == "write"))
+        storage._syncfs = hooked(storage._syncfs)
+        workspace.exchange = hooked(workspace.exchange)
+        act()
+
+    return run
+
+
+def every_step(source: Path, target: Path, *, old: Path | None = None, **options: Any) -> Iterator[int]:
+    """Kill a conversion at its first step, at its second, and so on; after each kill let the same command finish it.
+
+    Yields:
+        The number of each step, once it has been checked.
+    """
+    expected = _expected(source, target, options)
+    before = None
+    options["overwrite"] = old is not None
+    convert: Callable[[], Any] = lambda: pipeline.convert(source, target, **options)  # noqa: E731
+    for step in range(100_000):
+        _clear(target)
+        if old is not None:
+            pipeline.convert(old, target)
+            before = contents(target)
+        status = in_a_fork(dying_at(step, convert, halfway=step % 2 == 0))
+        if status == 0:
+            return
+        assert os.WIFSIGNALED(status), f"step {step} failed instead of dying"
+        after = contents(target)
+        assert after in (before, expected), f"step {step} left {None if after is None else sorted(after)}"
+        kept = finished(target)
+        assert in_a_fork(convert) == 0, f"what step {step} left cannot be finished"
+        assert contents(target) == expected, f"step {step}"
+        assert kept <= inodes(target), f"step {step}: a finished shard was written again"
+        assert hidden(target) == [], f"step {step} left {hidden(target)}"
+        yield step
+
+
+def random_instants(source: Path, target: Path, count: int, **options: Any) -> Iterator[str]:
+    """Kill a conversion after random times; after each kill let the same command finish it.
+
+    Yields:
+        "absent" or "complete": what the kill left.
+    """
+    expected = _expected(source, target, options)
+    convert: Callable[[], Any] = lambda: pipeline.convert(source, target, **options)  # noqa: E731
+    begin = time.perf_counter()
+    assert in_a_fork(convert) == 0
+    longest = time.perf_counter() - begin
+    for until in np.random.default_rng(0).uniform(0, longest, count).tolist():
+        _clear(target)
+        in_a_fork(convert, until)
+        after = contents(target)
+        assert after in (None, expected), f"{until} s left {None if after is None else sorted(after)}"
+        assert in_a_fork(convert) == 0, f"what {until} s left cannot be finished"
+        assert contents(target) == expected
+        assert hidden(target) == []
+        yield "absent" if after is None else "complete"
+
+
+def finished(target: Path) -> set[int]:
+    """Give the inodes of the shards for which there is a receipt."""
+    root = target.with_name(f".{target.name}.partial")
+    if not root.exists():
+        return set()
+    names = {path.read_text().split('"')[3] for path in (root / "receipts").glob("*.json")}
+    return {path.stat().st_ino for path in (root / "data").rglob("*.tfrecord") if path.name in names}
+
+
+def inodes(root: Path) -> set[int]:
+    """Give the inodes of all files."""
+    return {path.stat().st_ino for path in root.rglob("*")}
+
+
+def hidden(target: Path) -> list[str]:
+    """List what a conversion left beside its destination."""
+    return [path.name for path in target.parent.iterdir() if path.name.startswith(".")]
+
+
+def _expected(source: Path, target: Path, options: dict[str, Any]) -> dict[str, bytes] | None:
+    """Convert undisturbed, elsewhere under the same name."""
+    undisturbed = target.parent / "undisturbed" / target.name
+    pipeline.convert(source, undisturbed, **options)
+    return contents(undisturbed)
+
+
+def _clear(target: Path) -> None:
+    import shutil
+
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.rmtree(target.with_name(f".{target.name}.partial"), ignore_errors=True)

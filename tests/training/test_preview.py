@@ -1,0 +1,226 @@
+"""Previews: what is shown is what the loader delivers, with what belongs to it."""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import albumentations as A  # noqa: N812  # its users know it by this name
+import cv2
+import numpy as np
+import pytest
+
+import augment
+from pipeline import Loader
+from pipeline.errors import SourceError
+from training.preview.annotations import Annotations
+from training.preview.overlay import drawn
+from training.preview.page import page
+from training.preview.samples import Augmenter, choose
+from training.preview.similarity import structural_similarity
+from training.preview.strengths import distinct, strengths_sheet
+from training.preview.stress import stress, stress_sheet
+from training.preview.versions import versions, versions_sheet
+from training.sheets import Cell, Sheet
+
+
+@pytest.fixture
+def source(folders: Callable[..., Path]) -> Path:
+    """Give 13 images in three classes, of 30 x 40 pixels."""
+    return folders(ants=2, bees=6, wasps=5, height=30, width=40)
+
+
+def test_samples_come_from_all_classes_in_turn(source: Path) -> None:
+    """Four of three classes: one of each, and a second one; another seed, others; bad ones are passed over."""
+    chosen = choose(source, 4)
+    assert {sample.class_name for sample in chosen} == {"ants", "bees", "wasps"}
+    assert [sample.key for sample in chosen] != [sample.key for sample in choose(source, 4, seed=1)]
+    assert len(choose(source, 99)) == 13
+    for path in (source / "ants").iterdir():
+        path.write_bytes(b"")
+    assert {sample.class_name for sample in choose(source, 99)} == {"bees", "wasps"}
+
+
+def test_nothing_that_decodes_is_an_error(source: Path) -> None:
+    """The message says what finds out why."""
+    for path in source.rglob("*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(SourceError, match="none of the images can be decoded"):
+        choose(source, 4)
+
+
+@pytest.mark.parametrize("name", ["full", "flip", "rand_augment", "none"])
+@pytest.mark.parametrize("has_boxes", [False, True])
+def test_versions_are_what_the_loader_delivers(source: Path, name: str, has_boxes: bool) -> None:
+    """Each column is an epoch of a `Loader` of the same seed, the last resize included."""
+    transform, size = augment.policy(name, (20, 20)), (20, 20)
+    augmenter = Augmenter(transform, size, seed=5, has_boxes=has_boxes)
+    annotations = Annotations(_coco(source.parent / "coco.json", {}) if has_boxes else None)
+    loader = Loader(source, augment=transform, image_size=size, seed=5, shuffle=False, batch_size=None)
+    for epoch in (0, 3):
+        delivered = {key.decode(): image for image, _, key in loader.dataset(epoch, with_keys=True).as_numpy_iterator()}
+        for sample in choose(source, 13, annotations=annotations):
+            augmented = augmenter(sample, epoch)
+            np.testing.assert_array_equal(augmented.data["image"], delivered[sample.key])
+            assert augmented.note.count("\n") + 1 == max(1, len(augmented.steps))
+
+
+def _coco(path: Path, annotation: dict[str, Any]) -> Path:
+    contents = {
+        "images": [{"id": 4, "file_name": "ants/0.png"}, {"id": 5, "file_name": "elsewhere.png"}],
+        "categories": [{"id": 2, "name": "ant"}],
+        "annotations": [{"image_id": 4, "category_id": 2, **annotation}] if annotation else [],
+    }
+    path.write_text(json.dumps(contents))
+    return path
+
+
+def test_annotations_go_along_and_are_drawn(source: Path, tmp_path: Path) -> None:
+    """Boxes, keypoints and the mask of an image are flipped with it, stretched at last, and drawn."""
+    (tmp_path / "masks" / "ants").mkdir(parents=True)
+    mask = np.zeros((30, 40), np.uint8)
+    mask[10:20, 5:15] = 255
+    cv2.imwrite(str(tmp_path / "masks" / "ants" / "0.png"), mask)
+    coco = _coco(tmp_path / "coco.json", {"bbox": [5, 10, 10, 10], "keypoints": [7, 12, 2, 1, 1, 0, 14, 19, 1]})
+    known = Annotations(coco, tmp_path / "masks")
+    (sample,) = [one for one in choose(source, 13, annotations=known) if one.key == "ants/0.png"]
+    np.testing.assert_array_equal(sample.data["bboxes"], [[5, 10, 15, 20]])
+    np.testing.assert_array_equal(sample.data["keypoints"], [[7, 12], [14, 19]])
+    augmented = Augmenter(A.HorizontalFlip(p=1), (60, 40), has_boxes=True)(sample, 0)
+    np.testing.assert_allclose(augmented.data["bboxes"], [[25, 20, 35, 40]], atol=1e-4)
+    np.testing.assert_allclose(augmented.data["keypoints"], [[32, 24], [25, 38]], atol=1e-4)
+    np.testing.assert_array_equal(augmented.data["mask"] != 0, np.repeat(mask[:, ::-1], 2, axis=0) != 0)
+    picture = drawn(sample.data)
+    assert picture.shape == (240, 320, 3)  # enlarged, so that lines do not hide it
+    assert np.array_equal(drawn({"image": sample.image}), sample.image)
+    for at in ((80, 40), (120, 40)):  # the box's edge
+        assert (picture[at] == (213, 94, 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: Annotations(path / "none.json"), "none.json cannot be read"),
+        (lambda path: Annotations(path / "bad.json"), "bad.json is no COCO file: KeyError 'images'"),
+        (lambda path: Annotations(masks=path / "nowhere"), "is no folder of masks"),
+    ],
+)
+def test_annotations_that_cannot_be_read_are_refused(tmp_path: Path, make: Any, message: str) -> None:
+    """In one line, with the path."""
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(SourceError, match=message):
+        make(tmp_path)
+
+
+def test_a_failing_transform_is_shown_as_such(source: Path, tmp_path: Path) -> None:
+    """The other samples are shown, and the note tells the error."""
+    made = versions(choose(source, 2), Augmenter(A.Crop(0, 0, 99, 99), (20, 20)), range(2))
+    assert all(one.augmented == [None, None] for one in made)
+    assert "Crop" in made[0].errors[0]
+    sheet = versions_sheet(made, range(2), "x")
+    assert sheet.rows[0][1].note.startswith("failed: ")
+    assert sheet.draw(tmp_path / "sheet.png").is_file()
+
+
+def test_page_is_self_contained_and_holds_every_step(source: Path) -> None:
+    """No address is asked for; each step's image is in the page; names cannot break out of it."""
+    (source / "ants" / "0.png").rename(source / "ants" / "<script><!--.png")
+    made = versions(choose(source, 3), Augmenter(augment.policy("full", (20, 20)), (20, 20)), range(2))
+    text = page(made, range(2), "a <b> & c {{ data }}", "1 < 2 {{ heading }}")
+    assert not re.search(r"(?:src|href)=|https?://", text)
+    assert "a &lt;b&gt; &amp; c {{ data }}" in text
+    assert "1 &lt; 2 {{ heading }}" in text
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    contents = json.loads(data)["samples"]
+    assert [sample["key"] for sample in contents] == [one.sample.key for one in made]
+    for sample, one in zip(contents, made, strict=True):
+        for version, augmented in zip(sample["versions"], one.augmented, strict=True):
+            assert augmented is not None
+            assert [step["name"] for step in version["steps"]] == [step.name for step in augmented.steps]
+            for step, shown in zip(version["steps"], augmented.steps, strict=True):
+                kind, _, encoded = step["image"].partition(",")
+                assert kind == "data:image/png;base64"  # small images are stored without loss
+                pixels = cv2.imdecode(np.frombuffer(base64.b64decode(encoded), np.uint8), cv2.IMREAD_COLOR_RGB)
+                np.testing.assert_array_equal(pixels, shown.data["image"])
+
+
+def test_strengths_have_a_row_for_each_transform_that_differs(source: Path, tmp_path: Path) -> None:
+    """A policy that holds a transform many times shows it once; what draws nothing has one cell."""
+    transform = A.Compose(
+        [A.HorizontalFlip(p=1), A.Solarize((0.2, 0.6), p=1), A.Solarize((0.2, 0.6), p=1), A.GaussNoise()]
+    )
+    plan = augment.compile(transform)
+    assert distinct(plan) == [0, 1, 3]
+    sheet = strengths_sheet(plan, choose(source, 1)[0], (30, 40), "x")
+    assert [len(row) for row in sheet.rows] == [2, 6, 6]
+    notes = [cell.note for cell in sheet.rows[1][1:]]
+    assert notes == [f"threshold {threshold:.3g}" for threshold in (0.2, 0.3, 0.4, 0.5, 0.6)]
+    image, weakest, *_, strongest = (cell.image for cell in sheet.rows[2])
+    assert structural_similarity(image, weakest) > structural_similarity(image, strongest)
+    assert sheet.draw(tmp_path / "sheet.png").is_file()
+
+
+def test_stress_finds_the_samples_that_change_most(tmp_path: Path) -> None:
+    """Among plain images, which a flip leaves as they are, the one that is not symmetric is found."""
+    for name, count in {"plain": 5, "odd": 1}.items():
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            image = np.full((24, 24, 3), 30 * number + 20, np.uint8)
+            if name == "odd":
+                image[:, :8] = 255
+            cv2.imwrite(str(tmp_path / name / f"{number}.png"), image)
+    augmenter = Augmenter(A.Compose([A.HorizontalFlip(p=0.01), A.InvertImg(p=0.01)]), None)
+    flip, invert = stress(choose(tmp_path, 6), augmenter, range(2), (24, 24), worst=2)
+    assert (flip[0].transform, flip[0].sample.key) == ("HorizontalFlip", "odd/0.png")
+    assert flip[0].similarity < 0.6 < flip[1].similarity
+    assert len(flip) == len(invert) == 2
+    assert [change.similarity for change in invert] == sorted(change.similarity for change in invert)
+    assert stress_sheet([flip, invert], "x").draw(tmp_path / "sheet.png").is_file()
+
+
+def test_stress_uses_the_values_that_an_epoch_draws(source: Path) -> None:
+    """The change is what the transform, alone, does to the sample in that epoch."""
+    samples, transform = choose(source, 3), A.Compose([A.GaussNoise(p=1)])
+    (changes,) = stress(samples, Augmenter(transform, None, seed=4), range(3), None, worst=3)
+    for change in changes:
+        plan = augment.compile(transform)
+        params = plan.sample(4, change.epoch, [change.sample.index], [change.sample.image.shape])
+        np.testing.assert_array_equal(change.after, plan.apply(change.sample.image, params, 0))
+
+
+@pytest.mark.parametrize("noise", [0, 5, 60])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_structural_similarity_is_tensorflows(noise: int, channels: int) -> None:
+    """`tf.image.ssim` of the luma is the same number."""
+    import tensorflow as tf
+
+    generator = np.random.default_rng(noise)
+    one = cv2.GaussianBlur(generator.integers(0, 256, (40, 50, channels), np.uint8), (5, 5), 2).reshape(
+        40, 50, channels
+    )
+    other = np.clip(one + generator.normal(0, noise, one.shape), 0, 255).astype(np.uint8)
+    luma = [image if channels == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] for image in (one, other)]
+    expected = float(tf.image.ssim(*map(tf.constant, luma), max_val=255))
+    assert structural_similarity(one, other) == pytest.approx(expected, abs=1e-4)
+
+
+def test_similarity_of_small_and_unlike_images() -> None:
+    """Images smaller than the window are compared; those of different sizes are not."""
+    small = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    assert structural_similarity(small, small) == pytest.approx(1)
+    assert structural_similarity(small, 255 - small) < 0
+    with pytest.raises(ValueError, match="images of one size"):
+        structural_similarity(small, small[1:])
+
+
+def test_sheets_grow_with_their_notes(tmp_path: Path) -> None:
+    """A note of many lines gets room, and the images keep their size."""
+
+    def height(note: str) -> int:
+        image = np.zeros((10, 10, 3), np.uint8)
+        sheet = Sheet(rows=[[Cell(image, note)]], titles=["t"], captions=["c"], heading="h", cell_inches=2.0)
+        return int(cv2.imread(str(sheet.draw(tmp_path / "sheet.png"))).shape[0])
+
+    assert 40 <= height("a\nb\nc\nd") - height("a") < 50

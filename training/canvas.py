@@ -1,0 +1,94 @@
+"""What all figures share: the sheet, the colours, the axes, and an image in its cell.
+
+Drawn with Matplotlib's objects, never with pyplot: no window, no global state. Colours are those of Okabe and
+Ito 2008, "Color Universal Design", which the colour-blind tell apart, or of viridis where more are needed.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Image: TypeAlias = NDArray[np.uint8]
+"""Pixels [H, W, C], 0 to 255; C is 1 (gray), 3 (RGB) or 4 (RGBA)."""
+
+Color: TypeAlias = str | tuple[float, float, float, float]
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+TEXT = "#333333"
+GRID = "#DDDDDD"
+DOTS_PER_INCH = 120
+CELL_INCHES = 1.5
+"""Of an image in a sheet of images, along its longer side."""
+
+
+def figure(width: float, height: float) -> "Figure":
+    """Make an empty figure; sizes in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
+
+
+def write(sheet: "Figure", path: str | Path) -> Path:
+    """Write a figure as a PNG; missing folders are made."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(sheet)
+    sheet.savefig(path, format="png", dpi=DOTS_PER_INCH)
+    return path
+
+
+def plain(axes: "Axes", grid: Literal["both", "x"]) -> None:
+    """Leave of the frame two thin lines, and a light grid behind the data."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis=grid, color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def colors(count: int) -> Sequence[Color]:
+    """Give so many colours that can be told apart."""
+    from matplotlib import colormaps
+
+    if count <= len(PALETTE):
+        return PALETTE[:count]
+    return [colormaps["viridis"](place) for place in np.linspace(0, 0.9, count)]
+
+
+def show(axes: "Axes", image: Image, cell_height: float) -> None:
+    """Draw an image in the middle of its cell, in a thin frame: a white one would have no edge.
+
+    Args:
+        axes: the cell.
+        image: the pixels.
+        cell_height: of the cell, in units of its width. The axes fill the cell whatever the image's shape, so
+            that titles and captions line up.
+    """
+    from matplotlib.patches import Rectangle
+
+    height, width = image.shape[:2]
+    side = max(width, height / cell_height)
+    axes.imshow(
+        image[..., 0] if image.shape[2] == 1 else image,
+        cmap="gray",
+        vmin=0,
+        vmax=255,
+        interpolation="nearest" if side < CELL_INCHES * DOTS_PER_INCH else "antialiased",
+        extent=(0, width, height, 0),
+    )
+    axes.add_patch(Rectangle((0, 0), width, height, fill=False, edgecolor=GRID, clip_on=False))
+    axes.set_xlim((width - side) / 2, (width + side) / 2)
+    axes.set_ylim((height + side * cell_height) / 2, (height - side * cell_height) / 2)
+
+
+def shortened(name: str, limit: int = 18) -> str:
+    """Cut a name that would not fit, and show what no font can draw as it is written in code."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("$", r"\$")
+    return text if len(text) <= limit else text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -1,0 +1,196 @@
+"""The learning curve: how the error on held-out samples falls with the number of training samples.
+
+For each seed, the training sets are nested and each class keeps its share (`Loader(limit=...)`). A shallow model,
+multinomial logistic regression on the pixels, stands beside a deep one, so that one sees what depth is worth; and,
+where there is an augmentation, the deep one beside itself with it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pipeline import Loader
+from training.errors import TrainingError
+from training.experiment import Experiment
+from training.fit import fit
+from training.power_law import PowerLaw, fit_power_law, inverse, power
+from training.predictions import predict
+
+SHALLOW = "logistic regression"
+AUGMENTED = "with augmentation"
+
+SIZES = 6
+"""Training sets where no sizes are asked for, from the smallest to the largest by one factor."""
+
+LARGEST = 2048
+"""Samples of the largest set where none is asked for: an evening is not what a first look should take."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement.
+
+    Attributes:
+        curve: the model's name.
+        examples: training samples.
+        seed: of the subset and everything else that is random.
+        error: on the held-out samples, from 0 to 1.
+    """
+
+    curve: str
+    examples: int
+    seed: int
+    error: float
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What an augmentation is worth at one number of examples.
+
+    Attributes:
+        examples: training samples.
+        equivalent: samples without augmentation that would give the same error, and its bounds at 95 %; inf where the
+            plain curve's floor lies above.
+    """
+
+    examples: int
+    equivalent: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Measured curves, and the power laws that fit them.
+
+    Attributes:
+        points: all measurements.
+        laws: of each curve.
+        held_out: the samples on which the errors were measured.
+    """
+
+    points: tuple[Point, ...]
+    laws: dict[str, PowerLaw]
+    held_out: int
+
+    @property
+    def sizes(self) -> list[int]:
+        """The numbers of training samples."""
+        return sorted({point.examples for point in self.points})
+
+    def errors(self, curve: str, examples: int) -> list[float]:
+        """Give a curve's errors at a number of examples, one a seed."""
+        return [point.error for point in self.points if (point.curve, point.examples) == (curve, examples)]
+
+    def worth(self) -> list[Worth]:
+        """Say what the augmentation is worth in examples: the horizontal distance of its curve from the plain one.
+
+        Both laws are evaluated, not the measurements; the bounds come from both bootstraps. Empty where there is none.
+        """
+        augmented = next((name for name in self.laws if name.endswith(AUGMENTED)), None)
+        if augmented is None:
+            return []
+        plain, other = self.laws[augmented.removesuffix(f" {AUGMENTED}")], self.laws[augmented]
+        return [
+            Worth(size, (float(inverse(plain.params, other([size])[0])), *_bounds(plain, other, size)))
+            for size in self.sizes
+        ]
+
+
+def _bounds(plain: PowerLaw, other: PowerLaw, size: int) -> tuple[float, float]:
+    draws = inverse(plain.draws, power(other.draws, [size])[:, 0])
+    low, high = np.quantile(draws, [0.025, 0.975], method="closest_observation")
+    return float(low), float(high)
+
+
+def learning_curve(
+    experiment: Experiment,
+    *,
+    sizes: Sequence[int] | None = None,
+    seeds: int = 3,
+    steps: int = 500,
+    augment: Any = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> LearningCurve:
+    """Measure the error of a shallow and of a deep model against the number of training samples, and fit power laws.
+
+    The deep model makes the same number of steps on every training set: with equal epochs, the small ones would be
+    trained less.
+
+    Args:
+        experiment: data, deep model and recipe; its `augment`, `limit`, `epochs` and `seed` are set here.
+        sizes: numbers of training samples, at least three; by default six, up to all or 2,048.
+        seeds: repetitions: without a validation set of its own each has another split, and in any case other subsets,
+            order and first weights.
+        steps: batches that the deep model is trained on.
+        augment: an Albumentations transform: the deep model is measured with it as well.
+        progress: called with the measurements done and to do.
+
+    Raises:
+        TrainingError: there are fewer than three sizes.
+        CaudalError: what loaders, model or `fit` refuse.
+    """
+    plain = replace(experiment, augment=None, limit=None)
+    train, _ = plain.loaders()
+    chosen = sorted(set(sizes)) if sizes is not None else _default_sizes(train)
+    if len(chosen) < 3 or chosen[0] < 1 or seeds < 1:
+        raise TrainingError(f"a curve needs at least three sizes and one seed, got {chosen} and {seeds}")
+    variants = [(SHALLOW, plain), (experiment.model, plain)]
+    if augment is not None:
+        variants.append((f"{experiment.model} {AUGMENTED}", replace(plain, augment=augment)))
+    points: list[Point] = []
+    total, held_out = seeds * len(chosen) * len(variants), 0
+    progress(0, total)
+    for seed in range(seeds):
+        for size in chosen:
+            for name, variant in variants:
+                one = replace(variant, limit=size, seed=experiment.seed + seed)
+                error, held_out = _shallow(one) if name == SHALLOW else _deep(one, steps)
+                points.append(Point(name, size, seed, error))
+                progress(len(points), total)
+    laws = {name: _law([point for point in points if point.curve == name], held_out, seed=0) for name, _ in variants}
+    return LearningCurve(tuple(points), laws, held_out)
+
+
+def _law(points: Sequence[Point], held_out: int, seed: int) -> PowerLaw:
+    sizes, errors = [point.examples for point in points], [point.error for point in points]
+    return fit_power_law(sizes, errors, smallest=0.5 / held_out, seed=seed)
+
+
+def _default_sizes(train: Loader) -> list[int]:
+    largest = min(train.num_examples, LARGEST)
+    smallest = max(len(train.class_names or ()) * 3, largest // 64, 4)
+    if smallest * 4 > largest:
+        raise TrainingError(f"{largest} training samples are too few for a curve; give sizes, or more samples")
+    return sorted({round(size) for size in np.geomspace(smallest, largest, SIZES)})
+
+
+def _shallow(experiment: Experiment) -> tuple[float, int]:
+    """Fit multinomial logistic regression to the pixels, and give its error."""
+    from sklearn.linear_model import LogisticRegression
+
+    train, held_out = experiment.loaders()
+    model = LogisticRegression(max_iter=1000)
+    pixels, labels = _arrays(train)
+    if len(np.unique(labels)) < 2:  # it refuses to learn a single class
+        return float((_arrays(held_out)[1] != labels[0]).mean()), held_out.num_examples
+    model.fit(pixels, labels)
+    pixels, labels = _arrays(held_out)
+    return float((model.predict(pixels) != labels).mean()), len(labels)
+
+
+def _arrays(loader: Loader) -> tuple[Any, Any]:
+    """Collect an epoch: pixels float32 [N, H * W * C] from 0 to 1, and labels."""
+    batches = [(images.numpy(), labels.numpy()) for images, labels in loader.dataset()]
+    images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    return images.reshape(len(images), -1) / np.float32(255), labels
+
+
+def _deep(experiment: Experiment, steps: int) -> tuple[float, int]:
+    """Train the experiment's model for so many steps, and give its error."""
+    train, held_out = experiment.loaders()
+    model = experiment.build(len(train.class_names or ()))
+    epochs = max(1, round(steps / train.steps_per_epoch))
+    fit(model, train, epochs=epochs, learning_rate=experiment.learning_rate, recipe=experiment.recipe)
+    predictions = predict(model, held_out)
+    return predictions.error, len(predictions.labels)

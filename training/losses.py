@@ -1,0 +1,79 @@
+"""Which loss fits a dataset's labels, and what becomes of the labels on their way to it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def loss_for(element_spec: Any) -> str:
+    """Name the cross-entropy that fits the labels of a dataset.
+
+    Args:
+        element_spec: of a dataset of batches (images, labels). Integer labels [B] or [B, 1] are class
+            numbers, labels [B, classes] are probabilities (one-hot or soft), float labels [B, 1] are 0 or 1.
+
+    Returns:
+        Keras's name of the loss.
+
+    Raises:
+        TrainingError: there are no labels, they are not batched, or their kind is none of these.
+    """
+    if not isinstance(element_spec, tuple) or len(element_spec) < 2:
+        raise TrainingError(
+            f"training needs a dataset of (images, labels), got elements {element_spec}; "
+            'load it with a label_mode of "int", "categorical" or "binary"'
+        )
+    labels = element_spec[1]
+    columns = tuple(labels.shape)[1:] if labels.shape.rank else None
+    match columns:
+        case () | (1,) if labels.dtype.is_integer:
+            return "sparse_categorical_crossentropy"
+        case (1,) if labels.dtype.is_floating:
+            return "binary_crossentropy"
+        case (int(classes),) if classes > 1:
+            return "categorical_crossentropy"
+    raise TrainingError(
+        f"no loss fits labels {labels}; batch the dataset, and give integers [B], one-hot rows [B, classes] "
+        "or floats [B, 1]"
+    )
+
+
+def smoothed(loss: str, label_smoothing: float) -> Any:
+    """Give the loss with label smoothing: Keras's name where there is none, or the loss."""
+    from keras import losses
+
+    if not label_smoothing:
+        return loss
+    if loss == "binary_crossentropy":
+        return losses.BinaryCrossentropy(label_smoothing=label_smoothing)
+    return losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
+
+
+def with_one_hot_labels(dataset: "tf.data.Dataset", classes: int) -> "tf.data.Dataset":
+    """Write integer labels as one-hot rows, which is what smoothing works on."""
+    import tensorflow as tf
+
+    def encode(images: Any, labels: Any, *weights: Any) -> Any:
+        return images, tf.one_hot(tf.reshape(labels, [-1]), classes), *weights
+
+    return dataset.map(encode)
+
+
+def with_class_weights(dataset: "tf.data.Dataset", class_weights: Sequence[float]) -> "tf.data.Dataset":
+    """Put the weight of each sample's class behind its label, times the weight that it had."""
+    import tensorflow as tf
+
+    table = tf.constant(class_weights, tf.float32)
+
+    def weigh(images: Any, labels: Any, *weights: Any) -> Any:
+        if labels.shape.rank == 2 and labels.shape[1] > 1:
+            chosen = tf.linalg.matvec(tf.cast(labels, tf.float32), table)
+        else:
+            chosen = tf.gather(table, tf.cast(tf.reshape(labels, [-1]), tf.int32))
+        return images, labels, chosen * weights[0] if weights else chosen
+
+    return dataset.map(weigh)

@@ -1,0 +1,83 @@
+"""What a model says of every sample of a loader, beside what the labels say."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import Loader
+from training.canvas import Image
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of samples.
+
+    Attributes:
+        class_names: of the columns.
+        labels: int64 [N].
+        probabilities: float32 [N, classes].
+        keys: the samples' keys.
+    """
+
+    class_names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    keys: tuple[str, ...]
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The most probable class of each sample."""
+        places: NDArray[np.int64] = np.argmax(self.probabilities, axis=1).astype(np.int64)
+        return places
+
+    @property
+    def error(self) -> float:
+        """The share of the samples whose most probable class is not their label."""
+        return float((self.predicted != self.labels).mean())
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts [classes, classes]: the label gives the row, the prediction the column."""
+        classes = len(self.class_names)
+        counts = np.bincount(self.labels * classes + self.predicted, minlength=classes**2)
+        matrix: NDArray[np.int64] = counts.reshape(classes, classes).astype(np.int64)
+        return matrix
+
+    def worst(self, count: int) -> list[int]:
+        """Give the places of the samples whose own class was least probable, the worst first."""
+        own = self.probabilities[np.arange(len(self.labels)), self.labels]
+        return [int(place) for place in np.argsort(own, kind="stable")[:count]]
+
+
+def predict(model: "keras.Model", loader: Loader) -> Predictions:
+    """Run a model over an epoch of a loader.
+
+    Args:
+        model: maps images to probabilities [B, classes].
+        loader: with labels of the kind "int".
+    """
+    labels, probabilities, sample_keys = [], [], []
+    for images, batch_labels, batch_keys in loader.dataset(with_keys=True):
+        probabilities.append(np.asarray(model.predict_on_batch(images), np.float32))
+        labels.append(batch_labels.numpy())
+        sample_keys += [key.decode("utf-8", "surrogateescape") for key in batch_keys.numpy()]
+    return Predictions(
+        tuple(loader.class_names or ()),
+        np.concatenate(labels).astype(np.int64),
+        np.concatenate(probabilities),
+        tuple(sample_keys),
+    )
+
+
+def images_of(loader: Loader, sample_keys: list[str]) -> list[Image]:
+    """Collect some samples' pixels, as a loader delivers them in its first epoch, in the order of the keys."""
+    found: dict[str, Image] = {}
+    for images, _, batch_keys in loader.dataset(with_keys=True):
+        names = [key.decode("utf-8", "surrogateescape") for key in batch_keys.numpy()]
+        found |= {name: images[row].numpy() for row, name in enumerate(names) if name in sample_keys}
+    return [found[key] for key in sample_keys]

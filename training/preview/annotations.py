@@ -1,0 +1,102 @@
+"""Boxes, keypoints and masks that belong to images: a COCO file, and a folder of masks."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pipeline.errors import SourceError
+
+_MASKS = (".png", ".bmp", ".webp")
+
+
+class Annotations:
+    """What belongs to the images of a dataset.
+
+    Images are found by their keys; in a COCO file also by the last part of the key alone, where no other image has it.
+
+    Args:
+        coco: a COCO file (https://cocodataset.org/#format-data): `images`, `annotations` with `bbox` and `keypoints`,
+            `categories`; None for none.
+        masks: a folder in which the mask of `class/name.jpg` is `class/name.png` (or .bmp, .webp): 0 is background.
+            None for none.
+
+    Raises:
+        SourceError: the file or the folder cannot be read, or the file is no such file.
+    """
+
+    def __init__(self, coco: str | os.PathLike[str] | None = None, masks: str | os.PathLike[str] | None = None) -> None:
+        self._masks = None if masks is None else Path(masks)
+        if self._masks is not None and not self._masks.is_dir():
+            raise SourceError(f"{masks} is no folder of masks")
+        self._of: dict[str, list[dict[str, Any]]] = {}
+        self._categories: dict[Any, str] = {}
+        self._has_boxes = coco is not None
+        if coco is not None:
+            self._read(Path(coco))
+
+    def of(self, key: str, size: tuple[int, int]) -> dict[str, Any]:
+        """Give what belongs to an image, as an augmentation takes it.
+
+        Args:
+            key: the sample's key.
+            size: (height, width) of its image.
+
+        Raises:
+            SourceError: the mask has another size.
+        """
+        found = self._of.get(key, self._of.get(key.rpartition("/")[2], []))
+        data: dict[str, Any] = {}
+        if self._has_boxes:
+            data |= _boxes(found, self._categories, size) | _points(found)
+        mask = self._mask(key)
+        if mask is not None:
+            if mask.shape != size:
+                raise SourceError(f"the mask of {key} is {mask.shape}, and its image {size}")
+            data["mask"] = mask
+        return data
+
+    def _read(self, path: Path) -> None:
+        try:
+            contents = json.loads(path.read_text(encoding="utf-8"))
+            names = {image["id"]: str(image["file_name"]) for image in contents["images"]}
+            self._categories = {item["id"]: str(item["name"]) for item in contents.get("categories", [])}
+            for annotation in contents["annotations"]:
+                self._of.setdefault(names[annotation["image_id"]], []).append(annotation)
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SourceError(f"{path} is no COCO file: {type(error).__name__} {error}") from None
+
+    def _mask(self, key: str) -> Any:
+        if self._masks is None:
+            return None
+        stem = self._masks / Path(key).with_suffix("")
+        path = next((path for path in (stem.with_suffix(end) for end in _MASKS) if path.is_file()), None)
+        return None if path is None else cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
+
+
+def _boxes(found: list[dict[str, Any]], categories: dict[Any, str], size: tuple[int, int]) -> dict[str, Any]:
+    """Give the boxes as float [N, 4] of (left, top, right, bottom) in pixels, cut to the image, and their names."""
+    own = [annotation for annotation in found if annotation.get("bbox")]
+    boxes = np.array([annotation["bbox"] for annotation in own], float).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    boxes = np.clip(boxes, 0, [size[1], size[0]] * 2)
+    labels = [categories.get(annotation.get("category_id"), "") for annotation in own]
+    kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return {"bboxes": boxes[kept], "box_labels": [label for label, keep in zip(labels, kept, strict=True) if keep]}
+
+
+def _points(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Give the keypoints that are marked as labelled, float [N, 2] of (x, y), and their numbers."""
+    points, numbers = [], []
+    for annotation in found:
+        triples = np.reshape(np.asarray(annotation.get("keypoints") or [], float), (-1, 3)).tolist()
+        for number, (x, y, flag) in enumerate(triples):
+            if flag:
+                points.append((x, y))
+                numbers.append(str(number))
+    return {"keypoints": np.array(points, float).reshape(-1, 2), "point_labels": numbers}

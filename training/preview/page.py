@@ -1,0 +1,83 @@
+"""One self-contained HTML page on which each sample can be clicked through its transforms."""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from augment.transform import Image
+from training.preview.overlay import drawn
+from training.preview.samples import Augmented
+from training.preview.versions import Versions, size_of
+
+_LONGEST_SIDE = 512
+"""In pixels, of an image on the page; a page of 6 samples, 5 epochs and 5 transforms then has about 5 MB."""
+
+_SMALL = 128
+"""Images of up to so many pixels a side are stored without loss: JPEG would blur what little there is."""
+
+
+def page(made: Sequence[Versions], epochs: Sequence[int], heading: str, plan: str) -> str:
+    """Write the page: HTML with everything in it, that asks no server.
+
+    Args:
+        made: the samples and their versions.
+        epochs: of the versions.
+        heading: what is shown, for the title.
+        plan: what `Plan.explain` says.
+    """
+    contents = {"samples": [_sample(one, epochs) for one in made]}
+    # "<" cannot end the element in which it stands then.
+    data = json.dumps(contents).replace("<", "\\u003c")
+    template = files("training.preview").joinpath("page.html").read_text(encoding="utf-8")
+    texts = {"heading": html.escape(heading), "plan": html.escape(plan), "data": data}
+    return re.sub(r"\{\{ (\w+) \}\}", lambda found: texts[found[1]], template)
+
+
+def write_page(path: str | Path, contents: str) -> Path:
+    """Write a page; missing folders are made."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(contents, encoding="utf-8")
+    return path
+
+
+def _sample(one: Versions, epochs: Sequence[int]) -> dict[str, Any]:
+    original = {"name": "original", "values": size_of(one.sample.data), "image": _data_url(drawn(one.sample.data))}
+    return {
+        "key": one.sample.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"),
+        "class": one.sample.class_name,
+        "original": original,
+        "versions": [
+            {"epoch": epoch, "steps": _steps(augmented), "error": one.errors.get(epoch, "")}
+            for epoch, augmented in zip(epochs, one.augmented, strict=True)
+        ],
+    }
+
+
+def _steps(augmented: Augmented | None) -> list[dict[str, str]]:
+    if augmented is None:
+        return []
+    return [
+        {"name": step.name, "values": step.values, "image": _data_url(drawn(step.data))} for step in augmented.steps
+    ]
+
+
+def _data_url(image: Image) -> str:
+    longest = max(image.shape[:2])
+    if longest > _LONGEST_SIDE:
+        scale = _LONGEST_SIDE / longest
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).reshape(
+            *(max(1, round(side * scale)) for side in image.shape[:2]), -1
+        )
+    if image.shape[2] >= 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
+    kind = "png" if longest <= _SMALL or image.shape[2] == 4 else "jpeg"
+    _, buffer = cv2.imencode(f".{kind}", image)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.tobytes()).decode()}"

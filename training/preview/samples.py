@@ -1,0 +1,171 @@
+"""The samples of a preview: a few of each class, in their natural size, with their annotations."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from augment import keys
+from augment.plan.plan import Params, Plan
+from augment.plan.trace import Step, trace
+from augment.transform import Image
+from pipeline.decode import Decoder
+from pipeline.errors import SourceError
+from pipeline.order import permute
+from pipeline.resize import resize
+from pipeline.sources import Source, open_source
+from training.preview.annotations import Annotations
+
+NOT_A_TRANSFORM = "Resize to the network"
+"""The name of the last step, which belongs to the loader."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A sample to be shown.
+
+    Attributes:
+        key: its key in the dataset.
+        index: its number in the source: what its augmentation is keyed by.
+        class_name: "" where it has none.
+        data: "image", and "mask", "bboxes", "box_labels", "keypoints", "point_labels" where it has them.
+    """
+
+    key: str
+    index: int
+    class_name: str
+    data: dict[str, Any] = field(repr=False)
+
+    @property
+    def image(self) -> Image:
+        """Its image, uint8 [H, W, C]."""
+        return self.data["image"]  # type: ignore[no-any-return]
+
+
+def choose(source: Any, count: int, seed: int = 0, annotations: Annotations | None = None) -> list[Sample]:
+    """Choose samples at random, from all classes in turn; those that cannot be decoded are passed over.
+
+    Args:
+        source: as that of `pipeline.Loader`.
+        count: how many, where there are so many.
+        seed: chooses.
+        annotations: what belongs to the images.
+
+    Raises:
+        SourceError: the source cannot be opened, or none of its images can be decoded.
+    """
+    decoder = Decoder()
+    opened = open_source(source, max_bytes=decoder.max_bytes)
+    chosen: list[Sample] = []
+    for index in _in_turn(opened, seed):
+        if len(chosen) == count:
+            break
+        try:
+            taken = opened.read(index)
+            image = taken.pixels if taken.encoded is None else decoder(taken.encoded)
+        except ValueError:
+            continue
+        if image is None or image.dtype != np.uint8:
+            raise SourceError("previews are for uint8 images")
+        names = opened.class_names
+        class_name = names[taken.label] if 0 <= taken.label < len(names) else ""
+        data = {"image": image} | (annotations.of(taken.key, image.shape[:2]) if annotations else {})
+        chosen.append(Sample(taken.key, index, class_name, data))
+    if not chosen:
+        raise SourceError("none of the images can be decoded; `caudal inspect --decode` says why")
+    return sorted(chosen, key=lambda sample: (sample.class_name, sample.key))
+
+
+def _in_turn(source: Source, seed: int) -> Iterator[int]:
+    """Walk the samples: one of each class, then a second one of each, ..., at random within a class."""
+    shuffled = permute(np.arange(len(source)), len(source), keys.fold_in(keys.root(seed), "preview"))
+    labels = source.labels()[shuffled]
+    turns = np.zeros(len(source), np.int64)
+    for label in np.unique(labels):
+        turns[labels == label] = np.arange((labels == label).sum())
+    yield from shuffled[np.argsort(turns, kind="stable")].tolist()
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """What a sample became.
+
+    Attributes:
+        steps: the transforms that it got, and what each left; the last one is what the network sees.
+    """
+
+    steps: list[Step]
+    data: dict[str, Any]
+
+    @property
+    def note(self) -> str:
+        """A line for each transform: its name, and what it drew."""
+        lines = [f"{step.name}: {step.values}" if step.values else step.name for step in self.steps]
+        return "\n".join(lines) or "nothing was drawn"
+
+
+class Augmenter:
+    """Augments samples as a `Loader` of the same seed would, and remembers the steps.
+
+    Args:
+        transform: an Albumentations transform; None for none.
+        image_size: (height, width) of what the network gets; None leaves what comes out of the augmentation.
+        seed: of the loader.
+        has_boxes: whether samples have boxes and keypoints, which may be none.
+    """
+
+    def __init__(
+        self, transform: Any, image_size: tuple[int, int] | None, seed: int = 0, *, has_boxes: bool = False
+    ) -> None:
+        self.plan = None if transform is None else Plan(_with_targets(transform) if has_boxes else transform)
+        self._image_size = image_size
+        self.seed = seed
+
+    def __call__(self, sample: Sample, epoch: int) -> Augmented:
+        """Make what the sample is in an epoch.
+
+        Raises:
+            TransformError: a transform failed on it.
+        """
+        steps = [] if self.plan is None else trace(self.plan, sample.data, self.params(sample, epoch), 0)
+        data = steps[-1].data if steps else sample.data
+        if self._image_size is not None and data["image"].shape[:2] != self._image_size:
+            data = _stretched(data, self._image_size)
+            steps = [*steps, Step(NOT_A_TRANSFORM, "{} x {} px".format(*self._image_size), data)]
+        return Augmented(steps, data)
+
+    def params(self, sample: Sample, epoch: int) -> Params:
+        """Draw a sample's parameters for an epoch."""
+        assert self.plan is not None  # noqa: S101  # for the type checker: who asks has a plan
+        return self.plan.sample(self.seed, epoch, [sample.index], [sample.image.shape])
+
+
+def _with_targets(transform: Any) -> Any:
+    """Make an augmentation take boxes and keypoints as previews hold them, without changing what it draws."""
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    from augment.transform import composed
+
+    transform = composed(transform)
+    is_compose = type(transform) is A.Compose
+    return A.Compose(
+        list(transform.transforms) if is_compose else [transform],
+        bbox_params=A.BboxParams("pascal_voc", label_fields=["box_labels"]),
+        keypoint_params=A.KeypointParams("xy", label_fields=["point_labels"], remove_invisible=True),
+        p=transform.p if is_compose else 1.0,
+    )
+
+
+def _stretched(data: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+    """Resize an image and what belongs to it."""
+    image = data["image"]
+    across, down = size[1] / image.shape[1], size[0] / image.shape[0]
+    stretched = data | {"image": resize(image, size)}
+    if "mask" in data:
+        stretched["mask"] = resize(data["mask"][..., np.newaxis], size, "nearest")[..., 0]
+    for name, factors in (("bboxes", (across, down, across, down)), ("keypoints", (across, down))):
+        if name in data:
+            places = np.reshape(np.asarray(data[name], float), (-1, len(factors)))
+            stretched[name] = places * factors
+    return stretched

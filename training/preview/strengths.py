@@ -1,0 +1,108 @@
+"""Each transform of an augmentation alone, from the weak end of its range to the strong one."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from augment.errors import TransformError
+from augment.plan.plan import Plan
+from augment.plan.trace import alone, at_strength
+from augment.transform import Image
+from pipeline.resize import resize
+from training.preview.samples import Sample
+from training.preview.similarity import structural_similarity
+from training.preview.versions import CELL_INCHES, caption, size_of
+from training.sheets import Cell, Sheet
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_DRAWS = 16  # of a transform that is not compiled, of which some are shown
+
+
+def distinct(plan: Plan) -> list[int]:
+    """List the places of the transforms that differ: a policy may hold one many times."""
+    seen: set[str] = set()
+    places = []
+    for place, leaf in enumerate(plan.leaves):
+        described = named(leaf.transform, with_options=True)
+        if leaf.transform.p > 0 and described not in seen:
+            seen.add(described)
+            places.append(place)
+    return places
+
+
+def named(transform: Any, *, with_options: bool = False) -> str:
+    """Name a transform; with its options where its repr can be made."""
+    try:
+        return repr(transform) if with_options else type(transform).__name__
+    except Exception:  # the repr of a transform that cannot be serialised raises
+        return f"{type(transform).__name__} {id(transform)}"
+
+
+def strengths_sheet(plan: Plan, sample: Sample, image_size: tuple[int, int] | None, heading: str) -> Sheet:
+    """Lay out one sample: a row for each transform, a column for each part of its range.
+
+    A compiled transform is shown with all that it draws at one part of its range. Of one that is not compiled 16 draws
+    are made, and some are shown in the order of how much they change the image.
+
+    Args:
+        plan: the augmentation.
+        sample: what is shown.
+        image_size: what the image is resized to at first, so that pixels mean what they do to the network.
+        heading: of the sheet.
+
+    Returns:
+        A sheet; what draws nothing has one cell in its row.
+    """
+    image = sample.image if image_size is None else resize(sample.image, image_size)
+    rows, captions = [], []
+    for place in distinct(plan):
+        leaf = plan.leaves[place]
+        rows.append([Cell(image, size_of({"image": image})), *_cells(plan, image, place)])
+        lines = [named(leaf.transform)]
+        if leaf.transform.p != 1:
+            lines.append(f"p={leaf.transform.p:.3g}")
+        if leaf.lowered is None:
+            lines.append(f"of {_DRAWS} draws")
+        captions.append("\n".join(lines))
+    titles = [caption(sample).partition("\n")[0] or "original", *(f"{strength:.0%}" for strength in STRENGTHS)]
+    titles = titles[: max(map(len, rows))]
+    return Sheet(rows=rows, titles=titles, captions=captions, heading=heading, cell_inches=CELL_INCHES)
+
+
+def _cells(plan: Plan, image: Image, place: int) -> Iterator[Cell]:
+    try:
+        for changed, values in _strengths(plan, image, place):
+            yield Cell(_as_uint8(changed), values or _without_values(image, changed))
+    except TransformError as error:
+        yield Cell(image, f"failed: {error}")
+
+
+def _without_values(image: Image, changed: Image) -> str:
+    return "no change" if np.array_equal(changed, image) else "always the same"
+
+
+def _strengths(plan: Plan, image: Image, place: int) -> Sequence[tuple[Image, str]]:
+    lowered = plan.leaves[place].lowered
+    if lowered is not None:
+        # What draws nothing does the same at any strength.
+        strengths = STRENGTHS if lowered.draws else STRENGTHS[-1:]
+        shown = [at_strength(plan, image, place, strength) for strength in strengths]
+        return [one for one in shown if one is not None]
+    draws = [alone(plan, image, plan.lone(0, number, 0, image.shape, place), place) for number in range(_DRAWS)]
+    draws.sort(key=lambda one: -likeness(image, one[0]))
+    return [draws[round(strength * (_DRAWS - 1))] for strength in STRENGTHS]
+
+
+def likeness(image: Image, changed: Image) -> float:
+    """Compare an image with what a transform made of it, at the image's size; see `structural_similarity`."""
+    changed = resize(_as_uint8(changed), (image.shape[0], image.shape[1]))
+    return structural_similarity(image, changed)
+
+
+def _as_uint8(image: Image) -> Image:
+    """Show a float image: its levels from the lowest to the highest."""
+    if image.dtype == np.uint8:
+        return image
+    low, high = float(image.min()), float(image.max())
+    return ((image - low) * (255 / max(high - low, 1e-9))).round().astype(np.uint8)

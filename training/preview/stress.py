@@ -1,0 +1,108 @@
+"""Are the labels still right? The samples that each transform changes most, for a person to look at."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from augment.errors import TransformError
+from augment.plan.trace import alone
+from augment.transform import Image
+from pipeline.resize import resize
+from training.preview.samples import Augmenter, Sample
+from training.preview.strengths import distinct, likeness, named
+from training.preview.versions import CELL_INCHES, caption
+from training.sheets import Cell, Sheet
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one transform did to one sample.
+
+    Attributes:
+        transform: its name.
+        sample: the sample.
+        epoch: in which it happens.
+        similarity: of the sample and what became of it, by structure: -1 to 1.
+        values: what the transform drew.
+        before: the sample, as large as the network sees it.
+        after: what became of it.
+    """
+
+    transform: str
+    sample: Sample
+    epoch: int
+    similarity: float
+    values: str
+    before: Image = field(repr=False)
+    after: Image = field(repr=False)
+
+
+def stress(
+    samples: Sequence[Sample],
+    augmenter: Augmenter,
+    epochs: Sequence[int],
+    image_size: tuple[int, int] | None,
+    worst: int = 3,
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+) -> list[list[Change]]:
+    """Find the samples that each transform changes most, each transform applied alone.
+
+    Args:
+        samples: to try.
+        augmenter: the augmentation.
+        epochs: each gives every sample other values.
+        image_size: what images are resized to before they are changed; None for their own.
+        worst: samples a transform.
+        progress: is told how many samples are done, of how many.
+
+    Returns:
+        For each transform that differs from the others its greatest changes, the greatest first; one a sample.
+    """
+    plan = augmenter.plan
+    if plan is None:
+        return []
+    places = distinct(plan)
+    found: list[dict[int, Change]] = [{} for _ in places]
+    for done, sample in enumerate(samples, 1):
+        before = sample.image if image_size is None else resize(sample.image, image_size)
+        for epoch in epochs:
+            for place, own in zip(places, found, strict=True):
+                change = _change(augmenter, sample, epoch, place, before)
+                if change and (sample.index not in own or change.similarity < own[sample.index].similarity):
+                    own[sample.index] = change
+        for own in found:  # no more are kept than are shown
+            for change in sorted(own.values(), key=lambda change: change.similarity)[worst:]:
+                del own[change.sample.index]
+        progress(done, len(samples))
+    return [sorted(own.values(), key=lambda change: change.similarity) for own in found if own]
+
+
+def _change(augmenter: Augmenter, sample: Sample, epoch: int, place: int, before: Image) -> Change | None:
+    """Apply one transform with what it draws for a sample in an epoch; None where it cannot be applied."""
+    plan = augmenter.plan
+    assert plan is not None  # noqa: S101  # for the type checker: the caller has looked
+    try:
+        after, values = alone(plan, before, plan.lone(augmenter.seed, epoch, sample.index, before.shape, place), place)
+        similarity = likeness(before, after)
+    except TransformError:
+        return None
+    return Change(named(plan.leaves[place].transform), sample, epoch, similarity, values, before, after)
+
+
+def stress_sheet(changes: Sequence[Sequence[Change]], heading: str) -> Sheet:
+    """Lay changes out in pairs, a row for each transform: the sample, and what became of it."""
+    rows, captions = [], []
+    for own in changes:
+        rows.append([cell for change in own for cell in _pair(change)])
+        captions.append(own[0].transform)
+    most = max(map(len, changes))
+    titles = [title for number in range(1, most + 1) for title in (f"{_ordinal(number)} most changed", "became")]
+    return Sheet(rows=rows, titles=titles, captions=captions, heading=heading, cell_inches=0.8 * CELL_INCHES)
+
+
+def _pair(change: Change) -> tuple[Cell, Cell]:
+    became = f"similarity {change.similarity:.2f}" + f"\n{change.values}" * bool(change.values)
+    return Cell(change.before, caption(change.sample)), Cell(change.after, became)
+
+
+def _ordinal(number: int) -> str:
+    return {1: "the", 2: "second", 3: "third"}.get(number, f"{number}th")

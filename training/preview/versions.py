@@ -1,0 +1,76 @@
+"""The plain preview: each sample as it is, and beside it what several epochs make of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from augment.errors import TransformError
+from training.preview.overlay import drawn
+from training.preview.samples import Augmented, Augmenter, Sample
+from training.sheets import Cell, Sheet
+
+CELL_INCHES = 2.0
+_LONGEST_NAME = 28  # characters of a row's caption
+
+
+@dataclass(frozen=True)
+class Versions:
+    """A sample, and what epochs make of it.
+
+    Attributes:
+        sample: as it is.
+        augmented: one for each epoch; None where a transform failed.
+        errors: what failed, by epoch.
+    """
+
+    sample: Sample
+    augmented: Sequence[Augmented | None]
+    errors: dict[int, str]
+
+
+def versions(samples: Sequence[Sample], augmenter: Augmenter, epochs: Sequence[int]) -> list[Versions]:
+    """Augment samples as some epochs would."""
+    made = []
+    for sample in samples:
+        augmented: list[Augmented | None] = []
+        errors = {}
+        for epoch in epochs:
+            try:
+                augmented.append(augmenter(sample, epoch))
+            except TransformError as error:
+                augmented.append(None)
+                errors[epoch] = str(error)
+        made.append(Versions(sample, augmented, errors))
+    return made
+
+
+def versions_sheet(made: Sequence[Versions], epochs: Sequence[int], heading: str) -> Sheet:
+    """Lay samples and their versions out, a row a sample."""
+    rows = [
+        [
+            Cell(drawn(one.sample.data), size_of(one.sample.data)),
+            *(
+                Cell(drawn(one.sample.data), f"failed: {one.errors[epoch]}")
+                if augmented is None
+                else Cell(drawn(augmented.data), augmented.note)
+                for epoch, augmented in zip(epochs, one.augmented, strict=True)
+            ),
+        ]
+        for one in made
+    ]
+    titles = ["original", *(f"epoch {epoch}" for epoch in epochs)]
+    captions = [caption(one.sample) for one in made]
+    return Sheet(rows=rows, titles=titles, captions=captions, heading=heading, cell_inches=CELL_INCHES)
+
+
+def caption(sample: Sample) -> str:
+    """Name a sample in two lines: its class, and its file."""
+    name = sample.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").rpartition("/")[2]
+    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 13]}...{name[-10:]}"
+    return "\n".join(filter(None, (sample.class_name, short)))
+
+
+def size_of(data: dict[str, Any]) -> str:
+    """Say how large an image is."""
+    height, width = data["image"].shape[:2]
+    return f"{height} x {width} px"

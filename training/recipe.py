@@ -1,0 +1,125 @@
+"""How a model is optimised: everything but the data, the model, the number of epochs and the rate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    import keras
+
+OPTIMIZERS = ("adam", "sgd", "rmsprop")
+SCHEDULES = ("constant", "cosine", "step")
+
+_NOT_DECAYED = ("bias", "gamma", "beta")  # as usual since Goyal et al. 2017 (arXiv:1706.02677), section 5.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model is optimised.
+
+    Attributes:
+        optimizer: "adam"; "sgd" (Nesterov's momentum of 0.9); or "rmsprop".
+        schedule: of the learning rate: "constant"; "cosine", down to 0; or "step", a tenth after half of the steps
+            and a hundredth after three quarters.
+        warmup: the share of all steps in which the rate rises from 0, linearly.
+        weight_decay: subtracted at each step, times the rate and the weight, from all kernels (decoupled: Loshchilov
+            and Hutter 2017, arXiv:1711.05101).
+        label_smoothing: the share of each label that is spread evenly over the classes, from 0 to below 1.
+        class_weights: factor of each class's losses: a number a class; "balanced" (in inverse proportion to the class's
+            share, 1 on average over the samples); or None.
+        patience: epochs without a lower validation loss (training loss where there is no validation) after which the
+            training ends and takes back its best weights; None never ends early.
+
+    Raises:
+        TrainingError: a value is unknown or out of range.
+    """
+
+    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    warmup: float = 0.0
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    class_weights: Sequence[float] | Literal["balanced"] | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise TrainingError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
+        for name, limit in (("warmup", 1.0), ("label_smoothing", 1.0), ("weight_decay", float("inf"))):
+            if not 0 <= getattr(self, name) < limit:
+                raise TrainingError(f"{name} must be at least 0 and below {limit:g}, got {getattr(self, name)}")
+        if self.patience is not None and self.patience < 1:
+            raise TrainingError(f"patience must be at least 1 epoch, or None; got {self.patience}")
+        if isinstance(self.class_weights, str) and self.class_weights != "balanced":
+            raise TrainingError(f"class_weights are numbers, 'balanced' or None; got {self.class_weights!r}")
+
+    def make_optimizer(self, learning_rate: "float | Schedule", steps: int | None) -> "keras.Optimizer":
+        """Make the optimizer.
+
+        Args:
+            learning_rate: the highest rate, or a schedule over the steps in place of this recipe's.
+            steps: of the whole training, for the schedule; None where they are not known.
+
+        Raises:
+            TrainingError: a schedule needs the steps, and they are not known; or the rate is not positive.
+        """
+        from keras import optimizers
+
+        if isinstance(learning_rate, (int, float)):
+            learning_rate = self._scheduled(learning_rate, steps)
+        options: dict[str, Any] = {"learning_rate": learning_rate, "weight_decay": self.weight_decay or None}
+        optimizer = {
+            "adam": optimizers.Adam,
+            "sgd": lambda **chosen: optimizers.SGD(momentum=0.9, nesterov=True, **chosen),
+            "rmsprop": optimizers.RMSprop,
+        }[self.optimizer](**options)
+        if self.weight_decay:
+            optimizer.exclude_from_weight_decay(var_names=list(_NOT_DECAYED))
+        return optimizer
+
+    def _scheduled(self, rate: float, steps: int | None) -> "float | Schedule":
+        from keras.optimizers import schedules
+
+        if not rate > 0:
+            raise TrainingError(f"the learning rate must be positive, got {rate}")
+        if self.schedule == "constant" and not self.warmup:
+            return rate
+        if steps is None:
+            raise TrainingError(
+                "a schedule needs the number of steps; give a loader, or a dataset that knows its length"
+            )
+        warmup = round(self.warmup * steps)
+        rest = max(1, steps - warmup)
+        if self.schedule == "step":
+            boundaries = [warmup + rest // 2, warmup + 3 * rest // 4]
+            if warmup:
+                raise TrainingError("the schedule 'step' takes no warmup; use 'cosine'")
+            return schedules.PiecewiseConstantDecay(boundaries, [rate, rate / 10, rate / 100])
+        return schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup else rate,
+            decay_steps=rest,
+            alpha=1.0 if self.schedule == "constant" else 0.0,
+            warmup_target=rate if warmup else None,
+            warmup_steps=warmup,
+        )
+
+
+Schedule = Any
+"""`keras.optimizers.schedules.LearningRateSchedule`."""
+
+
+def balanced(counts: Sequence[int]) -> list[float]:
+    """Weight each class in inverse proportion to its share; a class without samples gets 0.
+
+    Args:
+        counts: samples of each class.
+
+    Returns:
+        Weights whose average over the samples is 1.
+    """
+    present = sum(count > 0 for count in counts)
+    total = sum(counts)
+    return [total / (present * count) if count else 0.0 for count in counts]

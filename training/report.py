@@ -1,0 +1,137 @@
+"""The report of a training: one page with its pictures beside it, and its numbers as JSON."""
+
+import hashlib
+import html
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from training import canvas
+from training.experiment import Outcome
+from training.figures import training_curves
+from training.files import replacing
+from training.mistakes import confusion_matrix, image_grid
+from training.predictions import Predictions, images_of, predict
+
+if TYPE_CHECKING:
+    import keras
+
+PAGE = "report.html"
+RESULT = "result.json"
+MODEL = "model.keras"
+CURVES, CONFUSION, WORST = "training.png", "confusion.png", "worst.png"
+
+_WORST = 18
+"""Samples that are shown, in rows of six."""
+
+_STYLE = (
+    "body{font:16px/1.5 sans-serif;color:#333;max-width:60em;margin:2em auto;padding:0 1em}"
+    "img{max-width:100%}table{border-collapse:collapse}td,th{padding:.2em 1em .2em 0;text-align:left}"
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report says.
+
+    Attributes:
+        directory: holds the page, the pictures and the numbers.
+        result: the numbers.
+        predictions: of the validation samples.
+    """
+
+    directory: Path
+    result: dict[str, Any]
+    predictions: Predictions
+
+    @property
+    def pictures(self) -> list[Path]:
+        """The PNGs that were written."""
+        return [self.directory / name for name in (CURVES, CONFUSION, WORST)]
+
+
+def write_report(outcome: Outcome, directory: str | Path) -> Report:
+    """Evaluate what an experiment has trained, and write "report.html", the pictures, "result.json", "model.keras".
+
+    Args:
+        outcome: of the experiment.
+        directory: is made where it is missing.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    predictions = predict(outcome.model, outcome.validation)
+    experiment, history = outcome.experiment, outcome.history
+    result: dict[str, Any] = {
+        "model": experiment.model,
+        "parameters": outcome.model.count_params(),
+        "classes": list(predictions.class_names),
+        "training_examples": outcome.train.num_examples,
+        "validation_examples": len(predictions.labels),
+        "epochs": len(outcome.waiting),
+        "validation_error": predictions.error,
+        "history": history,
+        "waiting": outcome.waiting,
+        "skipped": [row.sample for row in (*outcome.train.errors, *outcome.validation.errors)],
+        "weights_sha256": digest(outcome.model),
+    }
+    training_curves(directory / CURVES, {experiment.model: history})
+    confusion_matrix(directory / CONFUSION, predictions.confusion, predictions.class_names)
+    _draw_worst(directory / WORST, outcome, predictions)
+    with replacing(directory / MODEL) as partial:
+        outcome.model.save(partial)
+    for name, text in ((RESULT, json.dumps(result, indent=2) + "\n"), (PAGE, _page(result))):
+        with replacing(directory / name) as partial:
+            partial.write_text(text, errors="backslashreplace")
+    return Report(directory, result, predictions)
+
+
+def digest(model: "keras.Model") -> str:
+    """Hash a model's weights: equal hashes, equal weights, bit for bit."""
+    hashed = hashlib.sha256()
+    for weight in model.get_weights():
+        hashed.update(np.ascontiguousarray(weight).tobytes())
+    return hashed.hexdigest()
+
+
+def _draw_worst(path: Path, outcome: Outcome, predictions: Predictions) -> None:
+    places = predictions.worst(_WORST)
+    names = predictions.class_names
+    captions = [
+        f"{canvas.shortened(names[predictions.labels[place]])}\n"
+        f"taken for {canvas.shortened(names[predictions.predicted[place]])}\n"
+        f"{predictions.probabilities[place, predictions.labels[place]]:.1%} for its own class"
+        for place in places
+    ]
+    images = images_of(outcome.validation, [predictions.keys[place] for place in places])
+    image_grid(path, images, captions, f"The {len(places)} validation samples whose own class was least probable")
+
+
+def _page(result: dict[str, Any]) -> str:
+    facts = {
+        "model": f"{result['model']}, {result['parameters']:,} parameters",
+        "classes": ", ".join(result["classes"]),
+        "samples": f"{result['training_examples']:,} for training, {result['validation_examples']:,} for validation",
+        "epochs": str(result["epochs"]),
+        "validation error": f"{result['validation_error']:.2%}",
+        "waited for data": f"{max(result['waiting'], default=0):.1%} of the time at most, over the epochs",
+        "samples left out": str(len(result["skipped"])),
+        "weights (SHA-256)": result["weights_sha256"],
+    }
+    rows = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items()
+    )
+    pictures = "".join(
+        f'<h2>{title}</h2><img src="{name}" alt="{title}">'
+        for title, name in (
+            ("Loss and accuracy", CURVES),
+            ("Which class was taken for which", CONFUSION),
+            ("The worst", WORST),
+        )
+    )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Training report</title><style>{_STYLE}</style>'
+        f"<h1>Training report</h1><table>{rows}</table>{pictures}</html>\n"
+    )

@@ -1,0 +1,124 @@
+"""Pictures of a search: what the errors depend on, and which choices led to which error."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import canvas
+from training.search import Trial
+from training.space import Choice, Space
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def importance_chart(path: str | Path, importances: Mapping[str, float]) -> Path:
+    """Draw a bar for each dimension: the share of the errors' variance that it explains.
+
+    Args:
+        path: the PNG to write; missing folders are made.
+        importances: shares, from 0 to 1.
+
+    Returns:
+        `path`.
+    """
+    ordered = dict(sorted(importances.items(), key=lambda item: -item[1]))
+    figure = canvas.figure(8, 1.3 + 0.4 * len(ordered))
+    axes = figure.subplots()
+    places = range(len(ordered))
+    axes.barh(places, list(ordered.values()), height=0.6, color=canvas.PALETTE[0])
+    for place, share in enumerate(ordered.values()):
+        axes.annotate(
+            f"{share:.0%}", (share, place), (6, 0), textcoords="offset points", va="center", color=canvas.TEXT
+        )
+    canvas.plain(axes, grid="x")
+    axes.set_yticks(places, list(ordered))
+    axes.set_ylim(len(ordered) - 0.5, -0.5)
+    axes.set_xlim(0, 1.1)
+    axes.set(xlabel="share of the errors' variance that it explains", title="What the error depends on")
+    return canvas.write(figure, path)
+
+
+def parallel_coordinates(path: str | Path, trials: Sequence[Trial], space: Space) -> Path:
+    """Draw a line for each trial, through its choice on each dimension's axis, to its error; the best is thick.
+
+    Args:
+        path: the PNG to write; missing folders are made.
+        trials: at least one with an error.
+        space: gives the axes.
+
+    Returns:
+        `path`.
+    """
+    from matplotlib import colormaps
+
+    shown = sorted((trial for trial in trials if trial.error is not None), key=lambda trial: -(trial.error or 0))
+    errors = np.array([trial.error for trial in shown], float)
+    names = list(space.dimensions)
+    columns = [_places(space, name, [trial.params[name] for trial in shown]) for name in names]
+    columns.append(_scaled(errors))
+    figure = canvas.figure(2.2 + 1.7 * len(names), 4.5)
+    axes = figure.subplots()
+    shades = colormaps["viridis"](0.9 * _scaled(errors))
+    for number, line in enumerate(np.stack(columns, axis=1)):
+        best = number == len(shown) - 1
+        style = {"color": canvas.PALETTE[1], "linewidth": 3.0} if best else {"color": shades[number], "linewidth": 1.0}
+        axes.plot(range(len(columns)), line, alpha=1 if best else 0.7, zorder=3 if best else 2, **style)
+    for place, name in enumerate(names):
+        _axis(axes, place, _ticks(space, name, [trial.params[name] for trial in shown]))
+    _axis(
+        axes,
+        len(names),
+        [(place, f"{error:.1%}") for place, error in zip((0, 1), (errors.min(), errors.max()), strict=True)],
+    )
+    axes.set_xticks(range(len(columns)), [*names, "error"])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    axes.set_xlim(-0.3, len(columns) - 1 + 0.5)
+    axes.set_title(f"{len(shown)} trials; the best, thick, has an error of {errors.min():.1%}", color=canvas.TEXT)
+    return canvas.write(figure, path)
+
+
+def _axis(axes: "Axes", place: int, ticks: Sequence[tuple[float, str]]) -> None:
+    axes.axvline(place, color=canvas.GRID, zorder=1)
+    for height, label in ticks:
+        axes.annotate(
+            label,
+            (place, height),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=canvas.TEXT,
+            zorder=4,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
+        )
+
+
+def _places(space: Space, name: str, values: Sequence[Any]) -> NDArray[np.float64]:
+    dimension = space.dimensions[name]
+    if isinstance(dimension, Choice):
+        return np.array([dimension.values.index(value) for value in values]) / max(1, len(dimension.values) - 1)
+    numbers = np.array(values, float)
+    return _scaled(np.log(numbers) if dimension.log else numbers)
+
+
+def _ticks(space: Space, name: str, values: Sequence[Any]) -> list[tuple[float, str]]:
+    dimension = space.dimensions[name]
+    if isinstance(dimension, Choice):
+        count = max(1, len(dimension.values) - 1)
+        return [(place / count, canvas.shortened(str(value), 24)) for place, value in enumerate(dimension.values)]
+    numbers = np.unique(np.array(values, float))
+    places = _scaled(np.log(numbers) if dimension.log else numbers)
+    discrete = dimension.is_finite and len(numbers) <= 6
+    chosen = range(len(numbers)) if discrete else (0, len(numbers) - 1)
+    return [(float(places[number]), f"{numbers[number]:.3g}") for number in chosen]
+
+
+def _scaled(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spread numbers over 0 to 1; all alike lie in the middle."""
+    span = np.ptp(numbers)
+    return (numbers - numbers.min()) / span if span else np.full(len(numbers), 0.5)

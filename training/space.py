@@ -1,0 +1,188 @@
+"""A search space: which attributes of an experiment vary, and how. It is written in TOML.
+
+model = ["all-convolutional-c", "mobilenet-simplified"]    # a list: one of these
+width = { low = 0.125, high = 0.5, step = 0.125 }          # a table: a number of a range
+learning_rate = { low = 1e-4, high = 1e-2, log = true }
+epochs = 5                                                 # anything else: always this
+"""
+
+import itertools
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from training.errors import TrainingError
+
+KNOWN = (
+    "augment",
+    "batch_size",
+    "dropout",
+    "epochs",
+    "label_smoothing",
+    "learning_rate",
+    "model",
+    "optimizer",
+    "schedule",
+    "strength",
+    "warmup",
+    "weight_decay",
+    "width",
+)
+"""What may vary: attributes of an experiment and its recipe; `augment`, a policy's name or a file; and `strength`, the
+share of the samples that it is applied to."""
+
+_POINTS = 5
+"""Values that a grid takes of a range without steps."""
+
+Value: TypeAlias = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values."""
+
+    values: tuple[Value, ...]
+
+    def grid(self) -> list[Value]:
+        """Give all values."""
+        return list(self.values)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number from `low` to `high`: evenly spread, or evenly in the logarithm; in steps, or any."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether it is written in integers."""
+        return all(isinstance(number, int) for number in (self.low, self.high, self.step or 1))
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether there is a finite number of values."""
+        return self.is_integer or self.step is not None
+
+    def grid(self) -> list[Value]:
+        """Give the values of a grid: every step, or five places where there are none."""
+        if self.step is not None or (self.is_integer and not self.log):
+            step = self.step or 1
+            count = math.floor((self.high - self.low) / step * (1 + 1e-9)) + 1
+            return [self.low + step * number for number in range(count)]
+        places = [number / (_POINTS - 1) for number in range(_POINTS)]
+        if self.log:
+            values = [self.low * (self.high / self.low) ** place for place in places]
+        else:
+            values = [self.low + (self.high - self.low) * place for place in places]
+        return list(dict.fromkeys(map(round, values))) if self.is_integer else list(values)
+
+
+Dimension: TypeAlias = Choice | Range
+
+
+@dataclass(frozen=True)
+class Space:
+    """What varies, and what does not.
+
+    Attributes:
+        dimensions: by the attribute's name.
+        fixed: values that are set.
+    """
+
+    dimensions: Mapping[str, Dimension]
+    fixed: Mapping[str, Value]
+
+    @property
+    def grid(self) -> dict[str, list[Value]]:
+        """The values of each dimension on a grid."""
+        return {name: dimension.grid() for name, dimension in self.dimensions.items()}
+
+    def endless(self) -> list[str]:
+        """Name the ranges of which not all values can be tried."""
+        return [name for name, one in self.dimensions.items() if isinstance(one, Range) and not one.is_finite]
+
+    def combinations(self) -> Iterator[dict[str, Value]]:
+        """Give all combinations of the grid."""
+        grid = self.grid
+        return (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
+
+    def suggest(self, trial: Any) -> dict[str, Value]:
+        """Have an Optuna trial choose a value of each dimension."""
+        chosen = {}
+        for name, dimension in self.dimensions.items():
+            if isinstance(dimension, Choice):
+                chosen[name] = trial.suggest_categorical(name, dimension.values)
+            elif dimension.is_integer:
+                step = int(dimension.step or 1)
+                chosen[name] = trial.suggest_int(name, dimension.low, dimension.high, step=step, log=dimension.log)
+            else:
+                chosen[name] = trial.suggest_float(
+                    name, dimension.low, dimension.high, step=dimension.step, log=dimension.log
+                )
+        return chosen
+
+
+def read_space(path: str | Path) -> Space:
+    """Read a search space.
+
+    Raises:
+        TrainingError: the file cannot be read, or says what no search can use.
+    """
+    try:
+        written = tomllib.loads(Path(path).read_text())
+    except OSError as error:
+        raise TrainingError(f"the space {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TrainingError(f"the space {path} is no TOML: {error}") from None
+    return parse_space(written)
+
+
+def parse_space(written: Mapping[str, Any]) -> Space:
+    """Make a search space of what a TOML file holds: see the head of this file.
+
+    Raises:
+        TrainingError: a name is unknown, or a value cannot be used.
+    """
+    if unknown := [name for name in written if name not in KNOWN]:
+        raise TrainingError(f"a space cannot hold {', '.join(unknown)}; it can hold {', '.join(KNOWN)}")
+    read = {name: _dimension(name, value) for name, value in written.items()}
+    dimensions = {name: value for name, value in read.items() if isinstance(value, (Choice, Range))}
+    if not dimensions:
+        raise TrainingError("nothing varies in the space; give a list or a range, such as width = [0.25, 0.5]")
+    return Space(dimensions, {name: value for name, value in read.items() if not isinstance(value, (Choice, Range))})
+
+
+def _dimension(name: str, value: Any) -> Dimension | Value:
+    if isinstance(value, list):
+        if not value or not all(isinstance(one, Value) for one in value):
+            raise TrainingError(f"{name} needs a list of one or more texts, numbers or truth values; got {value}")
+        return Choice(tuple(dict.fromkeys(value)))
+    if isinstance(value, dict):
+        return _range(name, value)
+    if not isinstance(value, Value):
+        raise TrainingError(f"{name} must be a list, a range or a single value; got {value!r}")
+    return value
+
+
+def _range(name: str, value: dict[str, Any]) -> Range:
+    try:
+        made = Range(**value)
+    except TypeError:
+        raise TrainingError(f"the range of {name} has low, high and perhaps log or step; got {value}") from None
+    numbers = [number for number in (made.low, made.high, made.step) if number is not None]
+    if any(isinstance(number, bool) or not isinstance(number, (int, float)) for number in numbers):
+        raise TrainingError(f"the range of {name} needs numbers, got {value}")
+    if not made.low < made.high:
+        raise TrainingError(f"the range of {name} needs low below high, got {value}")
+    if made.log and (made.low <= 0 or made.step is not None):
+        raise TrainingError(f"a logarithmic range starts above 0 and has no step; got {name} = {value}")
+    if made.step is not None and made.step <= 0:
+        raise TrainingError(f"the step of {name} must be positive, got {value}")
+    return made

@@ -1,0 +1,66 @@
+"""What a model consists of: layers, output shapes, parameters and multiply-adds."""
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import keras
+
+Shape = tuple[int | None, ...]
+
+
+class LayerRow(NamedTuple):
+    """A layer of a model.
+
+    Attributes:
+        name: the layer's name.
+        kind: its class.
+        output_shape: without the batch.
+        parameters: weights and biases, trained or not.
+        multiply_adds: for one sample; 0 for what only adds, compares or looks up; None where a side is not known.
+    """
+
+    name: str
+    kind: str
+    output_shape: Shape
+    parameters: int
+    multiply_adds: int | None
+
+
+def summary(model: "keras.Model") -> list[LayerRow]:
+    """List a functional model's layers, in order.
+
+    Multiply-adds are those of convolutions and dense layers, as Howard et al. 2017 (arXiv:1704.04861) count them;
+    biases, normalisations, activations and poolings are left out.
+    """
+    return [
+        LayerRow(
+            layer.name,
+            type(layer).__name__,
+            tuple(layer.output.shape[1:]),
+            layer.count_params(),
+            multiply_adds(layer),
+        )
+        for layer in model.layers
+    ]
+
+
+def multiply_adds(layer: "keras.Layer") -> int | None:
+    """Count the multiply-adds of a layer for one sample; None where its images have no fixed size.
+
+    A convolution's kernel [h, w, inputs of a group, outputs] is applied at every position of the output.
+    """
+    from keras import layers
+
+    if isinstance(layer, layers.Dense):
+        places: Shape = tuple(layer.output.shape[1:-1])
+        weights = math.prod(layer.kernel.shape)
+    elif isinstance(layer, layers.SeparableConv2D):
+        places = tuple(layer.output.shape[1:-1])
+        weights = math.prod(layer.depthwise_kernel.shape) + math.prod(layer.pointwise_kernel.shape)
+    elif isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
+        places = tuple(layer.output.shape[1:-1])
+        weights = math.prod(layer.kernel.shape)
+    else:
+        return 0
+    return None if None in places else weights * math.prod(side for side in places if side is not None)
