@@ -1,100 +1,229 @@
-"""`python -m benchmarks --workload full --data DIR`: measure, print ratios, and keep the rows."""
+"""Measurements that can be believed: `python -m benchmarks COMMAND --help`."""
 
 import argparse
-import datetime
 import json
 import os
-import platform
-import statistics
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.throughput import Pass
+    from benchmarks.harness import Method
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
-    """Run the benchmarks that the command line asks for."""
-    if sys.argv[1:2] == ["convert"]:
+    """Do what the command line asks for: status 0 done, 1 a contender failed, 2 unusable input, 130 interrupted."""
+    if sys.argv[1:2] == ["convert"]:  # has options of its own
         from benchmarks.conversion import main as convert
 
         convert(sys.argv[2:])
         return
-    from benchmarks.contenders import APPLICABLE, CONTENDERS
-    from benchmarks.workloads import BATCH_SIZE, NAMES, prepare
-    from pipeline.throughput import compare
+    arguments = _parser().parse_args()
+    from augment.errors import CaudalError
+
+    try:
+        sys.exit(arguments.run(arguments))
+    except (CaudalError, OSError) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure the rate of workloads."""
+    from benchmarks.run import chosen, keep, measure, print_table
+    from benchmarks.workloads import RECIPES
+
+    failed = False
+    for name in arguments.workload or RECIPES:
+        recipe = RECIPES[name]
+        try:
+            contenders = chosen(arguments.contender, recipe.contenders)
+        except KeyError as error:
+            return _refuse(f"{name} has no contender {error}; it has {', '.join(recipe.contenders)}")
+        workload, results = measure(name, recipe, contenders, arguments.data, _method(arguments), _say, arguments.count)
+        failed = failed or any(result.failed for result in results)
+        if not results:
+            return _refuse("no contender is left: what they need is not installed (--peers names their environment)")
+        if arguments.json:
+            for result in results:
+                print(json.dumps(result.row(name)), flush=True)
+        else:
+            print_table(workload, results, recipe.unit)
+        if arguments.keep:
+            keep(name, [result.kept_row(workload, page_cache=_page_cache(arguments)) for result in results])
+    return int(failed)
+
+
+def first_batch(arguments: argparse.Namespace) -> int:
+    """Measure the time to the first batch of many files."""
+    from benchmarks.run import chosen, keep, measure, print_first_batches
+    from benchmarks.workloads import FIRST_BATCH
+
+    known = {name: one for name, one in FIRST_BATCH.contenders.items() if not one.limit}
+    try:
+        contenders = chosen(arguments.contender, known)
+    except KeyError as error:
+        return _refuse(f"there is no contender {error}; there are {', '.join(known)}")
+    workload, results = measure(
+        "first-batch", FIRST_BATCH, contenders, arguments.data, _method(arguments, "first"), _say, arguments.count
+    )
+    if arguments.json:
+        for result in results:
+            print(json.dumps(result.kept_row(workload)))
+    else:
+        print_first_batches(workload, results)
+    if arguments.keep:
+        keep("first-batch", [result.kept_row(workload) for result in results])
+    return int(any(result.failed for result in results))
+
+
+def scaling(arguments: argparse.Namespace) -> int:
+    """Measure the rate against parallel calls, and against the number of images."""
+    from benchmarks.run import keep
+    from benchmarks.scaling import line
+    from benchmarks.scaling import measure as measure_curves
+
+    rows = measure_curves(
+        arguments.data, arguments.contender, arguments.calls, arguments.images, _method(arguments), _say
+    )
+    _print_rows(rows, arguments.json, line)
+    if arguments.keep:
+        keep("scaling", rows)
+    return int(any("failed" in row for row in rows))
+
+
+def waiting(arguments: argparse.Namespace) -> int:
+    """Measure `model.fit` beside a batch in memory."""
+    from benchmarks.run import keep
+    from benchmarks.waiting import line
+    from benchmarks.waiting import measure as measure_models
+
+    rows = measure_models(arguments.data, arguments.model, arguments.epochs, arguments.steps, _say)
+    _print_rows(rows, arguments.json, line)
+    if arguments.keep:
+        keep("waiting", rows)
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Write the page, the pictures and the tables of the READMEs."""
+    from benchmarks.report import write
+
+    for path in write(arguments.results, arguments.out, readme=arguments.readme):
+        print(path)
+    return 0
+
+
+def all_of_it(arguments: argparse.Namespace) -> int:
+    """Measure everything, keep it, and write the report and the READMEs' tables."""
+    arguments.workload = arguments.contender = arguments.count = arguments.model = None
+    arguments.keep, arguments.steps = True, 30
+    arguments.calls, arguments.images = _CALLS, _IMAGES
+    status = [command(arguments) for command in (run, first_batch)]
+    arguments.contender = _SCALED
+    status += [command(arguments) for command in (scaling, waiting)]
+    arguments.results, arguments.out, arguments.readme = _FOLDER / "results", _FOLDER / "report", True
+    return max(*status, report(arguments))
+
+
+_FOLDER = Path(__file__).parent
+_CALLS = [1, 2, 4, 8]
+_IMAGES = [1_000, 10_000, 100_000]
+_SCALED = ["caudal", "numpy-function"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    from benchmarks.workloads import RECIPES
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--workload", choices=NAMES, action="append", help="default: all")
-    parser.add_argument("--contender", choices=tuple(CONTENDERS), action="append", help="default: all that apply")
-    parser.add_argument("--data", type=Path, required=True, help="class-folders of JPEG photographs")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true", help="print the rows instead of a table")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    everyone = "by default all whose packages are installed; also module:function of your own"
+
+    one = _command(commands, "run", run, "rates of workloads")
+    described = "; ".join(f"{name}: {recipe.about}" for name, recipe in RECIPES.items())
+    one.add_argument("--workload", choices=tuple(RECIPES), action="append", help=f"by default all. {described}")
+    one.add_argument("--contender", action="append", metavar="NAME", help=everyone)
+    one.add_argument("--count", type=_positive, help="how many images (fewer than there are, or repeated)")
+    one.add_argument("--cold", action="store_true", help="drop the files from the page cache before each epoch")
+
+    one = _command(commands, "first-batch", first_batch, "time to the first batch of 60,000 files")
+    one.add_argument("--contender", action="append", metavar="NAME", help=everyone)
+    one.add_argument("--count", type=_positive, default=60_000, help="how many files")
+
+    one = _command(commands, "scaling", scaling, "rate against parallel calls and number of images")
+    one.add_argument("--contender", action="append", metavar="NAME", help=f"by default {', '.join(_SCALED)}")
+    one.add_argument("--calls", type=_positive, nargs="+", default=_CALLS, help="numbers of parallel calls")
+    one.add_argument("--images", type=_positive, nargs="*", default=_IMAGES, help="numbers of images")
+
+    one = _command(commands, "waiting", waiting, "model.fit beside a batch that is in memory")
+    one.add_argument("--model", action="append", metavar="NAME", help="of training.architectures; by default all")
+    one.add_argument("--steps", type=_positive, default=30, help="training steps of a measurement")
+
+    _command(commands, "all", all_of_it, "everything, kept, with the report and the READMEs' tables")
+
+    one = commands.add_parser("report", help="one HTML page and pictures of the kept results")
+    one.set_defaults(run=report)
+    one.add_argument("--results", type=Path, default=_FOLDER / "results", metavar="DIR")
+    one.add_argument("--out", type=Path, default=_FOLDER / "report", metavar="DIR")
+    one.add_argument("--readme", action="store_true", help="write the tables and pictures of the READMEs again")
+    return parser
+
+
+def _command(commands: Any, name: str, function: Any, about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=function.__doc__)
+    parser.set_defaults(run=function)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="class-folders of images")
+    parser.add_argument(
+        "--epochs", type=_positive, default=5, help="rounds that count, after one that does not (default: 5)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a row instead of a table")
     parser.add_argument("--keep", action="store_true", help="append the rows to benchmarks/results/")
-    arguments = parser.parse_args()
-    for name in arguments.workload or NAMES:
-        with tempfile.TemporaryDirectory() as scratch:
-            workload = prepare(name, arguments.data, Path(scratch))
-            wanted = arguments.contender or APPLICABLE[name]
-            contenders = {peer: CONTENDERS[peer](workload) for peer in APPLICABLE[name] if peer in wanted}
-            steps = -(-workload.count // BATCH_SIZE)
-            passes = compare(contenders, steps, arguments.rounds)
-        rows = [_row(peer, name, workload.count, passes[peer]) for peer in contenders]
-        _report(rows, arguments.json)
-        if arguments.keep:
-            with open(RESULTS / f"{name}.jsonl", "a") as file:
-                file.writelines(json.dumps(row) + "\n" for row in rows)
-
-
-def _row(peer: str, workload: str, images: int, passes: "list[Pass]") -> dict[str, Any]:
-    import cv2
-    import tensorflow as tf
-    from albumentations import __version__ as albumentations
-
-    rates, cpu = zip(*passes, strict=True)
-    return {
-        "peer": peer,
-        "workload": workload,
-        "img_s_median": round(statistics.median(rates), 1),
-        "img_s_min": round(min(rates), 1),
-        "img_s_max": round(max(rates), 1),
-        "cpu_s_per_img": round(statistics.median(cpu), 6),
-        "images": images,
-        "rounds": len(passes),
-        "load_average": os.getloadavg()[0],
-        "cpus": len(os.sched_getaffinity(0)),
-        "machine": platform.machine(),
-        "date": datetime.date.today().isoformat(),
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "opencv": cv2.__version__,
-            "albumentations": albumentations,
-        },
-    }
-
-
-def _report(rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        for row in rows:
-            print(json.dumps(row))
-        return
-    first = rows[0]
-    print(f"\n{first['workload']}: {first['images']} images, {first['rounds']} rounds in turns")
-    print(f"{'':16}{'images/s':>10}{'min':>8}{'max':>8}{'CPU ms/image':>14}{'caudal / it':>13}")
-    for row in rows:
-        ratio = first["img_s_median"] / row["img_s_median"]
-        print(
-            f"{row['peer']:16}{row['img_s_median']:10,.0f}{row['img_s_min']:8,.0f}{row['img_s_max']:8,.0f}"
-            f"{1000 * row['cpu_s_per_img']:14.2f}{ratio:13.2f}"
+    if name != "waiting":
+        parser.add_argument(
+            "--peers",
+            metavar="PYTHON",
+            default=os.environ.get("CAUDAL_PEERS"),
+            help="interpreter of an environment with benchmarks/peers.txt (default: CAUDAL_PEERS)",
         )
-    sys.stdout.flush()
+    return parser
+
+
+def _method(arguments: argparse.Namespace, command: str = "epoch") -> "Method":
+    from benchmarks.harness import Method
+
+    cold = getattr(arguments, "cold", False)
+    return Method(rounds=arguments.epochs, peers=arguments.peers, cold=cold, command=command)
+
+
+def _page_cache(arguments: argparse.Namespace) -> str:
+    return "cold" if getattr(arguments, "cold", False) else "warm"
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool, line: Any) -> None:
+    for row in rows:
+        print(json.dumps(row) if as_json else line(row))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _refuse(message: str) -> int:
+    print(f"benchmarks: {message}", file=sys.stderr)
+    return 2
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
 
 
 if __name__ == "__main__":

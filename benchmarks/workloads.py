@@ -1,66 +1,147 @@
-"""What is measured: a source, an augmentation, and the size of what is delivered."""
+"""What is measured: images, an augmentation, and the size of what is delivered.
 
-from dataclasses import dataclass
+`RECIPES` is the list; a new workload is one entry there. Its `prepare` makes what all contenders read, once, in the
+parent process; what it returns is plain data and travels to the contenders' processes as JSON.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import albumentations as A  # noqa: N812  # its users know it by this name
-import cv2
-import numpy as np
-
-import pipeline
-from augment import policy
+from benchmarks import images
+from benchmarks.contenders import FROM_FILES, FROM_MEMORY, FROM_RECORDS, Contender
 
 SIZE = (224, 224)
-BATCH_SIZE = 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Workload:
-    """One workload.
+    """One workload, ready to be read.
 
     Attributes:
         name: how it is asked for.
-        transform: the augmentation, an Albumentations composition.
-        folder: the class-folders.
-        source: what the images are read from: the folder, TFRecords of it, or decoded arrays.
-        count: the number of images.
+        folder: class-folders that hold nothing but images that decode.
+        count: the number of samples in an epoch.
+        policy: the augmentation; see `transform`.
+        size: (height, width) of what is delivered, in pixels.
+        batch_size: samples in a batch.
+        parallel: threads, processes or parallel calls that a contender may use.
+        records: TFRecords of the folder, where the workload is to read those.
+        pixels: `.npy` of decoded images uint8 [N, H, W, 3], with the labels beside it in `labels.npy`.
     """
 
     name: str
-    transform: Any
-    folder: Path
-    source: Any
+    folder: str
     count: int
+    policy: str
+    size: tuple[int, int] = SIZE
+    batch_size: int = 32
+    parallel: int = 0
+    records: str | None = None
+    pixels: str | None = None
+
+    @property
+    def steps(self) -> int:
+        """The batches of an epoch."""
+        return -(-self.count // self.batch_size)
+
+    def transform(self) -> Any:
+        """Make the augmentation: an Albumentations composition that gives images of `size`."""
+        import albumentations as A  # noqa: N812  # its users know it by this name
+
+        from augment import policy
+
+        if self.policy == "resize":
+            return A.Compose([A.Resize(*self.size)])
+        if self.policy == "pad_crop_flip":  # as for CIFAR in He et al. 2015 (arXiv:1512.03385), section 4.2
+            return A.Compose([A.Pad(4), A.RandomCrop(*self.size), A.HorizontalFlip()])
+        return policy(self.policy, self.size)
+
+    def files(self) -> list[tuple[str, int]]:
+        """List the images with their labels, class by class in the order of the names."""
+        return images.labelled(Path(self.folder))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe it as JSON can."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> "Workload":
+        """Make one from what `to_dict` gave."""
+        return cls(**{**described, "size": tuple(described["size"])})
 
 
-NAMES = ("full", "light", "tfrecord", "cached")
-"""The workloads: five transforms from JPEGs; crop and flip; five transforms from TFRecords with a short side of 256;
-and from 256 x 256 pixels in memory."""
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a workload is made, and who can run it.
 
-
-def prepare(name: str, folder: Path, scratch: Path) -> Workload:
-    """Make a workload of class-folders of photographs.
-
-    Args:
-        name: one of `NAMES`.
-        folder: the photographs.
-        scratch: where derived data is written.
+    Attributes:
+        about: what it does, in a few words.
+        prepare: makes it: (name, data, an empty folder to write to, how many samples or None for all) -> `Workload`.
+        contenders: by name; what each can run.
+        audit: `module:function` that checks what a contender delivers; see `benchmarks.audit.audit`.
+        unit: what is counted.
     """
-    transform = policy("crop_flip" if name == "light" else "full", SIZE)
-    if name in ("full", "light"):
-        return Workload(name, transform, folder, folder, len(list(folder.rglob("*.jpg"))))
-    resize = A.SmallestMaxSize(256) if name == "tfrecord" else A.Resize(256, 256)
-    images = [image for image, _ in _loader(folder, resize).dataset().as_numpy_iterator()]
-    if name == "cached":
-        return Workload(name, transform, folder, (np.stack(images), np.zeros(len(images), int)), len(images))
-    resized = scratch / "resized" / "all"
-    resized.mkdir(parents=True, exist_ok=True)
-    for number, image in enumerate(images):
-        cv2.imwrite(str(resized / f"{number:06d}.jpg"), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-    pipeline.convert(resized.parent, scratch / "records", shards=2, overwrite=True)
-    return Workload(name, transform, resized.parent, scratch / "records", len(images))
+
+    about: str
+    prepare: Callable[[str, Path, Path, int | None], Workload]
+    contenders: Mapping[str, Contender]
+    audit: str | None = "benchmarks.audit:audit"
+    unit: str = "images"
 
 
-def _loader(folder: Path, augment: Any = None) -> pipeline.Loader:
-    return pipeline.Loader(folder, batch_size=None, image_size=None, shuffle=False, augment=augment, on_error="skip")
+def from_files(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
+    """Read the photographs as they are."""
+    policy = {"light": "crop_flip"}.get(name, name)
+    folder = images.linked(data, scratch / "files", count)
+    return _workload(name, folder, policy)
+
+
+def first_batch(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
+    """Read from a folder of many files: the photographs again and again, as links."""
+    return _workload(name, images.linked(data, scratch / "files", count or 60_000), "full")
+
+
+def small(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
+    """Read images of 32 x 32 pixels: those of `data`, made smaller where they are larger; at least 10,000 of them."""
+    folder = images.resized(images.linked(data, scratch / "files"), scratch / "small", (32, 32))
+    if count is None:
+        count = max(10_000, len(images.labelled(folder)))
+    return _workload(name, images.linked(folder, scratch / "many", count), "pad_crop_flip", size=(32, 32))
+
+
+def records(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
+    """Read TFRecords of the photographs, their short sides resized to 256."""
+    import pipeline
+
+    folder = images.resized(images.linked(data, scratch / "files", count), scratch / "short-256", 256)
+    pipeline.convert(folder, scratch / "records", shards=4)
+    return _workload(name, folder, "full", records=str(scratch / "records"))
+
+
+def cached(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
+    """Begin with decoded pixels, 256 x 256, in memory; at most 8,000 images (1.5 GiB)."""
+    count = min(count or len(images.readable(data)), 8_000)
+    folder = images.resized(images.linked(data, scratch / "files", count), scratch / "256", (256, 256))
+    return _workload(name, folder, "full", pixels=str(images.decoded(folder, scratch / "pixels.npy")))
+
+
+def _workload(name: str, folder: Path, policy: str, **options: Any) -> Workload:
+    count, parallel = len(images.labelled(folder)), len(os.sched_getaffinity(0))
+    return Workload(name=name, folder=str(folder), count=count, policy=policy, parallel=parallel, **options)
+
+
+RECIPES: dict[str, Recipe] = {
+    "resize": Recipe(about="decode, and resize to 224 x 224", prepare=from_files, contenders=FROM_FILES),
+    "light": Recipe(about="RandomResizedCrop and flip", prepare=from_files, contenders=FROM_FILES),
+    "full": Recipe(about="five transforms from JPEGs", prepare=from_files, contenders=FROM_FILES),
+    "tfrecord": Recipe(about="full, from TFRecords with a short side of 256", prepare=records, contenders=FROM_RECORDS),
+    "cached": Recipe(about="full, from decoded 256 x 256 in memory", prepare=cached, contenders=FROM_MEMORY),
+    "small": Recipe(about="pad, crop and flip of 32 x 32 files", prepare=small, contenders=FROM_FILES),
+}
+"""The workloads whose rate is measured, by name."""
+
+FIRST_BATCH = Recipe(about="until the first batch of 60,000 files", prepare=first_batch, contenders=FROM_FILES)
+"""What `python -m benchmarks first-batch` measures: a time, not a rate."""

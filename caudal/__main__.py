@@ -10,6 +10,7 @@ from augment.errors import CaudalError
 from caudal.convert import convert
 from caudal.curve import curve
 from caudal.demo import demo
+from caudal.diagnose import diagnose
 from caudal.inspect import inspect
 from caudal.preview import preview
 from caudal.search import search
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, inspect, preview, stream, convert, verify, train, search, curve):
+for command in (demo, inspect, preview, stream, diagnose, convert, verify, train, search, curve):
     app.command()(command)
 app.add_typer(text)
 

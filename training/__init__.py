@@ -7,6 +7,7 @@ from training.evaluate import Evaluation as Evaluation
 from training.evaluate import evaluate as evaluate
 from training.experiment import Experiment as Experiment
 from training.figures import throughput_chart as throughput_chart
+from training.figures import time_chart as time_chart
 from training.figures import training_curves as training_curves
 from training.fit import Checkpoints as Checkpoints
 from training.fit import fit as fit
@@ -27,6 +28,7 @@ __all__ = [
     "learning_curve",
     "search",
     "throughput_chart",
+    "time_chart",
     "training_curves",
     "with_views",
 ]

@@ -108,3 +108,37 @@ def throughput_chart(
     axes.set_xlabel(f"images/s (median, min to max of {rounds} round{'s' if counts[-1] > 1 else ''})")
     axes.set_title(title, color=canvas.TEXT)
     return canvas.write(figure, path)
+
+
+def time_chart(
+    path: str | Path, seconds: Mapping[str, float], *, title: str = "Time", marked: str | None = None
+) -> Path:
+    """Draw a bar for the time that each part of some work takes for an image.
+
+    Args:
+        path: the PNG to write; missing folders are made.
+        seconds: per image, for each part; drawn from top to bottom in this order.
+        title: stands above the bars.
+        marked: the part whose bar has another colour.
+
+    Returns:
+        `path`.
+
+    Raises:
+        ValueError: there are no parts.
+    """
+    if not seconds:
+        raise ValueError("time_chart needs at least one part, got none")
+    figure = canvas.figure(8, 1.4 + 0.45 * len(seconds))
+    axes = figure.subplots()
+    milliseconds = [1000 * value for value in seconds.values()]
+    colors = [canvas.PALETTE[1 if name == marked else 0] for name in seconds]
+    bars = axes.barh(range(len(seconds)), milliseconds, height=0.6, color=colors)
+    axes.bar_label(bars, [f"{value:.2f}" for value in milliseconds], padding=8, color=canvas.TEXT)
+    canvas.plain(axes, grid="x")
+    axes.set_yticks(range(len(seconds)), list(seconds))
+    axes.set_ylim(len(seconds) - 0.5, -0.5)  # from top to bottom
+    axes.set_xlim(0, 1.12 * max(milliseconds))  # with room for the numbers
+    axes.set_xlabel("ms an image")
+    axes.set_title(title, color=canvas.TEXT)
+    return canvas.write(figure, path)

@@ -1,0 +1,69 @@
+"""Who is measured: ways to turn a workload into batches of (images, labels).
+
+A contender is a function of a `Workload` that gives a function without arguments; calling that starts one epoch: an
+iterable of (images [B, H, W, 3], labels [B]). Nothing is imported here: each runs in a process of its own, and those of
+other frameworks in an environment of their own (`benchmarks/peers.txt`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Who is measured.
+
+    Attributes:
+        target: `module:function`.
+        about: what it is, in a few words.
+        needs: the module that must be there to import; where it is not, the contender is left out.
+        peer: runs in the environment of the peers.
+        limit: no loader, but a part of its work alone: what no loader can exceed. It delivers no samples to audit.
+    """
+
+    target: str
+    about: str
+    needs: str = "tensorflow"
+    peer: bool = False
+    limit: bool = False
+
+
+_OURS = {
+    "caudal": Contender("benchmarks.contenders.ours:caudal", "Caudal"),
+    "numpy-function": Contender("benchmarks.contenders.tensorflow:numpy_function", "`A.Compose` in `numpy_function`"),
+}
+_PEERS = {
+    "torch": Contender("benchmarks.contenders.pytorch:albumentations", "PyTorch + Albumentations", "torch", peer=True),
+    "grain": Contender("benchmarks.contenders.grain:albumentations", "Grain + Albumentations", "grain", peer=True),
+}
+_LIMITS = {
+    "decode-limit": Contender("benchmarks.contenders.limits:decode", "decoding alone", limit=True),
+    "read-limit": Contender("benchmarks.contenders.limits:read", "reading alone", limit=True),
+}
+
+FROM_FILES: Mapping[str, Contender] = {
+    **_OURS,
+    "generator": Contender("benchmarks.contenders.plain:generator", "Python generator"),
+    "from-generator": Contender("benchmarks.contenders.tensorflow:from_generator", "`Dataset.from_generator`"),
+    "pydataset": Contender("benchmarks.contenders.keras:pydataset", "`PyDataset`, 1 thread"),
+    "pydataset-threads": Contender("benchmarks.contenders.keras:pydataset_threads", "`PyDataset`, 2 threads"),
+    "pydataset-processes": Contender("benchmarks.contenders.keras:pydataset_processes", "`PyDataset`, processes"),
+    "image-data-generator": Contender("benchmarks.contenders.keras:image_data_generator", "`ImageDataGenerator`"),
+    "keras-layers": Contender("benchmarks.contenders.keras:layers", "Keras layers"),
+    **_PEERS,
+    "torchvision": Contender("benchmarks.contenders.pytorch:torchvision", "PyTorch + torchvision", "torch", peer=True),
+    "dali": Contender("benchmarks.contenders.dali:dali", "DALI on the CPU", "nvidia.dali", peer=True),
+    "spdl": Contender("benchmarks.contenders.spdl:albumentations", "SPDL + Albumentations", "spdl", peer=True),
+    **_LIMITS,
+}
+"""Who reads class-folders."""
+
+FROM_RECORDS: Mapping[str, Contender] = {**_OURS, **_LIMITS}
+"""Who reads TFRecords."""
+
+FROM_MEMORY: Mapping[str, Contender] = {
+    **_OURS,
+    **_PEERS,
+    "kernel-limit": Contender("benchmarks.contenders.limits:kernels", "OpenCV's kernels alone", limit=True),
+}
+"""Who begins with decoded pixels."""

@@ -1,0 +1,14 @@
+"""What people have before they have a loader."""
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+from benchmarks.workloads import Workload
+from pipeline.baselines import naive_generator
+
+
+def generator(workload: Workload) -> Callable[[], Iterable[Any]]:
+    """A Python generator of batches, in the thread that takes them."""
+    transform = workload.transform()
+    return lambda: islice(naive_generator(workload.folder, workload.batch_size, transform), workload.steps)

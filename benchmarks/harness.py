@@ -1,0 +1,279 @@
+"""The measuring: contenders in processes of their own, audited first, then timed in turns.
+
+What disturbs one round disturbs all: each round starts one epoch of every contender, after a first round that does not
+count. A contender that fails its audit, raises, hangs, or delivers another number of samples than there are, is
+reported with its reason and not timed further.
+"""
+
+import json
+import os
+import select
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from benchmarks import images
+from benchmarks.contenders import Contender
+from benchmarks.environment import machine
+from benchmarks.processes import PeakMemory, cpu_s
+from benchmarks.workloads import Recipe, Workload
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT_S = 900.0
+
+Say = Callable[[str], None]
+
+
+class ContenderError(Exception):
+    """A contender cannot be measured; the message says why."""
+
+
+class MissingError(ContenderError):
+    """What a contender needs is not installed."""
+
+
+class Runner:
+    """A contender in a process of its own.
+
+    Args:
+        contender: who.
+        workload: what it reads.
+        python: the interpreter of its environment.
+        timeout_s: how long one answer may take.
+
+    Raises:
+        MissingError: a module that it needs is not there.
+        ContenderError: it cannot be started.
+    """
+
+    def __init__(
+        self, contender: Contender, workload: Workload, python: str = sys.executable, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the runner
+        environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "NO_ALBUMENTATIONS_UPDATE": "1", **os.environ}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(  # noqa: S603  # the interpreter and the module are ours
+            [python, "-m", "benchmarks.worker", contender.target],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,  # so that it can be ended with all its descendants
+        )
+        try:
+            self.versions: dict[str, str] = self._ask(workload.to_dict())["versions"]
+        except BaseException:
+            self.close()
+            raise
+
+    def audit(self, function: str, workload: Workload) -> dict[str, Any]:
+        """Check what the contender delivers; see `benchmarks.audit.audit`."""
+        return self._ask({"audit": function, "workload": workload.to_dict()})
+
+    def epoch(self, command: str = "epoch") -> dict[str, float]:
+        """Run one epoch ("epoch") or take the first batch ("first"), and add "cpu_s" and "peak_rss_mb" of its tree."""
+        os.killpg(self._process.pid, signal.SIGCONT)
+        before = cpu_s(self._process.pid)
+        with PeakMemory(self._process.pid) as peak:
+            answer = self._ask({command: True})
+        os.killpg(self._process.pid, signal.SIGSTOP)  # or it would prepare its next epoch while others are timed
+        return {**answer, "cpu_s": cpu_s(self._process.pid) - before, "peak_rss_mb": peak.bytes / 2**20}
+
+    def close(self) -> None:
+        """End the process and its descendants."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for file in (self._process.stdin, self._process.stdout, self._log):
+            with suppress(BrokenPipeError):  # of what was not read yet
+                file.close()  # type: ignore[union-attr]  # all three are pipes
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None  # noqa: S101  # for the type checker: all three are pipes
+        assert self._process.stdout is not None  # noqa: S101
+        try:
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise ContenderError(f"its process ended: {self._last_words()}") from None
+        if not select.select([self._process.stdout], [], [], self._timeout_s)[0]:
+            raise ContenderError(f"no answer within {self._timeout_s:.0f} s")
+        line = self._process.stdout.readline()
+        if not line:
+            raise ContenderError(f"its process ended: {self._last_words()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "missing" in answer:
+            raise MissingError(answer["missing"])
+        if "error" in answer:
+            raise ContenderError(answer["error"])
+        return answer
+
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "without a word"
+
+
+@dataclass
+class Result:
+    """What was measured of a contender.
+
+    Attributes:
+        peer: its name.
+        epochs: what each round took: "samples", "wall_s", "first_batch_s", "cpu_s", "peak_rss_mb".
+        audit: what the audit found.
+        versions: of its environment.
+        failed: why it was not timed, or not to the end; None where it was.
+    """
+
+    peer: str
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    audit: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    failed: str | None = None
+
+    def rates(self) -> list[float]:
+        """Give samples/s of every round."""
+        return [epoch["samples"] / epoch["wall_s"] for epoch in self.epochs]
+
+    def row(self, workload: str) -> dict[str, Any]:
+        """Give the row that programs read: rates in samples/s, memory in MiB; no rate where it failed."""
+        rates = self.rates()
+        return {
+            "peer": self.peer,
+            "workload": workload,
+            "img_s_median": _rounded(self._median(rates), 1),
+            "img_s_min": _rounded(min(rates, default=None), 1),
+            "img_s_max": _rounded(max(rates, default=None), 1),
+            "cpu_s_per_img": _rounded(self._of("cpu_s", per_sample=True), 6),
+            "peak_rss_mb": _rounded(max((epoch["peak_rss_mb"] for epoch in self.epochs), default=None), 1),
+            "versions": self.versions,
+        } | ({"failed": self.failed} if self.failed else {})
+
+    def kept_row(self, workload: Workload, **more: Any) -> dict[str, Any]:
+        """Give the row that is kept: `row`, and all that says where and how it was measured."""
+        return {
+            **self.row(workload.name),
+            "first_batch_s": _rounded(self._of("first_batch_s"), 3),
+            "samples": workload.count,
+            "rounds": len(self.epochs),
+            "parallel": workload.parallel,
+            "batch_size": workload.batch_size,
+            "audit": self.audit,
+            **machine(),
+            **more,
+        }
+
+    def _of(self, name: str, *, per_sample: bool = False) -> float | None:
+        values = [epoch[name] / (epoch["samples"] if per_sample else 1) for epoch in self.epochs]
+        return self._median(values)
+
+    @staticmethod
+    def _median(values: list[float]) -> float | None:
+        return statistics.median(values) if values else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """How is measured.
+
+    Attributes:
+        rounds: epochs of each contender that count, after one that does not.
+        peers: the interpreter of the peers' environment; None leaves them out.
+        cold: drops the files from the page cache before each epoch.
+        audited: whether contenders are audited first.
+        command: "epoch" for whole epochs, "first" for the time to the first batch.
+        timeout_s: how long one epoch may take.
+    """
+
+    rounds: int = 5
+    peers: str | None = None
+    cold: bool = False
+    audited: bool = True
+    command: str = "epoch"
+    timeout_s: float = TIMEOUT_S
+
+
+def compare(
+    contenders: Mapping[str, Contender], recipe: Recipe, workload: Workload, audited: Workload | None, method: Method,
+    say: Say = lambda _: None,
+) -> list[Result]:  # fmt: skip
+    """Audit contenders, then time those that passed, in turns.
+
+    Args:
+        contenders: by name.
+        recipe: of the workload.
+        workload: what is timed.
+        audited: the same workload of the audit's own images; None where nothing is audited.
+        method: how.
+        say: told what happens.
+
+    Returns:
+        One result each, in order; contenders whose packages are not installed are left out.
+    """
+    results: list[Result] = []
+    with ExitStack() as stack:
+        runners: dict[str, Runner] = {}
+        for name, contender in contenders.items():
+            python = method.peers if contender.peer else sys.executable
+            if python is None:
+                say(f"{name}: left out, --peers names no environment")
+                continue
+            result = Result(name)
+            try:
+                runner = stack.enter_context(Runner(contender, workload, python, method.timeout_s))
+                result.versions = runner.versions
+                if audited is not None and recipe.audit is not None and not contender.limit:
+                    say(f"{name}: audit")
+                    result.audit = runner.audit(recipe.audit, audited)
+                    if result.audit["faults"]:
+                        raise ContenderError("audit: " + "; ".join(result.audit["faults"]))
+                runners[name] = runner
+            except MissingError as error:
+                say(f"{name}: left out, {error}")
+                continue
+            except ContenderError as error:
+                result.failed = str(error)
+                say(f"{name}: FAILED, {error}")
+            results.append(result)
+        for number in range(method.rounds + 1):
+            for result in results:
+                if result.failed is None:
+                    say(f"{result.peer}: {'warm-up' if number == 0 else f'round {number} of {method.rounds}'}")
+                    _time(runners[result.peer], result, workload, method, counts=number > 0)
+    return results
+
+
+def _time(runner: Runner, result: Result, workload: Workload, method: Method, *, counts: bool) -> None:
+    if method.cold:
+        images.evict(Path(workload.records or workload.folder))
+    expected = workload.count if method.command == "epoch" else min(workload.batch_size, workload.count)
+    try:
+        epoch = runner.epoch(method.command)
+        if epoch["samples"] != expected:
+            raise ContenderError(f"delivered {epoch['samples']} samples of {expected}")
+    except ContenderError as error:
+        result.failed, result.epochs = str(error), []
+        runner.close()
+        return
+    if counts:
+        result.epochs.append(epoch)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,0 +1,292 @@
+"""The report: one HTML page that needs nothing else, the pictures, and the tables of the READMEs.
+
+Everything is made from the rows in `benchmarks/results/`, of each workload those of the last run that was kept.
+"""
+
+import base64
+import html
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import charts
+from benchmarks.run import RESULTS, latest
+from benchmarks.workloads import RECIPES
+from pipeline.errors import SourceError
+
+ROOT = Path(__file__).resolve().parent.parent
+LABELS = {name: one.about for recipe in RECIPES.values() for name, one in recipe.contenders.items()}
+"""What the contenders are called; one of a user's own keeps its name."""
+
+Row = Mapping[str, Any]
+
+_STYLE = """
+:root { color-scheme: light; } body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 66rem;
+margin: 2rem auto; padding: 0 1rem; } h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; display: block;
+overflow-x: auto; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; } th { font-weight: 600; } tr.ours { font-weight: 600; }
+img { max-width: 100%; height: auto; } .note { color: #555; }
+"""
+
+
+def write(results: Path = RESULTS, out: Path = ROOT / "benchmarks" / "report", *, readme: bool = False) -> list[Path]:
+    """Write the report.
+
+    Args:
+        results: the folder with the kept rows.
+        out: the folder for `index.html` and the pictures.
+        readme: writes the tables and pictures that the READMEs show, too.
+
+    Returns:
+        What was written.
+
+    Raises:
+        SourceError: no row was kept.
+    """
+    kept = {name: rows for name in RECIPES if (rows := latest(name, results))}
+    scaling, waiting, first = (latest(name, results) for name in ("scaling", "waiting", "first-batch"))
+    if not (kept or scaling or waiting or first):
+        raise SourceError(f"{results} holds no results; `python -m benchmarks run --keep --data DIR` makes some")
+    pictures = _pictures(kept, scaling)
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, picture in pictures.items():
+        written.append(out / f"{name}.png")
+        written[-1].write_bytes(picture)
+    page = _page(kept, scaling, waiting, first, pictures)
+    (out / "index.html").write_text(page, encoding="utf-8")
+    written.append(out / "index.html")
+    if readme:
+        written += _readmes(kept, scaling, waiting, first, pictures)
+    return written
+
+
+def _pictures(kept: Mapping[str, Sequence[Row]], scaling: Sequence[Row]) -> dict[str, bytes]:
+    made = {
+        name: charts.bars(rows, f"{name}: {RECIPES[name].about}", LABELS, f"{RECIPES[name].unit}/s")
+        for name, rows in kept.items()
+        if any(row["img_s_median"] is not None for row in rows)
+    }
+    for axis, title, label in (
+        ("calls", "full: more calls at once", "parallel calls"),
+        ("images", "full: more images", "images in an epoch"),
+    ):
+        if any(row["axis"] == axis for row in scaling):
+            made[f"scaling-{axis}"] = charts.curves(scaling, axis, title, label, LABELS)
+    return made
+
+
+def _page(
+    kept: Mapping[str, Sequence[Row]],
+    scaling: Sequence[Row],
+    waiting: Sequence[Row],
+    first: Sequence[Row],
+    pictures: Mapping[str, bytes],
+) -> str:
+    parts = [
+        "<h1>Caudal: benchmarks</h1>",
+        "<p>Contenders run in processes of their own and take turns, round by round, after a round that does not "
+        "count. Each was audited first: every sample once, right shapes, labels of the files, pixels that correlate "
+        "with them. Rates are medians with their least and greatest round; processor time and memory are those of the "
+        "whole process tree. Only ratios within one workload's run can be compared.</p>",
+        *_environment([row for rows in (*kept.values(), scaling, waiting, first) for row in rows]),
+    ]
+    for name, rows in kept.items():
+        parts += [f"<h2 id='{name}'>{name}</h2>", f"<p>{_text(RECIPES[name].about)}. {_where(rows)}</p>"]
+        parts += [_image(pictures, name), _html_table(*_rates(rows)), *_failures(rows)]
+    if first:
+        parts += [
+            "<h2>first batch</h2>",
+            f"<p>{_where(first)}</p>",
+            _html_table(*_first_batches(first)),
+            *_failures(first),
+        ]
+    for axis in ("calls", "images"):
+        if f"scaling-{axis}" in pictures:
+            parts += [f"<h2>scaling: {axis}</h2>", _image(pictures, f"scaling-{axis}")]
+            parts.append(_html_table(*_scaled([row for row in scaling if row["axis"] == axis])))
+    if waiting:
+        parts += ["<h2>waiting</h2>", "<p>A training step on the loader, beside one on a batch in memory.</p>"]
+        parts.append(_html_table(*_waits(waiting)))
+    return (
+        "<!doctype html>\n<html lang='en'>\n<head><meta charset='utf-8'><title>Caudal: benchmarks</title>"
+        "<meta name='viewport' content='width=device-width'><link rel='icon' href='data:,'>"
+        f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+    )
+
+
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+
+
+def _label(row: Row) -> str:
+    return LABELS.get(peer := str(row["peer"]), peer)
+
+
+def _rates(rows: Sequence[Row]) -> Table:
+    ours = next((row["img_s_median"] for row in rows if row["peer"] == "caudal"), None)
+    head = ("", "images/s", "least", "greatest", "Caudal / it", "CPU ms an image", "peak MiB", "first batch s")
+    body = [
+        (
+            _label(row),
+            f"{row['img_s_median']:,.0f}",
+            f"{row['img_s_min']:,.0f}",
+            f"{row['img_s_max']:,.0f}",
+            f"{ours / row['img_s_median']:.2f}" if ours else "",
+            f"{1000 * row['cpu_s_per_img']:.2f}",
+            f"{row['peak_rss_mb']:,.0f}",
+            f"{row['first_batch_s']:.2f}",
+        )
+        for row in rows
+        if row["img_s_median"] is not None
+    ]
+    return head, body
+
+
+def _first_batches(rows: Sequence[Row]) -> Table:
+    timed = sorted((row for row in rows if row["first_batch_s"] is not None), key=lambda row: row["first_batch_s"])
+    head = ("", "seconds", "peak MiB")
+    return head, [(_label(row), f"{row['first_batch_s']:.2f}", f"{row['peak_rss_mb']:,.0f}") for row in timed]
+
+
+def _scaled(rows: Sequence[Row]) -> Table:
+    values = sorted({row["value"] for row in rows})
+    peers = list(dict.fromkeys(row["peer"] for row in rows))
+    found = {(row["peer"], row["value"]): row["img_s_median"] for row in rows}
+    body = [
+        (
+            LABELS.get(peer, peer),
+            *("" if (rate := found.get((peer, value))) is None else f"{rate:,.0f}" for value in values),
+        )
+        for peer in peers
+    ]
+    return ("images/s", *(f"{value:,}" for value in values)), body
+
+
+def _waits(rows: Sequence[Row]) -> Table:
+    head = ("", "pixels", "images/s from the loader", "from memory", "a step takes")
+    return head, [
+        (
+            row["model"],
+            " x ".join(map(str, row["image_size"])),
+            f"{row['loader_img_s']:,.1f}",
+            f"{row['memory_img_s']:,.1f}",
+            f"{row['step_costs']:.2f} x ({row['step_costs_min']:.2f} to {row['step_costs_max']:.2f})",
+        )
+        for row in rows
+    ]
+
+
+def _environment(rows: Sequence[Row]) -> Iterable[str]:
+    yield "<h2>environment</h2>"
+    machines = {(row["cpu"], row["cpus"], row["memory_gib"], row["system"]) for row in rows}
+    for cpu, cpus, memory, system in sorted(machines):
+        yield f"<p>{_text(cpu)}, {cpus} usable processors, {memory} GiB, {_text(system)}.</p>"
+    loads, dates = [row["load_average"] for row in rows], sorted({row["date"] for row in rows})
+    yield f"<p>Load average {min(loads)} to {max(loads)}; {_text(', '.join(dates))}.</p>"
+    seen: dict[str, set[str]] = {}
+    for row in rows:
+        for name, version in row["versions"].items():
+            seen.setdefault(name, set()).add(version)
+    listed = ", ".join(f"{name} {' and '.join(sorted(versions))}" for name, versions in sorted(seen.items()))
+    yield f"<p class='note'>{_text(listed)}</p>"
+
+
+def _where(rows: Sequence[Row]) -> str:
+    row = rows[0]
+    cache = f", page cache {row['page_cache']}" if "page_cache" in row else ""
+    return (
+        f"{row['samples']:,} samples, batches of {row['batch_size']}, {row['parallel']} parallel calls, "
+        f"{max(row['rounds'] for row in rows)} rounds{cache}; load average {row['load_average']}, {row['date']}."
+    )
+
+
+def _failures(rows: Iterable[Row]) -> Iterable[str]:
+    for row in rows:
+        if row["img_s_median"] is None:
+            yield f"<p class='note'>{_text(_label(row))}: not timed, {_text(str(row['failed']))}</p>"
+
+
+def _image(pictures: Mapping[str, bytes], name: str) -> str:
+    if name not in pictures:
+        return ""
+    data = base64.b64encode(pictures[name]).decode()
+    return f"<img id='chart-{name}' alt='{name}' src='data:image/png;base64,{data}'>"
+
+
+def _html_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    def line(tag: str, cells: Sequence[str], style: str = "") -> str:
+        return f"<tr{style}>" + "".join(f"<{tag}>{_text(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    rows = [line("td", cells, " class='ours'" if cells[0] == "Caudal" else "") for cells in body]
+    return "<table>\n" + "\n".join([line("th", head), *rows]) + "\n</table>"
+
+
+def _text(value: str) -> str:
+    return html.escape(value.replace("`", ""))
+
+
+def _markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _readmes(
+    kept: Mapping[str, Sequence[Row]],
+    scaling: Sequence[Row],
+    waiting: Sequence[Row],
+    first: Sequence[Row],
+    pictures: Mapping[str, bytes],
+) -> list[Path]:
+    """Replace what stands between the marks `<!-- NAME -->` and `<!-- /NAME -->`, and the picture."""
+    sections: dict[str, Callable[[], str]] = {"summary": lambda: _summary(kept)}
+    for name, rows in kept.items():
+        sections[name] = lambda rows=rows: _section(rows)  # type: ignore[misc]  # mypy cannot infer a default's type
+    if scaling:
+        for axis in ("calls", "images"):
+            chosen = [row for row in scaling if row["axis"] == axis]
+            sections[f"scaling-{axis}"] = lambda chosen=chosen: _markdown_table(*_scaled(chosen))  # type: ignore[misc]
+    if waiting:
+        sections["waiting"] = lambda: _markdown_table(*_waits(waiting))
+    if first:
+        sections["first-batch"] = lambda: f"{_where(first)}\n\n{_markdown_table(*_first_batches(first))}"
+    written = []
+    for path in (ROOT / "README.md", ROOT / "benchmarks" / "README.md"):
+        text = old = path.read_text()
+        for name, make in sections.items():
+            text = _between(text, name, make)
+        if text != old:
+            path.write_text(text)
+            written.append(path)
+    if "full" in pictures:
+        picture = ROOT / "docs" / "benchmark-full.png"
+        picture.write_bytes(pictures["full"])
+        written.append(picture)
+    return written
+
+
+def _between(text: str, name: str, make: Callable[[], str]) -> str:
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    return f"{head}{begin}\n{make()}\n{end}{tail}" if found and closed else text
+
+
+def _section(rows: Sequence[Row]) -> str:
+    lines = [_where(rows), "", _markdown_table(*_rates(rows))]
+    for row in rows:
+        if row["img_s_median"] is None:
+            lines += ["", f"{_label(row)}: not timed, {row['failed']}"]
+    return "\n".join(lines)
+
+
+def _summary(kept: Mapping[str, Sequence[Row]]) -> str:
+    """Make the table of all workloads: images/s, one row a contender."""
+    found = {name: {row["peer"]: row["img_s_median"] for row in rows} for name, rows in kept.items()}
+    peers = [name for name in LABELS if any(name in rates for rates in found.values())]
+    body = [
+        (LABELS[peer], *("" if (rate := rates.get(peer)) is None else f"{rate:,.0f}" for rates in found.values()))
+        for peer in peers
+    ]
+    return _markdown_table(("images/s", *found), body)

@@ -1,0 +1,107 @@
+"""Running workloads: preparation, measurement, printing, keeping."""
+
+import json
+import tempfile
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.audit import write_images
+from benchmarks.contenders import Contender
+from benchmarks.harness import Method, Result, Say, compare
+from benchmarks.workloads import Recipe, Workload
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def measure(
+    name: str, recipe: Recipe, contenders: Mapping[str, Contender], data: Path, method: Method, say: Say,
+    count: int | None = None,
+) -> tuple[Workload, list[Result]]:  # fmt: skip
+    """Prepare a workload in a temporary folder, and measure contenders on it.
+
+    Args:
+        name: of the workload.
+        recipe: of the workload.
+        contenders: by name.
+        data: class-folders.
+        method: how.
+        say: told what happens.
+        count: how many samples; None for all.
+    """
+    with tempfile.TemporaryDirectory(prefix="caudal-benchmarks-") as scratch:
+        say(f"{name}: preparing")
+        (Path(scratch) / "timed").mkdir()
+        workload = recipe.prepare(name, data, Path(scratch) / "timed", count)
+        audited = None
+        if method.audited and recipe.audit is not None:
+            (Path(scratch) / "audited").mkdir()
+            sides = (32, 32) if max(workload.size) < 100 else (240, 320)
+            folder = write_images(Path(scratch) / "patterns", sides)
+            audited = recipe.prepare(name, folder, Path(scratch) / "audited", sum(_counts(folder)))
+        return workload, compare(contenders, recipe, workload, audited, method, say)
+
+
+def chosen(names: Sequence[str] | None, known: Mapping[str, Contender]) -> dict[str, Contender]:
+    """Choose contenders: by name, or `module:function` of one's own; None for all that are known.
+
+    Raises:
+        KeyError: there is no such name.
+    """
+    if names is None:
+        return dict(known)
+    return {name: Contender(name, name) if ":" in name else known[name] for name in names}
+
+
+def keep(name: str, rows: Iterable[Mapping[str, Any]], folder: Path = RESULTS) -> None:
+    """Append rows to the results; those of one call carry the same "run", and only they can be compared."""
+    run = uuid.uuid4().hex[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f"{name}.jsonl", "a") as file:
+        file.writelines(json.dumps({**row, "run": run}) + "\n" for row in rows)
+
+
+def latest(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """Give the rows of the last run that was kept; none where there is none."""
+    path = folder / f"{name}.jsonl"
+    if not path.exists():
+        return []
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = [row for row in rows if "run" in row]  # the first rows are of a harness that knew no runs and no audit
+    return [row for row in rows if row["run"] == rows[-1]["run"]]
+
+
+def print_table(workload: Workload, results: Sequence[Result], unit: str) -> None:
+    """Print medians with their spread, and the ratio of the first contender to each."""
+    rows = [result.row(workload.name) for result in results]
+    base = next((row for row in rows if row["peer"] == "caudal"), rows[0])
+    first = base["img_s_median"]
+    print(f"\n{workload.name}: {workload.count:,} {unit}, {workload.parallel} parallel calls, rounds in turns")
+    ratio = f"{base['peer']} / it"
+    print(f"{'':21}{unit + '/s':>10}{'min':>8}{'max':>8}{'CPU ms each':>13}{'peak MiB':>10}{ratio:>16}")
+    for row in rows:
+        median = row["img_s_median"]
+        if median is None:
+            print(f"{row['peer']:21}  not timed: {row['failed']}")
+            continue
+        ratio = "" if first is None else f"{first / median:.2f}"
+        print(
+            f"{row['peer']:21}{median:10,.0f}{row['img_s_min']:8,.0f}{row['img_s_max']:8,.0f}"
+            f"{1000 * row['cpu_s_per_img']:13.2f}{row['peak_rss_mb']:10,.0f}{ratio:>16}"
+        )
+
+
+def print_first_batches(workload: Workload, results: Sequence[Result]) -> None:
+    """Print how long the first batch takes, from building the loader on."""
+    print(f"\nfirst batch of {workload.count:,} files: seconds from building the loader on (imports do not count)")
+    for result in results:
+        if result.failed is not None:
+            print(f"{result.peer:21}  not timed: {result.failed}")
+            continue
+        row = result.kept_row(workload)
+        print(f"{result.peer:21}{row['first_batch_s']:8.2f}")
+
+
+def _counts(folder: Path) -> list[int]:
+    return [len(list(path.iterdir())) for path in folder.iterdir()]

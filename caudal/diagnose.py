@@ -1,0 +1,161 @@
+"""`caudal diagnose`: where the time of a dataset goes, and what would help."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from caudal.arguments import JsonOption, SourceArgument, augmentation, image_size
+from caudal.output import import_tensorflow, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from pipeline import Loader
+    from pipeline.diagnosis import Diagnosis, Timing
+
+_LONG_STEP_S = 2.0  # a training step that takes longer is measured once
+_WIDTH = 28  # of the longest bar, in characters: the table fits into 80
+
+
+def diagnose(
+    source: SourceArgument,
+    augment: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What albumentations.save wrote (JSON or YAML), or a policy's name."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="An architecture: is it the model that is waited for?")
+    ] = None,
+    size: Annotated[str, typer.Option("--image-size", metavar="HxW", help="Height and width in pixels.")] = "224x224",
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 32,
+    parallel_calls: Annotated[
+        int | None, typer.Option(min=1, help="Batches computed at once.", show_default="processors")
+    ] = None,
+    cache: Annotated[str | None, typer.Option(metavar="ram|DIR", help="As the dataset is used with it.")] = None,
+    on_error: Annotated[str, typer.Option(metavar="MODE", help="raise, skip or replace.")] = "raise",
+    rounds: Annotated[int, typer.Option(min=1, help="How often each measurement is taken, in turns.")] = 3,
+    out: Annotated[str | None, typer.Option(metavar="PNG", help="Draw the chart as a picture, too.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure a dataset stage by stage on this machine, and say what holds it up and what would help."""
+    from pipeline import Loader
+    from pipeline.diagnosis import diagnose as measure
+
+    import_tensorflow()
+    loader = Loader(
+        source,
+        image_size=image_size(size),
+        batch_size=batch_size,
+        augment=augmentation(augment, image_size(size)),
+        parallel_calls=parallel_calls,
+        cache=cache,
+        on_error=on_error,  # type: ignore[arg-type]  # the loader checks it
+    )
+    step = None if model is None else _step(loader, model)
+    with progress_bar("measuring", "measurements") as progress:
+        found = measure(loader, model=step, rounds=rounds, progress=progress)
+    drawn = None if out is None else _draw(found, Path(out))
+    if json:
+        print_json(_described(found) | ({} if drawn is None else {"picture": str(drawn)}))
+    else:
+        _print(found)
+        if drawn is not None:
+            print(f"\nchart: {drawn}")
+
+
+def _step(loader: "Loader", name: str) -> Callable[[], float]:
+    """Make a function that trains on a batch in memory for about a second, or for one step: seconds per image."""
+    from training.architectures import build
+    from training.step_time import in_memory, step_timer
+
+    dataset = loader.dataset()
+    shape = tuple(dataset.element_spec[0].shape[1:])
+    try:
+        step_s = step_timer(build(name, input_shape=shape, classes=len(dataset.class_names)), dataset.element_spec)
+    except ValueError as error:
+        raise typer.BadParameter(f"--model: {error}") from None
+    batch = in_memory(dataset)
+    images = len(next(iter(batch))[0])
+    measured: list[float] = []
+
+    def seconds_per_image() -> float:
+        if not measured:
+            measured.append(step_s(batch, 1))
+        elif measured[-1] < _LONG_STEP_S:  # it would be waited for too long, and tells as much the first time
+            measured.append(step_s(batch, max(1, round(1 / measured[-1]))))
+        return measured[-1] / images
+
+    return seconds_per_image
+
+
+def _described(found: "Diagnosis") -> dict[str, Any]:
+    return {
+        "bottleneck": found.bottleneck,
+        "verdict": found.verdict,
+        "of_limit": round(found.of_limit, 3),
+        "stages": {name: _timing(timing) for name, timing in found.stages.items()},
+        "whole": _timing(found.whole),
+        "model": None if found.model is None else _timing(found.model),
+        "advice": [
+            {"action": one.action, "factor": round(one.factor, 2), "option": one.option} for one in found.advice
+        ],
+        "images": found.images,
+        "batch_size": found.batch_size,
+        "parallel_calls": found.parallel_calls,
+    }
+
+
+def _timing(timing: "Timing") -> dict[str, float]:
+    return {
+        "images_per_second": round(timing.images_per_second, 1),
+        "least": round(timing.least, 1),
+        "greatest": round(timing.greatest, 1),
+        "seconds_per_image": round(timing.seconds_per_image, 7),
+    }
+
+
+def _rows(found: "Diagnosis") -> dict[str, "Timing"]:
+    """Name what was measured, in the order of the work."""
+    return {**found.stages, "whole": found.whole} | ({} if found.model is None else {"model": found.model})
+
+
+def _print(found: "Diagnosis") -> None:
+    """Print a bar for the time of each stage, and the rates; the longest bar is the bottleneck."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    columns: tuple[tuple[str, Literal["left", "right"]], ...] = (
+        ("", "left"),
+        ("ms/image", "right"),
+        ("", "left"),
+        ("images/s", "right"),
+    )
+    for column, justify in columns:
+        table.add_column(column, justify=justify, no_wrap=True)
+    rows = _rows(found)
+    most = max(timing.seconds_per_image for timing in rows.values())
+    for name, timing in rows.items():
+        bar = "█" * round(_WIDTH * timing.seconds_per_image / most)
+        spread = f"{timing.images_per_second:,.0f} ({timing.least:,.0f} to {timing.greatest:,.0f})"
+        style = "bold" if name == found.bottleneck else None
+        table.add_row(name, f"{1000 * timing.seconds_per_image:.3f}", bar, spread, style=style)
+    print(
+        f"{found.images:,} images a measurement, batches of {found.batch_size}, {found.parallel_calls} parallel calls; "
+        "medians (min to max)\nthe stages' times within the whole, and their rates when each runs alone:\n"
+    )
+    Console().print(table)
+    print(f"\n{found.verdict}")
+    for advice in found.advice[1:]:
+        print(f"or: {advice.sentence}")
+
+
+def _draw(found: "Diagnosis", path: Path) -> Path:
+    from pipeline.errors import ConvertError
+    from training import time_chart
+
+    seconds = {name: timing.seconds_per_image for name, timing in _rows(found).items()}
+    try:
+        return time_chart(path, seconds, title=found.verdict.partition(";")[0], marked=found.bottleneck)
+    except OSError as error:
+        raise ConvertError(f"{path} cannot be written: {error.strerror}") from None

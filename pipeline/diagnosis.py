@@ -1,0 +1,186 @@
+"""Where does the time of a dataset go, on this data and this machine, and what would help?"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.advice import Advice, advise
+from pipeline.probe import STAGES, Chunk, Probe
+from pipeline.progress import Progress
+
+if TYPE_CHECKING:
+    from pipeline.loader import Loader
+
+NOTABLE = 1.1
+"""An advice that promises less than this factor is not given: it would drown in what differs from run to run."""
+
+WORTH_TRYING = 0.6
+"""What would help is tried against the bottleneck, and against stages that take this share of its time."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How fast something is.
+
+    Attributes:
+        images_per_second: the median over the rounds; of a stage, when it runs alone.
+        least: of the rounds.
+        greatest: of the rounds.
+        seconds_per_image: of the clock. Those of the stages, measured while the whole runs, add up to the whole's.
+    """
+
+    images_per_second: float
+    least: float
+    greatest: float
+    seconds_per_image: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found.
+
+    Attributes:
+        stages: each of `STAGES`.
+        whole: the dataset, taken by a consumer that does nothing else.
+        model: the model on a batch that is in memory, where there is one.
+        bottleneck: "read", "decode", "augment", "batch" or "model".
+        of_limit: the rate of the whole as a share of the bottleneck's alone; where that is the model, the share of the
+            loader's rate that it uses.
+        advice: what would help, first what helps against the bottleneck.
+        images: how many one measurement took.
+        batch_size: samples in a batch; None for single samples.
+        parallel_calls: batches that are computed at once.
+    """
+
+    stages: Mapping[str, Timing]
+    whole: Timing
+    model: Timing | None
+    bottleneck: str
+    of_limit: float
+    advice: tuple[Advice, ...]
+    images: int
+    batch_size: int | None
+    parallel_calls: int
+
+    @property
+    def verdict(self) -> str:
+        """Say it in one line."""
+        if self.bottleneck == "model":
+            assert self.model is not None  # noqa: S101  # for the type checker: it is the bottleneck
+            return (
+                f"model-bound: the model takes {_number(self.model.images_per_second)} images/s, the dataset delivers "
+                f"{self.whole.images_per_second / self.model.images_per_second:,.1f} x as many; "
+                "a faster dataset would not help"
+            )
+        name = {"read": "reading", "decode": "decoding", "augment": "augmenting", "batch": "batching"}[self.bottleneck]
+        share = self.stages[self.bottleneck].seconds_per_image / self.whole.seconds_per_image
+        found = f"{self.bottleneck}-bound: {self.of_limit:.2f} of the rate of {name} alone, {share:.0%} of the time"
+        if not self.advice:
+            return f"{found}; nothing that was tried would help much"
+        return f"{found}; {self.advice[0].sentence}"
+
+
+def diagnose(
+    loader: "Loader",
+    *,
+    model: Callable[[], float] | None = None,
+    rounds: int = 3,
+    pass_s: float = 1.0,
+    progress: Progress | None = None,
+) -> Diagnosis:
+    """Measure a dataset stage by stage, find what holds it up, and try what would help.
+
+    Args:
+        loader: the dataset's definition.
+        model: measures a training step on a batch that is in memory: seconds per image.
+        rounds: how often each measurement is taken, in turns.
+        pass_s: how long one should take, in seconds.
+        progress: told how many measurements are done.
+
+    Raises:
+        SampleError: a sample is bad, and `on_error` is "raise".
+        TooManyErrorsError: more are bad than allowed, or all.
+    """
+    import tensorflow as tf
+
+    try:
+        return _diagnosed(loader, model, rounds, pass_s, progress or _silently)
+    except tf.errors.OpError:  # as tf.data delivers what a stage raised
+        if loader.failure is None:
+            raise
+        raise loader.failure from None
+
+
+def _diagnosed(
+    loader: "Loader", model: Callable[[], float] | None, rounds: int, pass_s: float, report: Progress
+) -> Diagnosis:
+    total = rounds * (3 if model else 2) + 1
+    probe = Probe(loader, pass_s)
+    report(1, total)
+    chunks = probe.sample()
+    alone: defaultdict[str, list[float]] = defaultdict(list)
+    shares: defaultdict[str, list[float]] = defaultdict(list)
+    whole: list[float] = []
+    ceiling: list[float] = []
+    for number in range(rounds):
+        seconds, divided = probe.in_place()
+        whole.append(seconds)
+        for name, value in probe.alone(chunks).items():
+            alone[name].append(value)
+            shares[name].append(divided[name])
+        if model is not None:
+            ceiling.append(model())
+        report((number + 1) * (total - 1) // rounds, total)
+    stages = {name: _timing(alone[name], statistics.median(shares[name])) for name in STAGES}
+    entire, limit = _timing(whole), _timing(ceiling) if ceiling else None
+    bottleneck = max(STAGES, key=lambda name: stages[name].seconds_per_image)
+    of_limit = entire.images_per_second / stages[bottleneck].images_per_second
+    advice: tuple[Advice, ...] = ()
+    if limit is not None and limit.images_per_second < entire.images_per_second:
+        bottleneck, of_limit = "model", limit.images_per_second / entire.images_per_second
+    else:
+        most = None if limit is None else limit.images_per_second / entire.images_per_second
+        advice = _advice(probe, stages, chunks, most, rounds)
+    report(total, total)
+    return Diagnosis(
+        stages=stages,
+        whole=entire,
+        model=limit,
+        bottleneck=bottleneck,
+        of_limit=of_limit,
+        advice=advice,
+        images=probe.steps * probe.layout.block,
+        batch_size=probe.layout.batch_size,
+        parallel_calls=probe.calls,
+    )
+
+
+def _advice(
+    probe: Probe, stages: Mapping[str, Timing], chunks: Sequence[Chunk], most: float | None, rounds: int
+) -> tuple[Advice, ...]:
+    """Try what may help; of it, what is worth saying where no more than a factor of `most` can be used."""
+    taken = {name: timing.seconds_per_image for name, timing in stages.items()}
+    worst_first = sorted(taken, key=lambda name: -taken[name])
+    worth = [name for name in worst_first if taken[name] > WORTH_TRYING * taken[worst_first[0]]]
+    given = (one.at_most(most) for one in advise(probe, worth, chunks, taken["read"], rounds))
+    return tuple(one for one in given if one.factor >= NOTABLE)
+
+
+def _silently(done: int, total: int) -> None:
+    del done, total
+
+
+def _number(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
+def _timing(seconds: Sequence[float], in_place: float | None = None) -> Timing:
+    middle = statistics.median(seconds)
+    return Timing(
+        images_per_second=1 / max(middle, 1e-9),
+        least=1 / max(*seconds, 1e-9),
+        greatest=1 / max(min(seconds), 1e-9),
+        seconds_per_image=middle if in_place is None else in_place,
+    )

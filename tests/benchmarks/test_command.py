@@ -1,0 +1,90 @@
+"""Tests of `python -m benchmarks`: rows for programs, and one line for what cannot be done."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from benchmarks.__main__ import main
+
+
+class Outcome(NamedTuple):
+    """What the command ended with."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Give `run(*arguments)`: runs the command line in this process."""
+
+    def command(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["benchmarks", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Outcome(int(ended.value.code or 0), *capfd.readouterr())
+
+    return command
+
+
+def test_run_prints_one_row_with_the_columns_that_are_promised(
+    folders: Callable[..., Path], run: Callable[..., Outcome]
+) -> None:
+    """`run --json` of one contender is one line on standard output, after an audit that Caudal passes."""
+    data = folders(ants=20, bees=20, height=64, width=80, extension=".jpg")
+    options = ("--workload", "full", "--contender", "caudal", "--data", data, "--epochs", 3, "--json")
+    finished = run("run", *options)
+    assert finished.status == 0, finished.err[-2000:]
+    (line,) = finished.out.splitlines()
+    row = json.loads(line)
+    assert list(row) == [
+        "peer",
+        "workload",
+        "img_s_median",
+        "img_s_min",
+        "img_s_max",
+        "cpu_s_per_img",
+        "peak_rss_mb",
+        "versions",
+    ]
+    assert (row["peer"], row["workload"]) == ("caudal", "full")
+    assert "caudal: round 3 of 3" in finished.err
+
+
+def test_contender_of_ones_own_that_fails_its_audit_is_status_1(
+    folders: Callable[..., Path], run: Callable[..., Outcome]
+) -> None:
+    """`module:function` names it; the table says why it was not timed."""
+    data = folders(ants=4, height=64, width=80, extension=".jpg")
+    faulty = "tests.benchmarks.contenders:exchanges_colours"
+    finished = run("run", "--workload", "light", "--contender", faulty, "--data", data, "--epochs", 1)
+    assert finished.status == 1
+    assert "not timed: audit: red and blue are exchanged" in finished.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["run", "--workload", "full", "--contender", "fast", "--data", "DATA"],
+            "full has no contender 'fast'; it has",
+        ),
+        (["run", "--data", "nowhere"], "nowhere cannot be listed: No such file or directory"),
+        (["report", "--results", "nowhere"], "nowhere holds no results"),
+        (["run", "--data", "DATA", "--epochs", "0"], "0 is not at least 1"),
+    ],
+)
+def test_unusable_input_is_status_2(
+    folders: Callable[..., Path], run: Callable[..., Outcome], arguments: list[str], message: str
+) -> None:
+    """The last line says what is wrong; there is no traceback."""
+    data = folders(ants=2)
+    finished = run(*(data if argument == "DATA" else argument for argument in arguments))
+    assert (finished.status, finished.out) == (2, "")
+    assert message in finished.err.splitlines()[-1]
+    assert "Traceback" not in finished.err

@@ -1,0 +1,54 @@
+"""How much a dataset costs a training step: `model.fit` on it, beside `model.fit` on one batch that is in memory."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from training.fit import loss_for
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+
+def step_timer(model: "keras.Model", element_spec: Any) -> "Callable[[tf.data.Dataset, int], float]":
+    """Compile a model with Adam and the loss that the labels ask for, and make a function that times its steps.
+
+    Args:
+        model: as for `training.fit`; its weights change while it is timed.
+        element_spec: of the datasets that it will be trained on.
+
+    Returns:
+        `seconds_per_step(dataset, steps)`: trains so many steps, over several epochs where one is short. A first step
+        is taken before and not timed: the iterator starts with it, and the model is traced.
+
+    Raises:
+        ValueError: there are no labels, or labels that no loss fits.
+    """
+    import keras
+
+    class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+        begin = end = 0.0
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            del logs
+            self.end = time.perf_counter()
+            if batch == 0:
+                self.begin = self.end
+
+    model.compile("adam", loss=loss_for(element_spec))
+
+    def seconds_per_step(dataset: "tf.data.Dataset", steps: int) -> float:
+        watch = Watch()
+        model.fit(dataset.repeat().take(steps + 1), verbose=0, callbacks=[watch], shuffle=False)
+        return (watch.end - watch.begin) / steps
+
+    return seconds_per_step
+
+
+def in_memory(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
+    """Take the first batch of a dataset, and make a dataset that delivers it again and again."""
+    import tensorflow as tf
+
+    batch = next(iter(dataset))
+    return tf.data.Dataset.from_tensors(batch).repeat()
