@@ -30,6 +30,7 @@ class Contender:
 
 _OURS = {
     "caudal": Contender("benchmarks.contenders.ours:caudal", "Caudal"),
+    "caudal-workers": Contender("benchmarks.contenders.ours:caudal_workers", "Caudal, 2 workers"),
     "numpy-function": Contender("benchmarks.contenders.tensorflow:numpy_function", "`A.Compose` in `numpy_function`"),
 }
 _PEERS = {

@@ -11,7 +11,16 @@ from benchmarks.workloads import Workload
 
 
 def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """Caudal."""
+    """Caudal, with threads."""
+    return _loaded(workload, parallel_calls=workload.parallel)
+
+
+def caudal_workers(workload: Workload) -> Callable[[], Iterable[Any]]:
+    """Caudal, with processes."""
+    return _loaded(workload, workers=workload.parallel)
+
+
+def _loaded(workload: Workload, **options: Any) -> Callable[[], Iterable[Any]]:
     source: Any = workload.records or workload.folder
     if workload.pixels is not None:
         source = np.load(workload.pixels), np.load(Path(workload.pixels).with_name("labels.npy"))
@@ -20,6 +29,6 @@ def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
         image_size=workload.size,
         batch_size=workload.batch_size,
         augment=workload.transform(),
-        parallel_calls=workload.parallel,
+        **options,
     )
     return lambda: dataset
