@@ -16,7 +16,7 @@ import augment
 from pipeline import Loader
 from pipeline.errors import SourceError
 from training.preview.annotations import Annotations
-from training.preview.overlay import drawn
+from training.preview.overlay import drawn, visible
 from training.preview.page import page
 from training.preview.samples import Augmenter, choose
 from training.preview.similarity import structural_similarity
@@ -224,3 +224,65 @@ def test_sheets_grow_with_their_notes(tmp_path: Path) -> None:
         return int(cv2.imread(str(sheet.draw(tmp_path / "sheet.png"))).shape[0])
 
     assert 40 <= height("a\nb\nc\nd") - height("a") < 50
+
+
+@pytest.mark.parametrize(
+    "last", [A.Normalize(), A.ToFloat(p=1), A.ToGray(num_output_channels=1, p=1), A.ToGray(num_output_channels=5, p=1)]
+)
+def test_what_no_picture_holds_as_it_is_is_shown(source: Path, tmp_path: Path, last: A.BasicTransform) -> None:
+    """A pipeline that ends in `Normalize`, as most do, has a sheet, a page, a grid and a stress test."""
+    transform = A.Compose([A.HorizontalFlip(p=1), last])
+    augmenter = Augmenter(transform, (20, 20))
+    samples = choose(source, 2)
+    made = versions(samples, augmenter, range(2))
+    sheet = versions_sheet(made, range(2), "x")
+    assert sheet.draw(tmp_path / "sheet.png").is_file()
+    assert sheet.rows[0][1].image.dtype == np.uint8
+    assert ("float32" in sheet.rows[0][1].note) == isinstance(last, (A.Normalize, A.ToFloat))
+    assert "base64" in page(made, range(2), "x", "")
+    plan = augment.compile(transform)
+    assert strengths_sheet(plan, samples[0], (20, 20), "x").draw(tmp_path / "sheet.png").is_file()
+    changes = stress(samples, augmenter, range(2), (20, 20))
+    assert stress_sheet(changes, "x").draw(tmp_path / "sheet.png").is_file()
+
+
+def test_levels_that_are_no_numbers_are_black() -> None:
+    """The others are spread over what a picture can show."""
+    levels = np.array([[[-1.0], [3.0], [np.nan], [np.inf]]], np.float32)
+    np.testing.assert_array_equal(visible(levels)[0, :, 0], [0, 255, 0, 255])
+    np.testing.assert_array_equal(visible(np.full((1, 2, 1), np.nan)), np.zeros((1, 2, 1), np.uint8))
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_are_drawn_whatever_they_are(source: Path, tmp_path: Path) -> None:
+    """Dollars begin no formula, and what the font lacks is written as in code, so that it can be read."""
+    (source / "ants").rename(source / "$\\frac{1}$ \N{CJK UNIFIED IDEOGRAPH-732B}")
+    made = versions(choose(source, 13), Augmenter(None, (20, 20)), range(1))
+    sheet = versions_sheet(made, range(1), "$a^$ $_b$")
+    assert any("$\\frac{1}$ \\u732b" in caption for caption in sheet.captions)
+    assert sheet.draw(tmp_path / "sheet.png").is_file()
+
+
+def test_long_names_leave_room_for_the_pictures(source: Path) -> None:
+    """The caption of a row is cut, the class as well as the file."""
+    (source / "ants").rename(source / ("ant" * 60))
+    made = versions(choose(source, 13), Augmenter(None, (20, 20)), range(1))
+    lines = [line for caption in versions_sheet(made, range(1), "x").captions for line in caption.split("\n")]
+    assert max(map(len, lines)) == 28
+
+
+def test_an_augmentation_for_boxes_is_shown_without_them(source: Path) -> None:
+    """Its `bbox_params` ask for boxes and their labels; a `Loader` delivers images alone, and so does a preview."""
+    transform = A.Compose(
+        [A.HorizontalFlip(p=1)],
+        bbox_params=A.BboxParams("coco", label_fields=["names"]),
+        keypoint_params=A.KeypointParams("xy", label_fields=["numbers"]),
+    )
+    (sample,) = choose(source, 1)
+    np.testing.assert_array_equal(Augmenter(transform, None)(sample, 0).data["image"], sample.image[:, ::-1])
+
+
+def test_a_narrow_image_is_on_the_page(source: Path) -> None:
+    """An image of one row is a row of pixels when it is shrunk, too."""
+    cv2.imwrite(str(source / "ants" / "0.png"), np.zeros((1, 2000, 3), np.uint8))
+    assert "base64" in page(versions(choose(source, 13), Augmenter(None, None), range(1)), range(1), "x", "")

@@ -118,7 +118,7 @@ class Augmenter:
     def __init__(
         self, transform: Any, image_size: tuple[int, int] | None, seed: int = 0, *, has_boxes: bool = False
     ) -> None:
-        self.plan = None if transform is None else Plan(_with_targets(transform) if has_boxes else transform)
+        self.plan = None if transform is None else Plan(_with_targets(transform, has_boxes=has_boxes))
         self._image_size = image_size
         self.seed = seed
 
@@ -141,18 +141,22 @@ class Augmenter:
         return self.plan.sample(self.seed, epoch, [sample.index], [sample.image.shape])
 
 
-def _with_targets(transform: Any) -> Any:
-    """Make an augmentation take boxes and keypoints as previews hold them, without changing what it draws."""
+def _with_targets(transform: Any, *, has_boxes: bool) -> Any:
+    """Make an augmentation take boxes and keypoints as previews hold them, or none, without changing what it draws."""
     import albumentations as A  # noqa: N812  # its users know it by this name
 
     from augment.transform import composed
 
     transform = composed(transform)
     is_compose = type(transform) is A.Compose
+    if not (has_boxes or (is_compose and transform.processors)):
+        return transform
+    boxes = A.BboxParams("pascal_voc", label_fields=["box_labels"])
+    points = A.KeypointParams("xy", label_fields=["point_labels"], remove_invisible=True)
     return A.Compose(
         list(transform.transforms) if is_compose else [transform],
-        bbox_params=A.BboxParams("pascal_voc", label_fields=["box_labels"]),
-        keypoint_params=A.KeypointParams("xy", label_fields=["point_labels"], remove_invisible=True),
+        bbox_params=boxes if has_boxes else None,
+        keypoint_params=points if has_boxes else None,
         p=transform.p if is_compose else 1.0,
     )
 

@@ -10,6 +10,7 @@ from augment.plan.plan import Plan
 from augment.plan.trace import alone, at_strength
 from augment.transform import Image
 from pipeline.resize import resize
+from training.preview.overlay import visible
 from training.preview.samples import Sample
 from training.preview.similarity import structural_similarity
 from training.preview.versions import CELL_INCHES, caption, size_of
@@ -73,7 +74,7 @@ def strengths_sheet(plan: Plan, sample: Sample, image_size: tuple[int, int] | No
 def _cells(plan: Plan, image: Image, place: int) -> Iterator[Cell]:
     try:
         for changed, values in _strengths(plan, image, place):
-            yield Cell(_as_uint8(changed), values or _without_values(image, changed))
+            yield Cell(visible(changed), values or _without_values(image, changed))
     except TransformError as error:
         yield Cell(image, f"failed: {error}")
 
@@ -96,13 +97,5 @@ def _strengths(plan: Plan, image: Image, place: int) -> Sequence[tuple[Image, st
 
 def likeness(image: Image, changed: Image) -> float:
     """Compare an image with what a transform made of it, at the image's size; see `structural_similarity`."""
-    changed = resize(_as_uint8(changed), (image.shape[0], image.shape[1]))
+    changed = resize(visible(changed), (image.shape[0], image.shape[1]))
     return structural_similarity(image, changed)
-
-
-def _as_uint8(image: Image) -> Image:
-    """Show a float image: its levels from the lowest to the highest."""
-    if image.dtype == np.uint8:
-        return image
-    low, high = float(image.min()), float(image.max())
-    return ((image - low) * (255 / max(high - low, 1e-9))).round().astype(np.uint8)

@@ -7,6 +7,7 @@ from augment.errors import TransformError
 from augment.plan.trace import alone
 from augment.transform import Image
 from pipeline.resize import resize
+from training.preview.overlay import visible
 from training.preview.samples import Augmenter, Sample
 from training.preview.strengths import distinct, likeness, named
 from training.preview.versions import CELL_INCHES, caption
@@ -85,7 +86,7 @@ def _change(augmenter: Augmenter, sample: Sample, epoch: int, place: int, before
         similarity = likeness(before, after)
     except TransformError:
         return None
-    return Change(named(plan.leaves[place].transform), sample, epoch, similarity, values, before, after)
+    return Change(named(plan.leaves[place].transform), sample, epoch, similarity, values, before, visible(after))
 
 
 def stress_sheet(changes: Sequence[Sequence[Change]], heading: str) -> Sheet:
