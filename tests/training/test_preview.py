@@ -14,7 +14,7 @@ import pytest
 
 import augment
 from pipeline import Loader
-from pipeline.errors import SourceError
+from pipeline.errors import SampleError, SourceError
 from training.preview.annotations import Annotations
 from training.preview.overlay import drawn, visible
 from training.preview.page import page
@@ -40,7 +40,9 @@ def test_samples_come_from_all_classes_in_turn(source: Path) -> None:
     assert len(choose(source, 99)) == 13
     for path in (source / "ants").iterdir():
         path.write_bytes(b"")
-    assert {sample.class_name for sample in choose(source, 99)} == {"bees", "wasps"}
+    bad: list[SampleError] = []
+    assert {sample.class_name for sample in choose(source, 99, on_bad=bad.append)} == {"bees", "wasps"}
+    assert sorted(str(error).partition(":")[0] for error in bad) == ["ants/0.png", "ants/1.png"]
 
 
 def test_nothing_that_decodes_is_an_error(source: Path) -> None:
@@ -172,7 +174,8 @@ def test_stress_finds_the_samples_that_change_most(tmp_path: Path) -> None:
                 image[:, :8] = 255
             cv2.imwrite(str(tmp_path / name / f"{number}.png"), image)
     augmenter = Augmenter(A.Compose([A.HorizontalFlip(p=0.01), A.InvertImg(p=0.01)]), None)
-    flip, invert = stress(choose(tmp_path, 6), augmenter, range(2), (24, 24), worst=2)
+    (flip, invert), failed = stress(choose(tmp_path, 6), augmenter, range(2), (24, 24), worst=2)
+    assert failed == []
     assert (flip[0].transform, flip[0].sample.key) == ("HorizontalFlip", "odd/0.png")
     assert flip[0].similarity < 0.6 < flip[1].similarity
     assert len(flip) == len(invert) == 2
@@ -183,11 +186,31 @@ def test_stress_finds_the_samples_that_change_most(tmp_path: Path) -> None:
 def test_stress_uses_the_values_that_an_epoch_draws(source: Path) -> None:
     """The change is what the transform, alone, does to the sample in that epoch."""
     samples, transform = choose(source, 3), A.Compose([A.GaussNoise(p=1)])
-    (changes,) = stress(samples, Augmenter(transform, None, seed=4), range(3), None, worst=3)
+    ((changes,), _) = stress(samples, Augmenter(transform, None, seed=4), range(3), None, worst=3)
     for change in changes:
         plan = augment.compile(transform)
         params = plan.sample(4, change.epoch, [change.sample.index], [change.sample.image.shape])
         np.testing.assert_array_equal(change.after, plan.apply(change.sample.image, params, 0))
+
+
+def test_stress_tells_what_cannot_be_applied(source: Path) -> None:
+    """A transform that fails has no row, and the report says so."""
+    augmenter = Augmenter(A.Compose([A.HorizontalFlip(), A.Crop(0, 0, 99, 99)]), None)
+    changes, (failed,) = stress(choose(source, 2), augmenter, range(3), None)
+    assert [own[0].transform for own in changes] == ["HorizontalFlip"]
+    assert failed.startswith("6 of 6 times: ")
+    assert "Crop" in failed
+
+
+def test_one_cell_shows_what_is_the_same_at_any_strength(source: Path) -> None:
+    """The fixed ranges of a policy give no row of equal pictures."""
+    plan = augment.compile(A.Compose([A.Solarize((0.3, 0.3), p=1), A.NoOp(p=1), A.InvertImg(p=1)]))
+    sheet = strengths_sheet(plan, choose(source, 1)[0], (30, 40), "x")
+    assert [[cell.note for cell in row[1:]] for row in sheet.rows] == [
+        ["always the same: threshold 0.3"],
+        ["no change"],
+        ["always the same"],
+    ]
 
 
 @pytest.mark.parametrize("noise", [0, 5, 60])
@@ -242,7 +265,7 @@ def test_what_no_picture_holds_as_it_is_is_shown(source: Path, tmp_path: Path, l
     assert "base64" in page(made, range(2), "x", "")
     plan = augment.compile(transform)
     assert strengths_sheet(plan, samples[0], (20, 20), "x").draw(tmp_path / "sheet.png").is_file()
-    changes = stress(samples, augmenter, range(2), (20, 20))
+    changes, _ = stress(samples, augmenter, range(2), (20, 20))
     assert stress_sheet(changes, "x").draw(tmp_path / "sheet.png").is_file()
 
 

@@ -1,6 +1,6 @@
 """The samples of a preview: a few of each class, in their natural size, with their annotations."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,11 @@ from augment.plan.plan import Params, Plan
 from augment.plan.trace import Step, trace
 from augment.transform import Image
 from pipeline.decode import Decoder
-from pipeline.errors import SourceError
+from pipeline.errors import DecodeError, SampleError, SourceError
 from pipeline.order import permute
 from pipeline.resize import resize
 from pipeline.sources import Source, open_source
+from pipeline.sources.base import Sample as Taken
 from training.preview.annotations import Annotations
 
 NOT_A_TRANSFORM = "Resize to the network"
@@ -43,7 +44,13 @@ class Sample:
         return self.data["image"]  # type: ignore[no-any-return]
 
 
-def choose(source: Any, count: int, seed: int = 0, annotations: Annotations | None = None) -> list[Sample]:
+def choose(
+    source: Any,
+    count: int,
+    seed: int = 0,
+    annotations: Annotations | None = None,
+    on_bad: Callable[[SampleError], None] = lambda error: None,  # noqa: ARG005
+) -> list[Sample]:
     """Choose samples at random, from all classes in turn; those that cannot be decoded are passed over.
 
     Args:
@@ -51,6 +58,7 @@ def choose(source: Any, count: int, seed: int = 0, annotations: Annotations | No
         count: how many, where there are so many.
         seed: chooses.
         annotations: what belongs to the images.
+        on_bad: is told of each sample that is passed over.
 
     Raises:
         SourceError: the source cannot be opened, or none of its images can be decoded.
@@ -62,9 +70,9 @@ def choose(source: Any, count: int, seed: int = 0, annotations: Annotations | No
         if len(chosen) == count:
             break
         try:
-            taken = opened.read(index)
-            image = taken.pixels if taken.encoded is None else decoder(taken.encoded)
-        except ValueError:
+            taken, image = _decoded(opened, index, decoder)
+        except SampleError as error:
+            on_bad(error)
             continue
         if image is None or image.dtype != np.uint8:
             raise SourceError("previews are for uint8 images")
@@ -75,6 +83,14 @@ def choose(source: Any, count: int, seed: int = 0, annotations: Annotations | No
     if not chosen:
         raise SourceError("none of the images can be decoded; `caudal inspect --decode` says why")
     return sorted(chosen, key=lambda sample: (sample.class_name, sample.key))
+
+
+def _decoded(source: Source, index: int, decoder: Decoder) -> tuple[Taken, Image | None]:
+    taken = source.read(index)
+    try:
+        return taken, taken.pixels if taken.encoded is None else decoder(taken.encoded)
+    except ValueError as error:
+        raise DecodeError(taken.key, str(error)) from None
 
 
 def _in_turn(source: Source, seed: int) -> Iterator[int]:

@@ -53,7 +53,7 @@ def strengths_sheet(plan: Plan, sample: Sample, image_size: tuple[int, int] | No
         heading: of the sheet.
 
     Returns:
-        A sheet; what draws nothing has one cell in its row.
+        A sheet; what does the same at any strength has one cell in its row.
     """
     image = sample.image if image_size is None else resize(sample.image, image_size)
     rows, captions = [], []
@@ -73,14 +73,16 @@ def strengths_sheet(plan: Plan, sample: Sample, image_size: tuple[int, int] | No
 
 def _cells(plan: Plan, image: Image, place: int) -> Iterator[Cell]:
     try:
-        for changed, values in _strengths(plan, image, place):
-            yield Cell(visible(changed), values or _without_values(image, changed))
+        shown = _strengths(plan, image, place)
+        if all(np.array_equal(changed, shown[0][0]) for changed, _ in shown):
+            changed, values = shown[-1]
+            always = "no change" if np.array_equal(changed, image) else "always the same"
+            yield Cell(visible(changed), f"{always}: {values}" if values else always)
+            return
+        for changed, values in shown:
+            yield Cell(visible(changed), values)
     except TransformError as error:
         yield Cell(image, f"failed: {error}")
-
-
-def _without_values(image: Image, changed: Image) -> str:
-    return "no change" if np.array_equal(changed, image) else "always the same"
 
 
 def _strengths(plan: Plan, image: Image, place: int) -> Sequence[tuple[Image, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from augment.errors import TransformError
 from augment.plan.trace import alone
@@ -37,6 +38,18 @@ class Change:
     after: Image = field(repr=False)
 
 
+class Stress(NamedTuple):
+    """What was found.
+
+    Attributes:
+        changes: for each transform that differs from the others its greatest changes, the greatest first; one a sample.
+        failed: what could not be applied, and how often.
+    """
+
+    changes: list[list[Change]]
+    failed: list[str]
+
+
 def stress(
     samples: Sequence[Sample],
     augmenter: Augmenter,
@@ -44,7 +57,7 @@ def stress(
     image_size: tuple[int, int] | None,
     worst: int = 3,
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
-) -> list[list[Change]]:
+) -> Stress:
     """Find the samples that each transform changes most, each transform applied alone.
 
     Args:
@@ -54,39 +67,42 @@ def stress(
         image_size: what images are resized to before they are changed; None for their own.
         worst: samples a transform.
         progress: is told how many samples are done, of how many.
-
-    Returns:
-        For each transform that differs from the others its greatest changes, the greatest first; one a sample.
     """
     plan = augmenter.plan
     if plan is None:
-        return []
+        return Stress([], [])
     places = distinct(plan)
     found: list[dict[int, Change]] = [{} for _ in places]
+    errors: list[list[str]] = [[] for _ in places]
     for done, sample in enumerate(samples, 1):
         before = sample.image if image_size is None else resize(sample.image, image_size)
         for epoch in epochs:
-            for place, own in zip(places, found, strict=True):
-                change = _change(augmenter, sample, epoch, place, before)
-                if change and (sample.index not in own or change.similarity < own[sample.index].similarity):
+            for place, own, failed in zip(places, found, errors, strict=True):
+                try:
+                    change = _change(augmenter, sample, epoch, place, before)
+                except TransformError as error:
+                    failed.append(f"{error}, on {sample.key}")
+                    continue
+                if sample.index not in own or change.similarity < own[sample.index].similarity:
                     own[sample.index] = change
         for own in found:  # no more are kept than are shown
             for change in sorted(own.values(), key=lambda change: change.similarity)[worst:]:
                 del own[change.sample.index]
         progress(done, len(samples))
-    return [sorted(own.values(), key=lambda change: change.similarity) for own in found if own]
+    tries = len(samples) * len(epochs)
+    return Stress(
+        [sorted(own.values(), key=lambda change: change.similarity) for own in found if own],
+        [f"{len(failed)} of {tries} times: {failed[0]}" for failed in errors if failed],
+    )
 
 
-def _change(augmenter: Augmenter, sample: Sample, epoch: int, place: int, before: Image) -> Change | None:
-    """Apply one transform with what it draws for a sample in an epoch; None where it cannot be applied."""
+def _change(augmenter: Augmenter, sample: Sample, epoch: int, place: int, before: Image) -> Change:
+    """Apply one transform with what it draws for a sample in an epoch."""
     plan = augmenter.plan
     assert plan is not None  # noqa: S101  # for the type checker: the caller has looked
-    try:
-        after, values = alone(plan, before, plan.lone(augmenter.seed, epoch, sample.index, before.shape, place), place)
-        similarity = likeness(before, after)
-    except TransformError:
-        return None
-    return Change(named(plan.leaves[place].transform), sample, epoch, similarity, values, before, visible(after))
+    after, values = alone(plan, before, plan.lone(augmenter.seed, epoch, sample.index, before.shape, place), place)
+    name = named(plan.leaves[place].transform)
+    return Change(name, sample, epoch, likeness(before, after), values, before, visible(after))
 
 
 def stress_sheet(changes: Sequence[Sequence[Change]], heading: str) -> Sheet:
