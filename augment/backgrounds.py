@@ -31,7 +31,8 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
     Args:
         backgrounds: a folder of images (all .bmp, .jpeg, .jpg, .png and .webp below it; each is scaled so that it
             covers the image, and a part of it drawn); "noise" (every level of every pixel and channel equally likely);
-            "colors" (a colour drawn anew each time); or a list of colours such as [(255, 255, 255), (0, 128, 0)], of which one is drawn.
+            "colors" (a colour drawn anew each time); or a list of colours such as [(255, 255, 255), (0, 128, 0)], of
+            which one is drawn.
         mask: what the foreground is: the name of a mask among the targets, [H, W], not 0 in the foreground; "grabcut",
             which takes what differs from the image's margin (see `augment.foreground`); or a function from an image
             [H, W, C] to such a mask.
@@ -201,4 +202,6 @@ def _described(backgrounds: Any) -> str | list[list[int]]:
 
 
 def _is_color(color: Any) -> bool:
-    return isinstance(color, Sequence) and all(isinstance(level, (int, float, np.integer)) and 0 <= level <= 255 for level in color)
+    if not isinstance(color, Sequence):
+        return False
+    return all(isinstance(level, (int, float, np.integer)) and 0 <= level <= 255 for level in color)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -107,11 +108,20 @@ def test_annotations_go_along_and_are_drawn(source: Path, tmp_path: Path) -> Non
         (lambda path: Annotations(path / "none.json"), "none.json cannot be read"),
         (lambda path: Annotations(path / "bad.json"), "bad.json is no COCO file: KeyError 'images'"),
         (lambda path: Annotations(masks=path / "nowhere"), "is no folder of masks"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": [1, 2]})), r"annotation 0 has no bbox .* \[1, 2\]"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": ["a", 1, 2, 3]})), "annotation 0 has no bbox"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": [math.nan, 1, 2, 3]})), "annotation 0 has no bbox"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": {"x": 1}})), "annotation 0 has no bbox"),
+        (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1, 2, 2, 3]})), "has no keypoints"),
+        (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1e300, 2, 2]})), "has no keypoints"),
+        (lambda path: Annotations(_coco(path / "c.json", {"category_id": [1]})), "has no category_id"),
+        (lambda path: Annotations(masks=path).of("bad.jpg", (9, 9)), "bad.png is no image that can be read"),
     ],
 )
 def test_annotations_that_cannot_be_read_are_refused(tmp_path: Path, make: Any, message: str) -> None:
     """In one line, with the path."""
     (tmp_path / "bad.json").write_text("{}")
+    (tmp_path / "bad.png").write_text("nothing")
     with pytest.raises(SourceError, match=message):
         make(tmp_path)
 
@@ -190,7 +200,7 @@ def test_stress_uses_the_values_that_an_epoch_draws(source: Path) -> None:
     for change in changes:
         plan = augment.compile(transform)
         params = plan.sample(4, change.epoch, [change.sample.index], [change.sample.image.shape])
-        np.testing.assert_array_equal(change.after, plan.apply(change.sample.image, params, 0))
+        np.testing.assert_array_equal(change.after["image"], plan.apply(change.sample.image, params, 0))
 
 
 def test_stress_tells_what_cannot_be_applied(source: Path) -> None:
@@ -200,6 +210,28 @@ def test_stress_tells_what_cannot_be_applied(source: Path) -> None:
     assert [own[0].transform for own in changes] == ["HorizontalFlip"]
     assert failed.startswith("6 of 6 times: ")
     assert "Crop" in failed
+
+
+def test_masks_and_boxes_go_along_where_a_transform_is_alone(source: Path, tmp_path: Path) -> None:
+    """A transform that asks for a mask is shown in the grid and in the stress test, too, and boxes are drawn."""
+    for folder in ("ants", "bees", "wasps"):
+        (tmp_path / "masks" / folder).mkdir(parents=True)
+    for path in source.rglob("*.png"):
+        mask = np.zeros((30, 40), np.uint8)
+        mask[10:20, 10:20] = 255
+        cv2.imwrite(str(tmp_path / "masks" / path.relative_to(source)), mask)
+    coco = _coco(tmp_path / "coco.json", {"bbox": [10, 10, 10, 10]})
+    samples = choose(source, 13, annotations=Annotations(coco, tmp_path / "masks"))
+    transform = A.Compose([augment.ReplaceBackground([(9, 9, 9)], p=1), A.HorizontalFlip(p=1)])
+    augmenter = Augmenter(transform, None, has_boxes=True)
+    changes, failed = stress(samples, augmenter, range(1), (60, 80), worst=13)
+    assert ([own[0].transform for own in changes], failed) == (["ReplaceBackground", "HorizontalFlip"], [])
+    (boxed,) = [change for change in changes[1] if change.sample.key == "ants/0.png"]
+    np.testing.assert_allclose(boxed.after["bboxes"], [[40, 20, 60, 40]], atol=1e-4)
+    assert augmenter.plan is not None
+    sheet = strengths_sheet(augmenter.plan, boxed.sample, (60, 80), "x")
+    assert not any(cell.note.startswith("failed") for row in sheet.rows for cell in row)
+    assert (sheet.rows[1][1].image == (213, 94, 0)).all(axis=2).any()
 
 
 def test_one_cell_shows_what_is_the_same_at_any_strength(source: Path) -> None:

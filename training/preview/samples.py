@@ -147,7 +147,7 @@ class Augmenter:
         steps = [] if self.plan is None else trace(self.plan, sample.data, self.params(sample, epoch), 0)
         data = steps[-1].data if steps else sample.data
         if self._image_size is not None and data["image"].shape[:2] != self._image_size:
-            data = _stretched(data, self._image_size)
+            data = stretched(data, self._image_size)
             steps = [*steps, Step(NOT_A_TRANSFORM, "{} x {} px".format(*self._image_size), data)]
         return Augmented(steps, data)
 
@@ -177,15 +177,17 @@ def _with_targets(transform: Any, *, has_boxes: bool) -> Any:
     )
 
 
-def _stretched(data: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-    """Resize an image and what belongs to it."""
+def stretched(data: dict[str, Any], size: tuple[int, int] | None) -> dict[str, Any]:
+    """Resize an image and what belongs to it; None leaves them."""
+    if size is None:
+        return data
     image = data["image"]
     across, down = size[1] / image.shape[1], size[0] / image.shape[0]
-    stretched = data | {"image": resize(image, size)}
+    resized = data | {"image": resize(image, size)}
     if "mask" in data:
-        stretched["mask"] = resize(data["mask"][..., np.newaxis], size, "nearest")[..., 0]
+        resized["mask"] = resize(data["mask"][..., np.newaxis], size, "nearest")[..., 0]
     for name, factors in (("bboxes", (across, down, across, down)), ("keypoints", (across, down))):
         if name in data:
             places = np.reshape(np.asarray(data[name], float), (-1, len(factors)))
-            stretched[name] = places * factors
-    return stretched
+            resized[name] = places * factors
+    return resized

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from augment.errors import TransformError
 from augment.plan.trace import alone
-from augment.transform import Image
-from pipeline.resize import resize
-from training.preview.overlay import visible
-from training.preview.samples import Augmenter, Sample
+from training.preview.overlay import drawn
+from training.preview.samples import Augmenter, Sample, stretched
 from training.preview.strengths import distinct, likeness, named
 from training.preview.versions import CELL_INCHES, caption
 from training.sheets import Cell, Sheet
@@ -25,8 +23,8 @@ class Change:
         epoch: in which it happens.
         similarity: of the sample and what became of it, by structure: -1 to 1.
         values: what the transform drew.
-        before: the sample, as large as the network sees it.
-        after: what became of it.
+        before: the sample, as large as the network sees it: its image, and what belongs to it.
+        after: what became of them.
     """
 
     transform: str
@@ -34,8 +32,8 @@ class Change:
     epoch: int
     similarity: float
     values: str
-    before: Image = field(repr=False)
-    after: Image = field(repr=False)
+    before: dict[str, Any] = field(repr=False)
+    after: dict[str, Any] = field(repr=False)
 
 
 class Stress(NamedTuple):
@@ -75,7 +73,7 @@ def stress(
     found: list[dict[int, Change]] = [{} for _ in places]
     errors: list[list[str]] = [[] for _ in places]
     for done, sample in enumerate(samples, 1):
-        before = sample.image if image_size is None else resize(sample.image, image_size)
+        before = stretched(sample.data, image_size)
         for epoch in epochs:
             for place, own, failed in zip(places, found, errors, strict=True):
                 try:
@@ -96,13 +94,14 @@ def stress(
     )
 
 
-def _change(augmenter: Augmenter, sample: Sample, epoch: int, place: int, before: Image) -> Change:
+def _change(augmenter: Augmenter, sample: Sample, epoch: int, place: int, before: dict[str, Any]) -> Change:
     """Apply one transform with what it draws for a sample in an epoch."""
     plan = augmenter.plan
     assert plan is not None  # noqa: S101  # for the type checker: the caller has looked
-    after, values = alone(plan, before, plan.lone(augmenter.seed, epoch, sample.index, before.shape, place), place)
-    name = named(plan.leaves[place].transform)
-    return Change(name, sample, epoch, likeness(before, after), values, before, visible(after))
+    params = plan.lone(augmenter.seed, epoch, sample.index, before["image"].shape, place)
+    after, values = alone(plan, before, params, place)
+    similarity = likeness(before["image"], after["image"])
+    return Change(named(plan.leaves[place].transform), sample, epoch, similarity, values, before, after)
 
 
 def stress_sheet(changes: Sequence[Sequence[Change]], heading: str) -> Sheet:
@@ -118,7 +117,7 @@ def stress_sheet(changes: Sequence[Sequence[Change]], heading: str) -> Sheet:
 
 def _pair(change: Change) -> tuple[Cell, Cell]:
     became = f"similarity {change.similarity:.2f}" + f"\n{change.values}" * bool(change.values)
-    return Cell(change.before, caption(change.sample)), Cell(change.after, became)
+    return Cell(drawn(change.before), caption(change.sample)), Cell(drawn(change.after), became)
 
 
 def _ordinal(number: int) -> str:
