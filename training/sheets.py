@@ -12,6 +12,7 @@ from training.canvas import TEXT, Image, write
 
 _NOTE_POINTS = 6.5
 _LINE_INCHES = 1.25 * _NOTE_POINTS / 72
+_HEADING_INCHES = 0.6 * 10 / 72  # of a character of the heading, which has 10 points
 _CHARACTER_INCHES = 0.62 * _NOTE_POINTS / 72  # of a wide line in DejaVu Sans: neighbouring notes must not touch
 
 
@@ -72,12 +73,15 @@ class Sheet:
         lines = sum(max(note.count("\n") + bool(note) for note in row) for row in notes)
         captions = [canvas.drawable(caption) for caption in self.captions]
         margin = 0.08 * max(len(line) for caption in captions for line in caption.split("\n"))
-        room = 0.25 + 0.25 * bool(self.heading) + lines * _LINE_INCHES + 0.04 * len(self.rows)
+        heading = textwrap.wrap(
+            canvas.drawable(self.heading), max(20, int((width * columns + margin) / _HEADING_INCHES))
+        )
+        room = 0.25 + 0.25 * len(heading) + lines * _LINE_INCHES + 0.04 * len(self.rows)
         # Names may hold dollars, which begin no formula here.
         plain: dict[str, Any] = {"color": TEXT, "parse_math": False}
         figure = canvas.figure(width * columns + margin, width * sum(heights) + room)
-        if self.heading:
-            figure.suptitle(canvas.drawable(self.heading), x=0.01, horizontalalignment="left", fontsize=10, **plain)
+        if heading:
+            figure.suptitle("\n".join(heading), x=0.01, horizontalalignment="left", fontsize=10, **plain)
         grid = figure.subplots(len(self.rows), columns, squeeze=False, height_ratios=heights)
         for axes in grid.flat:
             axes.set(xticks=[], yticks=[])

@@ -243,6 +243,7 @@ def test_one_cell_shows_what_is_the_same_at_any_strength(source: Path) -> None:
         ["no change"],
         ["always the same"],
     ]
+    assert sheet.titles[1] == "always"
 
 
 @pytest.mark.parametrize("noise", [0, 5, 60])
@@ -273,12 +274,13 @@ def test_similarity_of_small_and_unlike_images() -> None:
 def test_sheets_grow_with_their_notes(tmp_path: Path) -> None:
     """A note of many lines gets room, and the images keep their size."""
 
-    def height(note: str) -> int:
+    def height(note: str, heading: str = "h") -> int:
         image = np.zeros((10, 10, 3), np.uint8)
-        sheet = Sheet(rows=[[Cell(image, note)]], titles=["t"], captions=["c"], heading="h", cell_inches=2.0)
+        sheet = Sheet(rows=[[Cell(image, note)]], titles=["t"], captions=["c"], heading=heading, cell_inches=2.0)
         return int(cv2.imread(str(sheet.draw(tmp_path / "sheet.png"))).shape[0])
 
     assert 40 <= height("a\nb\nc\nd") - height("a") < 50
+    assert height("a", heading="a heading that is longer than a narrow sheet is wide") > height("a") + 40
 
 
 @pytest.mark.parametrize(

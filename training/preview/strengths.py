@@ -67,7 +67,7 @@ def strengths_sheet(plan: Plan, sample: Sample, image_size: tuple[int, int] | No
             lines.append(f"of {_DRAWS} draws")
         captions.append("\n".join(lines))
     titles = [caption(sample).partition("\n")[0] or "original", *(f"{strength:.0%}" for strength in STRENGTHS)]
-    titles = titles[: max(map(len, rows))]
+    titles = titles[: max(map(len, rows))] if max(map(len, rows)) > 2 else [titles[0], "always"]
     return Sheet(rows=rows, titles=titles, captions=captions, heading=heading, cell_inches=CELL_INCHES)
 
 
