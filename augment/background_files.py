@@ -70,6 +70,6 @@ def _read(path: Path) -> Image:
         raise TransformError(f"the background {path} cannot be read")
     longest = max(image.shape[:2])
     if longest > _LONGEST_SIDE:
-        scale = _LONGEST_SIDE / longest
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        height, width = (max(1, round(side * _LONGEST_SIDE / longest)) for side in image.shape[:2])
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     return cast(Image, image)

@@ -4,6 +4,7 @@ A network that has seen every class before one background learns the background.
 with the image, or estimated.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -28,9 +29,10 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
     3 channels.
 
     Args:
-        backgrounds: a folder of images (all that OpenCV reads below it; each is scaled so that it covers the image, and
-            a part of it drawn); "noise" (every level of every pixel and channel equally likely); "colors" (a colour
-            drawn anew each time); or a list of colours such as [(255, 255, 255), (0, 128, 0)], of which one is drawn.
+        backgrounds: a folder of images (all .bmp, .jpeg, .jpg, .png and .webp below it; each is scaled so that it
+            covers the image, and a part of it drawn); "noise" (every level of every pixel and channel equally likely);
+            "colors" (a colour drawn anew each time); or a list of colours such as [(255, 255, 255), (0, 128, 0)], of
+            which one is drawn.
         mask: what the foreground is: the name of a mask among the targets, [H, W], not 0 in the foreground; "grabcut",
             which takes what differs from the image's margin (see `augment.foreground`); or a function from an image
             [H, W, C] to such a mask.
@@ -62,8 +64,10 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
         p: float = 0.5,
     ) -> None:
         super().__init__(p=p)
-        if feather_px < 0:
-            raise TransformError(f"feather_px must be at least 0, got {feather_px!r}")
+        if not 0 <= feather_px < math.inf:
+            raise TransformError(f"feather_px must be at least 0, and finite, got {feather_px!r}")
+        if cache_bytes < 0:
+            raise TransformError(f"cache_bytes must be at least 0, got {cache_bytes!r}")
         if not callable(mask) and not (isinstance(mask, str) and mask):
             raise TransformError(f"mask is the name of a target, 'grabcut' or a function; got {mask!r}")
         self.backgrounds = _described(backgrounds)
@@ -81,6 +85,15 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
         """Say what is done to each target: the image is changed, and everything else left."""
         still = dict.fromkeys(("mask", "masks", "bboxes", "keypoints"), _unchanged)
         return {"image": self.apply, "images": self.apply_to_images, **still}
+
+    def update_transform_params(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        """Refuse an image without its mask, before Albumentations does it in words that do not help."""
+        if any(data.get(name) is None for name in self.targets_as_params):
+            raise TransformError(
+                f"no {self.mask!r} came with the image (a Loader delivers images alone): give the target, or use "
+                "mask='grabcut' or a function of the image"
+            )
+        return cast(dict[str, Any], super().update_transform_params(params, data))
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Find the foreground, and draw the background."""
@@ -106,6 +119,8 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
             mask = grabcut(image)
         else:
             mask = np.asarray(data[self.mask])
+        if mask.ndim not in (2, 3):
+            raise TransformError(f"a mask is [H, W], got {mask.dtype} {list(mask.shape)}")
         return cast(Image, (mask if mask.ndim == 2 else mask.any(axis=2)) != 0)
 
     def _background(self, height: int, width: int, channels: int) -> Image:
@@ -187,4 +202,6 @@ def _described(backgrounds: Any) -> str | list[list[int]]:
 
 
 def _is_color(color: Any) -> bool:
-    return isinstance(color, Sequence) and not isinstance(color, str) and all(0 <= level <= 255 for level in color)
+    if not isinstance(color, Sequence):
+        return False
+    return all(isinstance(level, (int, float, np.integer)) and 0 <= level <= 255 for level in color)

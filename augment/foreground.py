@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from augment.errors import TransformError
 from augment.transform import Image
 
 _MARGIN = 0.08
@@ -37,7 +38,12 @@ def grabcut(image: Image) -> Image:
 
     Returns:
         uint8 [H, W], 1 in the foreground. Where hardly any is found, the whole middle is foreground.
+
+    Raises:
+        TransformError: the image has other channels.
     """
+    if image.ndim == 3 and image.shape[2] not in (1, 3):
+        raise TransformError(f"GrabCut is for images of 1 or 3 channels, not {image.shape[2]}")
     height, width = image.shape[:2]
     scale = min(1.0, _LONGEST_SIDE / max(height, width))
     size = max(2, round(width * scale)), max(2, round(height * scale))

@@ -9,6 +9,7 @@ batch has two samples or more.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, cast
 
 import cv2
@@ -45,6 +46,7 @@ class Mixer(ABC):
         Raises:
             AugmentError: the labels are integers, or do not fit the images.
         """
+        images, labels = np.asarray(images), None if labels is None else np.asarray(labels)
         _check(type(self).__name__, images, labels)
         mixed, shares = self.mix(images, key)
         if labels is None:
@@ -197,8 +199,10 @@ def mixer(given: Any) -> Mixer:
 
 
 def _check(name: str, images: Images, labels: Labels | None) -> None:
-    if images.ndim != 4:
-        raise AugmentError(f"{name} mixes batches [B, H, W, C], got the shape {images.shape}")
+    if images.ndim != 4 or images.dtype not in (np.uint8, np.float32, np.float64):
+        raise AugmentError(
+            f"{name} mixes batches [B, H, W, C], uint8 or float32; got {images.dtype} {list(images.shape)}"
+        )
     if labels is None:
         return
     if not np.issubdtype(labels.dtype, np.floating):
@@ -212,12 +216,12 @@ def _check(name: str, images: Images, labels: Labels | None) -> None:
 
 def _check_positive(name: str, **values: float) -> None:
     for option, value in values.items():
-        if not value > 0:
-            raise AugmentError(f"{name} needs {option} > 0, got {value!r}")
+        if not (isinstance(value, Real) and 0 < value < np.inf):
+            raise AugmentError(f"{name} needs {option} > 0, and finite, got {value!r}")
 
 
 def _check_probability(name: str, p: float) -> None:
-    if not 0 <= p <= 1:
+    if not (isinstance(p, Real) and 0 <= p <= 1):
         raise AugmentError(f"{name} needs a probability p from 0 to 1, got {p!r}")
 
 

@@ -9,6 +9,8 @@ from augment.errors import AugmentError, TransformError
 
 _T = TypeVar("_T")
 
+_LONGEST = 80  # characters of a text that messages repeat
+
 
 def make(text: str, makers: Mapping[str, Callable[..., _T]], what: str, example: str) -> _T:
     """Call one of some functions by its name.
@@ -23,18 +25,28 @@ def make(text: str, makers: Mapping[str, Callable[..., _T]], what: str, example:
         TransformError: there is no such function, its arguments cannot be read, or it does not take them.
     """
     text = text.strip()
-    name, _, rest = text.partition("(")
+    name = text.partition("(")[0]
     maker = makers.get(name.rstrip())
     if maker is None:
-        raise TransformError(f"there is no {what} {text!r}; there are {', '.join(makers)}")
-    arguments, keywords = _arguments(f"({rest}" if rest else "()", f"{text!r} cannot be read; write {example}")
+        raise TransformError(f"there is no {what} {_cut(text)!r}; there are {', '.join(makers)}")
+    arguments, keywords = _arguments(text[len(name) :] or "()", f"{_cut(text)!r} cannot be read; write {example}")
     try:
         inspect.signature(maker).bind(*arguments, **keywords)
         return maker(*arguments, **keywords)
     except AugmentError:
         raise
-    except (TypeError, ValueError) as error:
-        raise TransformError(f"{text!r}: {error}") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TransformError(f"{_cut(text)!r}: {_said(error)}; write {example}") from None
+
+
+def _said(error: Exception) -> str:
+    """Give an error in one line; Pydantic, which checks Albumentations' arguments, writes several and an address."""
+    listed = getattr(error.__cause__, "errors", None)
+    return "; ".join(f"{one['loc'][0]}: {one['msg']}" for one in listed()) if callable(listed) else str(error)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _arguments(text: str, refusal: str) -> tuple[list[Any], dict[str, Any]]:
@@ -44,5 +56,5 @@ def _arguments(text: str, refusal: str) -> tuple[list[Any], dict[str, Any]]:
             raise TransformError(refusal)  # as in "name(1)(2)"
         keywords = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg}
         return [ast.literal_eval(argument) for argument in call.args], keywords
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the latter two where it is nested too deeply
         raise TransformError(refusal) from None

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Real
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -167,8 +168,8 @@ class MultiScale(Views):
     scales: Sequence[float] = (1.0, 0.875, 0.75)
 
     def __post_init__(self) -> None:
-        if not len(self.scales):
-            raise AugmentError("multi_scale needs at least one scale")
+        if not isinstance(self.scales, Sequence) or not len(self.scales):
+            raise AugmentError(f"multi_scale needs a list of at least one scale, got {self.scales!r}")
         for scale in self.scales:
             _check_scale(scale)
 
@@ -184,8 +185,10 @@ def five_windows(size: Size, crop: Size) -> list[View]:
     """Give the crops of torchvision's `FiveCrop`: top left, top right, bottom left, bottom right, centre.
 
     Raises:
-        TransformError: the crop is larger than the image.
+        TransformError: the crop is larger than the image, or no (height, width).
     """
+    if isinstance(crop, int) or len(crop) != 2 or not all(isinstance(side, (int, np.integer)) for side in crop):
+        raise TransformError(f"the size of a crop is (height, width) in whole pixels, got {crop!r}")
     (height, width), (rows, columns) = size, crop
     if rows > height or columns > width or min(crop) < 1:
         raise TransformError(f"a crop of {rows} x {columns} pixels is no part of an image of {height} x {width}")
@@ -263,7 +266,7 @@ def _centred(size: Size, crop: Size) -> View:
 
 
 def _check_scale(scale: float) -> None:
-    if not 0 < scale <= 1:
+    if not (isinstance(scale, Real) and 0 < scale <= 1):
         raise AugmentError(f"the scale of a crop lies above 0 and up to 1, got {scale!r}")
 
 

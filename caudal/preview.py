@@ -10,7 +10,7 @@ import typer
 
 from caudal.arguments import JsonOption, SourceArgument, augmentation, image_size
 from caudal.output import import_tensorflow, print_json, printable, progress_bar
-from pipeline.errors import OptionError
+from pipeline.errors import OptionError, SampleError
 
 if TYPE_CHECKING:
     from training.preview.samples import Augmenter, Sample
@@ -70,6 +70,8 @@ def preview(
     """Draw what an augmentation makes of your images: originals on the left, what the network sees beside them."""
     if transform_grid and stress:
         raise typer.BadParameter("--transform-grid and --stress are different pictures: ask for one at a time")
+    if html and (transform_grid or stress):
+        raise typer.BadParameter("--html is the page of the plain preview, which --transform-grid and --stress are not")
     if Path(out).suffix.lower() != ".png":
         raise typer.BadParameter(f"--out is a PNG, got {out!r}")
     from training.preview.annotations import Annotations
@@ -78,7 +80,9 @@ def preview(
     pixels = image_size(size)
     transform = augmentation(augment, pixels)
     import_tensorflow()
-    chosen = choose(source, samples or (60 if stress else 6), seed, Annotations(annotations, masks))
+    bad: list[SampleError] = []
+    count = samples or (60 if stress else 6)
+    chosen = choose(source, count, seed, Annotations(annotations, masks), bad.append)
     shown = _Shown(
         chosen,
         Augmenter(transform, pixels, seed, has_boxes=annotations is not None),
@@ -89,6 +93,9 @@ def preview(
     )
     make = _stress if stress else _grid if transform_grid else _with_page if html else _versions
     report, lines = make(shown, out)
+    report["passed_over"] = list(map(str, bad))
+    if bad:
+        lines.append(f"passed over: {len(bad)} samples that cannot be decoded, such as {printable(str(bad[0]))}")
     plan = "" if shown.augmenter.plan is None else shown.augmenter.plan.explain()
     if json:
         print_json(report | ({"plan": plan} if explain else {}))
@@ -148,9 +155,10 @@ def _stress(shown: _Shown, out: str) -> Report:
     from training.preview.stress import stress, stress_sheet
 
     with progress_bar("changing samples", "samples") as progress:
-        changes = stress(shown.samples, shown.augmenter, shown.epochs, shown.size, progress=progress)
+        changes, failed = stress(shown.samples, shown.augmenter, shown.epochs, shown.size, progress=progress)
     if not changes:
-        raise OptionError("--stress tries the transforms of an augmentation, and none could be applied")
+        why = f": {printable(failed[0])}" if failed else ""
+        raise OptionError(f"--stress tries the transforms of an augmentation, and none could be applied{why}")
     heading = shown.heading("each transform alone, where it changes most. Is the label still right?")
     picture = _written(stress_sheet(changes, heading).draw, out)
     worst = [
@@ -171,8 +179,9 @@ def _stress(shown: _Shown, out: str) -> Report:
             f"{own[0].transform}: {printable(own[0].sample.key)} (similarity {own[0].similarity:.2f})"
             for own in changes
         ),
+        *(f"failed {printable(one)}" for one in failed),
     ]
-    return {"pictures": [picture], "changes": worst}, lines
+    return {"pictures": [picture], "changes": worst, "errors": failed}, lines
 
 
 def _written(write: Callable[[str], Path], out: str) -> str:

@@ -5,6 +5,7 @@ Ito 2008, "Color Universal Design", which the colour-blind tell apart, or of vir
 """
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -62,7 +63,7 @@ def colors(count: int) -> Sequence[Color]:
     return [colormaps["viridis"](place) for place in np.linspace(0, 0.9, count)]
 
 
-def show(axes: "Axes", image: Image, cell_height: float) -> None:
+def show(axes: "Axes", image: Image, cell_height: float, cell_inches: float = CELL_INCHES) -> None:
     """Draw an image in the middle of its cell, in a thin frame: a white one would have no edge.
 
     Args:
@@ -70,6 +71,7 @@ def show(axes: "Axes", image: Image, cell_height: float) -> None:
         image: the pixels.
         cell_height: of the cell, in units of its width. The axes fill the cell whatever the image's shape, so
             that titles and captions line up.
+        cell_inches: the cell's width.
     """
     from matplotlib.patches import Rectangle
 
@@ -80,7 +82,7 @@ def show(axes: "Axes", image: Image, cell_height: float) -> None:
         cmap="gray",
         vmin=0,
         vmax=255,
-        interpolation="nearest" if side < CELL_INCHES * DOTS_PER_INCH else "antialiased",
+        interpolation="nearest" if side < cell_inches * DOTS_PER_INCH else "antialiased",
         extent=(0, width, height, 0),
     )
     axes.add_patch(Rectangle((0, 0), width, height, fill=False, edgecolor=GRID, clip_on=False))
@@ -89,6 +91,23 @@ def show(axes: "Axes", image: Image, cell_height: float) -> None:
 
 
 def shortened(name: str, limit: int = 18) -> str:
-    """Cut a name that would not fit, and show what no font can draw as it is written in code."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("$", r"\$")
+    """Cut a name that would not fit, and make it `drawable`, where dollars would begin a formula."""
+    text = drawable(name).replace("$", r"\$")
     return text if len(text) <= limit else text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def drawable(text: str) -> str:
+    """Write what the font of the figures lacks (Chinese, say) as it is written in code, so that it can be read."""
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    known = _characters()
+    return "".join(
+        one if one == "\n" or ord(one) in known else one.encode("ascii", "backslashreplace").decode() for one in text
+    )
+
+
+@cache
+def _characters() -> frozenset[int]:
+    """Give the characters of Matplotlib's own font."""
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

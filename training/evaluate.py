@@ -60,13 +60,21 @@ def evaluate(
         An `Evaluation`.
 
     Raises:
-        OptionError: `reduce` is unknown, the loader has no labels, mixes them, or a view of an image is bad.
+        OptionError: `reduce` is unknown, the loader has no labels, mixes them, or is a shard that parts the views of an
+            image, or a view of an image is bad.
     """
+    if not isinstance(loader, Loader):
+        raise OptionError(f"evaluating needs a pipeline.Loader, which a dataset has as .loader; got {type(loader)}")
     if reduce not in get_args(Reduce):
         raise OptionError(f"reduce must be one of {', '.join(map(repr, get_args(Reduce)))}; got {reduce!r}")
     if loader.label_mode is None or loader.mix is not None:
         raise OptionError("evaluating needs labels: a loader with a label_mode, and without mix")
     loader = _unshuffled(loader, views)
+    if loader.shard[1] > 1 and loader.views_per_sample > 1:
+        raise OptionError(
+            f"shard={loader.shard} parts the {loader.views_per_sample} views of an image, which are answered together: "
+            "evaluate the whole, or parts that validation_split or limit makes"
+        )
     answers, labels, keys = [], [], []
     for images, own, names in loader.dataset(epoch, with_keys=True):
         answers.append(np.asarray(model.predict_on_batch(images)))

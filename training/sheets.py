@@ -5,17 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from training import canvas
-from training.canvas import DOTS_PER_INCH, GRID, TEXT, Image, write
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from training.canvas import TEXT, Image, write
 
 _NOTE_POINTS = 6.5
 _LINE_INCHES = 1.25 * _NOTE_POINTS / 72
-_CHARACTER_INCHES = 0.56 * _NOTE_POINTS / 72  # mean width in DejaVu Sans
+_HEADING_INCHES = 0.6 * 10 / 72  # of a character of the heading, which has 10 points
+_CHARACTER_INCHES = 0.62 * _NOTE_POINTS / 72  # of a wide line in DejaVu Sans: neighbouring notes must not touch
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,24 +69,30 @@ class Sheet:
         heights = [
             min(max(0.4, *(cell.image.shape[0] / cell.image.shape[1] for cell in row)), 1.6) for row in self.rows
         ]
-        notes = [[_wrapped(cell.note, width) for cell in row] for row in self.rows]
+        notes = [[_wrapped(canvas.drawable(cell.note), width) for cell in row] for row in self.rows]
         lines = sum(max(note.count("\n") + bool(note) for note in row) for row in notes)
-        margin = 0.08 * max(len(line) for caption in self.captions for line in caption.split("\n"))
-        room = 0.25 + 0.25 * bool(self.heading) + lines * _LINE_INCHES + 0.04 * len(self.rows)
+        captions = [canvas.drawable(caption) for caption in self.captions]
+        margin = 0.08 * max(len(line) for caption in captions for line in caption.split("\n"))
+        heading = textwrap.wrap(
+            canvas.drawable(self.heading), max(20, int((width * columns + margin) / _HEADING_INCHES))
+        )
+        room = 0.25 + 0.25 * len(heading) + lines * _LINE_INCHES + 0.04 * len(self.rows)
+        # Names may hold dollars, which begin no formula here.
+        plain: dict[str, Any] = {"color": TEXT, "parse_math": False}
         figure = canvas.figure(width * columns + margin, width * sum(heights) + room)
-        if self.heading:
-            figure.suptitle(self.heading, x=0.01, horizontalalignment="left", color=TEXT, fontsize=10)
+        if heading:
+            figure.suptitle("\n".join(heading), x=0.01, horizontalalignment="left", fontsize=10, **plain)
         grid = figure.subplots(len(self.rows), columns, squeeze=False, height_ratios=heights)
         for axes in grid.flat:
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         for axes, title in zip(grid[0], self.titles, strict=True):
-            axes.set_title(title, color=TEXT, fontsize=9)
-        for row, height, caption, own, cells in zip(self.rows, heights, self.captions, notes, grid, strict=True):
-            cells[0].set_ylabel(caption, color=TEXT, fontsize=9, rotation="horizontal", ha="right", va="center")
+            axes.set_title(canvas.drawable(title), fontsize=9, **plain)
+        for row, height, caption, own, cells in zip(self.rows, heights, captions, notes, grid, strict=True):
+            cells[0].set_ylabel(caption, fontsize=9, rotation="horizontal", ha="right", va="center", **plain)
             for axes, cell, note in zip(cells, row, own, strict=False):
-                _show(axes, cell.image, height, width)
-                axes.set_xlabel(note, color=TEXT, fontsize=_NOTE_POINTS, linespacing=1.15, labelpad=2)
+                canvas.show(axes, cell.image, height, width)
+                axes.set_xlabel(note, fontsize=_NOTE_POINTS, linespacing=1.15, labelpad=2, **plain)
         return write(figure, path)
 
 
@@ -121,37 +125,6 @@ def contact_sheet(
     return Sheet(rows=[[Cell(image) for image in row] for row in rows], titles=titles, captions=captions).draw(path)
 
 
-def _aspect(image: Image) -> float:
-    return float(image.shape[0] / image.shape[1])
-
-
 def _wrapped(note: str, width: float) -> str:
     characters = max(8, int(width / _CHARACTER_INCHES))
     return "\n".join(chain.from_iterable(textwrap.wrap(line, characters) or [""] for line in note.split("\n")))
-
-
-def _show(axes: "Axes", image: Image, cell_height: float, cell_inches: float) -> None:
-    """Draw an image in the middle of its cell, in a thin frame: a white one would have no edge.
-
-    Args:
-        axes: the cell.
-        image: the pixels.
-        cell_height: of the cell, in units of its width. The axes fill the cell whatever the image's shape, so
-            that titles and captions line up.
-        cell_inches: the cell's width.
-    """
-    from matplotlib.patches import Rectangle
-
-    height, width = image.shape[:2]
-    side = max(width, height / cell_height)
-    axes.imshow(
-        image[..., 0] if image.shape[2] == 1 else image,
-        cmap="gray",
-        vmin=0,
-        vmax=255,
-        interpolation="nearest" if side < cell_inches * DOTS_PER_INCH else "antialiased",
-        extent=(0, width, height, 0),
-    )
-    axes.add_patch(Rectangle((0, 0), width, height, fill=False, edgecolor=GRID, clip_on=False))
-    axes.set_xlim((width - side) / 2, (width + side) / 2)
-    axes.set_ylim((height + side * cell_height) / 2, (height - side * cell_height) / 2)

@@ -1,5 +1,6 @@
 """A Keras model around another, that looks at several views of what it is given."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from augment.views import Size, Views, views
@@ -16,7 +17,8 @@ def with_views(
     """Make a model that answers for an image by the answers of another model for its views.
 
     It goes wherever a Keras model does: `predict`, `evaluate` (once compiled), `save`. Where a `Loader` is at hand,
-    `training.evaluate` does the same with each view cut from the image in its full size.
+    `training.evaluate` does the same with each view cut from the image in its full size. (Of equal shares in a vote,
+    Keras's metrics take the first class; `evaluate` takes the one with the greater mean answer.)
 
     Args:
         model: maps images [B, h, w, C] to answers [B, K]. It shares its weights with the new model.
@@ -30,10 +32,12 @@ def with_views(
         A functional model.
 
     Raises:
-        OptionError: `model` takes images of no fixed size, or `reduce` is unknown.
+        OptionError: `model` takes images of no fixed size, `image_size` is no size, or `reduce` is unknown.
     """
     import keras
 
+    if not (isinstance(image_size, Sequence) and len(image_size) == 2):
+        raise OptionError(f"image_size must be (height, width) in pixels, got {image_size!r}")
     size = tuple(model.input_shape[1:3])
     if None in size:
         raise OptionError("with_views needs a model for images of a fixed size, to which views are resized")

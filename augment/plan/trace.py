@@ -67,22 +67,22 @@ def values(plan: Plan, params: Params, row: int, place: int, image: Image) -> st
     return describe({"shape": image.shape} | lowered.original(drawn.columns, at, image))
 
 
-def alone(plan: Plan, image: Image, params: Params, place: int) -> tuple[Image, str]:
+def alone(plan: Plan, data: dict[str, Any], params: Params, place: int) -> tuple[dict[str, Any], str]:
     """Apply one leaf, whatever the first sample drew of the others.
 
     Returns:
-        What it made of the image, and what it drew.
+        What it made of the image and what belongs to it, and what it drew.
     """
-    changed = plan.run(image, params, 0, [place])
-    return changed, values(plan, params, 0, place, image)
+    changed = plan.apply_to(data, _only(params, 0, [place]), 0)
+    return changed, values(plan, params, 0, place, data["image"])
 
 
-def at_strength(plan: Plan, image: Image, place: int, strength: float) -> tuple[Image, str] | None:
+def at_strength(plan: Plan, data: dict[str, Any], place: int, strength: float) -> tuple[dict[str, Any], str] | None:
     """Apply one leaf with every number that it draws at one part of its range.
 
     Args:
         plan: the plan.
-        image: [H, W, C].
+        data: as `Plan.apply_to` takes it.
         place: of the leaf.
         strength: 0 for the beginning of each range to 1 for its end.
 
@@ -93,7 +93,7 @@ def at_strength(plan: Plan, image: Image, place: int, strength: float) -> tuple[
     if lowered is None:
         return None
     uniforms = np.full((1, lowered.draws), min(max(strength, 0.0), 1 - 2.0**-53))
-    return alone(plan, image, plan.with_uniforms(place, uniforms, image.shape), place)
+    return alone(plan, data, plan.with_uniforms(place, uniforms, data["image"].shape), place)
 
 
 def _only(params: Params, row: int, places: Sequence[int]) -> Params:

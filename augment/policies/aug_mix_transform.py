@@ -18,7 +18,9 @@ _OPERATIONS = (
 )
 """Those of the paper: none that stands among the corruptions with which robustness is measured."""
 
-_SPACE = Space(translate=1 / 3, fill=0)
+SPACE = Space(translate=1 / 3, most_bits=4, fewest_bits=0, fill=0)
+"""The ranges of the authors' code."""
+
 _WEAKEST = 0.1
 _MOST = 3  # operations in a chain of drawn length
 
@@ -87,7 +89,7 @@ class AugMix(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations ship
         low, high = _WEAKEST / 10, self.severity / 10
 
         def operation() -> Any:
-            return A.OneOf([_SPACE.operation(name, low, high) for name in _OPERATIONS], p=1.0)
+            return A.OneOf([SPACE.operation(name, low, high) for name in _OPERATIONS], p=1.0)
 
         if self.depth > 0:
             return Plan(A.Compose([operation() for _ in range(self.depth)]))

@@ -33,7 +33,8 @@ class Space:
         translate_px: 0 to so many pixels instead.
         enhance: the factor of Color, Contrast, Brightness and Sharpness: 1 changes nothing, 0 leaves no colour, no
             contrast, no light, or a smoothed image.
-        fewest_bits: 8 to so many bits a channel, in Posterize. Solarize's threshold goes from 256 down to 0.
+        most_bits: a channel, in Posterize.
+        fewest_bits: likewise, at the other end; one bit is left at least. Solarize's threshold goes from 256 down to 0.
         fill: the level of what comes into the image from outside.
     """
 
@@ -42,6 +43,7 @@ class Space:
     translate: float = 150 / 331
     translate_px: int | None = None
     enhance: tuple[float, float] = (0.1, 1.9)
+    most_bits: int = 8
     fewest_bits: int = 4
     fill: float = 128
 
@@ -135,13 +137,23 @@ class Space:
     def _posterize(self, low: float, high: float, p: float) -> Any:
         import albumentations as A  # noqa: N812  # its users know it by this name
 
-        lost = 8 - self.fewest_bits
+        def kept(lost: int) -> int:
+            return max(1, self.most_bits - lost)
+
+        lost = self.most_bits - self.fewest_bits
         if low == high:
-            bits = max(1, 8 - round(low * lost))
+            bits = kept(round(low * lost))
             return A.Posterize(num_bits=(bits, bits), p=p)
         # Whole bits are lost, rounded down, so that the fewest come with the greatest strength alone.
-        most, fewest = 8 - math.floor(low * lost), 8 - math.ceil(high * lost) + 1
-        return A.Posterize(num_bits=(max(1, min(fewest, most)), most), p=p)
+        first, last = low * lost, high * lost
+        numbers = range(math.floor(first), math.ceil(last))
+        shares = [(min(number + 1, last) - max(number, first)) / (last - first) for number in numbers]
+        if max(shares) - min(shares) < 1e-9:
+            return A.Posterize(num_bits=(kept(numbers[-1]), kept(numbers[0])), p=p)
+        choice = [
+            A.Posterize(num_bits=(kept(number),) * 2, p=share) for number, share in zip(numbers, shares, strict=True)
+        ]
+        return A.OneOf(choice, p=p)
 
     def _factors(self, low: float, high: float) -> tuple[float, float]:
         first, last = self.enhance

@@ -1,5 +1,6 @@
 """RandAugment: some operations, drawn for each image, at one strength."""
 
+from math import inf
 from typing import Any
 
 from augment.errors import TransformError
@@ -26,14 +27,14 @@ def rand_augment(n: int = 2, m: float = 9, *, maximum: float = 10, fill: float =
         An `albumentations.Compose`.
 
     Raises:
-        TransformError: `n` or `m` is negative, or `n` no integer.
+        TransformError: `n` or `m` is negative, `n` no integer, or `m` or `maximum` not finite.
     """
     import albumentations as A  # noqa: N812  # its users know it by this name
 
-    if not isinstance(n, int) or isinstance(n, bool) or n < 0 or m < 0 or maximum <= 0:
+    if not isinstance(n, int) or isinstance(n, bool) or n < 0 or not (0 <= m < inf and 0 < maximum < inf):
         raise TransformError(
-            f"rand_augment(n, m) takes a number of operations n >= 0 and a magnitude m >= 0, got n={n!r}, m={m!r}, "
-            f"maximum={maximum!r}"
+            "rand_augment(n, m) takes a number of operations n >= 0 and a magnitude m >= 0, of maximum > 0; "
+            f"got n={n!r}, m={m!r}, maximum={maximum!r}"
         )
     space = Space(fill=fill)
     return A.Compose([A.OneOf([space.operation(name, m / maximum) for name in FOURTEEN], p=1.0) for _ in range(n)])

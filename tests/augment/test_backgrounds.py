@@ -158,7 +158,15 @@ def test_grabcut_finds_an_object_and_touches_no_generator() -> None:
         (lambda: ReplaceBackground(feather_px=-1), "feather_px must be at least 0"),
         (lambda: ReplaceBackground(mask=""), "mask is the name of a target"),
         (lambda: A.save(ReplaceBackground(mask=np.sum), "x.json"), "cannot be saved"),
-        (lambda: applied(ReplaceBackground(p=1), {"image": photograph()}), "mask"),
+        (lambda: ReplaceBackground(feather_px=float("nan")), "feather_px must be at least 0, and finite, got nan"),
+        (lambda: ReplaceBackground([("a", "b", "c")]), "a list of colours"),
+        (lambda: ReplaceBackground(cache_bytes=-1), "cache_bytes must be at least 0"),
+        (lambda: applied(ReplaceBackground(p=1), {"image": photograph()}), "no 'mask' came with the image .*grabcut"),
+        (lambda: applied(ReplaceBackground(mask=lambda _: None, p=1), {"image": photograph()}), r"a mask is \[H, W\]"),
+        (
+            lambda: applied(ReplaceBackground(mask="grabcut", p=1), {"image": np.zeros((9, 9, 4), np.uint8)}),
+            "GrabCut is for images of 1 or 3 channels, not 4",
+        ),
         (
             lambda: applied(ReplaceBackground(p=1), {"image": photograph(), "mask": disc()[:9]}),
             r"the mask is \(9, 56\)",
@@ -171,3 +179,10 @@ def test_what_cannot_be_used_is_refused(make: Any, message: str) -> None:
     """The message says what is wrong."""
     with pytest.raises(TransformError, match=message):
         make()
+
+
+def test_a_very_long_background_is_read(tmp_path: Path) -> None:
+    """A strip of one row, kept smaller, keeps its row."""
+    cv2.imwrite(str(tmp_path / "strip.png"), np.full((1, 3000, 3), 7, np.uint8))
+    result = applied(ReplaceBackground(tmp_path, feather_px=0, p=1), {"image": photograph(), "mask": disc()})["image"]
+    assert (result[disc() == 0] == 7).all()

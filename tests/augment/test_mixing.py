@@ -107,7 +107,11 @@ def test_integer_labels_are_refused_by_name(mix: Mixer) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MixUp(0), "MixUp needs alpha > 0, got 0"),
+        (lambda: MixUp(0), "MixUp needs alpha > 0, and finite, got 0"),
+        (lambda: MixUp(float("inf")), "MixUp needs alpha > 0, and finite, got inf"),
+        (lambda: CutMix("1"), "CutMix needs alpha > 0, and finite, got '1'"),  # type: ignore[arg-type]
+        (lambda: MixUp()(plain(2).astype(np.float16), None, key(0)), "uint8 or float32; got float16"),
+        (lambda: MixUp()(plain(2), [0, 1], key(0)), "these are integers"),  # type: ignore[arg-type]
         (lambda: CutMix(1, p=1.5), "CutMix needs a probability p from 0 to 1, got 1.5"),
         (lambda: Mosaic(centre=(0.9, 0.1)), "the centre of a Mosaic"),
         (lambda: mixer("cutmix"), "mix is MixUp, CutMix, Mosaic, or a list of them"),

@@ -13,6 +13,7 @@ from PIL import Image, ImageEnhance, ImageOps
 import augment
 from augment import TransformError, policies
 from augment.plan.plan import Plan
+from augment.policies.aug_mix_transform import SPACE as AUG_MIX
 from augment.policies.aug_mix_transform import AugMix
 from augment.policies.auto_augment import SUB_POLICIES
 from augment.policies.operations import FOURTEEN, Space
@@ -244,6 +245,20 @@ def test_aug_mix_blends_chains_reproducibly() -> None:
     assert all(900 < count < 1100 for count in depths.values())
 
 
+@pytest.mark.parametrize("severity", [3, 10])
+def test_aug_mix_posterizes_as_the_authors_do(severity: float) -> None:
+    """Their code keeps 4 bits less the whole part of 0.4 times a level that is drawn between 0.1 and the severity."""
+    low, high = 0.01, severity / 10
+    plan = Plan(A.Compose([AUG_MIX.operation("Posterize", low, high)]))
+    params = plan.sample(0, 0, range(4000), [SIZE] * 4000)
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    levels = np.array([len(np.unique(plan.apply(ramp, params, row))) for row in range(4000)])
+    drawn = np.random.default_rng(0).uniform(0.1, severity, 100_000)
+    expected = 4 - (drawn * 4 / 10).astype(int)
+    for bits in range(1, 9):
+        assert (levels == 2**bits).mean() == pytest.approx((expected == bits).mean(), abs=0.03)
+
+
 def test_aug_mix_of_what_nothing_changes_is_the_image() -> None:
     """A black image stays black under every operation of it but solarize at a high strength."""
     black = np.zeros((20, 20, 3), np.uint8)
@@ -262,6 +277,8 @@ def test_aug_mix_of_what_nothing_changes_is_the_image() -> None:
         ("rand_augment(k=2)", "unexpected keyword argument 'k'"),
         ("rand_augment(-1)", "a number of operations n >= 0"),
         ("rand_augment('two')", r"n='two'"),
+        ("rand_augment(2, 1e999)", "m=inf"),
+        ("rand_augment(fill='red')", r"fill='red'.*: fill: Input should be [^\n]*$"),
         ("auto_augment('mnist')", r"has policies for 'imagenet', 'cifar10', 'svhn', not 'mnist'"),
         ("aug_mix(severity=11)", "up to 10"),
         ("flip + flop", "there is no policy 'flop'"),

@@ -101,6 +101,10 @@ def test_crops_have_the_shape_of_what_they_become(name: str, size: tuple[int, in
         ("grid(2)(3)", "cannot be read"),
         ("ten_crop(scale=1.5)", r"above 0 and up to 1, got 1.5"),
         ("multi_scale(())", "at least one scale"),
+        ("multi_scale(0.5)", "at least one scale, got 0.5"),
+        ("ten_crop('a')", "above 0 and up to 1, got 'a'"),
+        ("grid(", "cannot be read"),
+        (f"grid({'-' * 50_000}1)", "-{50}.*cannot be read"),
         (3, "views are a name"),
     ],
 )
@@ -114,3 +118,6 @@ def test_a_crop_larger_than_the_image_is_refused() -> None:
     """As torchvision does."""
     with pytest.raises(TransformError, match="a crop of 9 x 4 pixels is no part of an image of 8 x 8"):
         views.ten_crop(numbered(8, 8), (9, 4))
+    for size in (4, (4.0, 4.0), (4,)):
+        with pytest.raises(TransformError, match=r"the size of a crop is \(height, width\) in whole pixels, got"):
+            views.ten_crop(numbered(8, 8), size)  # type: ignore[arg-type]

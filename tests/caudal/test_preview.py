@@ -53,11 +53,21 @@ def test_report_names_what_was_applied(preview: Callable[..., Any]) -> None:
 def test_transform_grid_and_stress(preview: Callable[..., Any]) -> None:
     """Each has its picture and its report; the greatest change stands first."""
     report = json.loads(preview("--transform-grid", "--json", "--explain").out)
-    assert set(report) == {"pictures", "sample", "plan"}
+    assert set(report) == {"pictures", "sample", "plan", "passed_over"}
     report = json.loads(preview("--stress", "--samples", 7, "--versions", 2, "--augment", "light", "--json").out)
     assert len(report["changes"]) == 9
     flips = [change for change in report["changes"] if change["transform"] == "HorizontalFlip"]
     assert [one["similarity"] for one in flips] == sorted(one["similarity"] for one in flips)
+
+
+def test_samples_that_are_passed_over_are_counted(preview: Callable[..., Any], source: Path) -> None:
+    """A preview of a damaged dataset says what is not in it."""
+    (source / "ants" / "0.png").write_bytes(b"nothing")
+    outcome = preview("--augment", "flip", "--samples", 9)
+    assert outcome.out.splitlines()[-1].startswith(
+        "passed over: 1 samples that cannot be decoded, such as ants/0.png: "
+    )
+    assert len(json.loads(preview("--augment", "flip", "--samples", 9, "--json").out)["passed_over"]) == 1
 
 
 def test_no_augmentation_is_shown_as_such(preview: Callable[..., Any]) -> None:
@@ -72,6 +82,9 @@ def test_no_augmentation_is_shown_as_such(preview: Callable[..., Any]) -> None:
         (["--augment", "flop"], "'flop' is neither a file nor a policy"),
         (["--augment", "rand_augment(2"], "cannot be read; write arguments as in rand_augment(2, 9)"),
         (["--stress", "--transform-grid"], "ask for one at a time"),
+        (["--stress", "--html"], "--html is the page of the plain preview"),
+        (["--transform-grid", "--html"], "--html is the page of the plain preview"),
+        (["--augment", "rand_augment(fill='red')"], "fill: Input should be"),
         (["--out", "sheet.jpg"], "--out is a PNG, got 'sheet.jpg'"),
         (["--augment", "none", "--stress"], "none could be applied"),
         (["--augment", "none", "--transform-grid"], "this one has none"),

@@ -123,6 +123,8 @@ def test_bad_samples_are_left_out(model: Any, source: Path, on_error: Any) -> No
         ({"label_mode": None}, {}, "evaluating needs labels"),
         ({"label_mode": "categorical", "mix": augment.MixUp()}, {}, "without mix"),
         ({}, {"views": "eleven"}, "no set of views"),
+        ({"shard": (0, 3)}, {"views": "ten_crop"}, r"shard=\(0, 3\) parts the 10 views of an image"),
+        ({"shard": (1, 2), "copies": 2}, {}, "parts the 2 views"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused(
@@ -131,6 +133,13 @@ def test_what_cannot_be_evaluated_is_refused(
     """With what to do."""
     with pytest.raises(OptionError, match=message):
         evaluate(model, loader(source, **options), **given)
+
+
+def test_a_shard_without_views_and_a_dataset(model: Any, source: Path) -> None:
+    """A shard of whole images is evaluated; of a dataset the message names its loader."""
+    assert len(evaluate(model, loader(source, shard=(1, 3))).labels) == 5
+    with pytest.raises(OptionError, match=r"which a dataset has as \.loader"):
+        evaluate(model, loader(source).dataset())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("reduce", ["mean", "max", "vote"])
@@ -159,5 +168,7 @@ def test_wrapped_model_resizes_views_and_needs_a_size(model: Any) -> None:
     with pytest.raises(OptionError, match="reduce must be"):
         with_views(model, "flip", (16, 16), reduce="median")  # type: ignore[arg-type]
     free = keras.Sequential([keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D()])
+    with pytest.raises(OptionError, match=r"image_size must be \(height, width\) in pixels, got 16"):
+        with_views(model, "flip", 16)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="images of a fixed size"):
         with_views(free, "flip", (16, 16))

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,9 @@ import pytest
 
 import augment
 from pipeline import Loader
-from pipeline.errors import SourceError
+from pipeline.errors import SampleError, SourceError
 from training.preview.annotations import Annotations
-from training.preview.overlay import drawn
+from training.preview.overlay import drawn, visible
 from training.preview.page import page
 from training.preview.samples import Augmenter, choose
 from training.preview.similarity import structural_similarity
@@ -40,7 +41,9 @@ def test_samples_come_from_all_classes_in_turn(source: Path) -> None:
     assert len(choose(source, 99)) == 13
     for path in (source / "ants").iterdir():
         path.write_bytes(b"")
-    assert {sample.class_name for sample in choose(source, 99)} == {"bees", "wasps"}
+    bad: list[SampleError] = []
+    assert {sample.class_name for sample in choose(source, 99, on_bad=bad.append)} == {"bees", "wasps"}
+    assert sorted(str(error).partition(":")[0] for error in bad) == ["ants/0.png", "ants/1.png"]
 
 
 def test_nothing_that_decodes_is_an_error(source: Path) -> None:
@@ -105,11 +108,20 @@ def test_annotations_go_along_and_are_drawn(source: Path, tmp_path: Path) -> Non
         (lambda path: Annotations(path / "none.json"), "none.json cannot be read"),
         (lambda path: Annotations(path / "bad.json"), "bad.json is no COCO file: KeyError 'images'"),
         (lambda path: Annotations(masks=path / "nowhere"), "is no folder of masks"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": [1, 2]})), r"annotation 0 has no bbox .* \[1, 2\]"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": ["a", 1, 2, 3]})), "annotation 0 has no bbox"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": [math.nan, 1, 2, 3]})), "annotation 0 has no bbox"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": {"x": 1}})), "annotation 0 has no bbox"),
+        (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1, 2, 2, 3]})), "has no keypoints"),
+        (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1e300, 2, 2]})), "has no keypoints"),
+        (lambda path: Annotations(_coco(path / "c.json", {"category_id": [1]})), "has no category_id"),
+        (lambda path: Annotations(masks=path).of("bad.jpg", (9, 9)), "bad.png is no image that can be read"),
     ],
 )
 def test_annotations_that_cannot_be_read_are_refused(tmp_path: Path, make: Any, message: str) -> None:
     """In one line, with the path."""
     (tmp_path / "bad.json").write_text("{}")
+    (tmp_path / "bad.png").write_text("nothing")
     with pytest.raises(SourceError, match=message):
         make(tmp_path)
 
@@ -172,7 +184,8 @@ def test_stress_finds_the_samples_that_change_most(tmp_path: Path) -> None:
                 image[:, :8] = 255
             cv2.imwrite(str(tmp_path / name / f"{number}.png"), image)
     augmenter = Augmenter(A.Compose([A.HorizontalFlip(p=0.01), A.InvertImg(p=0.01)]), None)
-    flip, invert = stress(choose(tmp_path, 6), augmenter, range(2), (24, 24), worst=2)
+    (flip, invert), failed = stress(choose(tmp_path, 6), augmenter, range(2), (24, 24), worst=2)
+    assert failed == []
     assert (flip[0].transform, flip[0].sample.key) == ("HorizontalFlip", "odd/0.png")
     assert flip[0].similarity < 0.6 < flip[1].similarity
     assert len(flip) == len(invert) == 2
@@ -183,11 +196,54 @@ def test_stress_finds_the_samples_that_change_most(tmp_path: Path) -> None:
 def test_stress_uses_the_values_that_an_epoch_draws(source: Path) -> None:
     """The change is what the transform, alone, does to the sample in that epoch."""
     samples, transform = choose(source, 3), A.Compose([A.GaussNoise(p=1)])
-    (changes,) = stress(samples, Augmenter(transform, None, seed=4), range(3), None, worst=3)
+    ((changes,), _) = stress(samples, Augmenter(transform, None, seed=4), range(3), None, worst=3)
     for change in changes:
         plan = augment.compile(transform)
         params = plan.sample(4, change.epoch, [change.sample.index], [change.sample.image.shape])
-        np.testing.assert_array_equal(change.after, plan.apply(change.sample.image, params, 0))
+        np.testing.assert_array_equal(change.after["image"], plan.apply(change.sample.image, params, 0))
+
+
+def test_stress_tells_what_cannot_be_applied(source: Path) -> None:
+    """A transform that fails has no row, and the report says so."""
+    augmenter = Augmenter(A.Compose([A.HorizontalFlip(), A.Crop(0, 0, 99, 99)]), None)
+    changes, (failed,) = stress(choose(source, 2), augmenter, range(3), None)
+    assert [own[0].transform for own in changes] == ["HorizontalFlip"]
+    assert failed.startswith("6 of 6 times: ")
+    assert "Crop" in failed
+
+
+def test_masks_and_boxes_go_along_where_a_transform_is_alone(source: Path, tmp_path: Path) -> None:
+    """A transform that asks for a mask is shown in the grid and in the stress test, too, and boxes are drawn."""
+    for folder in ("ants", "bees", "wasps"):
+        (tmp_path / "masks" / folder).mkdir(parents=True)
+    for path in source.rglob("*.png"):
+        mask = np.zeros((30, 40), np.uint8)
+        mask[10:20, 10:20] = 255
+        cv2.imwrite(str(tmp_path / "masks" / path.relative_to(source)), mask)
+    coco = _coco(tmp_path / "coco.json", {"bbox": [10, 10, 10, 10]})
+    samples = choose(source, 13, annotations=Annotations(coco, tmp_path / "masks"))
+    transform = A.Compose([augment.ReplaceBackground([(9, 9, 9)], p=1), A.HorizontalFlip(p=1)])
+    augmenter = Augmenter(transform, None, has_boxes=True)
+    changes, failed = stress(samples, augmenter, range(1), (60, 80), worst=13)
+    assert ([own[0].transform for own in changes], failed) == (["ReplaceBackground", "HorizontalFlip"], [])
+    (boxed,) = [change for change in changes[1] if change.sample.key == "ants/0.png"]
+    np.testing.assert_allclose(boxed.after["bboxes"], [[40, 20, 60, 40]], atol=1e-4)
+    assert augmenter.plan is not None
+    sheet = strengths_sheet(augmenter.plan, boxed.sample, (60, 80), "x")
+    assert not any(cell.note.startswith("failed") for row in sheet.rows for cell in row)
+    assert (sheet.rows[1][1].image == (213, 94, 0)).all(axis=2).any()
+
+
+def test_one_cell_shows_what_is_the_same_at_any_strength(source: Path) -> None:
+    """The fixed ranges of a policy give no row of equal pictures."""
+    plan = augment.compile(A.Compose([A.Solarize((0.3, 0.3), p=1), A.NoOp(p=1), A.InvertImg(p=1)]))
+    sheet = strengths_sheet(plan, choose(source, 1)[0], (30, 40), "x")
+    assert [[cell.note for cell in row[1:]] for row in sheet.rows] == [
+        ["always the same: threshold 0.3"],
+        ["no change"],
+        ["always the same"],
+    ]
+    assert sheet.titles[1] == "always"
 
 
 @pytest.mark.parametrize("noise", [0, 5, 60])
@@ -218,9 +274,72 @@ def test_similarity_of_small_and_unlike_images() -> None:
 def test_sheets_grow_with_their_notes(tmp_path: Path) -> None:
     """A note of many lines gets room, and the images keep their size."""
 
-    def height(note: str) -> int:
+    def height(note: str, heading: str = "h") -> int:
         image = np.zeros((10, 10, 3), np.uint8)
-        sheet = Sheet(rows=[[Cell(image, note)]], titles=["t"], captions=["c"], heading="h", cell_inches=2.0)
+        sheet = Sheet(rows=[[Cell(image, note)]], titles=["t"], captions=["c"], heading=heading, cell_inches=2.0)
         return int(cv2.imread(str(sheet.draw(tmp_path / "sheet.png"))).shape[0])
 
     assert 40 <= height("a\nb\nc\nd") - height("a") < 50
+    assert height("a", heading="a heading that is longer than a narrow sheet is wide") > height("a") + 40
+
+
+@pytest.mark.parametrize(
+    "last", [A.Normalize(), A.ToFloat(p=1), A.ToGray(num_output_channels=1, p=1), A.ToGray(num_output_channels=5, p=1)]
+)
+def test_what_no_picture_holds_as_it_is_is_shown(source: Path, tmp_path: Path, last: A.BasicTransform) -> None:
+    """A pipeline that ends in `Normalize`, as most do, has a sheet, a page, a grid and a stress test."""
+    transform = A.Compose([A.HorizontalFlip(p=1), last])
+    augmenter = Augmenter(transform, (20, 20))
+    samples = choose(source, 2)
+    made = versions(samples, augmenter, range(2))
+    sheet = versions_sheet(made, range(2), "x")
+    assert sheet.draw(tmp_path / "sheet.png").is_file()
+    assert sheet.rows[0][1].image.dtype == np.uint8
+    assert ("float32" in sheet.rows[0][1].note) == isinstance(last, (A.Normalize, A.ToFloat))
+    assert "base64" in page(made, range(2), "x", "")
+    plan = augment.compile(transform)
+    assert strengths_sheet(plan, samples[0], (20, 20), "x").draw(tmp_path / "sheet.png").is_file()
+    changes, _ = stress(samples, augmenter, range(2), (20, 20))
+    assert stress_sheet(changes, "x").draw(tmp_path / "sheet.png").is_file()
+
+
+def test_levels_that_are_no_numbers_are_black() -> None:
+    """The others are spread over what a picture can show."""
+    levels = np.array([[[-1.0], [3.0], [np.nan], [np.inf]]], np.float32)
+    np.testing.assert_array_equal(visible(levels)[0, :, 0], [0, 255, 0, 255])
+    np.testing.assert_array_equal(visible(np.full((1, 2, 1), np.nan)), np.zeros((1, 2, 1), np.uint8))
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_are_drawn_whatever_they_are(source: Path, tmp_path: Path) -> None:
+    """Dollars begin no formula, and what the font lacks is written as in code, so that it can be read."""
+    (source / "ants").rename(source / "$\\frac{1}$ \N{CJK UNIFIED IDEOGRAPH-732B}")
+    made = versions(choose(source, 13), Augmenter(None, (20, 20)), range(1))
+    sheet = versions_sheet(made, range(1), "$a^$ $_b$")
+    assert any("$\\frac{1}$ \\u732b" in caption for caption in sheet.captions)
+    assert sheet.draw(tmp_path / "sheet.png").is_file()
+
+
+def test_long_names_leave_room_for_the_pictures(source: Path) -> None:
+    """The caption of a row is cut, the class as well as the file."""
+    (source / "ants").rename(source / ("ant" * 60))
+    made = versions(choose(source, 13), Augmenter(None, (20, 20)), range(1))
+    lines = [line for caption in versions_sheet(made, range(1), "x").captions for line in caption.split("\n")]
+    assert max(map(len, lines)) == 28
+
+
+def test_an_augmentation_for_boxes_is_shown_without_them(source: Path) -> None:
+    """Its `bbox_params` ask for boxes and their labels; a `Loader` delivers images alone, and so does a preview."""
+    transform = A.Compose(
+        [A.HorizontalFlip(p=1)],
+        bbox_params=A.BboxParams("coco", label_fields=["names"]),
+        keypoint_params=A.KeypointParams("xy", label_fields=["numbers"]),
+    )
+    (sample,) = choose(source, 1)
+    np.testing.assert_array_equal(Augmenter(transform, None)(sample, 0).data["image"], sample.image[:, ::-1])
+
+
+def test_a_narrow_image_is_on_the_page(source: Path) -> None:
+    """An image of one row is a row of pixels when it is shrunk, too."""
+    cv2.imwrite(str(source / "ants" / "0.png"), np.zeros((1, 2000, 3), np.uint8))
+    assert "base64" in page(versions(choose(source, 13), Augmenter(None, None), range(1)), range(1), "x", "")

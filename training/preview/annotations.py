@@ -10,13 +10,16 @@ import numpy as np
 
 from pipeline.errors import SourceError
 
+_FARTHEST = 2**24
+"""In pixels, of a box or a keypoint from the image's corner: OpenCV draws with 32-bit integers, enlarged images too."""
+
 _MASKS = (".png", ".bmp", ".webp")
 
 
 class Annotations:
     """What belongs to the images of a dataset.
 
-    Images are found by their keys; in a COCO file also by the last part of the key alone, where no other image has it.
+    Images are found by their keys; in a COCO file that does not know the key, by the last part of it alone.
 
     Args:
         coco: a COCO file (https://cocodataset.org/#format-data): `images`, `annotations` with `bbox` and `keypoints`,
@@ -46,7 +49,7 @@ class Annotations:
             size: (height, width) of its image.
 
         Raises:
-            SourceError: the mask has another size.
+            SourceError: the mask cannot be read, or has another size.
         """
         found = self._of.get(key, self._of.get(key.rpartition("/")[2], []))
         data: dict[str, Any] = {}
@@ -64,7 +67,8 @@ class Annotations:
             contents = json.loads(path.read_text(encoding="utf-8"))
             names = {image["id"]: str(image["file_name"]) for image in contents["images"]}
             self._categories = {item["id"]: str(item["name"]) for item in contents.get("categories", [])}
-            for annotation in contents["annotations"]:
+            for number, annotation in enumerate(contents["annotations"]):
+                _check(annotation, number)
                 self._of.setdefault(names[annotation["image_id"]], []).append(annotation)
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from None
@@ -76,7 +80,29 @@ class Annotations:
             return None
         stem = self._masks / Path(key).with_suffix("")
         path = next((path for path in (stem.with_suffix(end) for end in _MASKS) if path.is_file()), None)
-        return None if path is None else cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
+        if path is None:
+            return None
+        mask = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
+        if mask is None:
+            raise SourceError(f"the mask {path} is no image that can be read")
+        return mask
+
+
+def _check(annotation: dict[str, Any], number: int) -> None:
+    """Refuse what a box, keypoints or a category cannot be."""
+    box, points, category = (annotation.get(name) for name in ("bbox", "keypoints", "category_id"))
+    if box and not (_are_numbers(box) and len(box) == 4):
+        raise ValueError(f"annotation {number} has no bbox [left, top, width, height] in pixels, but {box!r:.60}")
+    if points and not (_are_numbers(points) and len(points) % 3 == 0):
+        raise ValueError(f"annotation {number} has no keypoints [x, y, visibility, ...] in pixels, but {points!r:.60}")
+    if category is not None and not isinstance(category, (int, str)):
+        raise ValueError(f"annotation {number} has no category_id, but {category!r:.60}")
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(value, (int, float)) and abs(value) < _FARTHEST for value in values
+    )
 
 
 def _boxes(found: list[dict[str, Any]], categories: dict[Any, str], size: tuple[int, int]) -> dict[str, Any]:

@@ -11,17 +11,45 @@ _SMALLEST = 320  # pixels of the longer side on which lines are drawn
 _BOX, _POINT, _MASK = (213, 94, 0), (0, 114, 178), (0, 158, 115)  # Okabe and Ito 2008
 
 
+def visible(image: Image) -> Image:
+    """Give an image as a picture can show it.
+
+    Args:
+        image: [H, W, C], of any dtype.
+
+    Returns:
+        uint8 [H, W, 1, 3 or 4]: the image itself where it is that. Other levels are spread over 0 to 255, from the
+        lowest to the highest (black where they are no numbers), and of other channels the first or the first three
+        are left.
+    """
+    channels = image.shape[2]
+    if channels not in (1, 3, 4):
+        image = image[..., : 3 if channels > 3 else 1]
+    if image.dtype == np.uint8:
+        return image
+    levels = image.astype(np.float64)
+    known = levels[np.isfinite(levels)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    spread = (np.nan_to_num(levels, nan=low, posinf=high, neginf=low) - low) * (255 / max(high - low, 1e-9))
+    return cast(Image, spread.round().astype(np.uint8))
+
+
+def kind(image: Image) -> str:
+    """Say what levels an image has where a picture does not show them as they are: "float32, -2.12 to 2.64"."""
+    return "" if image.dtype == np.uint8 else f"{image.dtype}, {image.min():.3g} to {image.max():.3g}"
+
+
 def drawn(data: dict[str, Any]) -> Image:
     """Draw what belongs to an image onto it.
 
     Args:
-        data: "image" uint8 [H, W, C], and any of "mask", "bboxes", "box_labels", "keypoints".
+        data: "image" [H, W, C], and any of "mask", "bboxes", "box_labels", "keypoints".
 
     Returns:
-        uint8 [H', W', 3 or C]: the image itself where nothing belongs to it; else in colour, and enlarged where it is
-        small, so that the lines do not hide it.
+        uint8 [H', W', 1, 3 or 4]: the image itself, as far as it is `visible`, where nothing belongs to it; else in
+        colour, and enlarged where it is small, so that the lines do not hide it.
     """
-    image: Image = data["image"]
+    image = visible(data["image"])
     if not any(len(data.get(name, ())) for name in ("bboxes", "keypoints")) and data.get("mask") is None:
         return image
     factor = max(1, round(_SMALLEST / max(image.shape[:2])))

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 
 from augment.transform import Image
-from training.preview.overlay import drawn
+from training.preview.overlay import drawn, kind
 from training.preview.samples import Augmented
 from training.preview.versions import Versions, size_of
 
@@ -65,19 +65,22 @@ def _steps(augmented: Augmented | None) -> list[dict[str, str]]:
     if augmented is None:
         return []
     return [
-        {"name": step.name, "values": step.values, "image": _data_url(drawn(step.data))} for step in augmented.steps
+        {
+            "name": step.name,
+            "values": ", ".join(filter(None, (step.values, kind(step.data["image"])))),
+            "image": _data_url(drawn(step.data)),
+        }
+        for step in augmented.steps
     ]
 
 
 def _data_url(image: Image) -> str:
     longest = max(image.shape[:2])
     if longest > _LONGEST_SIDE:
-        scale = _LONGEST_SIDE / longest
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).reshape(
-            *(max(1, round(side * scale)) for side in image.shape[:2]), -1
-        )
+        height, width = (max(1, round(side * _LONGEST_SIDE / longest)) for side in image.shape[:2])
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, -1)
     if image.shape[2] >= 3:
         image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
-    kind = "png" if longest <= _SMALL or image.shape[2] == 4 else "jpeg"
-    _, buffer = cv2.imencode(f".{kind}", image)
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.tobytes()).decode()}"
+    form = "png" if longest <= _SMALL or image.shape[2] == 4 else "jpeg"
+    _, buffer = cv2.imencode(f".{form}", image)
+    return f"data:image/{form};base64,{base64.b64encode(buffer.tobytes()).decode()}"

@@ -1,6 +1,6 @@
 """The samples of a preview: a few of each class, in their natural size, with their annotations."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,11 @@ from augment.plan.plan import Params, Plan
 from augment.plan.trace import Step, trace
 from augment.transform import Image
 from pipeline.decode import Decoder
-from pipeline.errors import SourceError
+from pipeline.errors import DecodeError, SampleError, SourceError
 from pipeline.order import permute
 from pipeline.resize import resize
 from pipeline.sources import Source, open_source
+from pipeline.sources.base import Sample as Taken
 from training.preview.annotations import Annotations
 
 NOT_A_TRANSFORM = "Resize to the network"
@@ -43,7 +44,13 @@ class Sample:
         return self.data["image"]  # type: ignore[no-any-return]
 
 
-def choose(source: Any, count: int, seed: int = 0, annotations: Annotations | None = None) -> list[Sample]:
+def choose(
+    source: Any,
+    count: int,
+    seed: int = 0,
+    annotations: Annotations | None = None,
+    on_bad: Callable[[SampleError], None] = lambda error: None,  # noqa: ARG005
+) -> list[Sample]:
     """Choose samples at random, from all classes in turn; those that cannot be decoded are passed over.
 
     Args:
@@ -51,6 +58,7 @@ def choose(source: Any, count: int, seed: int = 0, annotations: Annotations | No
         count: how many, where there are so many.
         seed: chooses.
         annotations: what belongs to the images.
+        on_bad: is told of each sample that is passed over.
 
     Raises:
         SourceError: the source cannot be opened, or none of its images can be decoded.
@@ -62,9 +70,9 @@ def choose(source: Any, count: int, seed: int = 0, annotations: Annotations | No
         if len(chosen) == count:
             break
         try:
-            taken = opened.read(index)
-            image = taken.pixels if taken.encoded is None else decoder(taken.encoded)
-        except ValueError:
+            taken, image = _decoded(opened, index, decoder)
+        except SampleError as error:
+            on_bad(error)
             continue
         if image is None or image.dtype != np.uint8:
             raise SourceError("previews are for uint8 images")
@@ -75,6 +83,14 @@ def choose(source: Any, count: int, seed: int = 0, annotations: Annotations | No
     if not chosen:
         raise SourceError("none of the images can be decoded; `caudal inspect --decode` says why")
     return sorted(chosen, key=lambda sample: (sample.class_name, sample.key))
+
+
+def _decoded(source: Source, index: int, decoder: Decoder) -> tuple[Taken, Image | None]:
+    taken = source.read(index)
+    try:
+        return taken, taken.pixels if taken.encoded is None else decoder(taken.encoded)
+    except ValueError as error:
+        raise DecodeError(taken.key, str(error)) from None
 
 
 def _in_turn(source: Source, seed: int) -> Iterator[int]:
@@ -118,7 +134,7 @@ class Augmenter:
     def __init__(
         self, transform: Any, image_size: tuple[int, int] | None, seed: int = 0, *, has_boxes: bool = False
     ) -> None:
-        self.plan = None if transform is None else Plan(_with_targets(transform) if has_boxes else transform)
+        self.plan = None if transform is None else Plan(_with_targets(transform, has_boxes=has_boxes))
         self._image_size = image_size
         self.seed = seed
 
@@ -131,7 +147,7 @@ class Augmenter:
         steps = [] if self.plan is None else trace(self.plan, sample.data, self.params(sample, epoch), 0)
         data = steps[-1].data if steps else sample.data
         if self._image_size is not None and data["image"].shape[:2] != self._image_size:
-            data = _stretched(data, self._image_size)
+            data = stretched(data, self._image_size)
             steps = [*steps, Step(NOT_A_TRANSFORM, "{} x {} px".format(*self._image_size), data)]
         return Augmented(steps, data)
 
@@ -141,31 +157,37 @@ class Augmenter:
         return self.plan.sample(self.seed, epoch, [sample.index], [sample.image.shape])
 
 
-def _with_targets(transform: Any) -> Any:
-    """Make an augmentation take boxes and keypoints as previews hold them, without changing what it draws."""
+def _with_targets(transform: Any, *, has_boxes: bool) -> Any:
+    """Make an augmentation take boxes and keypoints as previews hold them, or none, without changing what it draws."""
     import albumentations as A  # noqa: N812  # its users know it by this name
 
     from augment.transform import composed
 
     transform = composed(transform)
     is_compose = type(transform) is A.Compose
+    if not (has_boxes or (is_compose and transform.processors)):
+        return transform
+    boxes = A.BboxParams("pascal_voc", label_fields=["box_labels"])
+    points = A.KeypointParams("xy", label_fields=["point_labels"], remove_invisible=True)
     return A.Compose(
         list(transform.transforms) if is_compose else [transform],
-        bbox_params=A.BboxParams("pascal_voc", label_fields=["box_labels"]),
-        keypoint_params=A.KeypointParams("xy", label_fields=["point_labels"], remove_invisible=True),
+        bbox_params=boxes if has_boxes else None,
+        keypoint_params=points if has_boxes else None,
         p=transform.p if is_compose else 1.0,
     )
 
 
-def _stretched(data: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-    """Resize an image and what belongs to it."""
+def stretched(data: dict[str, Any], size: tuple[int, int] | None) -> dict[str, Any]:
+    """Resize an image and what belongs to it; None leaves them."""
+    if size is None:
+        return data
     image = data["image"]
     across, down = size[1] / image.shape[1], size[0] / image.shape[0]
-    stretched = data | {"image": resize(image, size)}
+    resized = data | {"image": resize(image, size)}
     if "mask" in data:
-        stretched["mask"] = resize(data["mask"][..., np.newaxis], size, "nearest")[..., 0]
+        resized["mask"] = resize(data["mask"][..., np.newaxis], size, "nearest")[..., 0]
     for name, factors in (("bboxes", (across, down, across, down)), ("keypoints", (across, down))):
         if name in data:
             places = np.reshape(np.asarray(data[name], float), (-1, len(factors)))
-            stretched[name] = places * factors
-    return stretched
+            resized[name] = places * factors
+    return resized

@@ -10,7 +10,8 @@ from augment.plan.plan import Plan
 from augment.plan.trace import alone, at_strength
 from augment.transform import Image
 from pipeline.resize import resize
-from training.preview.samples import Sample
+from training.preview.overlay import drawn, visible
+from training.preview.samples import Sample, stretched
 from training.preview.similarity import structural_similarity
 from training.preview.versions import CELL_INCHES, caption, size_of
 from training.sheets import Cell, Sheet
@@ -52,13 +53,13 @@ def strengths_sheet(plan: Plan, sample: Sample, image_size: tuple[int, int] | No
         heading: of the sheet.
 
     Returns:
-        A sheet; what draws nothing has one cell in its row.
+        A sheet; what does the same at any strength has one cell in its row.
     """
-    image = sample.image if image_size is None else resize(sample.image, image_size)
+    data = stretched(sample.data, image_size)
     rows, captions = [], []
     for place in distinct(plan):
         leaf = plan.leaves[place]
-        rows.append([Cell(image, size_of({"image": image})), *_cells(plan, image, place)])
+        rows.append([Cell(drawn(data), size_of(data)), *_cells(plan, data, place)])
         lines = [named(leaf.transform)]
         if leaf.transform.p != 1:
             lines.append(f"p={leaf.transform.p:.3g}")
@@ -66,43 +67,38 @@ def strengths_sheet(plan: Plan, sample: Sample, image_size: tuple[int, int] | No
             lines.append(f"of {_DRAWS} draws")
         captions.append("\n".join(lines))
     titles = [caption(sample).partition("\n")[0] or "original", *(f"{strength:.0%}" for strength in STRENGTHS)]
-    titles = titles[: max(map(len, rows))]
+    titles = titles[: max(map(len, rows))] if max(map(len, rows)) > 2 else [titles[0], "always"]
     return Sheet(rows=rows, titles=titles, captions=captions, heading=heading, cell_inches=CELL_INCHES)
 
 
-def _cells(plan: Plan, image: Image, place: int) -> Iterator[Cell]:
+def _cells(plan: Plan, data: dict[str, Any], place: int) -> Iterator[Cell]:
     try:
-        for changed, values in _strengths(plan, image, place):
-            yield Cell(_as_uint8(changed), values or _without_values(image, changed))
+        shown = _strengths(plan, data, place)
+        if all(np.array_equal(changed["image"], shown[0][0]["image"]) for changed, _ in shown):
+            changed, values = shown[-1]
+            always = "no change" if np.array_equal(changed["image"], data["image"]) else "always the same"
+            yield Cell(drawn(changed), f"{always}: {values}" if values else always)
+            return
+        for changed, values in shown:
+            yield Cell(drawn(changed), values)
     except TransformError as error:
-        yield Cell(image, f"failed: {error}")
+        yield Cell(drawn(data), f"failed: {error}")
 
 
-def _without_values(image: Image, changed: Image) -> str:
-    return "no change" if np.array_equal(changed, image) else "always the same"
-
-
-def _strengths(plan: Plan, image: Image, place: int) -> Sequence[tuple[Image, str]]:
+def _strengths(plan: Plan, data: dict[str, Any], place: int) -> Sequence[tuple[dict[str, Any], str]]:
     lowered = plan.leaves[place].lowered
     if lowered is not None:
         # What draws nothing does the same at any strength.
         strengths = STRENGTHS if lowered.draws else STRENGTHS[-1:]
-        shown = [at_strength(plan, image, place, strength) for strength in strengths]
+        shown = [at_strength(plan, data, place, strength) for strength in strengths]
         return [one for one in shown if one is not None]
-    draws = [alone(plan, image, plan.lone(0, number, 0, image.shape, place), place) for number in range(_DRAWS)]
-    draws.sort(key=lambda one: -likeness(image, one[0]))
+    shape = data["image"].shape
+    draws = [alone(plan, data, plan.lone(0, number, 0, shape, place), place) for number in range(_DRAWS)]
+    draws.sort(key=lambda one: -likeness(data["image"], one[0]["image"]))
     return [draws[round(strength * (_DRAWS - 1))] for strength in STRENGTHS]
 
 
 def likeness(image: Image, changed: Image) -> float:
     """Compare an image with what a transform made of it, at the image's size; see `structural_similarity`."""
-    changed = resize(_as_uint8(changed), (image.shape[0], image.shape[1]))
+    changed = resize(visible(changed), (image.shape[0], image.shape[1]))
     return structural_similarity(image, changed)
-
-
-def _as_uint8(image: Image) -> Image:
-    """Show a float image: its levels from the lowest to the highest."""
-    if image.dtype == np.uint8:
-        return image
-    low, high = float(image.min()), float(image.max())
-    return ((image - low) * (255 / max(high - low, 1e-9))).round().astype(np.uint8)

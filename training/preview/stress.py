@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from augment.errors import TransformError
 from augment.plan.trace import alone
-from augment.transform import Image
-from pipeline.resize import resize
-from training.preview.samples import Augmenter, Sample
+from training.preview.overlay import drawn
+from training.preview.samples import Augmenter, Sample, stretched
 from training.preview.strengths import distinct, likeness, named
 from training.preview.versions import CELL_INCHES, caption
 from training.sheets import Cell, Sheet
@@ -23,8 +23,8 @@ class Change:
         epoch: in which it happens.
         similarity: of the sample and what became of it, by structure: -1 to 1.
         values: what the transform drew.
-        before: the sample, as large as the network sees it.
-        after: what became of it.
+        before: the sample, as large as the network sees it: its image, and what belongs to it.
+        after: what became of them.
     """
 
     transform: str
@@ -32,8 +32,20 @@ class Change:
     epoch: int
     similarity: float
     values: str
-    before: Image = field(repr=False)
-    after: Image = field(repr=False)
+    before: dict[str, Any] = field(repr=False)
+    after: dict[str, Any] = field(repr=False)
+
+
+class Stress(NamedTuple):
+    """What was found.
+
+    Attributes:
+        changes: for each transform that differs from the others its greatest changes, the greatest first; one a sample.
+        failed: what could not be applied, and how often.
+    """
+
+    changes: list[list[Change]]
+    failed: list[str]
 
 
 def stress(
@@ -43,7 +55,7 @@ def stress(
     image_size: tuple[int, int] | None,
     worst: int = 3,
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
-) -> list[list[Change]]:
+) -> Stress:
     """Find the samples that each transform changes most, each transform applied alone.
 
     Args:
@@ -53,38 +65,42 @@ def stress(
         image_size: what images are resized to before they are changed; None for their own.
         worst: samples a transform.
         progress: is told how many samples are done, of how many.
-
-    Returns:
-        For each transform that differs from the others its greatest changes, the greatest first; one a sample.
     """
     plan = augmenter.plan
     if plan is None:
-        return []
+        return Stress([], [])
     places = distinct(plan)
     found: list[dict[int, Change]] = [{} for _ in places]
+    errors: list[list[str]] = [[] for _ in places]
     for done, sample in enumerate(samples, 1):
-        before = sample.image if image_size is None else resize(sample.image, image_size)
+        before = stretched(sample.data, image_size)
         for epoch in epochs:
-            for place, own in zip(places, found, strict=True):
-                change = _change(augmenter, sample, epoch, place, before)
-                if change and (sample.index not in own or change.similarity < own[sample.index].similarity):
+            for place, own, failed in zip(places, found, errors, strict=True):
+                try:
+                    change = _change(augmenter, sample, epoch, place, before)
+                except TransformError as error:
+                    failed.append(f"{error}, on {sample.key}")
+                    continue
+                if sample.index not in own or change.similarity < own[sample.index].similarity:
                     own[sample.index] = change
         for own in found:  # no more are kept than are shown
             for change in sorted(own.values(), key=lambda change: change.similarity)[worst:]:
                 del own[change.sample.index]
         progress(done, len(samples))
-    return [sorted(own.values(), key=lambda change: change.similarity) for own in found if own]
+    tries = len(samples) * len(epochs)
+    return Stress(
+        [sorted(own.values(), key=lambda change: change.similarity) for own in found if own],
+        [f"{len(failed)} of {tries} times: {failed[0]}" for failed in errors if failed],
+    )
 
 
-def _change(augmenter: Augmenter, sample: Sample, epoch: int, place: int, before: Image) -> Change | None:
-    """Apply one transform with what it draws for a sample in an epoch; None where it cannot be applied."""
+def _change(augmenter: Augmenter, sample: Sample, epoch: int, place: int, before: dict[str, Any]) -> Change:
+    """Apply one transform with what it draws for a sample in an epoch."""
     plan = augmenter.plan
     assert plan is not None  # noqa: S101  # for the type checker: the caller has looked
-    try:
-        after, values = alone(plan, before, plan.lone(augmenter.seed, epoch, sample.index, before.shape, place), place)
-        similarity = likeness(before, after)
-    except TransformError:
-        return None
+    params = plan.lone(augmenter.seed, epoch, sample.index, before["image"].shape, place)
+    after, values = alone(plan, before, params, place)
+    similarity = likeness(before["image"], after["image"])
     return Change(named(plan.leaves[place].transform), sample, epoch, similarity, values, before, after)
 
 
@@ -101,7 +117,7 @@ def stress_sheet(changes: Sequence[Sequence[Change]], heading: str) -> Sheet:
 
 def _pair(change: Change) -> tuple[Cell, Cell]:
     became = f"similarity {change.similarity:.2f}" + f"\n{change.values}" * bool(change.values)
-    return Cell(change.before, caption(change.sample)), Cell(change.after, became)
+    return Cell(drawn(change.before), caption(change.sample)), Cell(drawn(change.after), became)
 
 
 def _ordinal(number: int) -> str:

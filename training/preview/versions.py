@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from augment.errors import TransformError
-from training.preview.overlay import drawn
+from training.canvas import drawable
+from training.preview.overlay import drawn, kind
 from training.preview.samples import Augmented, Augmenter, Sample
 from training.sheets import Cell, Sheet
 
@@ -52,7 +53,7 @@ def versions_sheet(made: Sequence[Versions], epochs: Sequence[int], heading: str
             *(
                 Cell(drawn(one.sample.data), f"failed: {one.errors[epoch]}")
                 if augmented is None
-                else Cell(drawn(augmented.data), augmented.note)
+                else Cell(drawn(augmented.data), _noted(augmented))
                 for epoch, augmented in zip(epochs, one.augmented, strict=True)
             ),
         ]
@@ -63,11 +64,18 @@ def versions_sheet(made: Sequence[Versions], epochs: Sequence[int], heading: str
     return Sheet(rows=rows, titles=titles, captions=captions, heading=heading, cell_inches=CELL_INCHES)
 
 
+def _noted(augmented: Augmented) -> str:
+    return "\n".join(filter(None, (augmented.note, kind(augmented.data["image"]))))
+
+
 def caption(sample: Sample) -> str:
     """Name a sample in two lines: its class, and its file."""
-    name = sample.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").rpartition("/")[2]
-    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 13]}...{name[-10:]}"
-    return "\n".join(filter(None, (sample.class_name, short)))
+    return "\n".join(filter(None, (_short(sample.class_name), _short(sample.key.rpartition("/")[2]))))
+
+
+def _short(name: str) -> str:
+    name = drawable(name)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 13]}...{name[-10:]}"
 
 
 def size_of(data: dict[str, Any]) -> str:

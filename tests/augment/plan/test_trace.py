@@ -51,9 +51,9 @@ def test_strength_is_the_part_of_the_range(strength: float, level: float) -> Non
     """All that a transform draws stands at one part of its range."""
     still = (1.0, 1.0)
     plan = augment.compile(A.ColorJitter((0.5, 1.5), still, still, (0.0, 0.0), p=0.1))
-    shown = at_strength(plan, IMAGE, 0, strength)
+    shown = at_strength(plan, {"image": IMAGE}, 0, strength)
     assert shown is not None
-    image, values = shown
+    image, values = shown[0]["image"], shown[1]
     assert values == ("" if level == 1 else f"brightness {level:.3g}")
     np.testing.assert_allclose(image, np.clip(IMAGE * level, 0, 255), atol=1)
 
