@@ -41,12 +41,14 @@ class Counts:
         total: records there are.
         bytes: that were written.
         errors: records that were left out.
+        content: what the records are: "images" or "texts".
     """
 
     done: int
     total: int
     bytes: int
     errors: int
+    content: str
 
 
 Watch = Callable[[Counts], None]
@@ -168,15 +170,16 @@ def _finish(space: Workspace, planned: Planned, job: Job, receipts: list[Receipt
 
 
 def _manifest(planned: Planned, part: str, receipts: list[Receipt], skipped: int) -> dict[str, Any]:
-    options = planned.options.shaping()
     encoding = "as in the source" if planned.options.recoding is None else "re-encoded"
+    keys = "files" if keys_are_files(planned) else "records"
     return {
         "format_version": 1,
         "class_names": list(planned.source.class_names),
         "num_examples": sum(receipt.examples for receipt in receipts),
         "num_skipped": skipped,
-        "options": {"encoding": encoding, "keys": "files" if keys_are_files(planned) else "records"}
-        | options
+        "options": {"content": planned.content, "encoding": encoding, "keys": keys}
+        | planned.options.shaping()
+        | ({"encoding": "utf-8"} if planned.content == "texts" else {})
         | ({"part": part} if part else {})
         | {"fingerprint": planned.fingerprint},
         "shards": [metadata(receipt) for receipt in receipts] if planned.options.to == "tfrecord" else [],
@@ -297,13 +300,14 @@ class _Reporter:
         self._total = sum(map(len, planned.order.values()))
         self._ledger = Ledger(options.on_error, options.max_errors, self._total)
         self._watch = watch
+        self._content = planned.content
         self._done = self._size = 0
 
     def written(self, records: int, size: int) -> None:
         self._done += records
         self._size += size
         if self._watch is not None and records:
-            self._watch(Counts(self._done, self._total, self._size, len(self._ledger)))
+            self._watch(Counts(self._done, self._total, self._size, len(self._ledger), self._content))
 
     def skipped(self, row: Skipped) -> None:
         self._ledger.record(row.number, sample_error(row))

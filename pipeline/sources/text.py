@@ -1,5 +1,6 @@
 """Where texts come from: class-folders, files of rows, TFRecords."""
 
+import contextlib
 import glob
 import os
 from collections.abc import Sequence
@@ -76,6 +77,23 @@ def open_text_source(
     if matches := sorted(glob.glob(os.fspath(source))):
         return TextRecordSource([Path(match) for match in matches], class_names, label_offset)
     raise SourceError(f"{path} does not exist, and as a pattern it matches no file")
+
+
+def is_rows(source: Any) -> bool:
+    """Whether a source is a file that is no TFRecord file, neither by its name nor by its first bytes."""
+    if not isinstance(source, (str, os.PathLike)):
+        return False
+    path = Path(os.fspath(source))
+    return path.is_file() and path not in shards_in(path.parent) and not tfrecord.is_record_file(path)
+
+
+def holds_texts(source: TFRecordSource) -> bool:
+    """Whether the first example that is whole has a text, and no image."""
+    for index in range(len(source)):
+        with contextlib.suppress(OSError, ValueError):
+            names = source.feature_names(index)
+            return tfrecord.TEXT.content in names and tfrecord.ENCODED not in names
+    return False
 
 
 def _check_records_only(path: Path, label_offset: int, records: bool) -> None:
