@@ -59,7 +59,7 @@ def verify(
     """
     root = Path(directory)
     if not (parts := read_splits(root)):
-        return tuple(_faults(root, read_manifest(root), decode, progress))
+        return tuple(_faults(root, _verifiable(read_manifest(root), root), decode, progress))
     faults = [Fault(name, f"is not part of the dataset: {SPLITS} does not list it") for name in _beside(root, parts)]
     for part in parts:
         try:
@@ -69,6 +69,13 @@ def verify(
         if progress is not None:
             progress(parts.index(part) + 1, len(parts))
     return tuple(faults)
+
+
+def _verifiable(manifest: dict[str, Any], root: Path) -> dict[str, Any]:
+    for shard in manifest["shards"]:
+        if not isinstance(shard.get("bytes"), int) or not isinstance(shard.get("sha256"), str):
+            raise SourceError(f"{root / MANIFEST} does not say how large the shards are, or what they hash to")
+    return manifest
 
 
 def _beside(root: Path, parts: tuple[str, ...]) -> list[str]:

@@ -15,7 +15,6 @@ from pipeline.conversion.tasks import Job, Receipt, Report, Skipped
 from pipeline.conversion.workers import described, rebuilt
 from pipeline.errors import ConvertError, OptionError
 
-
 _RETRIES = 10
 """Times that a task is run again whose process or node is lost; a task that ends every process ends the conversion."""
 

@@ -72,10 +72,8 @@ def run(options: Conversion, watch: Watch | None = None) -> dict[str, Any]:
     planned = plan(options)
     target = options.target
     try:
-        if (done := _finished(planned)) is not None:
-            return done
-        with Workspace.locked(target) as space:
-            if (result := space.published(planned.fingerprint)) is None:
+        with Workspace.locked(target) as space:  # another run may end, and publish, until it is held
+            if (result := _finished(space, planned)) is None:
                 result = _run_in(space, planned, _Reporter(options, planned, watch))
             space.remove()
             return result
@@ -86,7 +84,7 @@ def run(options: Conversion, watch: Watch | None = None) -> dict[str, Any]:
         raise ConvertError(f"{target} cannot be written: {error.strerror or error}{kept}") from error
 
 
-def _finished(planned: Planned) -> dict[str, Any] | None:
+def _finished(space: Workspace, planned: Planned) -> dict[str, Any] | None:
     """Give the result where the destination already is what this conversion makes, whole; refuse any other that stands.
 
     Raises:
@@ -95,15 +93,12 @@ def _finished(planned: Planned) -> dict[str, Any] | None:
     options, target = planned.options, planned.options.target
     if not os.path.lexists(target) or (target.is_dir() and not any(target.iterdir())):
         return None
-    space = Workspace(target)
-    if space.published(planned.fingerprint) is not None:
-        return None  # a run was killed while it cleared up: it goes on under the lock
+    if (result := space.published(planned.fingerprint)) is not None:
+        return result  # a run was killed while it cleared up
     if not options.overwrite:
         if (made := _made_before(planned)) is not None:
-            space.remove()
             return made
-        if options.to == "folder" and space.is_empty():
-            space.remove()
+        if options.to == "folder" and space.was_left_empty:
             return _summary(planned, {})
         raise ConvertError(f"{target} exists and is not empty; overwrite replaces a converted dataset")
     _check_replaceable(planned)
