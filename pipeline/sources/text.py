@@ -16,6 +16,10 @@ from pipeline.sources.rows import RowFile, RowSource
 from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, shards_in
 
 
+_HEAD = 4096
+"""Bytes of a file by which text is told from anything else."""
+
+
 class TextFolderSource(FolderSource):
     """Texts in class-folders: `root/class name/any/depth/text.txt`, one a file."""
 
@@ -80,11 +84,19 @@ def open_text_source(
 
 
 def is_rows(source: Any) -> bool:
-    """Whether a source is a file that is no TFRecord file, neither by its name nor by its first bytes."""
+    """Whether a source is a file that is no TFRecord file by its name and its first bytes, and has no NUL in these."""
     if not isinstance(source, (str, os.PathLike)):
         return False
     path = Path(os.fspath(source))
-    return path.is_file() and path not in shards_in(path.parent) and not tfrecord.is_record_file(path)
+    if not path.is_file() or path in shards_in(path.parent):
+        return False
+    try:
+        if tfrecord.is_record_file(path):
+            return False
+        with open(path, "rb") as file:
+            return b"\0" not in file.read(_HEAD)
+    except OSError:
+        return False  # opening the source will say so
 
 
 def holds_texts(source: TFRecordSource) -> bool:

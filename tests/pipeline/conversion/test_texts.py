@@ -164,6 +164,9 @@ def test_images_are_not_taken_for_texts(folders: Callable[..., Path], tmp_path: 
     (tmp_path / "bad.tfrecord").write_bytes(b"no record at all")
     with pytest.raises(SourceError, match="no TFRecord file, or a damaged one"):
         pipeline.convert(tmp_path / "bad.tfrecord", tmp_path / "other")
+    (tmp_path / "photo").write_bytes((source / "ants" / "0.png").read_bytes())
+    with pytest.raises(SourceError, match="no TFRecord file, or a damaged one"):
+        pipeline.convert(tmp_path / "photo", tmp_path / "other")
 
 
 def test_verify_names_what_is_wrong_with_a_text(tmp_path: Path) -> None:
