@@ -69,3 +69,8 @@ def max_errors(text: str | None) -> float | None:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:
         raise typer.BadParameter(f"--max-errors is a number (20) or a share (0.01), got {text!r}") from None
+
+
+def column(text: str | None) -> str | int | None:
+    """Read a column of a table: its number from 0 on, or its name."""
+    return int(text) if text is not None and text.isdecimal() else text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from caudal.arguments import JsonOption, SourceArgument, augmentation, image_size, max_errors
+from caudal.arguments import JsonOption, augmentation, column, image_size, max_errors
 from caudal.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 
 def convert(
-    source: SourceArgument,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SRC",
+            help="Class-folders (of images, or .txt), TFRecord file, directory or glob, or a file of labelled texts.",
+            show_default=False,
+        ),
+    ],
     destination: Annotated[str, typer.Argument(metavar="DST", help="The directory to make.", show_default=False)],
     to: Annotated[str, typer.Option(metavar="KIND", help="tfrecord, or folder (class-folders).")] = "tfrecord",
     shards: Annotated[
@@ -53,6 +60,13 @@ def convert(
         int | None, typer.Option(help="Augmented copies of each, beside the original.", show_default="1")
     ] = None,
     label_offset: Annotated[int, typer.Option(help="Subtracted from the labels of TFRecords.")] = 0,
+    text_format: Annotated[
+        str | None,
+        typer.Option(metavar="FORMAT", help="'label text', text, tsv, csv, jsonl.", show_default="by the extension"),
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(metavar="NAME|N", help="The column of the text.")] = None,
+    label_column: Annotated[str | None, typer.Option(metavar="NAME|N", help="The column of the label.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of texts; written is UTF-8.", show_default="utf-8")] = None,
     on_error: Annotated[str, typer.Option(metavar="MODE", help="raise or skip.")] = "raise",
     errors: Annotated[
         str | None,
@@ -67,7 +81,7 @@ def convert(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and write nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Turn class-folders and TFRecords into each other; the same command finishes what was interrupted."""
+    """Turn class-folders, TFRecords and texts into each other; the same command finishes what was interrupted."""
     from pipeline.conversion import Conversion
     from pipeline.conversion.estimate import estimate
     from pipeline.conversion.running import run
@@ -91,6 +105,10 @@ def convert(
         "augment": augmentation(augment, (256, 256) if size is None else image_size(size)),
         "copies": 0 if augment is None else 1 if copies is None else copies,
         "label_offset": label_offset,
+        "text_format": text_format,
+        "text_column": column(text_column),
+        "label_column": column(label_column),
+        "encoding": encoding,
         "on_error": on_error,
         "max_errors": max_errors(errors),
         "workers": workers,
@@ -143,7 +161,7 @@ def _shares(text: str) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _bar() -> "Iterator[Watch | None]":
-    """Show a progress bar with images/s, MB/s and errors on standard error; nothing where that is no terminal."""
+    """Show a bar with rates, errors and the time left on standard error; nothing where that is no terminal."""
     import sys
 
     if not sys.stderr.isatty():
@@ -165,7 +183,7 @@ def _bar() -> "Iterator[Watch | None]":
 
         def watch(counts: Any) -> None:
             seconds = time.perf_counter() - begin
-            rates = f"{counts.done / seconds:,.0f} images/s, {counts.bytes / 1e6 / seconds:,.0f} MB/s"
+            rates = f"{counts.done / seconds:,.0f} {counts.content}/s, {counts.bytes / 1e6 / seconds:,.0f} MB/s"
             bar.update(
                 task,
                 completed=counts.done,
@@ -182,10 +200,10 @@ def _print_plan(plan: "Estimate", json: bool) -> None:
         return
     rows = [(shard.path, shard.examples, round(shard.bytes / 2**20, 1)) for shard in plan.shards]
     shown = rows if len(rows) <= 24 else [*rows[:12], ("...", 0, 0.0), *rows[-11:]]
-    print_table("", ("shard", "images", "MiB (estimate)"), shown)
+    print_table("", ("shard", plan.content, "MiB (estimate)"), shown)
     print(
-        f"{plan.examples:,} images in {len(rows):,} {plan.unit}, about {plan.bytes / 2**20:,.1f} MiB and "
-        f"{plan.seconds:,.1f} s (from {plan.measured} images); nothing was written"
+        f"{plan.examples:,} {plan.content} in {len(rows):,} {plan.unit}, about {plan.bytes / 2**20:,.1f} MiB and "
+        f"{plan.seconds:,.1f} s (from {plan.measured} {plan.content}); nothing was written"
     )
 
 
@@ -195,8 +213,9 @@ def _print_result(result: dict[str, Any], seconds: float) -> None:
     for part, manifest in parts.items():
         files = f" in {len(manifest['shards']):,} shards, {_mebibytes(manifest):,.1f} MiB" if manifest["shards"] else ""
         name = f"{part}: " if part else ""
-        say(f"{name}{manifest['num_examples']:,} images{files}, {manifest['num_skipped']:,} skipped")
-    say(f"{seconds:.1f} s, {result['num_examples'] / seconds:,.0f} images/s")
+        content = manifest["options"]["content"]
+        say(f"{name}{manifest['num_examples']:,} {content}{files}, {manifest['num_skipped']:,} skipped")
+    say(f"{seconds:.1f} s, {result['num_examples'] / seconds:,.0f} a second")
 
 
 def _mebibytes(manifest: dict[str, Any]) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from caudal.arguments import JsonOption
+from caudal.arguments import JsonOption, column
 from caudal.output import print_json, printable, progress_bar
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def augment(
         seed=seed,
         keep_original=original and mode != "paper",  # whose variants have the cleaned original behind them
         kind=format,
-        text_column=_column(text_column),
-        label_column=_column(label_column),
+        text_column=column(text_column),
+        label_column=column(label_column),
         encoding=_encoding(encoding),
         fallback=None if fallback == "none" else _encoding(fallback),
         processes=processes or len(os.sched_getaffinity(0)),
@@ -130,7 +130,7 @@ def preview(
     samples = (
         [(0, "", sentence)]
         if sentence is not None
-        else _drawn(str(source), count, seed, format, _column(text_column), _column(label_column))
+        else _drawn(str(source), count, seed, format, column(text_column), column(label_column))
     )
     shown = [(key, given, eda(given, (seed, 0, index))) for index, key, given in samples]
     if json:
@@ -190,10 +190,6 @@ def _coloured(given: str, variant: str) -> "tuple[Text, Text]":
 
 def _shown(words: list[str]) -> str:
     return "".join(" " if word.isspace() else printable(word) for word in words)
-
-
-def _column(written: str | None) -> str | int | None:
-    return int(written) if written is not None and written.isdecimal() else written
 
 
 def _encoding(name: str) -> str:

@@ -32,6 +32,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_bytes())
         shards = [(str(shard["name"]), int(shard["examples"])) for shard in manifest["shards"]]
         version, _ = manifest["format_version"], list(manifest["class_names"])
+        {**manifest.get("options", {})}  # a TypeError where they are none
     except FileNotFoundError:
         raise SourceError(f"{root} is no converted dataset: it has no {MANIFEST}; `caudal convert` makes one") from None
     except OSError as error:

@@ -112,6 +112,13 @@ def index_path(shard: Path) -> Path:
     return shard.with_name(shard.name.removesuffix(".tfrecord") + ".index.npy")
 
 
+def is_record_file(path: Path) -> bool:
+    """Whether a file begins like a TFRecord: with a length that has its checksum."""
+    with open(path, "rb") as file:
+        head = file.read(_HEAD)
+    return len(head) == _HEAD and masked_crc(head[: _LENGTH.size]) == _CHECKSUM.unpack_from(head, _LENGTH.size)[0]
+
+
 def build_index(shard: Path) -> Index:
     """Find the records of a shard by their lengths, without reading their data.
 

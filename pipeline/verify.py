@@ -43,8 +43,8 @@ def verify(
 ) -> tuple[Fault, ...]:
     """Compare a converted dataset with its manifest, down to every byte.
 
-    Checks each shard's size, SHA-256, framing, record checksums and index, each example's image header and label, that
-    no key stands twice, and that no file is missing or too many.
+    Checks each shard's size, SHA-256, framing, record checksums and index, each example's image header (or text) and
+    label, that no key stands twice, and that no file is missing or too many.
 
     Args:
         directory: what `convert` made.
@@ -59,7 +59,7 @@ def verify(
     """
     root = Path(directory)
     if not (parts := read_splits(root)):
-        return tuple(_faults(root, read_manifest(root), decode, progress))
+        return tuple(_faults(root, _verifiable(read_manifest(root), root), decode, progress))
     faults = [Fault(name, f"is not part of the dataset: {SPLITS} does not list it") for name in _beside(root, parts)]
     for part in parts:
         try:
@@ -71,13 +71,23 @@ def verify(
     return tuple(faults)
 
 
+def _verifiable(manifest: dict[str, Any], root: Path) -> dict[str, Any]:
+    for shard in manifest["shards"]:
+        if not isinstance(shard.get("bytes"), int) or not isinstance(shard.get("sha256"), str):
+            raise SourceError(f"{root / MANIFEST} does not say how large the shards are, or what they hash to")
+    return manifest
+
+
 def _beside(root: Path, parts: tuple[str, ...]) -> list[str]:
     return sorted({path.name for path in root.iterdir()} - {SPLITS, *parts})
 
 
 def _faults(root: Path, manifest: dict[str, Any], decode: bool, progress: Progress | None) -> Iterator[Fault]:
     yield from _file_faults(root, manifest)
-    examples = _Examples(len(manifest["class_names"]), Decoder() if decode else Decoder().header)
+    texts = manifest.get("options", {}).get("content") == "texts"
+    check = _check_text if texts else Decoder() if decode else Decoder().header
+    features = tfrecord.TEXT if texts else tfrecord.IMAGE
+    examples = _Examples(len(manifest["class_names"]), features, check)
     done, total = 0, sum(shard["bytes"] for shard in manifest["shards"])
     for shard in manifest["shards"]:
         path = root / shard["name"]
@@ -154,12 +164,20 @@ def _index_faults(path: Path, index: tfrecord.Index) -> Iterator[Fault]:
             yield Fault(stored.name, f"does not say where the records of {path.name} are")
 
 
+def _check_text(content: bytes) -> None:
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"its text is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
 class _Examples:
     """Checks examples one by one, and remembers their keys: 40 bytes each, so that millions are no burden."""
 
-    def __init__(self, classes: int, check_image: Callable[[bytes], object]) -> None:
+    def __init__(self, classes: int, features: tfrecord.Features, check: Callable[[bytes], object]) -> None:
         self._classes = classes
-        self._check_image = check_image
+        self._features = features
+        self._check = check
         self._keys = bytearray()
         self._places = array("q")
         self._files: list[str] = []
@@ -171,16 +189,18 @@ class _Examples:
             ValueError: something is wrong with it.
         """
         example = tfrecord.parse_example(data)
-        key = tfrecord.bytes_feature(example, tfrecord.FILENAME) or b""
+        key = tfrecord.bytes_feature(example, self._features.key) or b""
         if not self._files or self._files[-1] != file:
             self._files.append(file)
         self._keys += hashlib.blake2b(key, digest_size=16).digest()
         self._places.extend((len(self._files) - 1, record, offset))
-        encoded = tfrecord.bytes_feature(example, tfrecord.ENCODED)
-        if not encoded:
-            raise ValueError(f"has no {tfrecord.ENCODED}")
-        self._check_image(encoded)
-        label = tfrecord.int_feature(example, tfrecord.LABEL)
+        content = tfrecord.bytes_feature(example, self._features.content)
+        if content is None or (not content and self._features is tfrecord.IMAGE):
+            raise ValueError(f"has no {self._features.content}")
+        self._check(content)
+        label = tfrecord.int_feature(example, self._features.label)
+        if label is None and not self._classes:
+            return  # texts may have none
         if label is None or not 0 <= label < self._classes:
             raise ValueError(f"has the label {label}, but there are {self._classes} classes")
 

@@ -37,6 +37,7 @@ class Estimate:
     """What a conversion would do.
 
     Attributes:
+        content: what the records are: "images" or "texts".
         unit: what is written: "shards", or "groups of files".
         examples: all records.
         bytes: about how many, measured on a few records.
@@ -45,6 +46,7 @@ class Estimate:
         shards: what would be written.
     """
 
+    content: str
     unit: str
     examples: int
     bytes: int
@@ -76,7 +78,9 @@ def estimate(options: Conversion) -> Estimate:
         for task in planned.tasks
     )
     unit = "shards" if options.to == "tfrecord" else "groups of files"
-    return Estimate(unit, total, round(size * total), round(seconds * total / workers, 1), measured, shards)
+    return Estimate(
+        planned.content, unit, total, round(size * total), round(seconds * total / workers, 1), measured, shards
+    )
 
 
 def _measured(records: Any, total: int) -> tuple[float, float, int]:

@@ -5,11 +5,20 @@ and may be done twice: it gives the same bytes, and each file is renamed into it
 again whose worker or node is lost.
 """
 
+import contextlib
 import logging
+import re
+import socket
+from typing import Any
 
 from pipeline.conversion.tasks import Job, Receipt, Report, Skipped
 from pipeline.conversion.workers import described, rebuilt
 from pipeline.errors import ConvertError, OptionError
+
+_RETRIES = 10
+"""Times that a task is run again whose process or node is lost; a task that ends every process ends the conversion."""
+
+_ANSWER_S = 10.0
 
 
 def perform_on_ray(job: Job, report: Report, address: str | None, threads: int) -> list[Receipt]:
@@ -31,16 +40,18 @@ def perform_on_ray(job: Job, report: Report, address: str | None, threads: int) 
         import ray
     except ImportError:
         raise OptionError('the executor "ray" needs Ray: pip install "caudal[ray]"') from None
+    pending: dict[Any, int] = {}
     ours = not ray.is_initialized()
     if ours:
+        _check_answers(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises many kinds, from ConnectionError to ValueError
             raise ConvertError(f"no Ray cluster answers at {address!r}: {error}") from None
     try:
-        remote = ray.remote(num_cpus=threads, max_retries=-1)(_perform)
+        remote = ray.remote(num_cpus=threads, max_retries=_RETRIES)(_perform)
         shared = ray.put(job)
-        pending = {remote.remote(shared, task.number, threads): task.number for task in job.tasks}
+        pending |= {remote.remote(shared, task.number, threads): task.number for task in job.tasks}
         receipts: dict[int, Receipt] = {}
         while pending:
             for reference in ray.wait(list(pending))[0]:
@@ -57,6 +68,24 @@ def perform_on_ray(job: Job, report: Report, address: str | None, threads: int) 
     finally:
         if ours:
             ray.shutdown()
+        else:
+            for reference in pending:  # nobody is to write for a conversion that has failed
+                ray.cancel(reference, force=True)
+
+
+def _check_answers(address: str | None) -> None:
+    """Refuse an address at which nobody listens: Ray itself tries for minutes.
+
+    Raises:
+        ConvertError: nobody does.
+    """
+    if (host := re.fullmatch(r"\[?([^/]+?)\]?:([0-9]{1,5})", address or "")) is None:
+        return
+    try:
+        with contextlib.closing(socket.create_connection((host[1], int(host[2])), timeout=_ANSWER_S)):
+            pass
+    except (OSError, OverflowError) as error:
+        raise ConvertError(f"no Ray cluster answers at {address!r}: {error}") from None
 
 
 class _Silent:

@@ -1,5 +1,6 @@
 """The options of a conversion, and what can be wrong with them."""
 
+import codecs
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -11,6 +12,7 @@ from augment.plan.plan import Plan
 from pipeline.conversion.recode import Recoding
 from pipeline.encode import FORMATS
 from pipeline.errors import OptionError
+from pipeline.sources.row_formats import FORMATS as TEXT_FORMATS
 
 SHARD_BYTES = 128 * 2**20
 """The size that shards are given by default: large enough to read in one stretch, small enough to share out among
@@ -24,11 +26,11 @@ MAX_PARTS = 100_000
 class Conversion:
     """The definition of a conversion: what is read, what is written, and how.
 
-    What is written is a pure function of the source and of the options down to `label_offset`; the others say who does
+    What is written is a pure function of the source and of the options down to `encoding`; the others say who does
     it and what happens on the way.
 
     Attributes:
-        source: anything that `pipeline.Loader` takes.
+        source: anything that `pipeline.Loader` or `pipeline.TextLoader` takes.
         destination: the directory to make.
         to: "tfrecord" or "folder" (class-folders).
         shards: the number of TFRecord files, in each part of a split.
@@ -47,6 +49,11 @@ class Conversion:
         copies: of each sample, beside the original.
         class_names: the classes in the order of their labels; by default what the source says.
         label_offset: subtracted from the labels of a source of TFRecords.
+        text_format: of a file of labelled texts: "label text", "text" (no label), "tsv", "csv" or "jsonl"; None tells
+            it by the extension. This and the next three say that the source holds texts, where that is not evident.
+        text_column: the column of the text in such a file, by name or by number from 0 on.
+        label_column: the same for the label.
+        encoding: of the texts, by default UTF-8; what is not in it is read as Latin-1. Written is UTF-8.
         on_error: whether a bad sample ends the job ("raise") or is left out and listed in `skipped.jsonl` ("skip").
         max_errors: how many are left out at most: a number (int), a share (float), or any (None).
         workers: processes; by default as many as there are processors. Threads of this process where it is one.
@@ -76,6 +83,10 @@ class Conversion:
     copies: int = 0
     class_names: Sequence[str] | None = None
     label_offset: int = 0
+    text_format: Literal["label text", "text", "tsv", "csv", "jsonl"] | None = None
+    text_column: str | int | None = None
+    label_column: str | int | None = None
+    encoding: str | None = None
     on_error: Literal["raise", "skip"] = "raise"
     max_errors: float | None = None
     workers: int | None = None
@@ -121,6 +132,10 @@ class Conversion:
             "format",
             "quality",
             "label_offset",
+            "text_format",
+            "text_column",
+            "label_column",
+            "encoding",
         )
         options: dict[str, Any] = {name: getattr(self, name) for name in names}
         options["image_size"] = None if self.image_size is None else list(map(int, self.image_size))
@@ -132,7 +147,7 @@ class Conversion:
         return {
             name: value
             for name, value in options.items()
-            if value not in (None, False) and (name, value) != ("label_offset", 0)
+            if value is not None and value is not False and (name, value) != ("label_offset", 0)
         }
 
 
@@ -141,6 +156,7 @@ _KNOWN: dict[str, tuple[str | None, ...]] = {
     "format": (*FORMATS, None),
     "on_error": ("raise", "skip"),
     "executor": ("processes", "ray"),
+    "text_format": (*TEXT_FORMATS, None),
 }
 _RANGES: dict[str, tuple[int, float, bool]] = {
     "shard_size": (1, float("inf"), True),
@@ -173,6 +189,8 @@ def _values(options: Conversion) -> Iterator[str]:
         and not (isinstance(bound, float) and 0 <= bound <= 1)
     ):
         yield f"max_errors must be a number (int), a share from 0.0 to 1.0 (float), or None; got {bound!r}"
+    if options.encoding is not None and not _is_encoding(options.encoding):
+        yield f"encoding must be one that Python knows, got {options.encoding!r}"
     if options.split is not None:
         yield from _split(options.split)
 
@@ -203,6 +221,14 @@ def _combinations(options: Conversion) -> Iterator[str]:
         (options.address is not None and options.executor != "ray", 'address is for executor="ray"'),
     )
     yield from (message for wrong, message in pairs if wrong)
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return False
+    return True
 
 
 def _is_integer(value: object) -> bool:

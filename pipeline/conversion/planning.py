@@ -18,13 +18,13 @@ from pipeline.conversion.options import MAX_PARTS, SHARD_BYTES, Conversion
 from pipeline.conversion.records import ImageRecords
 from pipeline.conversion.shards import ShardWriter
 from pipeline.conversion.tasks import Job, Task, Writer
+from pipeline.conversion.texts import TextRecords, open_any
 from pipeline.conversion.workspace import Workspace
-from pipeline.decode import Decoder
 from pipeline.errors import ConvertError, SampleError, SourceError
 from pipeline.header import read_header
 from pipeline.layout import MANIFEST, read_manifest
 from pipeline.order import Indices, permute
-from pipeline.sources import FolderSource, Source, TFRecordSource, open_source
+from pipeline.sources import FolderSource, Source, TFRecordSource
 from pipeline.sources.base import digest
 from pipeline.split import partition
 
@@ -50,9 +50,14 @@ class Planned:
 
     options: Conversion
     source: Source
-    records: ImageRecords
+    records: ImageRecords | TextRecords
     order: dict[str, Indices]
     tasks: tuple[Task, ...]
+
+    @property
+    def content(self) -> str:
+        """What the records are: "images" or "texts"."""
+        return "texts" if isinstance(self.records, TextRecords) else "images"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -155,20 +160,20 @@ def plan(options: Conversion) -> Planned:
         ConvertError: the destination holds the source or lies in it, or there are fewer records than shards.
     """
     _check_apart(options.source, options.target)
-    source = open_source(
-        options.source,
-        class_names=options.class_names,
-        label_offset=options.label_offset,
-        max_bytes=Decoder().max_bytes,
-    )
-    records = ImageRecords(
-        source,
-        options.recoding,
-        plan=options.plan,
-        seed=options.seed,
-        copies=options.copies,
-        copy_mark=_copy_mark(source) if options.copies else "",
-        names=_unlike_names(source, options.source),
+    source, texts = open_any(options)
+    names = _unlike_names(source, options.source)
+    records = (
+        TextRecords(source, options.encoding or "utf-8", names)
+        if texts
+        else ImageRecords(
+            source,
+            options.recoding,
+            plan=options.plan,
+            seed=options.seed,
+            copies=options.copies,
+            copy_mark=_copy_mark(source) if options.copies else "",
+            names=names,
+        )
     )
     order = {part: _ordered(samples, part, options) for part, samples in _parts(source, options).items()}
     sizes = source.sizes() + _RECORD_BYTES

@@ -41,12 +41,14 @@ class Counts:
         total: records there are.
         bytes: that were written.
         errors: records that were left out.
+        content: what the records are: "images" or "texts".
     """
 
     done: int
     total: int
     bytes: int
     errors: int
+    content: str
 
 
 Watch = Callable[[Counts], None]
@@ -70,10 +72,8 @@ def run(options: Conversion, watch: Watch | None = None) -> dict[str, Any]:
     planned = plan(options)
     target = options.target
     try:
-        if (done := _finished(planned)) is not None:
-            return done
-        with Workspace.locked(target) as space:
-            if (result := space.published(planned.fingerprint)) is None:
+        with Workspace.locked(target) as space:  # another run may end, and publish, until it is held
+            if (result := _finished(space, planned)) is None:
                 result = _run_in(space, planned, _Reporter(options, planned, watch))
             space.remove()
             return result
@@ -84,7 +84,7 @@ def run(options: Conversion, watch: Watch | None = None) -> dict[str, Any]:
         raise ConvertError(f"{target} cannot be written: {error.strerror or error}{kept}") from error
 
 
-def _finished(planned: Planned) -> dict[str, Any] | None:
+def _finished(space: Workspace, planned: Planned) -> dict[str, Any] | None:
     """Give the result where the destination already is what this conversion makes, whole; refuse any other that stands.
 
     Raises:
@@ -93,15 +93,12 @@ def _finished(planned: Planned) -> dict[str, Any] | None:
     options, target = planned.options, planned.options.target
     if not os.path.lexists(target) or (target.is_dir() and not any(target.iterdir())):
         return None
-    space = Workspace(target)
-    if space.published(planned.fingerprint) is not None:
-        return None  # a run was killed while it cleared up: it goes on under the lock
+    if (result := space.published(planned.fingerprint)) is not None:
+        return result  # a run was killed while it cleared up
     if not options.overwrite:
         if (made := _made_before(planned)) is not None:
-            space.remove()
             return made
-        if options.to == "folder" and space.is_empty():
-            space.remove()
+        if options.to == "folder" and space.was_left_empty:
             return _summary(planned, {})
         raise ConvertError(f"{target} exists and is not empty; overwrite replaces a converted dataset")
     _check_replaceable(planned)
@@ -168,15 +165,16 @@ def _finish(space: Workspace, planned: Planned, job: Job, receipts: list[Receipt
 
 
 def _manifest(planned: Planned, part: str, receipts: list[Receipt], skipped: int) -> dict[str, Any]:
-    options = planned.options.shaping()
     encoding = "as in the source" if planned.options.recoding is None else "re-encoded"
+    keys = "files" if keys_are_files(planned) else "records"
     return {
         "format_version": 1,
         "class_names": list(planned.source.class_names),
         "num_examples": sum(receipt.examples for receipt in receipts),
         "num_skipped": skipped,
-        "options": {"encoding": encoding, "keys": "files" if keys_are_files(planned) else "records"}
-        | options
+        "options": {"content": planned.content, "encoding": encoding, "keys": keys}
+        | planned.options.shaping()
+        | ({"encoding": "utf-8"} if planned.content == "texts" else {})
         | ({"part": part} if part else {})
         | {"fingerprint": planned.fingerprint},
         "shards": [metadata(receipt) for receipt in receipts] if planned.options.to == "tfrecord" else [],
@@ -297,13 +295,14 @@ class _Reporter:
         self._total = sum(map(len, planned.order.values()))
         self._ledger = Ledger(options.on_error, options.max_errors, self._total)
         self._watch = watch
+        self._content = planned.content
         self._done = self._size = 0
 
     def written(self, records: int, size: int) -> None:
         self._done += records
         self._size += size
         if self._watch is not None and records:
-            self._watch(Counts(self._done, self._total, self._size, len(self._ledger)))
+            self._watch(Counts(self._done, self._total, self._size, len(self._ledger), self._content))
 
     def skipped(self, row: Skipped) -> None:
         self._ledger.record(row.number, sample_error(row))

@@ -21,6 +21,8 @@ _ATTEMPTS = 3
 
 _REPORT_EVERY_S = 0.1
 
+_HINT = ' (a script that converts with several workers does so below `if __name__ == "__main__":`, or with workers=1)'
+
 _NOT_TO_FORK = ("tensorflow", "torch", "jax", "ray")
 """Libraries whose threads do not survive a fork."""
 
@@ -131,7 +133,11 @@ class _Worker:
     def end(self) -> str:
         """Say how it ended."""
         code = self._process.exitcode or 0
-        return f"signal {-code} ({signal.strsignal(-code)}); was memory short?" if code < 0 else f"exit status {code}"
+        return (
+            f"signal {-code} ({signal.strsignal(-code)}); was memory short?"
+            if code < 0
+            else f"exit status {code}{_HINT}"
+        )
 
     def stop(self) -> None:
         with contextlib.suppress(OSError):

@@ -3,7 +3,8 @@
     .NAME.partial/
         job.json       what is being converted: the same command again finds its own work by it
         receipts/      one file for each shard that is done
-        scratch/       files under their temporary names
+        scratch-*/     files under their temporary names, of one run: what a worker of an earlier one still writes,
+                       on another machine, finds its own gone and never gets a name
         data/          what becomes the destination
 
 `data` is renamed as a whole when everything in it has been verified. An existing destination is exchanged with it in
@@ -17,6 +18,7 @@ import fcntl
 import json
 import logging
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -33,14 +35,20 @@ _LOCK_WAIT_S = 1.0
 
 
 class Workspace:
-    """See above; `Workspace.locked` makes one."""
+    """See above; `Workspace.locked` makes one.
+
+    Attributes:
+        was_left_empty: whether the folder was there and empty: its last conversion was killed when it had only that to
+            remove.
+    """
 
     def __init__(self, target: Path) -> None:
         self.target = target
         self.root = _root(target)
         self.data = self.root / "data"
         self.receipts = self.root / "receipts"
-        self.scratch = self.root / "scratch"
+        self.scratch = self.root / f"scratch-{secrets.token_hex(8)}"
+        self.was_left_empty = False
         self._job_path = self.root / "job.json"
 
     @classmethod
@@ -54,8 +62,9 @@ class Workspace:
             ConvertError: another conversion holds it.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(_root(target)):
+        with _lock(_root(target)) as is_new:
             space = cls(target)
+            space.was_left_empty = not is_new and not any(space.root.iterdir())
             space._restore()
             try:
                 yield space
@@ -74,7 +83,8 @@ class Workspace:
             if found:
                 _log.warning("%s held an unfinished conversion with other options or files; it is removed", self.root)
             self._clear()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        for earlier in self.root.glob("scratch-*"):
+            shutil.rmtree(earlier, ignore_errors=True)
         for folder in (self.scratch, self.receipts, self.data):
             folder.mkdir(exist_ok=True)
         self._note({"fingerprint": fingerprint})
@@ -110,10 +120,6 @@ class Workspace:
         if (self.root / "old").is_dir() and not os.path.lexists(self.target):
             os.rename(self.root / "old", self.target)
 
-    def is_empty(self) -> bool:
-        """Whether the folder is there and empty: its last conversion was killed when it had only that to remove."""
-        return self.root.is_dir() and not any(self.root.iterdir())
-
     def remove(self) -> None:
         """Remove the folder; what the next run would have to know goes last."""
         with contextlib.suppress(FileNotFoundError):
@@ -145,10 +151,11 @@ def _root(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _lock(root: Path) -> Iterator[None]:
-    """Make and lock a folder; the lock ends with the process, however that ends."""
+def _lock(root: Path) -> Iterator[bool]:
+    """Make and lock a folder; the lock ends with the process, however that ends. Gives whether it was made."""
     deadline = time.monotonic() + _LOCK_WAIT_S
     while True:
+        is_new = not root.exists()
         root.mkdir(exist_ok=True)
         descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -164,7 +171,7 @@ def _lock(root: Path) -> Iterator[None]:
             break
         os.close(descriptor)  # of a folder that another conversion removed at its end, or still holds
     try:
-        yield
+        yield is_new
     finally:
         os.close(descriptor)
 

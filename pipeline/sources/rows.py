@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,15 @@ class RowFile:
         """Give one row without its line end; bytes that are no UTF-8 stand as surrogate escapes."""
         start, end = self._spans[index].tolist()
         return self._data[start:end].decode("utf-8", "surrogateescape")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the mapped file out: another process, or another machine, maps it again."""
+        return {name: value for name, value in self.__dict__.items() if name != "_data"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        with open(self.path, "rb") as file:
+            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     @property
     def sizes(self) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """Where texts come from: class-folders, files of rows, TFRecords."""
 
+import contextlib
 import glob
 import os
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ from pipeline.sources.folder import FolderSource
 from pipeline.sources.row_formats import Column
 from pipeline.sources.rows import RowFile, RowSource
 from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, shards_in
+
+
+_HEAD = 4096
+"""Bytes of a file by which text is told from anything else."""
 
 
 class TextFolderSource(FolderSource):
@@ -76,6 +81,31 @@ def open_text_source(
     if matches := sorted(glob.glob(os.fspath(source))):
         return TextRecordSource([Path(match) for match in matches], class_names, label_offset)
     raise SourceError(f"{path} does not exist, and as a pattern it matches no file")
+
+
+def is_rows(source: Any) -> bool:
+    """Whether a source is a file that is no TFRecord file by its name and its first bytes, and has no NUL in these."""
+    if not isinstance(source, (str, os.PathLike)):
+        return False
+    path = Path(os.fspath(source))
+    if not path.is_file() or path in shards_in(path.parent):
+        return False
+    try:
+        if tfrecord.is_record_file(path):
+            return False
+        with open(path, "rb") as file:
+            return b"\0" not in file.read(_HEAD)
+    except OSError:
+        return False  # opening the source will say so
+
+
+def holds_texts(source: TFRecordSource) -> bool:
+    """Whether the first example that is whole has a text, and no image."""
+    for index in range(len(source)):
+        with contextlib.suppress(OSError, ValueError):
+            names = source.feature_names(index)
+            return tfrecord.TEXT.content in names and tfrecord.ENCODED not in names
+    return False
 
 
 def _check_records_only(path: Path, label_offset: int, records: bool) -> None:

@@ -138,6 +138,15 @@ class TFRecordSource:
         extra = other_features(example, (*tfrecord.FEATURES, *self.features))
         return Sample(_text(name) if name else place, self._label(example), content, extra=extra)
 
+    def feature_names(self, index: int) -> frozenset[str]:
+        """Give the names of a record's features.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is damaged.
+        """
+        return frozenset(self._example(index).features.feature)
+
     @cached_property
     def _scan(self) -> _Scan:
         labels = np.full(len(self), NO_LABEL, np.int64)

@@ -63,7 +63,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
         (["--to", "tar"], "to must be one of"),
         (["--shards", "9"], "2 samples cannot make 9 shards"),
         (["--quality", "101"], "quality must be an integer from 1 to 100"),
-        (["--executor", "ray", "--address", "127.0.0.1:1"], "ray"),
+        (["--executor", "ray", "--address", "127.0.0.1:1"], "no Ray cluster answers at '127.0.0.1:1'"),
     ],
 )
 def test_unusable_options_are_one_line(

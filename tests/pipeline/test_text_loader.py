@@ -12,9 +12,9 @@ import pipeline
 from augment.text import EDA, Compose, NlpAug, RandomDeletion, RandomSwap
 from pipeline.errors import OptionError
 from pipeline.sources.text import open_text_source
-from pipeline.text_example import text_example
+from pipeline.text_example import text_features
 from pipeline.text_stages import TextDecoder
-from pipeline.tfrecord import frame
+from pipeline.tfrecord import example, frame
 
 SENTENCES = [f"sentence number {number} is about a good film and a bad day" for number in range(23)]
 EDA_ONE = EDA()
@@ -167,7 +167,7 @@ def test_folders_and_the_records_made_of_them_give_one_stream(tmp_path: Path) ->
     (tmp_path / "records").mkdir()
     with open(tmp_path / "records" / "data.tfrecord", "wb") as file:
         for index in range(len(source)):
-            file.write(frame(text_example(source.read(index), source.class_names, TextDecoder())))
+            file.write(frame(example(text_features(source.read(index), source.class_names, TextDecoder()))))
     options: dict[str, Any] = {"augment": EDA(), "workers": 0, "seed": 3}
     folders = pipeline.TextLoader(root, **options)
     for place in (

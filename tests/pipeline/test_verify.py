@@ -151,6 +151,11 @@ def test_pixels_are_checked_where_asked(converted: Path, encode: Callable[..., b
             '{"format_version": 1, "class_names": [], "shards": [{"name": "../../x", "examples": 1}]}',
             "lists '../../x', which is not in its folder",
         ),
+        ('{"format_version": 1, "class_names": [], "shards": [], "options": []}', "is no dataset's description"),
+        (
+            '{"format_version": 1, "class_names": [], "shards": [{"name": "x", "examples": 1}]}',
+            "does not say how large the shards are, or what they hash to",
+        ),
     ],
 )
 def test_unusable_manifest_is_refused(converted: Path, manifest: str, reason: str) -> None:

@@ -1,0 +1,118 @@
+"""The records of texts: class-folders of .txt, rows of a file, TFRecords."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pipeline import tfrecord
+from pipeline.conversion.options import Conversion
+from pipeline.conversion.records import Record
+from pipeline.decode import Decoder
+from pipeline.errors import OptionError, SourceError
+from pipeline.sources import Source, TFRecordSource, open_source
+from pipeline.sources.text import TextFolderSource, holds_texts, is_rows, open_text_source
+from pipeline.sources.tfrecord import shards_in
+from pipeline.text_example import text_features
+from pipeline.text_stages import TextDecoder
+
+
+class TextRecords:
+    """The records of texts, one of each sample.
+
+    Args:
+        source: of the samples.
+        encoding: of the texts; what is not in it is read as Latin-1, as `TextLoader` does. Written is UTF-8.
+        names: keys by sample, where they are not those of the source.
+    """
+
+    def __init__(self, source: Source, encoding: str, names: Mapping[int, str] = MappingProxyType({})) -> None:
+        self.source = source
+        self._encoding = encoding
+        self._names = dict(names)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def sample_of(self, number: int) -> int:
+        """Give the number of the sample that a record is made of."""
+        return number
+
+    def key(self, number: int) -> str:
+        """Give a record's key; its sample's record may have to be read for it.
+
+        Raises:
+            ReadError: that is damaged.
+        """
+        return self._names.get(number) or self.source.peek(number).key
+
+    def make(self, number: int) -> Record:
+        """Make one record.
+
+        Raises:
+            SampleError: the sample cannot be read or decoded, or has no label.
+        """
+        sample = self.source.read(number)
+        decode = TextDecoder(self._encoding)  # a new one: it remembers what it has met, and records are millions
+        features = text_features(sample, self.source.class_names, decode)
+        if (name := self._names.get(number)) is not None:
+            features[tfrecord.TEXT.key] = name.encode("utf-8", "surrogateescape")
+        content = features[tfrecord.TEXT.content]
+        assert isinstance(content, bytes)  # noqa: S101  # for the type checker
+        class_name = self.source.class_names[sample.label] if self.source.class_names else ""
+        return Record(name or sample.key, class_name, content, features)
+
+
+def open_any(options: Conversion) -> tuple[Source, bool]:
+    """Open the source of a conversion, and say whether it holds texts.
+
+    It does where an option says so; where it is a file, but none of TFRecords; where its TFRecords have texts and no
+    images; and where its class-folders have .txt files and no images.
+
+    Raises:
+        SourceError: it cannot be opened.
+        OptionError: an option does not fit it.
+    """
+    options_of_texts = (options.text_format, options.text_column, options.label_column, options.encoding)
+    if any(option is not None for option in options_of_texts) or is_rows(options.source):
+        return _open_texts(options), True
+    try:
+        source = open_source(
+            options.source,
+            class_names=options.class_names,
+            label_offset=options.label_offset,
+            max_bytes=Decoder().max_bytes,
+        )
+    except SourceError:
+        if not _is_text_folder(options.source):
+            raise
+        return _open_texts(options), True
+    if isinstance(source, TFRecordSource) and holds_texts(source):
+        return _open_texts(options), True
+    return source, False
+
+
+def _is_text_folder(source: Any) -> bool:
+    if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir() or shards_in(Path(source)):
+        return False
+    try:
+        return len(TextFolderSource(Path(source))) > 0
+    except SourceError:
+        return False
+
+
+def _open_texts(options: Conversion) -> Source:
+    if options.to == "folder":
+        raise OptionError('texts become TFRecords only: to="folder" is of images')
+    for name in ("resize_short", "image_size", "format", "quality", "augment"):
+        if getattr(options, name) is not None:
+            raise OptionError(f"{name} is of images, and {options.source} holds texts")
+    return open_text_source(
+        options.source,
+        class_names=options.class_names,
+        label_offset=options.label_offset,
+        kind=options.text_format,
+        text_column=options.text_column,
+        label_column=options.label_column,
+    )
