@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from augment import keys as keyed
 from augment.errors import AugmentError
 from augment.text import every
+from augment.text.checks import check_share, check_text, check_texts
 from augment.text.keyed import TextKey, many_keys, one_key
 from augment.text.lexicon import Lexicon, SynonymsOf
 from augment.text.operations import (
@@ -74,8 +75,7 @@ class EDA:
     def __post_init__(self) -> None:
         rates = {name: getattr(self, name) for name in ("alpha_sr", "alpha_ri", "alpha_rs", "p_rd")}
         for name, rate in rates.items():
-            if not 0 <= rate <= 1:
-                raise AugmentError(f"{name} must lie between 0 and 1, got {rate!r}")
+            check_share(name, rate)
         if not any(rates.values()):
             raise AugmentError(f"one of {', '.join(rates)} must be above 0: nothing would change")
         if isinstance(self.num_aug, bool) or not isinstance(self.num_aug, int) or self.num_aug < 1:
@@ -96,6 +96,7 @@ class EDA:
             The variants.
         """
         draw = keyed.python_random(one_key(key)).random
+        check_text(text)
         return self._as_published(text, draw) if self.mode == "paper" else self._distinct(text, draw)
 
     def batch(self, texts: Sequence[str], keys: Sequence[TextKey] | NDArray[np.uint64]) -> list[list[str]]:
@@ -108,6 +109,7 @@ class EDA:
         Returns:
             N lists of variants.
         """
+        check_texts(texts)
         return [self(text, key) for text, key in zip(texts, many_keys(keys, len(texts)), strict=True)]
 
     def _distinct(self, text: str, draw: Draw) -> list[str]:
