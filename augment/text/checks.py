@@ -13,7 +13,7 @@ def check_share(name: str, value: Any) -> None:
     Raises:
         AugmentError: it is no number, or not between 0 and 1.
     """
-    if not isinstance(value, Real) or not 0 <= value <= 1:
+    if not isinstance(value, Real) or not 0 <= float(value) <= 1:
         raise AugmentError(f"{name} must lie between 0 and 1, got {value!r}")
 
 

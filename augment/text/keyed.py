@@ -48,7 +48,7 @@ def many_keys(given: Sequence[TextKey] | NDArray[np.uint64], count: int) -> list
 
 
 def _counts(step: Any) -> bool:
-    return isinstance(step, (int, np.integer)) and step >= 0
+    return isinstance(step, (int, np.integer)) and bool(step >= 0)
 
 
 @lru_cache(maxsize=16)
