@@ -82,8 +82,8 @@ def augment(
         kind=format,
         text_column=_column(text_column),
         label_column=_column(label_column),
-        encoding=_encoding(encoding),
-        fallback=None if fallback == "none" else _encoding(fallback),
+        encoding=encoding,
+        fallback=None if fallback == "none" else fallback,
         processes=processes or len(os.sched_getaffinity(0)),
     )
     begin = time.perf_counter()
@@ -194,12 +194,3 @@ def _shown(words: list[str]) -> str:
 
 def _column(written: str | None) -> str | int | None:
     return int(written) if written is not None and written.isdecimal() else written
-
-
-def _encoding(name: str) -> str:
-    import codecs
-
-    try:
-        return codecs.lookup(name).name
-    except LookupError:
-        raise typer.BadParameter(f"{name!r} is no encoding that Python knows") from None

@@ -24,7 +24,7 @@ from pipeline.progress import Progress
 from pipeline.sources.base import digest
 from pipeline.sources.row_formats import Column, format_of
 from pipeline.sources.rows import RowFile, to_bytes
-from pipeline.text_stages import TextDecoder
+from pipeline.text_stages import TextDecoder, check_encoding
 from pipeline.text_workers import TextWorkers
 
 _CHUNK = 512
@@ -82,9 +82,12 @@ def augment_file(
 
     Raises:
         SourceError: the source cannot be read.
-        OptionError: the destination should have another format than the source.
+        OptionError: the destination should have another format than the source, or an encoding is none of rows.
         ConvertError: the destination is there, is the source, is being written, or cannot be written.
     """
+    check_encoding("encoding", job.encoding, rows=True)
+    if job.fallback is not None:
+        check_encoding("fallback", job.fallback, rows=True)
     rows = RowFile(Path(source), job.kind, job.text_column, job.label_column)
     target = Path(destination).absolute()
     if job.kind is None and target.suffix and format_of(target.name) != rows.kind:
@@ -217,6 +220,8 @@ def _locked(target: Path) -> Iterator[BinaryIO]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go when the process ends, however it ends
         except BlockingIOError:
             raise ConvertError(f"{target} is being written by another process") from None
+        if not os.fstat(lock.fileno()).st_nlink:  # that process has just ended, and removed what is locked here
+            raise ConvertError(f"{target} was being written by another process until now")
         try:
             yield lock
         finally:
