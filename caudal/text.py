@@ -82,8 +82,8 @@ def augment(
         kind=format,
         text_column=column(text_column),
         label_column=column(label_column),
-        encoding=_encoding(encoding),
-        fallback=None if fallback == "none" else _encoding(fallback),
+        encoding=encoding,
+        fallback=None if fallback == "none" else fallback,
         processes=processes or len(os.sched_getaffinity(0)),
     )
     begin = time.perf_counter()
@@ -192,10 +192,3 @@ def _shown(words: list[str]) -> str:
     return "".join(" " if word.isspace() else printable(word) for word in words)
 
 
-def _encoding(name: str) -> str:
-    import codecs
-
-    try:
-        return codecs.lookup(name).name
-    except LookupError:
-        raise typer.BadParameter(f"{name!r} is no encoding that Python knows") from None

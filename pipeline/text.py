@@ -1,6 +1,5 @@
 """The loader of texts, and the `tf.data.Dataset` that it makes."""
 
-import codecs
 import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -19,8 +18,9 @@ from pipeline.ledger import Ledger
 from pipeline.options import check_classes, check_common, check_integer
 from pipeline.sources.base import Source, digest
 from pipeline.sources.row_formats import FORMATS
+from pipeline.sources.rows import RowSource
 from pipeline.sources.text import open_text_source
-from pipeline.text_stages import MakeVariants, TextDecoder, TextStages
+from pipeline.text_stages import MakeVariants, TextDecoder, TextStages, check_encoding
 from pipeline.text_workers import TextWorkers
 
 
@@ -107,6 +107,7 @@ class TextLoader(BaseLoader):
         self._check()
         object.__setattr__(self, "shard", tuple(map(int, self.shard)))
         object.__setattr__(self, "class_names", self._source.class_names)
+        self._check_encodings(rows=isinstance(self._source, RowSource))
         check_classes(self)
         _ = self._variants  # what cannot be told to workers is refused now
 
@@ -140,13 +141,12 @@ class TextLoader(BaseLoader):
             raise OptionError("num_aug says how many variants there are of each text, and needs augment to make them")
         if self.format not in (*FORMATS, None):
             raise OptionError(f"format must be one of {', '.join(map(repr, FORMATS))}, or None; got {self.format!r}")
-        for name in ("encoding", "fallback"):
-            value = getattr(self, name)
-            try:
-                if value is not None or name == "encoding":
-                    codecs.lookup(value)
-            except (LookupError, TypeError):
-                raise OptionError(f"{name} must be an encoding that Python knows, got {value!r}") from None
+        self._check_encodings(rows=False)
+
+    def _check_encodings(self, *, rows: bool) -> None:
+        check_encoding("encoding", self.encoding, rows=rows)
+        if self.fallback is not None:
+            check_encoding("fallback", self.fallback, rows=rows)
 
     @property
     def _described(self) -> str:

@@ -24,7 +24,7 @@ from pipeline.progress import Progress
 from pipeline.sources.base import digest
 from pipeline.sources.row_formats import Column, format_of
 from pipeline.sources.rows import RowFile, to_bytes
-from pipeline.text_stages import TextDecoder
+from pipeline.text_stages import TextDecoder, check_encoding
 from pipeline.text_workers import TextWorkers
 
 _CHUNK = 512
@@ -82,9 +82,12 @@ def augment_file(
 
     Raises:
         SourceError: the source cannot be read.
-        OptionError: the destination should have another format than the source.
+        OptionError: the destination should have another format than the source, or an encoding is none of rows.
         ConvertError: the destination is there, is the source, is being written, or cannot be written.
     """
+    check_encoding("encoding", job.encoding, rows=True)
+    if job.fallback is not None:
+        check_encoding("fallback", job.fallback, rows=True)
     rows = RowFile(Path(source), job.kind, job.text_column, job.label_column)
     target = Path(destination).absolute()
     if job.kind is None and target.suffix and format_of(target.name) != rows.kind:
@@ -116,7 +119,7 @@ class _Run:
         self._name = digest((rows.fingerprint, to_dict(job.eda), described))
 
     def run(self, progress: Progress | None) -> dict[str, Any]:
-        done, size, report = self._begun()
+        done, size, journal, report = self._begun()
         report["resumed"] = done
         skipped = report["skipped"]
         with (
@@ -125,6 +128,7 @@ class _Run:
         ):
             partial.truncate(size)
             partial.seek(size)
+            log.truncate(journal)  # half a line would hide those behind it from the next run
             if not done and self._rows.header is not None:
                 partial.write(to_bytes(self._rows.header) + b"\n")
             for first, written in self._chunks(range(done, len(self._rows), _CHUNK)):
@@ -147,22 +151,23 @@ class _Run:
         with open(self._target, "rb") as file:
             return report | {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
-    def _begun(self) -> tuple[int, int, dict[str, Any]]:
-        """Find out how far an earlier run of this very job came: rows, bytes, and its report."""
+    def _begun(self) -> tuple[int, int, int, dict[str, Any]]:
+        """Find out how far an earlier run of this very job came: rows, bytes, bytes of its journal, and its report."""
         report: dict[str, Any] = {"rows": len(self._rows), "written": 0, "recoded": 0, "skipped": []}
-        done, length = 0, 0
+        done, length, journal = 0, 0, 0
         try:
             size = self._partial.stat().st_size
-            for line in self._journal.read_bytes().splitlines():
+            for line in self._journal.read_bytes().splitlines(keepends=True):
                 entry = json.loads(line)
-                if entry["job"] != self._name or entry["bytes"] > size:
+                if not line.endswith(b"\n") or entry["job"] != self._name or entry["bytes"] > size:
                     break
                 done, length = int(entry["rows"]), int(entry["bytes"])
                 report |= {"written": int(entry["written"]), "recoded": int(entry["recoded"])}
                 report["skipped"] += entry["skipped"]
+                journal += len(line)
         except (OSError, ValueError, KeyError, TypeError):
             pass  # no journal, or the end of one that was cut off: what was read before it holds
-        return done, length, report
+        return done, length, journal, report
 
     def _chunks(self, firsts: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Make the chunks in order, as many at once as there are processes, and a few ahead."""
@@ -215,6 +220,8 @@ def _locked(target: Path) -> Iterator[BinaryIO]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go when the process ends, however it ends
         except BlockingIOError:
             raise ConvertError(f"{target} is being written by another process") from None
+        if not os.fstat(lock.fileno()).st_nlink:  # that process has just ended, and removed what is locked here
+            raise ConvertError(f"{target} was being written by another process until now")
         try:
             yield lock
         finally:

@@ -8,7 +8,6 @@ when its input does: with the caller, however that ends.
 import contextlib
 import json
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -92,6 +91,7 @@ class TextWorkers:
                 stdout=subprocess.PIPE,
                 text=True,
                 encoding="ascii",
+                process_group=0,  # Ctrl-C does not reach it: the caller decides what an interrupt means
             )
             self._started.append(worker)
         _send(worker, self._greeting)
@@ -100,7 +100,6 @@ class TextWorkers:
 
 def serve() -> None:
     """Be a worker: answer requests until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt means
     greeting = json.loads(sys.stdin.readline())
     variants = Variants(from_dict(greeting["augmentation"]), greeting["num_aug"])
     for line in sys.stdin:

@@ -5,7 +5,7 @@ arXiv:1901.11196.
 """
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from augment import keys as keyed
 from augment.errors import AugmentError
 from augment.text import every
+from augment.text.checks import check_share, check_text, check_texts
 from augment.text.keyed import TextKey, many_keys, one_key
 from augment.text.lexicon import Lexicon, SynonymsOf
 from augment.text.operations import (
@@ -33,8 +34,8 @@ from augment.text.words import STOP_WORDS
 
 _Operation = Callable[[Sentence, float, Draw], str]
 
-_TRIES = 3
-"""How often an operation is drawn again that gave no new text, before another has its turn."""
+_TRIES = 2
+"""How often an operation is drawn again that gave no new text, before others have its turn."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,7 @@ class EDA:
     def __post_init__(self) -> None:
         rates = {name: getattr(self, name) for name in ("alpha_sr", "alpha_ri", "alpha_rs", "p_rd")}
         for name, rate in rates.items():
-            if not 0 <= rate <= 1:
-                raise AugmentError(f"{name} must lie between 0 and 1, got {rate!r}")
+            check_share(name, rate)
         if not any(rates.values()):
             raise AugmentError(f"one of {', '.join(rates)} must be above 0: nothing would change")
         if isinstance(self.num_aug, bool) or not isinstance(self.num_aug, int) or self.num_aug < 1:
@@ -96,6 +96,7 @@ class EDA:
             The variants.
         """
         draw = keyed.python_random(one_key(key)).random
+        check_text(text)
         return self._as_published(text, draw) if self.mode == "paper" else self._distinct(text, draw)
 
     def batch(self, texts: Sequence[str], keys: Sequence[TextKey] | NDArray[np.uint64]) -> list[list[str]]:
@@ -108,6 +109,7 @@ class EDA:
         Returns:
             N lists of variants.
         """
+        check_texts(texts)
         return [self(text, key) for text, key in zip(texts, many_keys(keys, len(texts)), strict=True)]
 
     def _distinct(self, text: str, draw: Draw) -> list[str]:
@@ -115,22 +117,29 @@ class EDA:
         operations = self._operations(sentence)
         if not operations:
             return [text]
-        found: dict[str, None] = {}
+        found: dict[str, None] = {text: None}
         turns = chosen(operations * (self.num_aug // len(operations) + 1), self.num_aug, draw)
-        for operation, amount in itertools.chain(turns, itertools.islice(itertools.cycle(operations), self.num_aug)):
-            for _ in range(_TRIES):
-                variant = operation(sentence, amount, draw)
-                if variant != text and variant not in found:
-                    found[variant] = None
-                    break
-            if len(found) == self.num_aug:
-                return list(found)
-        for variant in self._every(sentence, int(draw() * len(sentence.words))):
-            if variant != text:
+        missed = []
+        for turn in turns:
+            variant = turn[0](sentence, turn[1], draw)
+            if variant in found:
+                missed.append(turn)
+            else:
                 found[variant] = None
-                if len(found) == self.num_aug:
-                    break
+        if missed:
+            self._fill(found, sentence, itertools.chain(missed * _TRIES, operations * self.num_aug), draw)
+        del found[text]
         return list(found) or [text]
+
+    def _fill(
+        self, found: dict[str, None], sentence: Sentence, turns: Iterable[tuple[_Operation, float]], draw: Draw
+    ) -> None:
+        """Find what is missing of the variants: draw again, and at last count all through that one change makes."""
+        drawn = (operation(sentence, amount, draw) for operation, amount in turns)
+        for variant in itertools.chain(drawn, self._every(sentence, draw)):
+            found[variant] = None
+            if len(found) > self.num_aug:
+                return
 
     def _operations(self, sentence: Sentence) -> list[tuple[_Operation, float]]:
         """Give the operations that can change a sentence, and how much each is to change."""
@@ -147,13 +156,14 @@ class EDA:
                 operations.append((delete_words, self.p_rd))
         return operations
 
-    def _every(self, sentence: Sentence, first: int) -> Iterator[str]:
+    def _every(self, sentence: Sentence, draw: Draw) -> Iterator[str]:
         ways = (
             (self.alpha_sr, every.every_replacement),
             (self.alpha_ri, every.every_insertion),
             (self.alpha_rs, every.every_swap),
             (self.p_rd, every.every_deletion),
         )
+        first = int(draw() * len(sentence.words))
         return itertools.chain.from_iterable(way(sentence, first) for rate, way in ways if rate)
 
     def _as_published(self, text: str, draw: Draw) -> list[str]:

@@ -20,12 +20,12 @@ def one_key(key: TextKey) -> int:
     Raises:
         ValueError: it is neither a path of non-negative integers that begins with a seed, nor a key.
     """
-    if type(key) is int and key >= 0:
+    if type(key) is int and 0 <= key < 2**64:
         return key
-    if isinstance(key, (tuple, list)) and key:
+    if isinstance(key, (tuple, list)) and key and all(map(_counts, key[1:])):
         folded = _root(key[0])
         for step in key[1:]:
-            folded = keys.fold_one(folded, step)
+            folded = keys.fold_one(folded, int(step))
         return folded
     value = np.asarray(key)
     if value.shape == () and value.dtype.kind in "iu" and value >= 0:
@@ -45,6 +45,10 @@ def many_keys(given: Sequence[TextKey] | NDArray[np.uint64], count: int) -> list
         made: list[int] = given.tolist()
         return made
     return [one_key(key) for key in given]
+
+
+def _counts(step: Any) -> bool:
+    return isinstance(step, (int, np.integer)) and bool(step >= 0)
 
 
 @lru_cache(maxsize=16)

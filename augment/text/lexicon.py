@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+from augment.errors import AugmentError
 from augment.text.synonyms import synonyms as wordnet_synonyms
 from augment.text.words import STOP_WORDS
 
@@ -21,10 +22,17 @@ class Lexicon(dict[str, tuple[str, ...]]):
     Args:
         synonyms: gives the synonyms of a word; by default WordNet's.
         stop_words: words in lower case that have none.
+
+    Raises:
+        AugmentError: one of them is none.
     """
 
     def __init__(self, synonyms: SynonymsOf = wordnet_synonyms, stop_words: Collection[str] = STOP_WORDS) -> None:
         super().__init__()
+        if not callable(synonyms):
+            raise AugmentError(f"synonyms must be a function of a word, got {synonyms!r}")
+        if isinstance(stop_words, str) or not isinstance(stop_words, Collection):
+            raise AugmentError(f"stop_words must be a collection of words, got {stop_words!r}")
         self._synonyms = synonyms
         self._stop_words = stop_words
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from augment import keys as keyed
 from augment.errors import AugmentError, TransformError
+from augment.text.checks import check_share
 from augment.text.nltk_data import missing_data
 from augment.text.transforms import TextTransform
 
@@ -50,8 +51,7 @@ class NlpAug(TextTransform):
     _source: "_Source" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.p <= 1:
-            raise AugmentError(f"NlpAug: p must lie between 0 and 1, got {self.p}")
+        check_share("NlpAug: p", self.p)
         try:
             from nlpaug import Augmenter
         except ImportError as error:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from augment import keys as keyed
 from augment.errors import AugmentError
+from augment.text.checks import check_share, check_text, check_texts
 from augment.text.keyed import TextKey, many_keys, one_key
 from augment.text.lexicon import Lexicon, SynonymsOf
 from augment.text.operations import (
@@ -34,6 +35,7 @@ class TextTransform(ABC):
             text: any text.
             key: (seed, epoch, index), or a key of `augment.keys`.
         """
+        check_text(text)
         return self.transformed(text, one_key(key))
 
     def batch(self, texts: Sequence[str], keys: Sequence[TextKey] | NDArray[np.uint64]) -> list[str]:
@@ -43,6 +45,9 @@ class TextTransform(ABC):
             texts: N texts.
             keys: a key for each; fastest as uint64 [N].
         """
+        check_texts(texts)
+        for text in texts:
+            check_text(text)
         all_keys = many_keys(keys, len(texts))
         return [self.transformed(text, key) for text, key in zip(texts, all_keys, strict=True)]
 
@@ -59,8 +64,7 @@ class _Operation(TextTransform):
 
     def __post_init__(self) -> None:
         for name in ("alpha", "p_rd", "p"):
-            if not 0 <= getattr(self, name, 0) <= 1:
-                raise AugmentError(f"{type(self).__name__}: {name} must lie between 0 and 1, got {getattr(self, name)}")
+            check_share(f"{type(self).__name__}: {name}", getattr(self, name, 0))
 
     def transformed(self, text: str, key: int, *, force: bool = False) -> str:
         draw = keyed.few_draws(key)
@@ -158,7 +162,7 @@ class _Composition(TextTransform):
     transforms: Sequence[TextTransform]
 
     def __post_init__(self) -> None:
-        if isinstance(self.transforms, (str, TextTransform)) or not all(
+        if not isinstance(self.transforms, Sequence) or not all(
             isinstance(transform, TextTransform) for transform in self.transforms
         ):
             raise AugmentError(
@@ -166,8 +170,7 @@ class _Composition(TextTransform):
                 "texts of one: compose its operations instead)"
             )
         object.__setattr__(self, "transforms", tuple(self.transforms))
-        if not 0 <= getattr(self, "p", 1) <= 1:
-            raise AugmentError(f"{type(self).__name__}: p must lie between 0 and 1, got {getattr(self, 'p', 1)}")
+        check_share(f"{type(self).__name__}: p", getattr(self, "p", 1))
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,11 @@ class LabelledLine:
 
     def with_text(self, row: str, text: str) -> str:
         """Give a row with another text; line ends in it become spaces."""
-        text = " ".join(text.splitlines())
-        return f"{self._label(row)} {text}" if self.labelled else text
+        text = _on_one_line(text)
+        if not self.labelled:
+            return text
+        label = self._label(row)
+        return f"{label}{row[len(label) : len(label) + 1] or ' '}{text}"
 
     def _label(self, row: str) -> str:
         return row.split(None, 1)[0] if row[:1].strip() else ""
@@ -104,7 +107,7 @@ class Table:
         cells = self.cells(row)
         cells[self.text_column] = text
         if self.delimiter == "\t":
-            cells[self.text_column] = " ".join(text.replace("\t", " ").splitlines())
+            cells[self.text_column] = _on_one_line(text.replace("\t", " "))
             return "\t".join(cells)
         written = io.StringIO()
         csv.writer(written, delimiter=self.delimiter, lineterminator="\r\n").writerow(cells)
@@ -197,6 +200,9 @@ def make_format(
     named = [column for column in (text_column, label_column) if isinstance(column, str)]
     if missing := [column for column in named if column not in cells]:
         raise SourceError(f"{where} has no column {missing[0]!r}; its first row is {cells}")
+    for column in (text_column, label_column):
+        if isinstance(column, int) and not 0 <= column < len(cells):
+            raise SourceError(f"{where} has no column {column}, counted from 0; its first row is {cells}")
     text = _place(cells, text_column, TEXT_COLUMNS)
     label = _place(cells, label_column, LABEL_COLUMNS)
     header = bool(named) or (text is not None and text_column is None)
@@ -212,6 +218,11 @@ def read_csv(lines: Sequence[str] | Iterator[str], delimiter: str = ",") -> Any:
     """Read comma-separated rows, of which cells may be of any length."""
     csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))  # 131,072 otherwise, too few for a long document
     return csv.reader(lines, delimiter=delimiter)
+
+
+def _on_one_line(text: str) -> str:
+    """Replace what ends a line when a file is read; other characters of that kind (U+0085, U+2028) are the text's."""
+    return text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
 
 
 def _place(cells: Sequence[str], column: Column | None, known: Sequence[str]) -> int | None:

@@ -60,9 +60,9 @@ def open_text_source(
     """
     check_names(class_names)
     if isinstance(source, Sequence) and not isinstance(source, str):
-        return TextRecordSource([Path(os.fspath(path)) for path in source], class_names, label_offset)
-    if not isinstance(source, (str, os.PathLike)):
-        raise SourceError(f"a source of texts is a path, or a list of TFRecord files; got {type(source).__name__}")
+        paths = [Path(os.fspath(_path(path))) for path in source]
+        return TextRecordSource(paths, class_names, label_offset)
+    _path(source)
     path = Path(os.fspath(source))
     if path.is_dir():
         records = (path / MANIFEST).exists() or bool(shards_in(path))
@@ -106,6 +106,12 @@ def holds_texts(source: TFRecordSource) -> bool:
             names = source.feature_names(index)
             return tfrecord.TEXT.content in names and tfrecord.ENCODED not in names
     return False
+
+
+def _path(given: Any) -> str | os.PathLike[str]:
+    if not isinstance(given, (str, os.PathLike)):
+        raise SourceError(f"a source of texts is a path, or a list of TFRecord files; got {type(given).__name__}")
+    return given
 
 
 def _check_records_only(path: Path, label_offset: int, records: bool) -> None:

@@ -124,6 +124,8 @@ def test_half_a_character_in_json_does_no_harm(tmp_path: Path) -> None:
         ("0 x\n", {"kind": "xml"}, OptionError, "format must be one of"),
         ("0 x\n", {"text_column": "text"}, SourceError, "has no columns"),
         ("a\tb\n", {"kind": "tsv", "text_column": "text"}, SourceError, "has no column 'text'"),
+        ("a\tb\n", {"kind": "tsv", "text_column": 2}, SourceError, "has no column 2"),
+        ("a\tb\n", {"kind": "tsv", "label_column": -1}, SourceError, "has no column -1"),
         ("text\tlabel\n", {"kind": "tsv"}, SourceError, "nothing but a header"),
         ('{"a": 1}\n', {"kind": "jsonl", "text_column": 0}, SourceError, "JSON has names"),
         ("0 x\n", {"class_names": ["7"]}, OptionError, r"class_names asks for \['7'\]"),
@@ -146,6 +148,8 @@ def test_a_missing_source_is_refused(tmp_path: Path) -> None:
         open_text_source(tmp_path / "none.txt")
     with pytest.raises(SourceError, match="a source of texts is a path"):
         open_text_source(3)
+    with pytest.raises(SourceError, match="a source of texts is a path"):
+        open_text_source((["good", "bad"], [1, 0]))
 
 
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)

@@ -111,6 +111,34 @@ def test_an_interrupted_job_goes_on_where_it_was(lines: Path, tmp_path: Path) ->
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+def test_a_job_that_is_interrupted_again_goes_on_from_there(lines: Path, tmp_path: Path) -> None:
+    """What a kill has cut off in the journal does not hide what is written behind it."""
+    whole = augment_file(lines, tmp_path / "whole.txt", job())["sha256"]
+    out = tmp_path / "out.txt"
+    for resumed in (0, 16, 32):
+
+        def stop(done: int, _: int, limit: int = resumed + 16) -> None:
+            if done >= limit:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            augment_file(lines, out, job(), progress=stop)
+        with open(tmp_path / f".{out.name}.journal", "ab") as journal:
+            journal.write(b'{"job": "')
+    report = augment_file(lines, out, job())
+    assert (report["resumed"], report["sha256"]) == (48, whole)
+
+
+def test_original_rows_stay_as_they_are(tmp_path: Path) -> None:
+    """What separates the label, and the characters that only some programs take for a line's end."""
+    rows = ["1\ta\u0085good\u2028film\n", "0  two\x0b spaces\x1c!\n"]
+    (tmp_path / "in.txt").write_bytes("".join(rows).encode())
+    augment_file(tmp_path / "in.txt", tmp_path / "out.txt", job(1))
+    written = (tmp_path / "out.txt").read_bytes().decode().split("\n")
+    assert [f"{line}\n" for line in written if f"{line}\n" in rows] == rows
+    assert all(line.startswith(("1\t", "0 ")) for line in written[:-1])
+
+
 def test_another_job_begins_anew(lines: Path, tmp_path: Path) -> None:
     """Other options, or a changed source, do not go on with what was written."""
 

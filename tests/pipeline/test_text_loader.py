@@ -152,6 +152,16 @@ def test_text_in_another_encoding_is_read_by_the_rule_and_counted(tmp_path: Path
     assert [(row.sample, row.stage) for row in strict.errors] == [("a.txt:2", "decode")]
 
 
+def test_folders_may_hold_texts_in_utf_16(tmp_path: Path) -> None:
+    """There are no rows in them to be told apart; a byte order mark before UTF-8 is no part of a text anywhere."""
+    for name, encoding in (("utf-16", "utf-16"), ("utf-8-sig", "utf-8-sig"), ("utf-8-sig", "utf-8")):
+        folder = tmp_path / f"{name} as {encoding}" / "a"
+        folder.mkdir(parents=True)
+        (folder / "one.txt").write_text("good\nfilm", name)
+        ((texts, _),) = pipeline.text_dataset(folder.parent, encoding=encoding)
+        assert texts.numpy().tolist() == [b"good\nfilm"]
+
+
 def test_folders_and_the_records_made_of_them_give_one_stream(tmp_path: Path) -> None:
     """Class-folders of .txt files, and TFRecords with `text`, `label`, `label/text`: equal texts, labels and keys."""
     root = tmp_path / "texts"
@@ -251,7 +261,10 @@ def test_a_loader_can_be_pickled(lines: Path) -> None:
         ({"augment": EDA_ONE, "num_aug": 0}, "num_aug must be an integer of at least 1"),
         ({"workers": -1}, "workers must be an integer of at least 0"),
         ({"format": "xml"}, "format must be one of"),
-        ({"encoding": "klingon"}, "encoding must be an encoding that Python knows"),
+        ({"encoding": "klingon"}, "encoding must be an encoding of texts that Python knows"),
+        ({"encoding": None}, "encoding must be an encoding of texts that Python knows"),
+        ({"fallback": "hex"}, "fallback must be an encoding of texts that Python knows"),
+        ({"encoding": "utf-16"}, "encoding='utf-16' writes line ends in a way of its own"),
         ({"fallback": "klingon"}, "fallback must be"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"label_mode": "binary"}, "needs 2 classes"),

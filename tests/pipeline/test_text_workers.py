@@ -59,6 +59,13 @@ def test_workers_end_with_their_caller(run_python: Callable[..., str]) -> None:
     pytest.fail(f"process {pid} goes on")
 
 
+def test_an_interrupt_of_the_terminal_does_not_reach_a_worker() -> None:
+    """Not even one that is just starting, which would print a traceback: the caller decides what Ctrl-C means."""
+    workers = TextWorkers(EDA(), None, 1)
+    workers(["a good film"], [1], [1])
+    assert os.getpgid(workers._started[0].pid) != os.getpgrp()
+
+
 def test_dropped_workers_end() -> None:
     """With the object that started them."""
     workers = TextWorkers(EDA(), None, 1)

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from augment import keys
 from augment.errors import AugmentError
-from augment.text import EDA, STOP_WORDS
+from augment.text import EDA, STOP_WORDS, Compose, RandomSwap, SynonymReplacement
 
 SENTENCE = "The quick brown fox, surprisingly, jumps over the lazy dog - again and again; what a day it was!"
 ODD = [
@@ -126,11 +127,26 @@ def test_the_key_of_a_sample_is_that_of_the_image_pipeline() -> None:
     assert len({tuple(EDA()(SENTENCE, (7, 3, index))) for index in range(50)}) == 50
 
 
-@pytest.mark.parametrize("key", [(), "seed", -1, 1.5, (1, "x"), np.zeros(2, np.uint64), (-1, 0, 0), None])
+@pytest.mark.parametrize(
+    "key",
+    [(), "seed", -1, 1.5, 2**64, (1, "x"), (1, 0.5), (1, -1), (1, None), np.zeros(2, np.uint64), (-1, 0, 0), None],
+)
 def test_what_is_no_key_is_refused(key: object) -> None:
     """With an error, not another key."""
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(ValueError, match=r"a text's key is|a seed must be"):
         EDA()(SENTENCE, key)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", [None, b"good movie", ["good", "movie"], 1])
+@pytest.mark.parametrize("augment", [EDA(), EDA(mode="paper"), SynonymReplacement(), Compose([RandomSwap()])])
+def test_what_is_no_text_is_refused(augment: Any, text: object) -> None:
+    """Alone and in a batch; a text in the place of a batch is not taken for its letters."""
+    with pytest.raises(AugmentError, match="a text is a str"):
+        augment(text, (0, 0, 0))
+    with pytest.raises(AugmentError, match="a text is a str"):
+        augment.batch([text], [(0, 0, 0)])
+    with pytest.raises(AugmentError, match="a list of texts"):
+        augment.batch("abc", [(0, 0, 0), (0, 0, 1), (0, 0, 2)])
 
 
 def test_variants_do_not_depend_on_the_process(run_python: Callable[..., str]) -> None:
@@ -179,6 +195,11 @@ def test_a_word_with_combining_marks_is_whole() -> None:
         ({"alpha_sr": -0.1}, "alpha_sr must lie between 0 and 1"),
         ({"p_rd": 1.5}, "p_rd must lie between 0 and 1"),
         ({"alpha_ri": math.nan}, "alpha_ri must lie between 0 and 1"),
+        ({"alpha_rs": "0.1"}, "alpha_rs must lie between 0 and 1"),
+        ({"p_rd": None}, "p_rd must lie between 0 and 1"),
+        ({"stop_words": "the a"}, "stop_words must be a collection of words"),
+        ({"stop_words": None}, "stop_words must be a collection of words"),
+        ({"synonyms": None}, "synonyms must be a function of a word"),
         ({"num_aug": 0}, "num_aug must be an integer of at least 1"),
         ({"num_aug": 2.5}, "num_aug must be an integer of at least 1"),
         ({"mode": "fast"}, "mode must be 'fixed' or 'paper'"),

@@ -79,6 +79,10 @@ def test_transforms_in_a_composition_have_keys_of_their_own() -> None:
         (lambda: SynonymReplacement(2.0), "SynonymReplacement: alpha must lie between 0 and 1"),
         (lambda: RandomDeletion(p_rd=-1), "RandomDeletion: p_rd must lie"),
         (lambda: RandomSwap(p=1.5), "RandomSwap: p must lie"),
+        (lambda: RandomSwap("0.1"), "RandomSwap: alpha must lie"),  # type: ignore[arg-type]
+        (lambda: SynonymReplacement(stop_words="the a"), "stop_words must be a collection of words"),
+        (lambda: Compose(3), "takes a list of text transforms"),  # type: ignore[arg-type]
+        (lambda: Compose([RandomSwap()], p="a"), "Compose: p must lie"),  # type: ignore[arg-type]
         (lambda: Compose([RandomSwap()], p=2), "Compose: p must lie"),
         (lambda: Compose(RandomSwap()), "takes a list of text transforms"),  # type: ignore[arg-type]
         (lambda: OneOf([EDA()]), "EDA makes several texts of one"),  # type: ignore[list-item]
