@@ -14,6 +14,7 @@ import numpy as np
 from augment import keys
 from pipeline.keras.transform import RandomTransform, Ranges
 from pipeline.keras.warp import Warp
+from pipeline.memory import keep_freed_memory
 
 RANGES = Ranges(
     rotation_range=30,
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=70, help="which photographs are taken")
     options = parser.parse_args()
     cv2.setNumThreads(0)
+    keep_freed_memory()  # as `flow*` do
     files = sorted(options.data.rglob("*.jpg"))[:: options.every]
     exact, quick = (RandomTransform(ranges=RANGES, warp=Warp(), exact=is_exact) for is_exact in (True, False))
     drawn = exact.draw(keys.fold_in(keys.root(0), np.arange(len(files))), [SIZE] * len(files))

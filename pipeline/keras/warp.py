@@ -6,7 +6,7 @@ up by OpenCV.
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,9 +27,12 @@ FILL_MODES = {
 Floats = NDArray[np.float64]
 
 _MOST_CHANNELS = 4
-"""That OpenCV looks up at once."""
+"""Of an image that OpenCV's warp takes."""
 
-_STRIP = 8192
+_LONGEST_SIDE = 32766
+"""Likewise."""
+
+_STRIP = 16384
 """Pixels that are interpolated at once: what lies between stays in the processor's cache."""
 
 
@@ -56,29 +59,28 @@ class Warp:
 
         Returns:
             A new image of the same shape and dtype. Linear interpolation is exact: OpenCV's own would round places to
-            1/32 of a pixel, which is up to 4 levels at an edge from black to white.
+            1/32 of a pixel, which is up to 8 levels between black and white.
         """
         if self.order > 1:
             return self._by_splines(image, to_input)
-        fetch, source = _nearest, image
-        if self.order == 1:
-            fetch, source = _linear, np.pad(image, ((0, 1), (0, 1), (0, 0)), "edge")
+        height, width, _ = image.shape
+        fetch, pixels = (_linear, _with_neighbours(image)) if self.order else (_nearest, image)
+        pixels = pixels.reshape(-1, pixels.shape[2])
         warped = np.empty_like(image)
-        strip = max(_STRIP // image.shape[1], 1)
-        for start in range(0, len(image), strip):
-            rows = np.arange(start, min(start + strip, len(image)))
-            x, y, outside = self._places(to_input, rows, image.shape[0], image.shape[1])
+        strip = max(_STRIP // width, 1)
+        for start in range(0, height, strip):
+            rows = np.arange(start, min(start + strip, height))
+            x, y, outside = self._places(to_input, rows, height, width)
             part = warped[start : start + strip]
-            for channel in range(0, image.shape[2], _MOST_CHANNELS):
-                at = slice(channel, channel + _MOST_CHANNELS)
-                fetch(source[..., at], x, y, part[..., at])
+            fetch(pixels, x, y, part)
             if outside is not None:
                 part[outside] = kernels.as_pixels(self.cval, image.dtype)
         return warped
 
     def quick(self, image: Image, to_input: Floats) -> Image:
         """Do the same by OpenCV's warp, whose places are rounded to 1/32 of a pixel, where it knows the border."""
-        if self.order != 1 or self.fill_mode not in ("nearest", "reflect") or image.shape[2] > _MOST_CHANNELS:
+        is_known = self.order == 1 and self.fill_mode in ("nearest", "reflect")
+        if not is_known or image.shape[2] > _MOST_CHANNELS or max(image.shape) > _LONGEST_SIDE:
             return self(image, to_input)
         border = Border(FILL_MODES[self.fill_mode])
         return kernels.resample(image, to_input, image.shape[:2], cv2.INTER_LINEAR, border, 0)
@@ -125,42 +127,51 @@ class Warp:
         return np.stack(warp, axis=2)
 
 
-def _nearest(image: Image, x: Floats, y: Floats, out: Image) -> None:
-    out[:] = _looked_up(image, _whole(x + 0.5, y + 0.5)).reshape(out.shape)
+def _nearest(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
+    """Fetch the nearest pixel of every place."""
+    out[:] = _taken(pixels, np.floor(x + 0.5) + np.floor(y + 0.5) * out.shape[1])
 
 
-def _linear(image: Image, x: Floats, y: Floats, out: Image) -> None:
-    """Mix the four neighbours of every place, in float32; equal ones stay exactly as they are.
+def _with_neighbours(image: Image) -> Image:
+    """Give the outermost pixels neighbours, whose weight will be 0: [H + 1, W + 1, C].
 
-    The image has a column and a row more, so that its outermost pixels have neighbours; their weight is 0.
+    Three channels become four: NumPy fetches 16 bytes three times as fast as 12.
     """
-    places, channels = _whole(x, y), image.shape[2]
-    to_right, below = _spread(x - places[..., 0], channels), _spread(y - places[..., 1], channels)
-    upper = _mixed(_looked_up(image[:-1, :-1], places), _looked_up(image[:-1, 1:], places), to_right)
-    lower = _mixed(_looked_up(image[1:, :-1], places), _looked_up(image[1:, 1:], places), to_right)
-    mixed = _mixed(upper, lower, below)
-    if image.dtype == np.uint8:
-        mixed = cv2.convertScaleAbs(mixed)  # rounds, and nothing is negative
-    out[:] = mixed.reshape(out.shape)
+    larger = kernels.restored(cv2.copyMakeBorder(image, 0, 1, 0, 1, cv2.BORDER_REPLICATE), image)
+    return cv2.cvtColor(larger, cv2.COLOR_RGB2RGBA) if image.shape[2] == 3 else larger
 
 
-def _whole(x: Floats, y: Floats) -> NDArray[np.int16]:
-    """Cut places off to whole pixels: [H, W, 2], as `cv2.remap` takes them."""
-    return cast(NDArray[np.int16], cv2.merge([x.astype(np.int16), y.astype(np.int16)]))
+def _linear(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
+    """Mix the four neighbours of every place, in float32. Equal ones stay exactly as they are."""
+    stride, channels = out.shape[1] + 1, pixels.shape[1]
+    left, above = np.floor(x), np.floor(y)
+    to_right, below = _spread(x - left, channels), _spread(y - above, channels)
+    above *= stride
+    above += left
+    places, pixels = above.astype(np.intp), pixels.astype(np.float32, copy=False)
+    upper, right, lower, opposite = (_taken(pixels[offset:], places) for offset in (0, 1, stride, stride + 1))
+    mixed = _mixed(_mixed(upper, right, to_right), _mixed(lower, opposite, to_right), below)
+    if out.dtype == np.uint8:
+        mixed = cv2.convertScaleAbs(mixed)  # it rounds, and nothing is negative
+    if out.shape[2] == 3:
+        cv2.cvtColor(mixed, cv2.COLOR_RGBA2RGB, out)
+    else:
+        out[:] = mixed.reshape(out.shape)
 
 
-def _looked_up(image: Image, places: NDArray[np.int16]) -> Image:
-    """Fetch whole pixels; all places lie inside."""
-    return cast(Image, cv2.remap(image, places, None, cv2.INTER_NEAREST))  # type: ignore[call-overload]  # one map
+def _taken(pixels: Image, places: NDArray[Any]) -> Image:
+    """Fetch whole pixels by their numbers; all exist."""
+    return pixels.take(places.astype(np.intp, copy=False), axis=0, mode="clip")
 
 
 def _mixed(first: Image, second: Image, weight: Image) -> Image:
-    """Mix two images; float32."""
-    mixed = cv2.subtract(second, first, dtype=cv2.CV_32F)
-    cv2.multiply(mixed, weight, mixed)
-    return cv2.add(mixed, first, mixed, dtype=cv2.CV_32F)
+    """Mix two images, into the second one."""
+    second -= first
+    second *= weight
+    second += first
+    return second
 
 
 def _spread(weight: Floats, channels: int) -> Image:
     single = weight.astype(np.float32)
-    return cv2.merge([single] * channels)
+    return single[..., np.newaxis] if channels == 1 else cv2.merge([single] * channels)

@@ -72,6 +72,20 @@ def test_pixels_are_those_of_the_legacy_class(
     assert off <= (max(1, 0.01 * ours.size) if parameters.get("brightness") is not None else 0)
 
 
+@pytest.mark.parametrize("shape", [(40000, 2, 1), (2, 40000, 3)])
+@pytest.mark.parametrize("order", [0, 1])
+def test_images_may_be_longer_than_opencv_takes(
+    shape: tuple[int, int, int], order: int, legacy: Callable[..., Any]
+) -> None:
+    """A side of more than 32,767 pixels is no obstacle, neither to `apply_transform` nor to `flow`."""
+    image, parameters = picture(shape, 8, np.uint8), {"zx": 0.9, "zy": 0.9}
+    ours = ImageDataGenerator(interpolation_order=order, zoom_range=(0.9, 0.9))
+    transformed = ours.apply_transform(image, parameters)
+    expected = legacy(interpolation_order=order).apply_transform(image.astype(np.float32), parameters)
+    assert np.abs(transformed - expected).max() <= 0.51
+    assert np.array_equal(next(ours.flow(image[np.newaxis]))[0], transformed)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 def test_dtype_is_kept_and_the_image_unchanged(dtype: type, legacy: Callable[..., Any]) -> None:
     """uint8 stays uint8, rounded; the image that was given is not written to."""
