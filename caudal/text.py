@@ -190,5 +190,3 @@ def _coloured(given: str, variant: str) -> "tuple[Text, Text]":
 
 def _shown(words: list[str]) -> str:
     return "".join(" " if word.isspace() else printable(word) for word in words)
-
-
