@@ -1,6 +1,5 @@
 """The options of a conversion, and what can be wrong with them."""
 
-import codecs
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -223,12 +222,11 @@ def _combinations(options: Conversion) -> Iterator[str]:
     yield from (message for wrong, message in pairs if wrong)
 
 
-def _is_encoding(name: str) -> bool:
+def _is_encoding(name: object) -> bool:
     try:
-        codecs.lookup(name)
-    except LookupError:
+        return isinstance(name, str) and b"".decode(name) == ""
+    except LookupError:  # of "hex", too, which is a codec, but none of text
         return False
-    return True
 
 
 def _is_integer(value: object) -> bool:

@@ -15,7 +15,6 @@ from pipeline.sources.row_formats import Column
 from pipeline.sources.rows import RowFile, RowSource
 from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, shards_in
 
-
 _HEAD = 4096
 """Bytes of a file by which text is told from anything else."""
 
