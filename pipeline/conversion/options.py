@@ -223,10 +223,15 @@ def _combinations(options: Conversion) -> Iterator[str]:
 
 
 def _is_encoding(name: object) -> bool:
+    if not isinstance(name, str):
+        return False
     try:
-        return isinstance(name, str) and b"".decode(name) == ""
+        b"a".decode(name)
     except LookupError:  # of "hex", too, which is a codec, but none of text
         return False
+    except UnicodeError:
+        return True  # one byte is no text in it
+    return True
 
 
 def _is_integer(value: object) -> bool:
