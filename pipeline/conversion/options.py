@@ -1,6 +1,5 @@
 """The options of a conversion, and what can be wrong with them."""
 
-import codecs
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -223,11 +222,15 @@ def _combinations(options: Conversion) -> Iterator[str]:
     yield from (message for wrong, message in pairs if wrong)
 
 
-def _is_encoding(name: str) -> bool:
-    try:
-        codecs.lookup(name)
-    except LookupError:
+def _is_encoding(name: object) -> bool:
+    if not isinstance(name, str):
         return False
+    try:
+        b"a".decode(name)
+    except LookupError:  # of "hex", too, which is a codec, but none of text
+        return False
+    except UnicodeError:
+        return True  # one byte is no text in it
     return True
 
 

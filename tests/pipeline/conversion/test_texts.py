@@ -146,6 +146,7 @@ def test_a_bad_row_is_named_or_left_out(tmp_path: Path) -> None:
         ({"resize_short": 5}, "resize_short is of images"),
         ({"format": "png"}, "format is of images"),
         ({"encoding": "klingon"}, "encoding must be one that Python knows, got 'klingon'"),
+        ({"encoding": "hex"}, "encoding must be one that Python knows, got 'hex'"),
         ({"text_format": "xml"}, "text_format must be one of"),
     ],
 )
