@@ -135,6 +135,7 @@ def learning_curve(
     chosen = sorted(set(sizes)) if sizes is not None else _default_sizes(train)
     if len(chosen) < 3 or chosen[0] < 1 or seeds < 1:
         raise TrainingError(f"a curve needs at least three sizes and one seed, got {chosen} and {seeds}")
+    replace(plain, limit=chosen[-1]).loaders()  # refuses more than there are: now, and not after the smaller ones
     variants = [(SHALLOW, plain), (experiment.model, plain)]
     if augment is not None:
         variants.append((f"{experiment.model} {AUGMENTED}", replace(plain, augment=augment)))

@@ -36,11 +36,9 @@ def made() -> tf.data.Dataset:
 )
 def test_what_is_made_of_a_dataset_keeps_it(derive: Callable[[], Any], steps: int) -> None:
     """Nothing but the last thing in a chain has to be held."""
-    iterator, count = iter(derive()), 0
-    for _ in iterator:
-        gc.collect()
-        count += 1
-    assert count == steps
+    iterator = iter(derive())
+    gc.collect()
+    assert sum(1 for _ in iterator) == steps
 
 
 def test_what_a_loader_holds_is_freed_with_it() -> None:
