@@ -206,15 +206,16 @@ def _study(directory: Path, definition: str) -> "optuna.Study":
     import optuna
 
     directory.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        study_name=_NAME, storage=_storage(directory / DATABASE), direction="minimize", load_if_exists=True
-    )
-    if study.user_attrs.setdefault(_DEFINITION, definition) != definition:
-        raise TrainingError(
-            f"{directory} holds another search: data, space, method, subset and seed must be what they were; "
-            "give those, or another directory"
+    with _locked(directory):  # two processes that make the same tables at once fail
+        study = optuna.create_study(
+            study_name=_NAME, storage=_storage(directory / DATABASE), direction="minimize", load_if_exists=True
         )
-    study.set_user_attr(_DEFINITION, definition)
+        if study.user_attrs.setdefault(_DEFINITION, definition) != definition:
+            raise TrainingError(
+                f"{directory} holds another search: data, space, method, subset and seed must be what they were; "
+                "give those, or another directory"
+            )
+        study.set_user_attr(_DEFINITION, definition)
     return study
 
 
