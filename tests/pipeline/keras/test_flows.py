@@ -1,5 +1,6 @@
 """`flow`, `flow_from_directory` and `flow_from_dataframe` against the legacy class, as iterators and as datasets."""
 
+import struct
 import warnings
 from collections.abc import Callable
 from itertools import islice
@@ -186,6 +187,27 @@ def test_formats_that_only_pillow_knows(
         alike(ours, theirs)
 
 
+def test_rare_kinds_are_read_as_pillow_reads_them(tmp_path: Path, legacy: Callable[..., Any], quietly: Quietly) -> None:
+    """Few bits a pixel keep their transparency, and BMPs of 16 bits their levels, as in the legacy class."""
+    from PIL import Image
+
+    rng, folder = np.random.default_rng(0), tmp_path / "all"
+    folder.mkdir()
+    Image.fromarray(rng.integers(0, 2, (9, 8)) > 0).save(folder / "bits1.png")
+    palette = Image.fromarray(rng.integers(0, 16, (9, 8)).astype(np.uint8), "P")
+    palette.putpalette(rng.integers(0, 256, 48).astype(np.uint8).tobytes())
+    palette.save(folder / "palette4.png", bits=4)
+    palette.save(folder / "palette8.bmp")
+    header = struct.pack("<2sIII", b"BM", 14 + 40 + 2 * 8 * 9, 0, 54)
+    header += struct.pack("<IiiHHIIiiII", 40, 8, 9, 1, 16, 0, 2 * 8 * 9, 0, 0, 0, 0)
+    (folder / "rgb555.bmp").write_bytes(header + rng.integers(0, 2**15, 8 * 9).astype("<u2").tobytes())
+    for color_mode in ("rgb", "grayscale", "rgba"):
+        options: dict[str, Any] = {"target_size": (9, 8), "shuffle": False, "color_mode": color_mode}
+        ours = next(quietly(ImageDataGenerator().flow_from_directory, tmp_path, **options))
+        theirs = next(quietly(legacy().flow_from_directory, str(tmp_path), **options))
+        alike(ours, theirs)
+
+
 def test_a_damaged_file_is_named(photos: Path, tmp_path: Path, quietly: Quietly) -> None:
     """A cut-off file ends the iteration with an error that names it."""
     (tmp_path / "all").mkdir()
@@ -223,6 +245,9 @@ def test_missing_folders_are_named(tmp_path: Path) -> None:
         ImageDataGenerator().flow_from_directory(tmp_path / "nowhere")
     with pytest.raises(SourceError, match="one a class"):
         ImageDataGenerator().flow_from_directory(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OptionError, match=r"no image .*test_missing_folders.*\.png"):
+        ImageDataGenerator().flow_from_directory(tmp_path)
 
 
 ARRAYS = np.random.default_rng(0).integers(0, 256, (10, 7, 6, 3))
@@ -256,6 +281,16 @@ def test_arrays_give_what_the_legacy_class_gives(
     assert (len(ours), ours.n) == (len(theirs), theirs.n)
     for _ in range(4):
         alike(next(ours), next(theirs), 1e-7)
+
+
+def test_large_targets_are_no_part_of_the_graph() -> None:
+    """Targets of any size feed a dataset: a graph holds at most 2 GB, and masks are easily more."""
+    masks = np.arange(10 * 64 * 64, dtype=np.float64).reshape(10, 64, 64, 1)
+    flow = ImageDataGenerator().flow(ARRAYS, masks, batch_size=5, sample_weight=np.arange(10), shuffle=False)
+    dataset = flow.dataset()
+    assert sum(one.function.function_def.ByteSize() for one in dataset._functions()) < masks.nbytes / 10
+    for one, other in zip(dataset.as_numpy_iterator(), flow, strict=False):
+        assert all(map(np.array_equal, one, other))
 
 
 def test_images_and_masks_stay_in_step() -> None:
