@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from pipeline.errors import OptionError, SourceError
+from augment.transform import Image
+from pipeline.decode import Decoder
+from pipeline.errors import DecodeError, OptionError, SourceError
 from pipeline.keras.arguments import Normalisation
 from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
@@ -18,8 +20,12 @@ from pipeline.keras.listing import files_below
 from pipeline.keras.statistics import Moments, Statistics, whitening
 from pipeline.keras.transform import RandomTransform
 from pipeline.loader import Loader
+from pipeline.sources.base import Sample
 
 Batches = Callable[[], Iterator[NDArray[Any]]]
+
+_WITHOUT_END = -1
+"""`tf.data.INFINITE_CARDINALITY`."""
 
 _CHUNK = 64
 """Images at once: 64 of 224 x 224 x 3 take 77 MB as float64."""
@@ -114,8 +120,10 @@ def opened(data: Any, files: Files, channels_first: bool) -> Batches:
     if isinstance(data, (str, os.PathLike)):
         return _directory(os.fspath(data), files, channels_first)
     if isinstance(data, Loader):
-        return lambda: _images(data.dataset().as_numpy_iterator())
+        return lambda: _laid_out(_images(data.dataset().as_numpy_iterator()), channels_first)
     if hasattr(data, "as_numpy_iterator"):
+        if int(data.cardinality()) == _WITHOUT_END:
+            raise OptionError("`.fit()` needs one epoch: this dataset goes on without end; leave out its `.repeat()`")
         return lambda: _images(data.as_numpy_iterator())
     if isinstance(data, (np.ndarray, list, tuple)):
         array = np.asarray(data)
@@ -136,10 +144,22 @@ def _directory(root: str, files: Files, channels_first: bool) -> Batches:
     def batches() -> Iterator[NDArray[Any]]:
         for start in range(0, len(source), _CHUNK):
             numbers = range(start, min(start + _CHUNK, len(source)))
-            images = np.stack([decode(source.read(number).encoded or b"") for number in numbers])
-            yield np.moveaxis(images, -1, 1) if channels_first else images
+            yield np.stack([_decoded(source.read(number), decode) for number in numbers])
 
-    return batches
+    return lambda: _laid_out(batches(), channels_first)
+
+
+def _decoded(sample: Sample, decode: Decoder) -> Image:
+    try:
+        return decode(sample.encoded or b"")
+    except ValueError as error:
+        raise DecodeError(sample.key, str(error)) from None
+
+
+def _laid_out(batches: Iterator[NDArray[Any]], channels_first: bool) -> Iterator[NDArray[Any]]:
+    """Lay out batches whose channels stand last in any case."""
+    for images in batches:
+        yield np.moveaxis(images, -1, 1) if channels_first else images
 
 
 def _images(elements: Iterable[Any]) -> Iterator[NDArray[Any]]:

@@ -336,8 +336,9 @@ class ImageDataGenerator:
         Returns:
             An image of the same shape and dtype; of float32 where integer levels are shifted or made brighter.
         """
-        if np.ndim(x) != 3 or not isinstance(x, np.ndarray):
-            raise OptionError(f"an image must be an array of three dimensions, got one of shape {np.shape(x)}")
+        if not isinstance(x, np.ndarray) or x.ndim != 3 or x.dtype.kind not in "buif":
+            kind = f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
+            raise OptionError(f"an image must be an array of numbers with three dimensions, got {kind}")
         is_first = self.data_format == "channels_first"
         image = np.moveaxis(x, 0, -1) if is_first else x
         image = np.ascontiguousarray(image, np.uint8 if x.dtype == np.uint8 else np.float32)
