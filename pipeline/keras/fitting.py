@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from augment import keys
 from augment.transform import Image
+from pipeline.augmentation import Augmentation
 from pipeline.decode import Decoder
 from pipeline.errors import DecodeError, OptionError, SourceError
 from pipeline.keras.arguments import Normalisation
@@ -18,7 +19,6 @@ from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files
 from pipeline.keras.listing import files_below
 from pipeline.keras.statistics import Moments, Statistics, whitening
-from pipeline.keras.transform import RandomTransform
 from pipeline.loader import Loader
 from pipeline.sources.base import Sample
 
@@ -38,7 +38,7 @@ class Fitting:
     Attributes:
         normalisation: says which statistics are needed, and the `rescale` before them.
         channels_first: whether arrays are [N, C, H, W].
-        augment: sees images as the random transforms make them, or None.
+        augment: called with the channels of the images, gives the random transforms as which they are seen; or None.
         rounds: how often, where it does.
         seed: of the transforms.
         zca_rank: of a low-rank whitening; None lets memory decide.
@@ -46,7 +46,7 @@ class Fitting:
 
     normalisation: Normalisation
     channels_first: bool
-    augment: RandomTransform | None
+    augment: Callable[[int], Augmentation] | None
     rounds: int
     seed: int
     zca_rank: int | None
@@ -99,7 +99,9 @@ class Fitting:
                     ready = ready.astype(np.float32) * np.float32(self.normalisation.rescale)
                 if self.augment is not None:
                     path = (number, np.arange(seen, seen + len(ready)))
-                    ready = _augmented(self.augment, ready, keys.fold_in(keys.root(self.seed), "fit", *path))
+                    ready = _augmented(
+                        self.augment(ready.shape[3]), ready, keys.fold_in(keys.root(self.seed), "fit", *path)
+                    )
                 seen += len(batch)
                 yield ready
 
@@ -168,7 +170,7 @@ def _images(elements: Iterable[Any]) -> Iterator[NDArray[Any]]:
         yield images if images.ndim == 4 else images[np.newaxis]
 
 
-def _augmented(transform: RandomTransform, images: NDArray[Any], sample_keys: keys.Key) -> NDArray[Any]:
+def _augmented(transform: Augmentation, images: NDArray[Any], sample_keys: keys.Key) -> NDArray[Any]:
     drawn = transform.draw(sample_keys, [images.shape[1:3]] * len(images))
     images = np.ascontiguousarray(images, np.float32)
     return np.stack([transform.apply(image, drawn, row) for row, image in enumerate(images)])

@@ -1,6 +1,7 @@
 """From a list of samples to a stream of finished batches: what all `flow*` methods share."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 
 from augment import keys
 from pipeline import graph
+from pipeline.augmentation import Augmentation
 from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
 from pipeline.keras.decoding import PILLOW_INTERPOLATIONS, Fitted
 from pipeline.keras.image_directory import drawn_seed, is_positive_integer
 from pipeline.keras.normaliser import Normaliser
 from pipeline.keras.stream import Finished, Stream
-from pipeline.keras.transform import RandomTransform
 from pipeline.ledger import Ledger
 from pipeline.memory import keep_freed_memory
 from pipeline.order import Order
@@ -95,7 +96,7 @@ class Flow:
     """What is done with samples, whatever they are.
 
     Attributes:
-        transform: at random.
+        transform: at random; called with the channels of the images.
         normaliser: behind it.
         batch_size: samples in a batch.
         shuffle: a new order in each epoch.
@@ -103,7 +104,7 @@ class Flow:
         saving: of what is delivered.
     """
 
-    transform: RandomTransform
+    transform: Callable[[int], Augmentation]
     normaliser: Normaliser
     batch_size: int = 32
     shuffle: bool = True
@@ -131,7 +132,7 @@ class Flow:
             source=source,
             decoder=decoder,
             pixel_cache=None,
-            plan=self.transform,
+            plan=self.transform(shape[2]),
             augment_key=keys.fold_in(root, "augment"),
             image_size=None,
             interpolation="bilinear",  # of nothing: the decoder gives the size

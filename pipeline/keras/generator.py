@@ -5,18 +5,21 @@ import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
+from pipeline.augmentation import Augmentation
 from pipeline.errors import OptionError
 from pipeline.keras import arguments
 from pipeline.keras.fitting import Fitting, opened
 from pipeline.keras.flow import Files, Flow, Saving
 from pipeline.keras.image_directory import drawn_seed
 from pipeline.keras.normaliser import Normaliser, rounded_into
+from pipeline.keras.overridden import OverriddenNormaliser, OverriddenTransform
 from pipeline.keras.statistics import Statistics, Whitening
 from pipeline.keras.transform import RandomTransform, Ranges
 
@@ -392,7 +395,7 @@ class ImageDataGenerator:
         fitting = Fitting(
             normalisation=self._normalisation,
             channels_first=is_first,
-            augment=self._compiled(True) if augment else None,
+            augment=partial(self._transform, exact=True) if augment else None,
             rounds=int(rounds),
             seed=drawn_seed(seed),
             zca_rank=zca_rank,
@@ -478,14 +481,26 @@ class ImageDataGenerator:
     def _flow(self, batch_size: int, shuffle: bool, seed: int | None, saving: Saving) -> Flow:
         normaliser = self._normaliser
         normaliser.warn_of_missing()
+        if self._overrides("standardize"):
+            normaliser = OverriddenNormaliser(**vars(normaliser), own=self.standardize)
         return Flow(
-            transform=self._compiled(self.exact),
+            transform=partial(self._transform, exact=self.exact),
             normaliser=normaliser,
             batch_size=batch_size,
             shuffle=shuffle,
             seed=seed,
             saving=saving,
         )
+
+    def _transform(self, channels: int, *, exact: bool) -> Augmentation:
+        if self._overrides("get_random_transform") or self._overrides("apply_transform"):
+            is_first = self.data_format == "channels_first"
+            return OverriddenTransform(self.get_random_transform, self.apply_transform, channels, is_first)
+        return self._compiled(exact)
+
+    def _overrides(self, method: str) -> bool:
+        """Tell whether a subclass, or somebody from outside, has put another method in the place of ours."""
+        return getattr(getattr(self, method), "__func__", None) is not getattr(ImageDataGenerator, method)
 
 
 def _files(target_size: Any, color_mode: str, interpolation: str, keep_aspect_ratio: bool = False) -> Files:

@@ -208,6 +208,56 @@ def test_rare_kinds_are_read_as_pillow_reads_them(tmp_path: Path, legacy: Callab
         alike(ours, theirs)
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_methods_of_a_subclass_are_called(data_format: str, legacy: Callable[..., Any]) -> None:
+    """As in Keras, `flow` delivers what a subclass draws, transforms and normalises; the arrays are not changed."""
+    images = ARRAYS.astype(np.float32)
+    images = np.ascontiguousarray(np.moveaxis(images, -1, 1)) if data_format == "channels_first" else images
+    before = images.copy()
+
+    def own(base: type) -> Any:
+        class Own(base):  # type: ignore[misc]
+            def get_random_transform(self, img_shape: Any, seed: Any = None) -> Any:
+                assert img_shape == images.shape[1:]
+                return super().get_random_transform(img_shape, seed) | {"theta": 33.0, "zx": 1.2}
+
+            def apply_transform(self, x: Any, transform_parameters: Any) -> Any:
+                x = super().apply_transform(x, transform_parameters)
+                x[:2, :2] = 9
+                return x
+
+            def standardize(self, x: Any) -> Any:
+                return super().standardize(x) - 3
+
+        return Own(data_format=data_format, rescale=0.5, samplewise_center=True)
+
+    ours = own(ImageDataGenerator).flow(images, batch_size=4, shuffle=False)
+    theirs = own(type(legacy())).flow(images, batch_size=4, shuffle=False)
+    for _ in range(3):
+        alike(next(ours), next(theirs), 0.01)
+    assert np.array_equal(images, before)
+
+
+def test_a_method_may_be_replaced_from_outside() -> None:
+    """A function that is set on a generator, and knows no seed, draws; with a seed the draw is keyed."""
+    generator, images = ImageDataGenerator(), ARRAYS.astype(np.uint8)
+    generator.get_random_transform = lambda _: {"flip_horizontal": True}  # type: ignore[method-assign, misc]
+    assert np.array_equal(next(generator.flow(images, shuffle=False)), images[:, :, ::-1])
+    keyed = ImageDataGenerator(rotation_range=90)
+    draw = keyed.get_random_transform
+    keyed.get_random_transform = lambda shape, seed=None: draw(shape, seed)  # type: ignore[method-assign, misc]
+    one, other = (keyed.flow(images, batch_size=3, seed=4) for _ in range(2))
+    assert np.array_equal(one[2], other[2])
+
+
+def test_a_method_that_changes_the_shape_is_refused() -> None:
+    """A crop in `apply_transform` is named, with both shapes."""
+    generator = ImageDataGenerator()
+    generator.apply_transform = lambda x, transform_parameters: x[1:]  # type: ignore[method-assign, misc] # noqa: ARG005
+    with pytest.raises(OptionError, match=r"\(6, 6, 3\) of \(7, 6, 3\)"):
+        next(generator.flow(ARRAYS))
+
+
 def test_a_damaged_file_is_named(photos: Path, tmp_path: Path, quietly: Quietly) -> None:
     """A cut-off file ends the iteration with an error that names it."""
     (tmp_path / "all").mkdir()

@@ -164,6 +164,18 @@ def test_fit_on_augmented_images_is_reproducible(legacy: Callable[..., Any]) -> 
     assert not np.allclose(one.mean.ravel(), images.mean(axis=(0, 1, 2)), rtol=0.02)
 
 
+def test_fit_augments_by_the_methods_of_a_subclass() -> None:
+    """As in Keras, `fit(augment=True)` sees what a subclass makes of the images."""
+
+    class Halved(ImageDataGenerator):
+        def apply_transform(self, x: Any, transform_parameters: Any) -> Any:
+            return super().apply_transform(x, transform_parameters) / 2
+
+    generator, images = Halved(featurewise_center=True), pictures(9)
+    generator.fit(images, augment=True)
+    assert np.allclose(generator.mean.ravel(), images.mean(axis=(0, 1, 2)) / 2)
+
+
 @pytest.mark.parametrize("count", [200, 30])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_exact_zca_is_the_legacy_class(count: int, data_format: str, legacy: Callable[..., Any]) -> None:
