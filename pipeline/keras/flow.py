@@ -16,7 +16,7 @@ from pipeline.augmentation import Augmentation
 from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
 from pipeline.keras.decoding import PILLOW_INTERPOLATIONS, Fitted
-from pipeline.keras.image_directory import drawn_seed, is_positive_integer
+from pipeline.keras.image_directory import check_on_error, drawn_seed, is_positive_integer
 from pipeline.keras.normaliser import Normaliser
 from pipeline.keras.stream import Finished, Stream
 from pipeline.ledger import Ledger
@@ -102,6 +102,7 @@ class Flow:
         shuffle: a new order in each epoch.
         seed: of the order and the transforms; None draws one.
         saving: of what is delivered.
+        on_error: what a bad file does: "raise", "skip" or "replace".
     """
 
     transform: Callable[[int], Augmentation]
@@ -110,8 +111,10 @@ class Flow:
     shuffle: bool = True
     seed: int | None = None
     saving: Saving = Saving()
+    on_error: str = "raise"
 
     def __post_init__(self) -> None:
+        check_on_error(self.on_error)
         if not is_positive_integer(self.batch_size):
             raise OptionError(f"`batch_size` must be an integer of at least 1, got {self.batch_size!r}")
 
@@ -137,8 +140,8 @@ class Flow:
             image_size=None,
             interpolation="bilinear",  # of nothing: the decoder gives the size
             label_mode=None,
-            ledger=Ledger("raise", None, len(source)),
-            replaces=False,
+            ledger=Ledger(self.on_error, None, len(source)),
+            replaces=self.on_error == "replace",
         )
         finished = Finished(
             stages=stages,
@@ -151,7 +154,7 @@ class Flow:
             length=len(source),
             batch_size=int(self.batch_size),
             drop_remainder=False,
-            varies=False,
+            varies=self.on_error == "skip",
             parallel_calls=len(os.sched_getaffinity(0)),
             prefetch=2,
             with_keys=False,

@@ -195,6 +195,8 @@ class ImageDataGenerator:
         subset: str | None = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
+        *,
+        on_error: str = "raise",
     ) -> "DirectoryIterator":
         """Iterate over images in class-folders.
 
@@ -214,6 +216,8 @@ class ImageDataGenerator:
             subset: "training", "validation" (the first `validation_split` of each class), or None for all.
             interpolation: Pillow's: "nearest", "bilinear", "bicubic", "lanczos", "box" or "hamming".
             keep_aspect_ratio: cuts out the middle first, so that nothing is stretched.
+            on_error: what a bad file does: "raise", "skip" (batches become smaller) or "replace" (the next good one
+                takes its place); `errors` of what is returned lists them.
 
         Returns:
             An endless iterator over arrays, for `model.fit` too; its `.dataset()` is a `tf.data.Dataset`.
@@ -225,7 +229,7 @@ class ImageDataGenerator:
         from pipeline.keras.flow_directory import DirectoryIterator
 
         saving = Saving(save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format)
-        flow = self._flow(batch_size, shuffle, seed, saving)
+        flow = self._flow(batch_size, shuffle, seed, saving, on_error)
         files = _files(target_size, color_mode, interpolation, keep_aspect_ratio)
         share = (subset, self.validation_split)
         return DirectoryIterator(flow, files, directory, classes, class_mode, share, follow_links)
@@ -250,6 +254,8 @@ class ImageDataGenerator:
         subset: str | None = None,
         interpolation: str = "nearest",
         validate_filenames: bool = True,
+        *,
+        on_error: str = "raise",
         **kwargs: Any,
     ) -> "DataFrameIterator":
         """Iterate over images that a table names.
@@ -274,6 +280,7 @@ class ImageDataGenerator:
             subset: "training", "validation" (the first `validation_split` of the rows), or None for all.
             interpolation: see `flow_from_directory`.
             validate_filenames: leaves out rows whose file does not exist or is no image by its extension, and warns.
+            on_error: see `flow_from_directory`.
             **kwargs: what older versions of Keras took: has_ext, sort, drop_duplicates.
 
         Returns:
@@ -293,7 +300,7 @@ class ImageDataGenerator:
             warnings.warn('class_mode="other" is deprecated, use "raw"', DeprecationWarning, stacklevel=2)
             class_mode = "raw"
         saving = Saving(save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format)
-        flow = self._flow(batch_size, shuffle, seed, saving)
+        flow = self._flow(batch_size, shuffle, seed, saving, on_error)
         files = _files(target_size, color_mode, interpolation)
         roles = Roles(x_col, y_col, weight_col, class_mode, classes)
         share = (subset, self.validation_split)
@@ -478,7 +485,7 @@ class ImageDataGenerator:
         warp = arguments.checked_warp(self.fill_mode, self.cval, self.interpolation_order)
         return RandomTransform(ranges=ranges, warp=warp, exact=exact)
 
-    def _flow(self, batch_size: int, shuffle: bool, seed: int | None, saving: Saving) -> Flow:
+    def _flow(self, batch_size: int, shuffle: bool, seed: int | None, saving: Saving, on_error: str = "raise") -> Flow:
         normaliser = self._normaliser
         normaliser.warn_of_missing()
         if self._overrides("standardize"):
@@ -490,6 +497,7 @@ class ImageDataGenerator:
             shuffle=shuffle,
             seed=seed,
             saving=saving,
+            on_error=on_error,
         )
 
     def _transform(self, channels: int, *, exact: bool) -> Augmentation:

@@ -1,5 +1,6 @@
 """`flow`, `flow_from_directory` and `flow_from_dataframe` against the legacy class, as iterators and as datasets."""
 
+import shutil
 import struct
 import warnings
 from collections.abc import Callable
@@ -118,6 +119,15 @@ def test_every_epoch_has_every_file_in_a_new_order(photos: Path, quietly: Quietl
     orders = [[image.tobytes() for images, _ in islice(flow, len(flow)) for image in images] for _ in range(3)]
     assert len({frozenset(order) for order in orders}) == 1
     assert len({tuple(order) for order in orders}) == 3
+
+
+def test_the_order_of_an_epoch_is_told(photos: Path, quietly: Quietly) -> None:
+    """`index_array` says which sample stands where in this epoch: predictions find their files by it."""
+    flow = quietly(ImageDataGenerator().flow_from_directory, photos, target_size=(4, 4), class_mode="sparse", seed=3)
+    for _ in range(3):
+        order = flow.index_array
+        assert sorted(order) == list(range(21))
+        assert np.array_equal(next(flow)[1], flow.classes[order])
 
 
 def test_a_seed_is_drawn_where_none_is_given(photos: Path, quietly: Quietly) -> None:
@@ -269,9 +279,51 @@ def test_a_damaged_file_is_named(photos: Path, tmp_path: Path, quietly: Quietly)
             next(flow)
 
 
+@pytest.fixture
+def damaged(photos: Path, tmp_path: Path) -> Path:
+    """Give a copy of the photographs in which two files are damaged: the first, and one in the middle."""
+    root = Path(shutil.copytree(photos, tmp_path / "damaged"))
+    for name in ("ants/ants0.jpg", "bees/bees2.png"):
+        (root / name).write_bytes((root / name).read_bytes()[:100])
+    return root
+
+
+@pytest.mark.parametrize(("on_error", "sizes"), [("skip", [7, 8, 4]), ("replace", [8, 8, 5])])
+def test_bad_files_are_governed_by_on_error(on_error: str, sizes: list[int], damaged: Path, quietly: Quietly) -> None:
+    """Bad files are left out or replaced, each with its own targets, in iterator and dataset; `errors` lists them."""
+    options: dict[str, Any] = {"target_size": (9, 7), "batch_size": 8, "shuffle": False, "class_mode": "sparse"}
+    flow = quietly(ImageDataGenerator().flow_from_directory, damaged, **options, on_error=on_error)
+    batches = [next(flow) for _ in range(3)]
+    assert [len(images) for images, _ in batches] == [len(labels) for _, labels in batches] == sizes
+    for one, other in zip(flow.dataset().as_numpy_iterator(), batches, strict=True):
+        assert all(map(np.array_equal, one, other))
+    assert sorted(row.sample for row in flow.errors) == ["ants/ants0.jpg", "bees/bees2.png"]
+    table = {"filename": flow.filenames, "class": [name.split("/")[0] for name in flow.filenames]}
+    of_table = quietly(ImageDataGenerator().flow_from_dataframe, table, damaged, **options, on_error=on_error)
+    for one, other in zip(batches, of_table, strict=False):
+        assert all(map(np.array_equal, one, other))
+
+
+def test_keras_trains_over_bad_files(damaged: Path, quietly: Quietly) -> None:
+    """With bad files skipped, `model.fit` goes through all epochs, and no batch is empty: the loss is a number."""
+    generator = ImageDataGenerator(rescale=1 / 255)
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    options: dict[str, Any] = {"target_size": (8, 8), "batch_size": 4, "on_error": "skip", "seed": 1}
+    flow = quietly(generator.flow_from_directory, damaged, **options)
+    for data in (flow, flow.dataset()):
+        losses = model.fit(data, epochs=3, verbose=0).history["loss"]
+        assert len(losses) == 3
+        assert np.isfinite(losses).all()
+    single = quietly(generator.flow_from_directory, damaged, **options | {"batch_size": 1, "shuffle": False})
+    with pytest.raises(SampleError, match=r"ants0\.jpg.*on_error=\"replace\""):
+        single[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"on_error": "ignore"}, "on_error"),
         ({"class_mode": "raw"}, "class_mode"),
         ({"color_mode": "bgr"}, "color_mode"),
         ({"interpolation": "area"}, "interpolation"),
