@@ -86,7 +86,7 @@ def _name(peer: str, labels: Mapping[str, str]) -> str:
 
 
 def _color(peer: str) -> str:
-    return _OURS if peer == "caudal" else _LIMIT if peer.endswith("-limit") else _OTHERS
+    return _OURS if peer.startswith("caudal") else _LIMIT if peer.endswith("-limit") else _OTHERS
 
 
 def _figure(width: float, height: float) -> tuple["Figure", "Axes"]:

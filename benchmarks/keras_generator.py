@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224, help="height and width of the images")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--exact", action="store_true", help="let ours interpolate at exact places")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -70,7 +71,7 @@ def _contenders(options: argparse.Namespace) -> dict[str, Callable[[], int]]:
 
     from pipeline import ImageDataGenerator
 
-    flows = {"legacy": _flow(Legacy, options), "caudal": _flow(ImageDataGenerator, options)}
+    flows = {"legacy": _flow(Legacy, options), "caudal": _flow(ImageDataGenerator, options, exact=options.exact)}
     dataset = flows["caudal"].dataset()
     count, steps = flows["legacy"].samples, len(flows["legacy"])
     model = _model(options.size, flows["legacy"].num_classes)
@@ -95,9 +96,9 @@ def _contenders(options: argparse.Namespace) -> dict[str, Callable[[], int]]:
     }
 
 
-def _flow(generator: Any, options: argparse.Namespace) -> Any:
+def _flow(generator: Any, options: argparse.Namespace, **more: Any) -> Any:
     with contextlib.redirect_stdout(io.StringIO()):  # both say what they found
-        return generator(**ARGUMENTS).flow_from_directory(
+        return generator(**ARGUMENTS, **more).flow_from_directory(
             str(options.data), target_size=(options.size, options.size), batch_size=options.batch_size, seed=1
         )
 

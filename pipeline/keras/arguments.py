@@ -116,7 +116,10 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
         import keras
 
         dtype = keras.config.floatx()
-    checked: np.dtype[Any] = np.dtype(dtype)
+    try:
+        checked: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        checked = np.dtype(object)
     if not np.issubdtype(checked, np.floating):
         raise OptionError(f"`dtype` must be a floating-point dtype, got {dtype!r}")
     return checked

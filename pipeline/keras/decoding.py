@@ -89,7 +89,10 @@ class Fitted(Decoder):
         color_mode = "rgb" if self.color_mode == "grayscale" and header.components != 1 else self.color_mode
         if header.format == "jpeg" and header.components != 4 and encoded.rstrip(b"\0").endswith(_END_OF_JPEG):
             return _decode_whole_jpeg(encoded, color_mode)
-        if header.format in ("pillow", "gif") or (header.format == "jpeg" and header.components == 4):
+        # The other decoders read few bits with transparency wrongly; Pillow cuts grey of 16 bits off at 255.
+        is_rare_png = header.format == "png" and color_mode == "rgba" and encoded[24:26] != b"\x10\0"
+        is_rare_jpeg = header.format == "jpeg" and header.components == 4
+        if header.format in ("pillow", "gif", "bmp") or is_rare_png or is_rare_jpeg:
             return _decode_by_pillow(encoded, color_mode)
         return Decoder(color_mode=color_mode, max_pixels=self.max_pixels)(encoded, header)
 

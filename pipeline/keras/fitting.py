@@ -9,17 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from pipeline.errors import OptionError, SourceError
+from augment.transform import Image
+from pipeline.augmentation import Augmentation
+from pipeline.decode import Decoder
+from pipeline.errors import DecodeError, OptionError, SourceError
 from pipeline.keras.arguments import Normalisation
 from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files
 from pipeline.keras.listing import files_below
 from pipeline.keras.statistics import Moments, Statistics, whitening
-from pipeline.keras.transform import RandomTransform
 from pipeline.loader import Loader
+from pipeline.sources.base import Sample
 
 Batches = Callable[[], Iterator[NDArray[Any]]]
+
+_WITHOUT_END = -1
+"""`tf.data.INFINITE_CARDINALITY`."""
 
 _CHUNK = 64
 """Images at once: 64 of 224 x 224 x 3 take 77 MB as float64."""
@@ -32,7 +38,7 @@ class Fitting:
     Attributes:
         normalisation: says which statistics are needed, and the `rescale` before them.
         channels_first: whether arrays are [N, C, H, W].
-        augment: sees images as the random transforms make them, or None.
+        augment: called with the channels of the images, gives the random transforms as which they are seen; or None.
         rounds: how often, where it does.
         seed: of the transforms.
         zca_rank: of a low-rank whitening; None lets memory decide.
@@ -40,7 +46,7 @@ class Fitting:
 
     normalisation: Normalisation
     channels_first: bool
-    augment: RandomTransform | None
+    augment: Callable[[int], Augmentation] | None
     rounds: int
     seed: int
     zca_rank: int | None
@@ -93,7 +99,9 @@ class Fitting:
                     ready = ready.astype(np.float32) * np.float32(self.normalisation.rescale)
                 if self.augment is not None:
                     path = (number, np.arange(seen, seen + len(ready)))
-                    ready = _augmented(self.augment, ready, keys.fold_in(keys.root(self.seed), "fit", *path))
+                    ready = _augmented(
+                        self.augment(ready.shape[3]), ready, keys.fold_in(keys.root(self.seed), "fit", *path)
+                    )
                 seen += len(batch)
                 yield ready
 
@@ -114,8 +122,10 @@ def opened(data: Any, files: Files, channels_first: bool) -> Batches:
     if isinstance(data, (str, os.PathLike)):
         return _directory(os.fspath(data), files, channels_first)
     if isinstance(data, Loader):
-        return lambda: _images(data.dataset().as_numpy_iterator())
+        return lambda: _laid_out(_images(data.dataset().as_numpy_iterator()), channels_first)
     if hasattr(data, "as_numpy_iterator"):
+        if int(data.cardinality()) == _WITHOUT_END:
+            raise OptionError("`.fit()` needs one epoch: this dataset goes on without end; leave out its `.repeat()`")
         return lambda: _images(data.as_numpy_iterator())
     if isinstance(data, (np.ndarray, list, tuple)):
         array = np.asarray(data)
@@ -136,10 +146,22 @@ def _directory(root: str, files: Files, channels_first: bool) -> Batches:
     def batches() -> Iterator[NDArray[Any]]:
         for start in range(0, len(source), _CHUNK):
             numbers = range(start, min(start + _CHUNK, len(source)))
-            images = np.stack([decode(source.read(number).encoded or b"") for number in numbers])
-            yield np.moveaxis(images, -1, 1) if channels_first else images
+            yield np.stack([_decoded(source.read(number), decode) for number in numbers])
 
-    return batches
+    return lambda: _laid_out(batches(), channels_first)
+
+
+def _decoded(sample: Sample, decode: Decoder) -> Image:
+    try:
+        return decode(sample.encoded or b"")
+    except ValueError as error:
+        raise DecodeError(sample.key, str(error)) from None
+
+
+def _laid_out(batches: Iterator[NDArray[Any]], channels_first: bool) -> Iterator[NDArray[Any]]:
+    """Lay out batches whose channels stand last in any case."""
+    for images in batches:
+        yield np.moveaxis(images, -1, 1) if channels_first else images
 
 
 def _images(elements: Iterable[Any]) -> Iterator[NDArray[Any]]:
@@ -148,7 +170,7 @@ def _images(elements: Iterable[Any]) -> Iterator[NDArray[Any]]:
         yield images if images.ndim == 4 else images[np.newaxis]
 
 
-def _augmented(transform: RandomTransform, images: NDArray[Any], sample_keys: keys.Key) -> NDArray[Any]:
+def _augmented(transform: Augmentation, images: NDArray[Any], sample_keys: keys.Key) -> NDArray[Any]:
     drawn = transform.draw(sample_keys, [images.shape[1:3]] * len(images))
     images = np.ascontiguousarray(images, np.float32)
     return np.stack([transform.apply(image, drawn, row) for row, image in enumerate(images)])

@@ -1,6 +1,7 @@
 """From a list of samples to a stream of finished batches: what all `flow*` methods share."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 
 from augment import keys
 from pipeline import graph
+from pipeline.augmentation import Augmentation
 from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
 from pipeline.keras.decoding import PILLOW_INTERPOLATIONS, Fitted
-from pipeline.keras.image_directory import drawn_seed, is_positive_integer
+from pipeline.keras.image_directory import check_on_error, drawn_seed, is_positive_integer
 from pipeline.keras.normaliser import Normaliser
 from pipeline.keras.stream import Finished, Stream
-from pipeline.keras.transform import RandomTransform
 from pipeline.ledger import Ledger
 from pipeline.memory import keep_freed_memory
 from pipeline.order import Order
@@ -95,22 +96,25 @@ class Flow:
     """What is done with samples, whatever they are.
 
     Attributes:
-        transform: at random.
+        transform: at random; called with the channels of the images.
         normaliser: behind it.
         batch_size: samples in a batch.
         shuffle: a new order in each epoch.
         seed: of the order and the transforms; None draws one.
         saving: of what is delivered.
+        on_error: what a bad file does: "raise", "skip" or "replace".
     """
 
-    transform: RandomTransform
+    transform: Callable[[int], Augmentation]
     normaliser: Normaliser
     batch_size: int = 32
     shuffle: bool = True
     seed: int | None = None
     saving: Saving = Saving()
+    on_error: str = "raise"
 
     def __post_init__(self) -> None:
+        check_on_error(self.on_error)
         if not is_positive_integer(self.batch_size):
             raise OptionError(f"`batch_size` must be an integer of at least 1, got {self.batch_size!r}")
 
@@ -131,13 +135,13 @@ class Flow:
             source=source,
             decoder=decoder,
             pixel_cache=None,
-            plan=self.transform,
+            plan=self.transform(shape[2]),
             augment_key=keys.fold_in(root, "augment"),
             image_size=None,
             interpolation="bilinear",  # of nothing: the decoder gives the size
             label_mode=None,
-            ledger=Ledger("raise", None, len(source)),
-            replaces=False,
+            ledger=Ledger(self.on_error, None, len(source)),
+            replaces=self.on_error == "replace",
         )
         finished = Finished(
             stages=stages,
@@ -150,7 +154,7 @@ class Flow:
             length=len(source),
             batch_size=int(self.batch_size),
             drop_remainder=False,
-            varies=False,
+            varies=self.on_error == "skip",
             parallel_calls=len(os.sched_getaffinity(0)),
             prefetch=2,
             with_keys=False,

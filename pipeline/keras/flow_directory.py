@@ -51,6 +51,12 @@ class DirectoryIterator(FilesIterator):
         self.classes = self.labels = np.array(labels, np.int32)
         keys = [key for keys in found for key in keys]
         sys.stdout.write(f"Found {len(keys)} images belonging to {len(names)} classes.\n")  # as Keras does
+        if not keys:
+            part = "" if share[0] is None else f" for the {share[0]} part"
+            raise OptionError(
+                f"there is no image below the folders {', '.join(names)} of {self.directory}{part}; looked for "
+                f"{', '.join(PILLOW_EXTENSIONS)}"
+            )
         targets = class_targets(class_mode, labels, len(names), flow.normaliser.dtype)
         source = FileSource(self.directory, keys, max_bytes=files.decoder.max_bytes)
         paths = [os.path.join(self.directory, key) for key in keys]

@@ -5,18 +5,21 @@ import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
+from pipeline.augmentation import Augmentation
 from pipeline.errors import OptionError
 from pipeline.keras import arguments
 from pipeline.keras.fitting import Fitting, opened
 from pipeline.keras.flow import Files, Flow, Saving
 from pipeline.keras.image_directory import drawn_seed
 from pipeline.keras.normaliser import Normaliser, rounded_into
+from pipeline.keras.overridden import OverriddenNormaliser, OverriddenTransform
 from pipeline.keras.statistics import Statistics, Whitening
 from pipeline.keras.transform import RandomTransform, Ranges
 
@@ -192,6 +195,8 @@ class ImageDataGenerator:
         subset: str | None = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
+        *,
+        on_error: str = "raise",
     ) -> "DirectoryIterator":
         """Iterate over images in class-folders.
 
@@ -211,6 +216,8 @@ class ImageDataGenerator:
             subset: "training", "validation" (the first `validation_split` of each class), or None for all.
             interpolation: Pillow's: "nearest", "bilinear", "bicubic", "lanczos", "box" or "hamming".
             keep_aspect_ratio: cuts out the middle first, so that nothing is stretched.
+            on_error: what a bad file does: "raise", "skip" (batches become smaller) or "replace" (the next good one
+                takes its place); `errors` of what is returned lists them.
 
         Returns:
             An endless iterator over arrays, for `model.fit` too; its `.dataset()` is a `tf.data.Dataset`.
@@ -222,7 +229,7 @@ class ImageDataGenerator:
         from pipeline.keras.flow_directory import DirectoryIterator
 
         saving = Saving(save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format)
-        flow = self._flow(batch_size, shuffle, seed, saving)
+        flow = self._flow(batch_size, shuffle, seed, saving, on_error)
         files = _files(target_size, color_mode, interpolation, keep_aspect_ratio)
         share = (subset, self.validation_split)
         return DirectoryIterator(flow, files, directory, classes, class_mode, share, follow_links)
@@ -247,6 +254,8 @@ class ImageDataGenerator:
         subset: str | None = None,
         interpolation: str = "nearest",
         validate_filenames: bool = True,
+        *,
+        on_error: str = "raise",
         **kwargs: Any,
     ) -> "DataFrameIterator":
         """Iterate over images that a table names.
@@ -271,6 +280,7 @@ class ImageDataGenerator:
             subset: "training", "validation" (the first `validation_split` of the rows), or None for all.
             interpolation: see `flow_from_directory`.
             validate_filenames: leaves out rows whose file does not exist or is no image by its extension, and warns.
+            on_error: see `flow_from_directory`.
             **kwargs: what older versions of Keras took: has_ext, sort, drop_duplicates.
 
         Returns:
@@ -290,7 +300,7 @@ class ImageDataGenerator:
             warnings.warn('class_mode="other" is deprecated, use "raw"', DeprecationWarning, stacklevel=2)
             class_mode = "raw"
         saving = Saving(save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format)
-        flow = self._flow(batch_size, shuffle, seed, saving)
+        flow = self._flow(batch_size, shuffle, seed, saving, on_error)
         files = _files(target_size, color_mode, interpolation)
         roles = Roles(x_col, y_col, weight_col, class_mode, classes)
         share = (subset, self.validation_split)
@@ -336,8 +346,9 @@ class ImageDataGenerator:
         Returns:
             An image of the same shape and dtype; of float32 where integer levels are shifted or made brighter.
         """
-        if np.ndim(x) != 3 or not isinstance(x, np.ndarray):
-            raise OptionError(f"an image must be an array of three dimensions, got one of shape {np.shape(x)}")
+        if not isinstance(x, np.ndarray) or x.ndim != 3 or x.dtype.kind not in "buif":
+            kind = f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
+            raise OptionError(f"an image must be an array of numbers with three dimensions, got {kind}")
         is_first = self.data_format == "channels_first"
         image = np.moveaxis(x, 0, -1) if is_first else x
         image = np.ascontiguousarray(image, np.uint8 if x.dtype == np.uint8 else np.float32)
@@ -391,7 +402,7 @@ class ImageDataGenerator:
         fitting = Fitting(
             normalisation=self._normalisation,
             channels_first=is_first,
-            augment=self._compiled(True) if augment else None,
+            augment=partial(self._transform, exact=True) if augment else None,
             rounds=int(rounds),
             seed=drawn_seed(seed),
             zca_rank=zca_rank,
@@ -474,17 +485,30 @@ class ImageDataGenerator:
         warp = arguments.checked_warp(self.fill_mode, self.cval, self.interpolation_order)
         return RandomTransform(ranges=ranges, warp=warp, exact=exact)
 
-    def _flow(self, batch_size: int, shuffle: bool, seed: int | None, saving: Saving) -> Flow:
+    def _flow(self, batch_size: int, shuffle: bool, seed: int | None, saving: Saving, on_error: str = "raise") -> Flow:
         normaliser = self._normaliser
         normaliser.warn_of_missing()
+        if self._overrides("standardize"):
+            normaliser = OverriddenNormaliser(**vars(normaliser), own=self.standardize)
         return Flow(
-            transform=self._compiled(self.exact),
+            transform=partial(self._transform, exact=self.exact),
             normaliser=normaliser,
             batch_size=batch_size,
             shuffle=shuffle,
             seed=seed,
             saving=saving,
+            on_error=on_error,
         )
+
+    def _transform(self, channels: int, *, exact: bool) -> Augmentation:
+        if self._overrides("get_random_transform") or self._overrides("apply_transform"):
+            is_first = self.data_format == "channels_first"
+            return OverriddenTransform(self.get_random_transform, self.apply_transform, channels, is_first)
+        return self._compiled(exact)
+
+    def _overrides(self, method: str) -> bool:
+        """Tell whether a subclass, or somebody from outside, has put another method in the place of ours."""
+        return getattr(getattr(self, method), "__func__", None) is not getattr(ImageDataGenerator, method)
 
 
 def _files(target_size: Any, color_mode: str, interpolation: str, keep_aspect_ratio: bool = False) -> Files:

@@ -151,6 +151,16 @@ def check_batch_size(batch_size: object) -> None:
         raise OptionError(f"`batch_size` must be an integer of at least 1, or None; got {batch_size!r}")
 
 
+def check_on_error(on_error: object) -> None:
+    """Refuse what is no way to treat bad samples.
+
+    Raises:
+        OptionError: there is no such way.
+    """
+    if on_error not in ("raise", "skip", "replace"):
+        raise OptionError(f'`on_error` must be "raise", "skip" or "replace"; got {on_error!r}')
+
+
 def check_binary(labelling: Labelling, listing: Listing) -> None:
     """Refuse binary labels of anything but two classes.
 
@@ -191,8 +201,7 @@ class _Definition:
     def __post_init__(self) -> None:
         if self.color_mode not in CHANNELS:
             raise OptionError(f"`color_mode` must be one of {', '.join(map(repr, CHANNELS))}; got {self.color_mode!r}")
-        if self.on_error not in ("raise", "skip", "replace"):
-            raise OptionError(f'`on_error` must be "raise", "skip" or "replace"; got {self.on_error!r}')
+        check_on_error(self.on_error)
         check_batch_size(self.batch_size)
 
     def dataset(self, listing: Listing, shuffle: bool) -> "tf.data.Dataset":

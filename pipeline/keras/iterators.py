@@ -4,11 +4,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.errors import OptionError
+from pipeline.errors import OptionError, SampleError
 from pipeline.keras.prefetch import Prefetcher
 from pipeline.keras.stream import Stream
 from pipeline.keras.targets import Targets
+from pipeline.ledger import LedgerRow
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -76,6 +79,16 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         """The steps from the beginning of the first epoch to here."""
         return self.epoch * len(self) + self.batch_index
 
+    @property
+    def errors(self) -> tuple[LedgerRow, ...]:
+        """The bad samples that were met so far: (sample, stage, reason)."""
+        return self.stream.errors
+
+    @property
+    def index_array(self) -> NDArray[np.int64]:
+        """The samples' numbers in the order of this epoch, int64 [n], bad ones included."""
+        return self.stream.batches.stages.order(self.epoch, np.arange(self.n))
+
     def reset(self) -> None:
         """Begin an epoch: the next one, where this one has begun."""
         self._ahead.begin(self.epoch + (self.batch_index > 0))
@@ -98,11 +111,14 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         """
         numbered = self.stream.dataset(epoch, step)
         dataset = numbered.map(self.targets.tensors)
-        if step:
-            dataset.cardinality = numbered.cardinality  # known to us, not to tf.data; see pipeline/graph.py
+        if "cardinality" in vars(numbered):  # known to us, not to tf.data; see pipeline/graph.py
+            dataset.cardinality = numbered.cardinality
         dataset.loader = self.stream
         return dataset
 
     def _computed(self, epoch: int, step: int) -> Any:
         batch = self.stream.batch(epoch, step)
+        if not len(batch.images):  # a model would make NaN of it
+            bad = self.errors[-1]
+            raise SampleError(bad.sample, f'{bad.reason} (all of this batch is bad; on_error="replace" would fill it)')
         return self.targets.arrays(batch.images, batch.labels)

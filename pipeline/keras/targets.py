@@ -31,7 +31,9 @@ class Column:
         """Take the values of some samples, in a graph."""
         import tensorflow as tf
 
-        taken = tf.gather(tf.constant(self.values), indices)
+        with tf.init_scope():  # outside of the graph, which holds at most 2 GB
+            values = tf.constant(self.values)
+        taken = tf.gather(values, indices)
         return taken if self.classes is None else tf.one_hot(taken, self.classes, dtype=tf.as_dtype(self.dtype))
 
 

@@ -1,5 +1,7 @@
 """`flow`, `flow_from_directory` and `flow_from_dataframe` against the legacy class, as iterators and as datasets."""
 
+import shutil
+import struct
 import warnings
 from collections.abc import Callable
 from itertools import islice
@@ -119,6 +121,15 @@ def test_every_epoch_has_every_file_in_a_new_order(photos: Path, quietly: Quietl
     assert len({tuple(order) for order in orders}) == 3
 
 
+def test_the_order_of_an_epoch_is_told(photos: Path, quietly: Quietly) -> None:
+    """`index_array` says which sample stands where in this epoch: predictions find their files by it."""
+    flow = quietly(ImageDataGenerator().flow_from_directory, photos, target_size=(4, 4), class_mode="sparse", seed=3)
+    for _ in range(3):
+        order = flow.index_array
+        assert sorted(order) == list(range(21))
+        assert np.array_equal(next(flow)[1], flow.classes[order])
+
+
 def test_a_seed_is_drawn_where_none_is_given(photos: Path, quietly: Quietly) -> None:
     """Two flows without a seed differ; the drawn one gives the same stream again."""
     make = ImageDataGenerator(rotation_range=20).flow_from_directory
@@ -186,6 +197,77 @@ def test_formats_that_only_pillow_knows(
         alike(ours, theirs)
 
 
+def test_rare_kinds_are_read_as_pillow_reads_them(tmp_path: Path, legacy: Callable[..., Any], quietly: Quietly) -> None:
+    """Few bits a pixel keep their transparency, and BMPs of 16 bits their levels, as in the legacy class."""
+    from PIL import Image
+
+    rng, folder = np.random.default_rng(0), tmp_path / "all"
+    folder.mkdir()
+    Image.fromarray(rng.integers(0, 2, (9, 8)) > 0).save(folder / "bits1.png")
+    palette = Image.fromarray(rng.integers(0, 16, (9, 8)).astype(np.uint8), "P")
+    palette.putpalette(rng.integers(0, 256, 48).astype(np.uint8).tobytes())
+    palette.save(folder / "palette4.png", bits=4)
+    palette.save(folder / "palette8.bmp")
+    header = struct.pack("<2sIII", b"BM", 14 + 40 + 2 * 8 * 9, 0, 54)
+    header += struct.pack("<IiiHHIIiiII", 40, 8, 9, 1, 16, 0, 2 * 8 * 9, 0, 0, 0, 0)
+    (folder / "rgb555.bmp").write_bytes(header + rng.integers(0, 2**15, 8 * 9).astype("<u2").tobytes())
+    for color_mode in ("rgb", "grayscale", "rgba"):
+        options: dict[str, Any] = {"target_size": (9, 8), "shuffle": False, "color_mode": color_mode}
+        ours = next(quietly(ImageDataGenerator().flow_from_directory, tmp_path, **options))
+        theirs = next(quietly(legacy().flow_from_directory, str(tmp_path), **options))
+        alike(ours, theirs)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_methods_of_a_subclass_are_called(data_format: str, legacy: Callable[..., Any]) -> None:
+    """As in Keras, `flow` delivers what a subclass draws, transforms and normalises; the arrays are not changed."""
+    images = ARRAYS.astype(np.float32)
+    images = np.ascontiguousarray(np.moveaxis(images, -1, 1)) if data_format == "channels_first" else images
+    before = images.copy()
+
+    def own(base: type) -> Any:
+        class Own(base):  # type: ignore[misc]
+            def get_random_transform(self, img_shape: Any, seed: Any = None) -> Any:
+                assert img_shape == images.shape[1:]
+                return super().get_random_transform(img_shape, seed) | {"theta": 33.0, "zx": 1.2}
+
+            def apply_transform(self, x: Any, transform_parameters: Any) -> Any:
+                x = super().apply_transform(x, transform_parameters)
+                x[:2, :2] = 9
+                return x
+
+            def standardize(self, x: Any) -> Any:
+                return super().standardize(x) - 3
+
+        return Own(data_format=data_format, rescale=0.5, samplewise_center=True)
+
+    ours = own(ImageDataGenerator).flow(images, batch_size=4, shuffle=False)
+    theirs = own(type(legacy())).flow(images, batch_size=4, shuffle=False)
+    for _ in range(3):
+        alike(next(ours), next(theirs), 0.01)
+    assert np.array_equal(images, before)
+
+
+def test_a_method_may_be_replaced_from_outside() -> None:
+    """A function that is set on a generator, and knows no seed, draws; with a seed the draw is keyed."""
+    generator, images = ImageDataGenerator(), ARRAYS.astype(np.uint8)
+    generator.get_random_transform = lambda _: {"flip_horizontal": True}  # type: ignore[method-assign, misc]
+    assert np.array_equal(next(generator.flow(images, shuffle=False)), images[:, :, ::-1])
+    keyed = ImageDataGenerator(rotation_range=90)
+    draw = keyed.get_random_transform
+    keyed.get_random_transform = lambda shape, seed=None: draw(shape, seed)  # type: ignore[method-assign, misc]
+    one, other = (keyed.flow(images, batch_size=3, seed=4) for _ in range(2))
+    assert np.array_equal(one[2], other[2])
+
+
+def test_a_method_that_changes_the_shape_is_refused() -> None:
+    """A crop in `apply_transform` is named, with both shapes."""
+    generator = ImageDataGenerator()
+    generator.apply_transform = lambda x, transform_parameters: x[1:]  # type: ignore[method-assign, misc] # noqa: ARG005
+    with pytest.raises(OptionError, match=r"\(6, 6, 3\) of \(7, 6, 3\)"):
+        next(generator.flow(ARRAYS))
+
+
 def test_a_damaged_file_is_named(photos: Path, tmp_path: Path, quietly: Quietly) -> None:
     """A cut-off file ends the iteration with an error that names it."""
     (tmp_path / "all").mkdir()
@@ -197,9 +279,51 @@ def test_a_damaged_file_is_named(photos: Path, tmp_path: Path, quietly: Quietly)
             next(flow)
 
 
+@pytest.fixture
+def damaged(photos: Path, tmp_path: Path) -> Path:
+    """Give a copy of the photographs in which two files are damaged: the first, and one in the middle."""
+    root = Path(shutil.copytree(photos, tmp_path / "damaged"))
+    for name in ("ants/ants0.jpg", "bees/bees2.png"):
+        (root / name).write_bytes((root / name).read_bytes()[:100])
+    return root
+
+
+@pytest.mark.parametrize(("on_error", "sizes"), [("skip", [7, 8, 4]), ("replace", [8, 8, 5])])
+def test_bad_files_are_governed_by_on_error(on_error: str, sizes: list[int], damaged: Path, quietly: Quietly) -> None:
+    """Bad files are left out or replaced, each with its own targets, in iterator and dataset; `errors` lists them."""
+    options: dict[str, Any] = {"target_size": (9, 7), "batch_size": 8, "shuffle": False, "class_mode": "sparse"}
+    flow = quietly(ImageDataGenerator().flow_from_directory, damaged, **options, on_error=on_error)
+    batches = [next(flow) for _ in range(3)]
+    assert [len(images) for images, _ in batches] == [len(labels) for _, labels in batches] == sizes
+    for one, other in zip(flow.dataset().as_numpy_iterator(), batches, strict=True):
+        assert all(map(np.array_equal, one, other))
+    assert sorted(row.sample for row in flow.errors) == ["ants/ants0.jpg", "bees/bees2.png"]
+    table = {"filename": flow.filenames, "class": [name.split("/")[0] for name in flow.filenames]}
+    of_table = quietly(ImageDataGenerator().flow_from_dataframe, table, damaged, **options, on_error=on_error)
+    for one, other in zip(batches, of_table, strict=False):
+        assert all(map(np.array_equal, one, other))
+
+
+def test_keras_trains_over_bad_files(damaged: Path, quietly: Quietly) -> None:
+    """With bad files skipped, `model.fit` goes through all epochs, and no batch is empty: the loss is a number."""
+    generator = ImageDataGenerator(rescale=1 / 255)
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    options: dict[str, Any] = {"target_size": (8, 8), "batch_size": 4, "on_error": "skip", "seed": 1}
+    flow = quietly(generator.flow_from_directory, damaged, **options)
+    for data in (flow, flow.dataset()):
+        losses = model.fit(data, epochs=3, verbose=0).history["loss"]
+        assert len(losses) == 3
+        assert np.isfinite(losses).all()
+    single = quietly(generator.flow_from_directory, damaged, **options | {"batch_size": 1, "shuffle": False})
+    with pytest.raises(SampleError, match=r"ants0\.jpg.*on_error=\"replace\""):
+        single[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"on_error": "ignore"}, "on_error"),
         ({"class_mode": "raw"}, "class_mode"),
         ({"color_mode": "bgr"}, "color_mode"),
         ({"interpolation": "area"}, "interpolation"),
@@ -222,6 +346,9 @@ def test_missing_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="nowhere"):
         ImageDataGenerator().flow_from_directory(tmp_path / "nowhere")
     with pytest.raises(SourceError, match="one a class"):
+        ImageDataGenerator().flow_from_directory(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OptionError, match=r"no image .*test_missing_folders.*\.png"):
         ImageDataGenerator().flow_from_directory(tmp_path)
 
 
@@ -256,6 +383,16 @@ def test_arrays_give_what_the_legacy_class_gives(
     assert (len(ours), ours.n) == (len(theirs), theirs.n)
     for _ in range(4):
         alike(next(ours), next(theirs), 1e-7)
+
+
+def test_large_targets_are_no_part_of_the_graph() -> None:
+    """Targets of any size feed a dataset: a graph holds at most 2 GB, and masks are easily more."""
+    masks = np.arange(10 * 64 * 64, dtype=np.float64).reshape(10, 64, 64, 1)
+    flow = ImageDataGenerator().flow(ARRAYS, masks, batch_size=5, sample_weight=np.arange(10), shuffle=False)
+    dataset = flow.dataset()
+    assert sum(one.function.function_def.ByteSize() for one in dataset._functions()) < masks.nbytes / 10
+    for one, other in zip(dataset.as_numpy_iterator(), flow, strict=False):
+        assert all(map(np.array_equal, one, other))
 
 
 def test_images_and_masks_stay_in_step() -> None:

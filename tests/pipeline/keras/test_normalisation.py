@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import pipeline
 from pipeline import ImageDataGenerator
-from pipeline.errors import OptionError, SourceError
+from pipeline.errors import OptionError, SampleError, SourceError
 from pipeline.keras.statistics import Moments, Statistics, whitening
 
 SWITCHES = ("featurewise_center", "featurewise_std_normalization", "samplewise_center", "samplewise_std_normalization")
@@ -127,6 +127,29 @@ def test_fit_takes_arrays_directories_loaders_and_datasets(photos: Path, quietly
         assert generator.statistics.count == 21
 
 
+def test_fit_sees_the_channels_of_a_loader_whatever_the_layout() -> None:
+    """A Loader delivers channels last; a generator of channels first learns the same statistics from it."""
+    images = pictures(20, dtype=np.uint8)
+    generator = made(featurewise_center=True, data_format="channels_first")
+    generator.fit(pipeline.Loader((images, None), image_size=(6, 5), batch_size=8))
+    assert np.allclose(generator.mean, images.mean(axis=(0, 1, 2)).reshape(3, 1, 1))
+
+
+def test_fit_names_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """A damaged image below a directory is named."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "bad.jpg").write_bytes(b"no image")
+    with pytest.raises(SampleError, match=r"a/bad\.jpg"):
+        made(featurewise_center=True).fit(tmp_path)
+
+
+def test_fit_refuses_what_has_no_end() -> None:
+    """A dataset that is repeated without end is named, not waited for."""
+    dataset = made().flow(pictures(4), batch_size=2).dataset().repeat()
+    with pytest.raises(OptionError, match="without end"):
+        made(featurewise_center=True).fit(dataset)
+
+
 def test_fit_on_augmented_images_is_reproducible(legacy: Callable[..., Any]) -> None:
     """`augment` and `rounds` see each image so often, transformed; the statistics are near the legacy class's."""
     images = pictures(150, (12, 12, 3))
@@ -139,6 +162,18 @@ def test_fit_on_augmented_images_is_reproducible(legacy: Callable[..., Any]) -> 
     assert one.statistics.count == 450
     assert np.allclose(one.mean, oracle.mean, rtol=0.02)
     assert not np.allclose(one.mean.ravel(), images.mean(axis=(0, 1, 2)), rtol=0.02)
+
+
+def test_fit_augments_by_the_methods_of_a_subclass() -> None:
+    """As in Keras, `fit(augment=True)` sees what a subclass makes of the images."""
+
+    class Halved(ImageDataGenerator):
+        def apply_transform(self, x: Any, transform_parameters: Any) -> Any:
+            return super().apply_transform(x, transform_parameters) / 2
+
+    generator, images = Halved(featurewise_center=True), pictures(9)
+    generator.fit(images, augment=True)
+    assert np.allclose(generator.mean.ravel(), images.mean(axis=(0, 1, 2)) / 2)
 
 
 @pytest.mark.parametrize("count", [200, 30])
