@@ -12,6 +12,7 @@ generators"), which works on whole arrays of indices at once.
 import hashlib
 import random
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def fold_in(key: ArrayLike, *path: str | ArrayLike) -> Key:
     folded = np.asarray(key, np.uint64)
     for step in path:
         # Mixed before it is combined: otherwise (1, 2) and (2, 1) could meet in the sum.
-        folded = _mix(folded ^ _mix(_word(step) if isinstance(step, str) else np.asarray(step).astype(np.uint64)))
+        folded = _mix(folded ^ (_name(step) if isinstance(step, str) else _mix(np.asarray(step).astype(np.uint64))))
     return folded
 
 
@@ -71,7 +72,7 @@ def uniform(key: Key, name: str, count: int) -> NDArray[np.float64]:
     Returns:
         float64 [N, count] in [0, 1), with 53 random bits.
     """
-    bits = fold_in(fold_in(key, name)[:, np.newaxis], np.arange(count))
+    bits = _mix(fold_in(key, name)[:, np.newaxis] ^ _numbers(count))
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
@@ -113,10 +114,24 @@ def python_random(key: ArrayLike) -> random.Random:
 def _mix(value: Any) -> Key:
     # One dimension at least: NumPy warns of the (intended) overflow of scalars, never of that of arrays.
     mixed = np.atleast_1d(value) + _GOLDEN
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
+    mixed ^= mixed >> np.uint64(30)
+    mixed *= _FIRST
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= _SECOND
     mixed ^= mixed >> np.uint64(31)
     return mixed.reshape(np.shape(value))
+
+
+@lru_cache(256)
+def _name(name: str) -> Key:
+    """Mix a step that is a name; there are few, and each is needed in every batch."""
+    return _mix(_word(name))
+
+
+@lru_cache(256)
+def _numbers(count: int) -> Key:
+    """Mix the steps 0 to `count`, likewise."""
+    return _mix(np.arange(count, dtype=np.uint64))
 
 
 def _mix_one(value: int) -> int:

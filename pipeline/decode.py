@@ -155,9 +155,9 @@ def _decode_jpeg(
     contents = tf.constant(encoded)
     try:
         if window is None:
-            return cast(Image, tf.raw_ops.DecodeJpeg(contents=contents, **options).numpy())
+            return _pixels(tf.raw_ops.DecodeJpeg(contents=contents, **options))
         crop_window = tf.constant(np.array(window, np.int32))
-        return cast(Image, tf.raw_ops.DecodeAndCropJpeg(contents=contents, crop_window=crop_window, **options).numpy())
+        return _pixels(tf.raw_ops.DecodeAndCropJpeg(contents=contents, crop_window=crop_window, **options))
     except tf.errors.OpError as error:
         raise ValueError(f"damaged JPEG: {_first_line(error.message)}") from None
 
@@ -166,9 +166,14 @@ def _decode_png(encoded: bytes, channels: int) -> Image:
     import tensorflow as tf
 
     try:
-        return cast(Image, tf.raw_ops.DecodePng(contents=encoded, channels=channels).numpy())
+        return _pixels(tf.raw_ops.DecodePng(contents=encoded, channels=channels))
     except tf.errors.OpError as error:
         raise ValueError(f"damaged PNG: {_first_line(error.message)}") from None
+
+
+def _pixels(tensor: Any) -> Image:
+    """View a tensor as an array that must not be written to, and that holds it; `numpy()` would copy the pixels."""
+    return np.asarray(memoryview(tensor))
 
 
 def _decode_with_opencv(encoded: bytes, image_format: str) -> Image:

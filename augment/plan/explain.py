@@ -120,10 +120,11 @@ def _moves(leaf: Leaf) -> list[list[geometry.Step]]:
     height, width = np.tile(_SIZES, (_DRAWS // len(_SIZES), 1)).T
     uniforms = keys.uniform(keys.fold_in(keys.root(0), np.arange(len(height))), "explain", leaf.draws)
     _, all_steps = leaf.lowered.sample(uniforms, height, width)
-    moves = []
+    frames = []
     for steps in all_steps:
-        moves.append(geometry.Moves(steps, height, width))
+        frames.append((steps, height, width))
         height, width = steps.height, steps.width
+    moves = geometry.known(frames)
     accepted = np.all([~np.isnan(move.steps.to_input[:, 0, 0]) for move in moves], axis=0)
     return [[move.of(row) for row in np.flatnonzero(accepted).tolist()] for move in moves]
 

@@ -7,6 +7,7 @@ between them cropped away is covered by the fill that the next step would have f
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import cv2
@@ -58,35 +59,16 @@ class Moves:
     All of it is worked out for the batch at once, and kept as Python's own numbers: one sample's are then at hand in a
     microsecond, where each number of an array takes a tenth of one.
 
-    Args:
+    Attributes:
         steps: of a batch.
-        height: int64 [N], of the frames that come to it.
-        width: int64 [N].
+        refused: which samples the original refuses.
     """
 
-    def __init__(self, steps: Steps, height: Integers, width: Integers) -> None:
+    def __init__(self, steps: Steps, refused: list[bool], traits: list[tuple[bool, bool, bool, bool]]) -> None:
         self.steps = steps
-        (a, b), (c, d) = steps.to_input[:, :2, :2].transpose(1, 2, 0)
-        shift = steps.to_input[:, :2, 2]
-        affine = (steps.to_input[:, 2] == (0, 0, 1)).all(axis=1)
-        level = (np.abs(a) == 1) & (np.abs(d) == 1) & (b == 0) & (c == 0)
-        turned = (np.abs(b) == 1) & (np.abs(c) == 1) & (a == 0) & (d == 0)
-        exact = affine & (level | turned) & (shift == np.rint(shift)).all(axis=1)
-        corners = (
-            np.stack([_CORNERS[:, 0] * steps.width[:, None], _CORNERS[:, 1] * steps.height[:, None]], axis=1) - 0.5
-        )
-        places = steps.to_input[:, :, :2] @ corners + steps.to_input[:, :, 2:]
-        edges = np.sort(places[:, :2] / places[:, 2:], axis=2) + 0.5  # [N, 2, 4], from 0 to the frame's side
-        sides = np.stack([width, height], axis=1)[:, :, None]
-        # Only a frame that the horizon does not cut lies between its corners.
-        is_cut = (places[:, 2] <= 0).any(axis=1)
-        inside = np.all((edges > -_SLACK) & (edges < sides + _SLACK), axis=(1, 2)) & ~is_cut
-        whole = np.all(np.abs(edges - sides * (0, 0, 1, 1)) < _SLACK, axis=(1, 2))
-        self.refused: list[bool] = np.isnan(a).tolist()
+        self.refused = refused
+        self._traits = traits
         self._sizes = list(zip(steps.height.tolist(), steps.width.tolist(), strict=True))
-        self._traits = list(
-            zip(*(trait.tolist() for trait in (exact, (a == 1) & (d == 1), inside, whole)), strict=True)
-        )
 
     def of(self, row: int, *, mask: bool = False) -> Step:
         """Take out one sample's step, for its image or its mask."""
@@ -100,6 +82,40 @@ class Moves:
             steps.border.fill_mask if mask else steps.border.fill,
             *self._traits[row],
         )
+
+
+Frames = tuple[Steps, Integers, Integers]
+"""One step of some samples, and the heights and widths of the frames that come to it, int64 [N]."""
+
+
+def known(frames: Sequence[Frames]) -> list[Moves]:
+    """Work out what is known of steps: of as many as there are at once, since NumPy's calls cost more than its work."""
+    if not frames:
+        return []
+    steps = [step for step, *_ in frames]
+    height, width = (np.concatenate([frame[at] for frame in frames]) for at in (1, 2))
+    to_input = np.concatenate([step.to_input for step in steps])
+    (a, b, x), (c, d, y), _ = to_input.transpose(1, 2, 0)
+    affine = (to_input[:, 2] == (0, 0, 1)).all(axis=1)
+    level = (np.abs(a) == 1) & (np.abs(d) == 1) & (b == 0) & (c == 0)
+    turned = (np.abs(b) == 1) & (np.abs(c) == 1) & (a == 0) & (d == 0)
+    exact = affine & (level | turned) & (x == np.rint(x)) & (y == np.rint(y))
+    sides = [np.concatenate([getattr(step, side) for step in steps]) for side in ("width", "height")]
+    corners = np.stack([_CORNERS[:, [axis]] * sides[axis] for axis in (0, 1)]) - 0.5  # [2, 4, M]
+    places = [row[0] * corners[0] + row[1] * corners[1] + row[2] for row in to_input.transpose(1, 2, 0)]
+    # Only a frame that the horizon does not cut lies between its corners.
+    inside, whole = (places[2] > 0).all(axis=0), np.ones(len(a), bool)
+    for place, side in zip(places, (width, height), strict=False):
+        edges = np.sort(place / places[2], axis=0) + 0.5  # [4, M], from 0 to the frame's side
+        inside &= (edges[0] > -_SLACK) & (edges[3] < side + _SLACK)
+        whole &= (np.abs(edges[:2]) < _SLACK).all(axis=0) & (np.abs(edges[2:] - side) < _SLACK).all(axis=0)
+    traits = list(zip(*(trait.tolist() for trait in (exact, (a == 1) & (d == 1), inside, whole)), strict=True))
+    refused = np.isnan(a).tolist()
+    ends = list(accumulate(len(step.height) for step in steps))
+    return [
+        Moves(step, refused[start:end], traits[start:end])
+        for step, start, end in zip(steps, [0, *ends], ends, strict=False)
+    ]
 
 
 _CORNERS = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])

@@ -30,16 +30,14 @@ class Drawn:
 
     Attributes:
         columns: its parameters.
-        height: int64 [N], of the images for which they were drawn, as they come to this leaf.
-        width: int64 [N].
+        sizes: (height, width) of the images for which they were drawn, as they come to this leaf.
         moves: the steps of a geometric leaf.
         is_shared: whether its only row stands for all samples: they drew nothing, and their images have one size.
     """
 
     columns: Columns
-    height: Integers
-    width: Integers
-    moves: Sequence[geometry.Moves] = ()
+    sizes: list[kernels.Size]
+    moves: list[geometry.Moves]
     is_shared: bool = False
 
 
@@ -50,15 +48,15 @@ class Params:
     Attributes:
         sizes: (height, width) of the images.
         decisions: which transforms each sample gets, and in which order.
-        drawn: for each leaf, by its place: its parameters, with which samples they belong to (None: to all); nothing
-            for samples that do not get it.
+        drawn: for each leaf, by its place: its parameters, with the samples that they belong to and the row of each
+            (None: all, in their order); nothing for samples that do not get it.
         keys: uint64 [N], for the transforms that run as they are.
         kept: steps that have been collected already, by sample and leaves.
     """
 
     sizes: list[kernels.Size]
     decisions: Decisions
-    drawn: dict[int, list[tuple[NDArray[np.int64] | None, Drawn]]]
+    drawn: dict[int, list[tuple[dict[int, int] | None, Drawn]]]
     keys: keys.Key
     kept: dict[tuple[int, ...], list[geometry.Step] | None] = field(default_factory=dict, repr=False)
 
@@ -72,10 +70,8 @@ class Params:
     def of(self, place: int, row: int) -> tuple[Drawn, int]:
         """Give what a leaf drew for a sample, and the row at which it stands there."""
         for rows, drawn in self.drawn[place]:
-            if rows is None:
-                return drawn, 0 if drawn.is_shared else row
-            at = int(np.searchsorted(rows, row))
-            if at < len(rows) and rows[at] == row:
+            at = row if rows is None else rows.get(row)
+            if at is not None:
                 return drawn, 0 if drawn.is_shared else at
         raise KeyError(f"leaf {place} drew nothing for sample {row}, which does not get it")
 
@@ -160,7 +156,8 @@ class Plan:
         uniforms = keys.uniform(sample_keys, "parameters", self._draws)
         sizes = [(int(shape[0]), int(shape[1])) for shape in shapes]
         height, width = np.array(sizes, np.int64).reshape(-1, 2).T.copy()
-        drawn: dict[int, list[tuple[NDArray[np.int64] | None, Drawn]]] = {}
+        drawn: dict[int, list[tuple[dict[int, int] | None, Drawn]]] = {}
+        steps: list[tuple[Drawn, geometry.Frames]] = []
         for place, rows in self._meetings(decisions):
             leaf = self.leaves[place]
             if leaf.lowered is None:
@@ -174,8 +171,12 @@ class Plan:
             at = slice(None) if rows is None else rows
             own = self._shared(place, height, width, at)
             if own is None:
-                own = _draw(leaf, uniforms[at, self._slices[place]], height, width, at)
-            drawn.setdefault(place, []).append((rows, own))
+                own, frames = _draw(leaf, uniforms[at, self._slices[place]], height, width, at)
+                steps += ((own, frame) for frame in frames)
+            numbers = None if rows is None else {row: number for number, row in enumerate(rows.tolist())}
+            drawn.setdefault(place, []).append((numbers, own))
+        for (own, _), moves in zip(steps, geometry.known([frame for _, frame in steps]), strict=True):
+            own.moves.append(moves)
         return Params(sizes, decisions, drawn, sample_keys)
 
     def _shared(self, place: int, height: Integers, width: Integers, at: Any) -> Drawn | None:
@@ -190,7 +191,8 @@ class Plan:
         kept = self._kept.get(key)
         if kept is None:
             out = rows[:1].copy(), columns[:1].copy()
-            drawn = _draw(self.leaves[place], np.zeros((1, 0)), *out, slice(None))
+            drawn, frames = _draw(self.leaves[place], np.zeros((1, 0)), *out, slice(None))
+            drawn.moves.extend(geometry.known(frames))
             kept = replace(drawn, is_shared=True), int(out[0][0]), int(out[1][0])
             if len(self._kept) < _MOST_KEPT:
                 self._kept[key] = kept
@@ -203,7 +205,8 @@ class Plan:
         height, width = np.array([size], np.int64).T.copy()
         active = np.zeros((1, len(self.leaves)), bool)
         active[0, place] = True
-        drawn = _draw(self.leaves[place], uniforms, height, width, slice(None))
+        drawn, frames = _draw(self.leaves[place], uniforms, height, width, slice(None))
+        drawn.moves.extend(geometry.known(frames))
         decisions = Decisions(np.ones(1, bool), active, None)
         return Params([size], decisions, {place: [(None, drawn)]}, keys.fold_in(keys.root(0), "given", [0]))
 
@@ -337,7 +340,7 @@ class Plan:
 
     def _check_size(self, image: Image, params: Params, row: int, place: int) -> None:
         drawn, at = params.of(place, row)
-        expected = (int(drawn.height[at]), int(drawn.width[at]))
+        expected = drawn.sizes[at]
         if image.shape[:2] != expected:
             raise TransformError(
                 f"{type(self.leaves[place].transform).__name__} has drawn its parameters for an image of {expected}, "
@@ -408,7 +411,8 @@ class Plan:
         base = leaf.transform.update_transform_params({}, {"image": image})
         try:
             arguments = leaf.lowered.original(drawn.columns, at, image)
-            return _three_dimensional(leaf.transform.apply(np.ascontiguousarray(image), **base | arguments))
+            own = np.require(image, requirements=("C", "W"))  # some of the originals write to it
+            return _three_dimensional(leaf.transform.apply(own, **base | arguments))
         except Exception as error:  # a transform may raise anything at all
             raise TransformError(f"{type(error).__name__} in {type(leaf.transform).__name__}: {error}") from error
 
@@ -452,21 +456,27 @@ def compile(transform: Any) -> Plan:  # noqa: A001  # `augment.compile` says wha
     return Plan(transform)
 
 
-def _draw(leaf: Leaf, uniforms: NDArray[np.float64], height: Integers, width: Integers, at: Any) -> Drawn:
-    """Draw a leaf's parameters for the samples `at`, and move on to the sizes that it leaves (in place)."""
+def _draw(
+    leaf: Leaf, uniforms: NDArray[np.float64], height: Integers, width: Integers, at: Any
+) -> tuple[Drawn, list[geometry.Frames]]:
+    """Draw a leaf's parameters for the samples `at`, and move on to the sizes that it leaves (in place).
+
+    Returns:
+        What it drew, still without its moves; and the steps of which they are to be made.
+    """
     lowered = leaf.lowered
     rows, columns = height[at].copy(), width[at].copy()  # what is drawn keeps them, and they change below
-    came = (rows, columns)
+    sizes = list(zip(rows.tolist(), columns.tolist(), strict=True))
     if isinstance(lowered, (Pointwise, Fill)):
-        return Drawn(lowered.sample(uniforms, rows, columns), *came)
+        return Drawn(lowered.sample(uniforms, rows, columns), sizes, []), []
     assert isinstance(lowered, Geometry)  # noqa: S101  # for the type checker: there are three kinds
     drawn, steps = lowered.sample(uniforms, rows, columns)
-    moves = []
+    frames = []
     for step in steps:
-        moves.append(geometry.Moves(step, rows, columns))
+        frames.append((step, rows, columns))
         rows, columns = step.height, step.width
     height[at], width[at] = rows, columns
-    return Drawn(drawn, *came, moves)
+    return Drawn(drawn, sizes, []), frames
 
 
 def _three_dimensional(image: Image) -> Image:

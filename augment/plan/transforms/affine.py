@@ -77,8 +77,12 @@ def about_centre(linear: Floats, shift: Floats, height: Integers, width: Integer
 
 def is_left_alone(forward: Floats) -> NDArray[np.bool_]:
     """Tell where a matrix is so near to the identity that Albumentations returns the image as it is, [N]."""
-    is_near: NDArray[np.bool_] = np.all(np.isclose(forward, np.eye(3)), axis=(1, 2))
+    is_near: NDArray[np.bool_] = np.all(np.abs(forward - np.eye(3)) <= _NEAR, axis=(1, 2))
     return is_near
+
+
+_NEAR = 1e-8 + 1e-5 * np.eye(3)
+"""The tolerances of `np.allclose`, which Albumentations asks."""
 
 
 def warped(transform: Any, forward: Floats, height: Integers, width: Integers, out: tuple[Integers, Integers]) -> Steps:
