@@ -46,6 +46,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print rows instead of tables")
     parser.add_argument("--dataset-rate", type=int, help=argparse.SUPPRESS)  # what the third comparison runs
     arguments = parser.parse_args()
+    if not arguments.data.is_file():
+        parser.error(f"{arguments.data} is no file")
     if arguments.dataset_rate:
         print(json.dumps(_dataset_rate(arguments.data, arguments.dataset_rate)))
         return

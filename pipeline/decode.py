@@ -71,7 +71,8 @@ class Decoder:
         if header.format == "jpeg":
             image = _decode_jpeg(encoded, self._jpeg_channels(header))
         elif header.format == "png":
-            image = _decode_png(encoded, channels)
+            # Of fewer than 8 bits and no transparency, TensorFlow's kernel makes an alpha of 1, 3 or 15.
+            image = _decode_png(encoded, min(channels, 3) if header.opaque else channels)
         else:
             image = _decode_with_opencv(encoded, header.format)
         return with_channels(upright(image, header.orientation), channels)

@@ -19,6 +19,7 @@ class Header:
         width: columns of pixels as stored.
         orientation: the EXIF orientation, 1 to 8; 1 where there is none or an illegal one.
         components: of a JPEG, the number of its colour components: 1 (grey), 3 (YCbCr) or 4 (CMYK).
+        opaque: whether a PNG has no transparency; of other formats nothing is known.
     """
 
     format: str
@@ -26,6 +27,7 @@ class Header:
     width: int
     orientation: int = 1
     components: int = 3
+    opaque: bool = False
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -80,14 +82,17 @@ def _read_jpeg(encoded: bytes) -> Header:
 def _read_png(encoded: bytes) -> Header:
     width, height = struct.unpack_from(">II", encoded, 16)
     position, orientation = 8, 1
+    opaque = not encoded[25] & 4  # the bit of an alpha channel in the colour type
     while position + 8 <= len(encoded):
         length, kind = struct.unpack_from(">I4s", encoded, position)
         if kind == b"eXIf":
             orientation = _orientation(encoded[position + 8 : position + 8 + length])
-        if kind in (b"eXIf", b"IDAT"):
+        if kind == b"tRNS":
+            opaque = False
+        if kind == b"IDAT":  # both chunks stand before it, or are not there
             break
         position += 12 + length
-    return Header("png", height, width, orientation)
+    return Header("png", height, width, orientation, opaque=opaque)
 
 
 def _read_gif(encoded: bytes) -> Header:

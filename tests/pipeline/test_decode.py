@@ -1,5 +1,6 @@
 """Decoding: the pixels that other decoders give, turned upright; and a reason for what is no image."""
 
+import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 from hypothesis import given
@@ -113,6 +115,19 @@ def test_grey_images_become_equal_channels(picture: Make, encode: Make) -> None:
     encoded = encode(image)
     np.testing.assert_array_equal(Decoder()(encoded), np.repeat(image, 3, axis=2))
     np.testing.assert_array_equal(Decoder(color_mode="grayscale")(encoded), image)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("transparency", [None, 1])
+def test_pngs_of_few_bits_are_opaque_unless_they_say_otherwise(bits: int, transparency: int | None) -> None:
+    """Palettes of 2 to 16 colours become the RGBA that Pillow sees."""
+    levels = np.arange(64, dtype=np.uint8).reshape(8, 8) % 2**bits
+    picture = PIL.Image.fromarray(levels).convert("P")
+    picture.putpalette([(37 * number + 11) % 256 for number in range(3 * 2**bits)])
+    written = io.BytesIO()
+    picture.save(written, "PNG", bits=bits, **({} if transparency is None else {"transparency": transparency}))
+    seen = np.asarray(PIL.Image.open(written).convert("RGBA"))
+    np.testing.assert_array_equal(Decoder(color_mode="rgba")(written.getvalue()), seen)
 
 
 def test_deep_and_grey_alpha_pngs_are_read(picture: Make) -> None:
