@@ -125,12 +125,12 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
 
     def begin() -> Any:
         making().ledger.begin()
-        return np.array(take_epoch(), np.int64)
+        epoch, start = take_epoch()
+        places = np.arange(start, stop, layout.block)
+        return np.stack([np.full_like(places, epoch), places], axis=1)
 
     def positions(_: Any) -> Any:
-        taken = tf.numpy_function(begin, [], tf.int64, stateful=True)
-        epoch, start = tf.unstack(tf.ensure_shape(taken, [2]))
-        return tf.data.Dataset.range(start, stop, layout.block).map(lambda position: (epoch, position))
+        return tf.ensure_shape(tf.numpy_function(begin, [], tf.int64, stateful=True), [None, 2])
 
     shape, dtype = stages.element_spec
     is_full = layout.static_batch and not layout.varies and stop % layout.block == 0
@@ -138,23 +138,25 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
     label_dtype = tf.int32 if stages.label_mode in ("int", None) else tf.float32
     label_shape = {"categorical": [len(stages.source.class_names)], "binary": [1]}.get(stages.label_mode or "", [])
 
-    def batch(epoch: Any, position: Any) -> Any:
-        def compute(epoch: Any, position: Any) -> Any:
-            stages, start = making(), int(position)
+    def batch(place: Any) -> Any:
+        def compute(place: Any) -> Any:
+            stages, (epoch, start) = making(), place.tolist()
             try:
-                return stages.batch(int(epoch), start, min(start + layout.block, layout.length))
+                return stages.batch(epoch, start, min(start + layout.block, layout.length))
             except Exception as error:
-                stages.ledger.fail(int(epoch), start, error)
+                stages.ledger.fail(epoch, start, error)
                 raise
 
-        features, labels, keys = tf.numpy_function(compute, [epoch, position], [dtype, label_dtype, tf.string])
+        features, labels, keys = tf.numpy_function(compute, [place], [dtype, label_dtype, tf.string])
         features.set_shape([size, *shape])
         labels.set_shape([size, *label_shape])
         keys.set_shape([size])
         chosen = (features, *([labels] if layout.with_labels else []), *([keys] if layout.with_keys else []))
         return chosen if len(chosen) > 1 else features
 
-    dataset = tf.data.Dataset.from_tensors(0).flat_map(positions)
+    # The places of an epoch are drawn up when its iteration begins. `flat_map` over a range would do so, too, but takes
+    # 9 ms longer to start.
+    dataset = tf.data.Dataset.from_tensors(0).map(positions).unbatch()
     dataset = dataset.map(batch, num_parallel_calls=layout.parallel_calls, deterministic=True)
     if layout.batch_size is None:
         dataset = dataset.unbatch()
