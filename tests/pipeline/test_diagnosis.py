@@ -5,6 +5,7 @@ and the planted bottlenecks are so large that noise cannot hide them.
 """
 
 import os
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -17,8 +18,9 @@ import numpy as np
 import pytest
 
 from pipeline import Loader, image_dataset
-from pipeline.advice import Advice
+from pipeline.advice import Advice, advise
 from pipeline.diagnosis import STAGES, Diagnosis, Timing, diagnose
+from pipeline.probe import Probe
 from pipeline.sources.folder import FolderSource
 
 CROP = A.RandomCrop(48, 48)
@@ -140,6 +142,16 @@ def test_calls_that_wait_for_a_slow_one_are_not_taken_for_tiny_batches(
     found = diagnosed(loader)
     assert found.bottleneck == "read", found.stages
     assert "keeping the files in memory" in found.verdict
+
+
+def test_caches_tell_how_much_they_would_hold(photographs: Path) -> None:
+    """In MiB where it is little, of each file once although copies of it are made."""
+    probe = Probe(Loader(photographs, image_size=(48, 48), batch_size=8, copies=3, on_error="raise"), pass_s=0.05)
+    actions = {str(one.option): one.action for one in advise(probe, ["read", "decode"], probe.sample(), 0.0, rounds=1)}
+    files = sum(path.stat().st_size for path in photographs.rglob("*.jpg")) / 2**20
+    (told,) = re.findall(r"about ([\d.]+) MiB", actions["{'cache': 'ram'}"])
+    assert float(told) == pytest.approx(files, rel=0.2)
+    assert f"cache=DIR, {1600 * 64 * 64 * 3 / 2**20:.1f} MiB" in actions["{'cache': 'DIR', 'cache_size': [64, 64]}"]
 
 
 def test_advice_against_another_stage_says_so() -> None:
