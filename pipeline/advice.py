@@ -151,6 +151,8 @@ def _decode(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_T
             read_s,  # at most: the files are smaller then
         )
     if stages.pixel_cache is None:
+        largest = max(max(stages.decoder.header(sample.encoded or b"").upright_size) for sample in samples)
+        side = min(side, max(*stages.image_size, largest))  # pixels that are not there need not be kept
         pixels = [_as_pixels(sample, stages, side) for sample in samples]
         size = _size(_used(stages) * side * side * CHANNELS[stages.decoder.color_mode])
         yield _Trial(

@@ -73,8 +73,8 @@ class Probe:
         self.layout: graph.Layout = loader._layout(with_keys=False)
         self.calls = self.layout.parallel_calls
         self._epoch = 0
-        per_batch_s = self.layout.block * self.rate_s(self.stages, self.layout, 4 * self.calls)
-        self.steps = min(max(4 * self.calls, round(pass_s / per_batch_s)), 4096)
+        per_batch_s = self.layout.block * self.rate_s(self.stages, self.layout, 2 * self.calls)
+        self.steps = min(max(2 * self.calls, round(pass_s / per_batch_s)), 4096)
 
     def in_place(self) -> tuple[float, dict[str, float]]:
         """Run the dataset: seconds per image of the clock, and those that its calls spend in each of `STAGES`.

@@ -154,6 +154,14 @@ def test_caches_tell_how_much_they_would_hold(photographs: Path) -> None:
     assert f"cache=DIR, {1600 * 64 * 64 * 3 / 2**20:.1f} MiB" in actions["{'cache': 'DIR', 'cache_size': [64, 64]}"]
 
 
+def test_cache_of_small_images_does_not_enlarge_them(folders: Callable[..., Path]) -> None:
+    """Images that are no larger than what is delivered are kept as they are."""
+    loader = Loader(folders(ants=40, height=32, width=32), image_size=(32, 32), batch_size=8)
+    probe = Probe(loader, pass_s=0.05)
+    (advice,) = advise(probe, ["decode"], probe.sample(), 0.0, rounds=1)
+    assert advice.option == {"cache": "DIR", "cache_size": [32, 32]}
+
+
 def test_advice_against_another_stage_says_so() -> None:
     """Where nothing helps against the bottleneck itself, the verdict does not pretend that the next best thing does."""
     timing = Timing(images_per_second=100.0, least=90.0, greatest=110.0, seconds_per_image=0.01)
