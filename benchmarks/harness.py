@@ -90,7 +90,7 @@ class Runner:
         os.killpg(self._process.pid, signal.SIGCONT)
         with PeakMemory(self._process.pid) as peak:
             answer = self._ask({command: True})
-        os.killpg(self._process.pid, signal.SIGSTOP)  # or it would prepare its next epoch while others are timed
+            os.killpg(self._process.pid, signal.SIGSTOP)  # or it would prepare its next epoch while others are timed
         return {**answer, "cpu_s": cpu_s(self._process.pid) - before, "peak_rss_mb": peak.bytes / 2**20}
 
     def close(self) -> None:
@@ -239,14 +239,15 @@ def compare(
                 continue
             result = Result(name)
             try:
-                runner = stack.enter_context(Runner(contender, workload, python, method.timeout_s))
-                result.versions = runner.versions
                 if audited is not None and recipe.audit is not None and not contender.limit:
                     say(f"{name}: audit")
-                    result.audit = runner.audit(recipe.audit, audited)
+                    # In a process that ends: what it leaves in memory, and workers that it started, are not timed.
+                    with Runner(contender, audited, python, method.timeout_s) as auditor:
+                        result.versions, result.audit = auditor.versions, auditor.audit(recipe.audit, audited)
                     if result.audit["faults"]:
                         raise ContenderError("audit: " + "; ".join(result.audit["faults"]))
-                runners[name] = runner
+                runners[name] = stack.enter_context(Runner(contender, workload, python, method.timeout_s))
+                result.versions = runners[name].versions
             except MissingError as error:
                 say(f"{name}: left out, {error}")
                 continue
