@@ -71,7 +71,7 @@ FROM_MEMORY: Mapping[str, Contender] = {
 
 FROM_TEXTS: Mapping[str, Contender] = {
     "caudal": Contender("benchmarks.contenders.texts:caudal", "Caudal"),
-    "generator": Contender("benchmarks.contenders.texts:plain", "EDA's script in a generator", "nltk"),
+    "eda-script": Contender("benchmarks.contenders.texts:plain", "EDA's script in a generator", "nltk"),
 }
 """Who augments texts."""
 
