@@ -129,6 +129,11 @@ def hangs(workload: Workload) -> Epoch:
     return lambda: iter(lambda: time.sleep(60), 0)  # type: ignore[arg-type, return-value]  # it never yields
 
 
+def hangs_when_timed(workload: Workload) -> Epoch:
+    """Take for ever, but not in the audit."""
+    return honest(workload) if workload.count == 40 else hangs(workload)
+
+
 def dies(workload: Workload) -> Epoch:
     """End the process, as a crash in native code does."""
     del workload

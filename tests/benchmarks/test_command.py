@@ -91,17 +91,18 @@ def test_workloads_that_are_no_rates_of_images_print_the_same_row(
 
 
 def test_when_it_is_told_to_end_its_contenders_end(folders: Callable[..., Path]) -> None:
-    """They run in sessions of their own, and would stay if nobody ended them."""
+    """Those that are stopped until their turn comes would stay for ever."""
     data = folders(ants=4, height=64, width=80, extension=".jpg")
-    options = ["--workload", "full", "--contender", "tests.benchmarks.contenders:hangs", "--data", str(data)]
-    command = [sys.executable, "-m", "benchmarks", "run", *options]
+    names = [f"--contender=tests.benchmarks.contenders:{name}" for name in ("honest", "hangs_when_timed")]
+    command = [sys.executable, "-m", "benchmarks", "run", "--workload", "full", *names, "--data", str(data)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        next(line for line in process.stderr if "audit" in line)
-        (worker,) = (child for child in tree(process.pid) if child != process.pid)
+        next(line for line in process.stderr if "hangs_when_timed: warm-up" in line)
+        _, *workers = tree(process.pid)
         process.terminate()
         assert process.wait(timeout=30) == 128 + signal.SIGTERM
-    assert not Path(f"/proc/{worker}").exists()
+    assert len(workers) == 2
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
 
 
 @pytest.mark.parametrize(
