@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +17,15 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 def main() -> None:
     """Do what the command line asks for: status 0 done, 1 a contender failed, 2 unusable input, 130 interrupted."""
-    if sys.argv[1:2] == ["convert"]:  # has options of its own
-        from benchmarks.conversion import main as convert
-
-        convert(sys.argv[2:])
-        return
-    arguments = _parser().parse_args()
     from augment.errors import CaudalError
 
     try:
+        if sys.argv[1:2] == ["convert"]:  # has options of its own
+            from benchmarks.conversion import main as convert
+
+            convert(sys.argv[2:])
+            sys.exit(0)
+        arguments = _parser().parse_args()
         sys.exit(arguments.run(arguments))
     except (CaudalError, OSError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
@@ -37,15 +38,12 @@ def main() -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure the rate of workloads."""
     from benchmarks.run import chosen, keep, measure, print_table
-    from benchmarks.workloads import RECIPES
+    from benchmarks.workloads import RECIPES, WORKLOADS
 
     failed = False
     for name in arguments.workload or RECIPES:
-        recipe = RECIPES[name]
-        try:
-            contenders = chosen(arguments.contender, recipe.contenders)
-        except KeyError as error:
-            return _refuse(f"{name} has no contender {error}; it has {', '.join(recipe.contenders)}")
+        recipe = WORKLOADS[name]
+        contenders = chosen(arguments.contender, recipe, name)
         workload, results = measure(name, recipe, contenders, arguments.data, _method(arguments), _say, arguments.count)
         failed = failed or any(result.failed for result in results)
         if not results:
@@ -65,13 +63,9 @@ def first_batch(arguments: argparse.Namespace) -> int:
     from benchmarks.run import chosen, keep, measure, print_first_batches
     from benchmarks.workloads import FIRST_BATCH
 
-    known = {name: one for name, one in FIRST_BATCH.contenders.items() if not one.limit}
-    try:
-        contenders = chosen(arguments.contender, known)
-    except KeyError as error:
-        return _refuse(f"there is no contender {error}; there are {', '.join(known)}")
+    contenders = chosen(arguments.contender, FIRST_BATCH, "first-batch")
     workload, results = measure(
-        "first-batch", FIRST_BATCH, contenders, arguments.data, _method(arguments, "first"), _say, arguments.count
+        "first-batch", FIRST_BATCH, contenders, arguments.data, _method(arguments), _say, arguments.count
     )
     if arguments.json:
         for result in results:
@@ -139,15 +133,16 @@ _SCALED = ["caudal", "numpy-function"]
 
 
 def _parser() -> argparse.ArgumentParser:
-    from benchmarks.workloads import RECIPES
+    from benchmarks.workloads import WORKLOADS
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     everyone = "by default all whose packages are installed; also module:function of your own"
 
     one = _command(commands, "run", run, "rates of workloads")
-    described = "; ".join(f"{name}: {recipe.about}" for name, recipe in RECIPES.items())
-    one.add_argument("--workload", choices=tuple(RECIPES), action="append", help=f"by default all. {described}")
+    described = "; ".join(f"{name}: {recipe.about}" for name, recipe in WORKLOADS.items())
+    about = f"by default all but the last three. {described}"
+    one.add_argument("--workload", choices=tuple(WORKLOADS), action="append", help=about)
     one.add_argument("--contender", action="append", metavar="NAME", help=everyone)
     one.add_argument("--count", type=_positive, help="how many images (fewer than there are, or repeated)")
     one.add_argument("--cold", action="store_true", help="drop the files from the page cache before each epoch")
@@ -155,6 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     one = _command(commands, "first-batch", first_batch, "time to the first batch of 60,000 files")
     one.add_argument("--contender", action="append", metavar="NAME", help=everyone)
     one.add_argument("--count", type=_positive, default=60_000, help="how many files")
+
+    commands.add_parser("convert", add_help=False, help="conversions beside tar and OpenCV, with and without start")
 
     one = _command(commands, "scaling", scaling, "rate against parallel calls and number of images")
     one.add_argument("--contender", action="append", metavar="NAME", help=f"by default {', '.join(_SCALED)}")
@@ -194,11 +191,11 @@ def _command(commands: Any, name: str, function: Any, about: str) -> argparse.Ar
     return parser
 
 
-def _method(arguments: argparse.Namespace, command: str = "epoch") -> "Method":
+def _method(arguments: argparse.Namespace) -> "Method":
     from benchmarks.harness import Method
 
     cold = getattr(arguments, "cold", False)
-    return Method(rounds=arguments.epochs, peers=arguments.peers, cold=cold, command=command)
+    return Method(rounds=arguments.epochs, peers=arguments.peers, cold=cold)
 
 
 def _page_cache(arguments: argparse.Namespace) -> str:
@@ -226,5 +223,12 @@ def _positive(text: str) -> int:
     return number
 
 
+def _terminated(number: int, frame: object) -> None:
+    """End as by Ctrl-C, so that the contenders end too: those that are stopped would stay for ever."""
+    del frame
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _terminated)
     main()

@@ -69,6 +69,11 @@ def write_images(folder: Path, sides: tuple[int, int] = (240, 320)) -> Path:
     return folder
 
 
+def write_small_images(folder: Path) -> Path:
+    """Write them as small as those of the workload `small`."""
+    return write_images(folder, (32, 32))
+
+
 def pattern(number: int, height: int, width: int) -> NDArray[np.uint8]:
     """Draw noise of three sizes, uint8 [height, width, 3], that a number always has to itself."""
     random = np.random.default_rng(number)

@@ -25,6 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.errors import SourceError
+
 _OPENCV_LOOP = """
 import multiprocessing, pathlib, sys, time
 import cv2, numpy as np
@@ -164,6 +166,8 @@ def _timed(arguments: list[str], program: str = sys.executable) -> Run:
 def _copies(folder: Path, target: Path, megabytes: int) -> Path:
     """Copy class-folders again and again, as classes of other names."""
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if not size:
+        raise SourceError(f"{folder} holds no files; --data names class-folders of JPEG photographs")
     for number in range(max(1, -(-megabytes * 10**6 // size))):
         for kind in sorted(path for path in folder.iterdir() if path.is_dir()):
             shutil.copytree(kind, target / f"{kind.name}{number}")

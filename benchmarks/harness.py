@@ -25,6 +25,7 @@ from benchmarks.contenders import Contender
 from benchmarks.environment import machine
 from benchmarks.processes import PeakMemory, cpu_s
 from benchmarks.workloads import Recipe, Workload
+from pipeline.errors import OptionError
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 900.0
@@ -51,7 +52,8 @@ class Runner:
 
     Raises:
         MissingError: a module that it needs is not there.
-        ContenderError: it cannot be started.
+        ContenderError: it ends at once.
+        OptionError: there is no such interpreter.
     """
 
     def __init__(
@@ -61,14 +63,17 @@ class Runner:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the runner
         environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "NO_ALBUMENTATIONS_UPDATE": "1", **os.environ}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
-        self._process = subprocess.Popen(  # noqa: S603  # the interpreter and the module are ours
-            [python, "-m", "benchmarks.worker", contender.target],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            start_new_session=True,  # so that it can be ended with all its descendants
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  # the interpreter and the module are ours
+                [python, "-m", "benchmarks.worker", contender.target],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                start_new_session=True,  # so that it can be ended with all its descendants
+            )
+        except OSError as error:
+            raise OptionError(f"{python} cannot be run: {error.strerror}; --peers names a Python interpreter") from None
         try:
             self.versions: dict[str, str] = self._ask(workload.to_dict())["versions"]
         except BaseException:
@@ -81,11 +86,11 @@ class Runner:
 
     def epoch(self, command: str = "epoch") -> dict[str, float]:
         """Run one epoch ("epoch") or take the first batch ("first"), and add "cpu_s" and "peak_rss_mb" of its tree."""
+        before = cpu_s(self._process.pid)  # while it is stopped: its own threads and processes go on at once
         os.killpg(self._process.pid, signal.SIGCONT)
-        before = cpu_s(self._process.pid)
         with PeakMemory(self._process.pid) as peak:
             answer = self._ask({command: True})
-        os.killpg(self._process.pid, signal.SIGSTOP)  # or it would prepare its next epoch while others are timed
+            os.killpg(self._process.pid, signal.SIGSTOP)  # or it would prepare its next epoch while others are timed
         return {**answer, "cpu_s": cpu_s(self._process.pid) - before, "peak_rss_mb": peak.bytes / 2**20}
 
     def close(self) -> None:
@@ -197,7 +202,6 @@ class Method:
         peers: the interpreter of the peers' environment; None leaves them out.
         cold: drops the files from the page cache before each epoch.
         audited: whether contenders are audited first.
-        command: "epoch" for whole epochs, "first" for the time to the first batch.
         timeout_s: how long one epoch may take.
     """
 
@@ -205,7 +209,6 @@ class Method:
     peers: str | None = None
     cold: bool = False
     audited: bool = True
-    command: str = "epoch"
     timeout_s: float = TIMEOUT_S
 
 
@@ -236,14 +239,15 @@ def compare(
                 continue
             result = Result(name)
             try:
-                runner = stack.enter_context(Runner(contender, workload, python, method.timeout_s))
-                result.versions = runner.versions
                 if audited is not None and recipe.audit is not None and not contender.limit:
                     say(f"{name}: audit")
-                    result.audit = runner.audit(recipe.audit, audited)
+                    # In a process that ends: what it leaves in memory, and workers that it started, are not timed.
+                    with Runner(contender, audited, python, method.timeout_s) as auditor:
+                        result.versions, result.audit = auditor.versions, auditor.audit(recipe.audit, audited)
                     if result.audit["faults"]:
                         raise ContenderError("audit: " + "; ".join(result.audit["faults"]))
-                runners[name] = runner
+                runners[name] = stack.enter_context(Runner(contender, workload, python, method.timeout_s))
+                result.versions = runners[name].versions
             except MissingError as error:
                 say(f"{name}: left out, {error}")
                 continue
@@ -255,16 +259,16 @@ def compare(
             for result in results:
                 if result.failed is None:
                     say(f"{result.peer}: {'warm-up' if number == 0 else f'round {number} of {method.rounds}'}")
-                    _time(runners[result.peer], result, workload, method, counts=number > 0)
+                    _time(runners[result.peer], result, workload, recipe.command, counts=number > 0, cold=method.cold)
     return results
 
 
-def _time(runner: Runner, result: Result, workload: Workload, method: Method, *, counts: bool) -> None:
-    if method.cold:
+def _time(runner: Runner, result: Result, workload: Workload, command: str, *, counts: bool, cold: bool) -> None:
+    if cold:
         images.evict(Path(workload.records or workload.folder))
-    expected = workload.count if method.command == "epoch" else min(workload.batch_size, workload.count)
+    expected = workload.count if command == "epoch" else min(workload.batch_size, workload.count)
     try:
-        epoch = runner.epoch(method.command)
+        epoch = runner.epoch(command)
         if epoch["samples"] != expected:
             raise ContenderError(f"delivered {epoch['samples']} samples of {expected}")
     except ContenderError as error:

@@ -11,11 +11,11 @@ from typing import Any
 
 from benchmarks import charts
 from benchmarks.run import RESULTS, latest
-from benchmarks.workloads import RECIPES
+from benchmarks.workloads import RECIPES, WORKLOADS
 from pipeline.errors import SourceError
 
 ROOT = Path(__file__).resolve().parent.parent
-LABELS = {name: one.about for recipe in RECIPES.values() for name, one in recipe.contenders.items()}
+LABELS = {name: one.about for recipe in WORKLOADS.values() for name, one in recipe.contenders.items()}
 """What the contenders are called; one of a user's own keeps its name."""
 
 Row = Mapping[str, Any]
@@ -45,7 +45,7 @@ def write(results: Path = RESULTS, out: Path = ROOT / "benchmarks" / "report", *
     Raises:
         SourceError: no row was kept.
     """
-    kept = {name: rows for name in RECIPES if (rows := latest(name, results))}
+    kept = {name: rows for name in WORKLOADS if name != "first-batch" and (rows := latest(name, results))}
     scaling, waiting, first = (latest(name, results) for name in ("scaling", "waiting", "first-batch"))
     if not (kept or scaling or waiting or first):
         raise SourceError(f"{results} holds no results; `python -m benchmarks run --keep --data DIR` makes some")
@@ -69,7 +69,7 @@ def _pictures(kept: Mapping[str, Sequence[Row]], scaling: Sequence[Row]) -> dict
         # Reading is ten times as fast as anything else, and would leave the others a tenth of the width.
         drawn = [row for row in rows if row["peer"] != "read-limit"]
         if any(row["img_s_median"] is not None for row in drawn):
-            made[name] = charts.bars(drawn, f"{name}: {RECIPES[name].about}", LABELS, f"{RECIPES[name].unit}/s")
+            made[name] = charts.bars(drawn, f"{name}: {WORKLOADS[name].about}", LABELS, f"{WORKLOADS[name].unit}/s")
     for axis, title, label in (
         ("calls", "full: more calls at once", "parallel calls"),
         ("images", "full: more images", "images in an epoch"),
@@ -95,8 +95,8 @@ def _page(
         *_environment([row for rows in (*kept.values(), scaling, waiting, first) for row in rows]),
     ]
     for name, rows in kept.items():
-        parts += [f"<h2 id='{name}'>{name}</h2>", f"<p>{_text(RECIPES[name].about)}. {_where(rows)}</p>"]
-        parts += [_image(pictures, name), _html_table(*_rates(rows)), *_failures(rows)]
+        parts += [f"<h2 id='{name}'>{name}</h2>", f"<p>{_text(WORKLOADS[name].about)}. {_where(rows)}</p>"]
+        parts += [_image(pictures, name), _html_table(*_rates(rows, WORKLOADS[name].unit)), *_failures(rows)]
     if first:
         parts += [
             "<h2>first batch</h2>",
@@ -125,9 +125,19 @@ def _label(row: Row) -> str:
     return LABELS.get(peer := str(row["peer"]), peer)
 
 
-def _rates(rows: Sequence[Row]) -> Table:
+def _rates(rows: Sequence[Row], unit: str) -> Table:
     ours = next((row["img_s_median"] for row in rows if row["peer"] == "caudal"), None)
-    head = ("", "images/s", "least", "greatest", "Caudal / it", "CPU ms an image", "peak MiB", "first batch s")
+    one = unit.removesuffix("s")
+    head = (
+        "",
+        f"{unit}/s",
+        "least",
+        "greatest",
+        "Caudal / it",
+        f"CPU ms {'an' if one == 'image' else 'a'} {one}",
+        "peak MiB",
+        "first batch s",
+    )
     body = [
         (
             _label(row),
@@ -243,7 +253,7 @@ def _readmes(
     """Replace what stands between the marks `<!-- NAME -->` and `<!-- /NAME -->`, and the picture."""
     sections: dict[str, Callable[[], str]] = {"summary": lambda: _summary(kept)}
     for name, rows in kept.items():
-        sections[name] = lambda rows=rows: _section(rows)  # type: ignore[misc]  # mypy cannot infer a default's type
+        sections[name] = lambda rows=rows, unit=WORKLOADS[name].unit: _section(rows, unit)  # type: ignore[misc]  # mypy cannot infer a default's type
     if scaling:
         for axis in ("calls", "images"):
             chosen = [row for row in scaling if row["axis"] == axis]
@@ -274,8 +284,8 @@ def _between(text: str, name: str, make: Callable[[], str]) -> str:
     return f"{head}{begin}\n{make()}\n{end}{tail}" if found and closed else text
 
 
-def _section(rows: Sequence[Row]) -> str:
-    lines = [_where(rows), "", _markdown_table(*_rates(rows))]
+def _section(rows: Sequence[Row], unit: str) -> str:
+    lines = [_where(rows), "", _markdown_table(*_rates(rows, unit))]
     for row in rows:
         if row["img_s_median"] is None:
             lines += ["", f"{_label(row)}: not timed, {row['failed']}"]
@@ -284,7 +294,7 @@ def _section(rows: Sequence[Row]) -> str:
 
 def _summary(kept: Mapping[str, Sequence[Row]]) -> str:
     """Make the table of all workloads: images/s, one row a contender."""
-    found = {name: {row["peer"]: row["img_s_median"] for row in rows} for name, rows in kept.items()}
+    found = {name: {row["peer"]: row["img_s_median"] for row in kept[name]} for name in RECIPES if name in kept}
     peers = [name for name in LABELS if any(name in rates for rates in found.values())]
     body = [
         (LABELS[peer], *("" if (rate := rates.get(peer)) is None else f"{rate:,.0f}" for rates in found.values()))

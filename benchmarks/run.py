@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.audit import write_images
 from benchmarks.contenders import Contender
 from benchmarks.harness import Method, Result, Say, compare
+from benchmarks.images import labelled
+from benchmarks.worker import resolve
 from benchmarks.workloads import Recipe, Workload
+from pipeline.errors import OptionError
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -37,21 +39,23 @@ def measure(
         audited = None
         if method.audited and recipe.audit is not None:
             (Path(scratch) / "audited").mkdir()
-            sides = (32, 32) if max(workload.size) < 100 else (240, 320)
-            folder = write_images(Path(scratch) / "patterns", sides)
-            audited = recipe.prepare(name, folder, Path(scratch) / "audited", sum(_counts(folder)))
+            samples = resolve(recipe.samples)(Path(scratch) / "samples")
+            own = len(labelled(samples)) if samples.is_dir() else None  # each once, whatever the workload repeats
+            audited = recipe.prepare(name, samples, Path(scratch) / "audited", own)
         return workload, compare(contenders, recipe, workload, audited, method, say)
 
 
-def chosen(names: Sequence[str] | None, known: Mapping[str, Contender]) -> dict[str, Contender]:
-    """Choose contenders: by name, or `module:function` of one's own; None for all that are known.
+def chosen(names: Sequence[str] | None, recipe: Recipe, workload: str) -> dict[str, Contender]:
+    """Choose contenders of a workload: by name, or `module:function` of one's own; None for all that it has.
 
     Raises:
-        KeyError: there is no such name.
+        OptionError: there is no such name.
     """
-    if names is None:
-        return dict(known)
-    return {name: Contender(name, name) if ":" in name else known[name] for name in names}
+    known = recipe.contenders
+    for name in names or ():
+        if ":" not in name and name not in known:
+            raise OptionError(f"{workload} has no contender {name!r}; it has {', '.join(known)}, or module:function")
+    return dict(known) if names is None else {name: known.get(name) or Contender(name, name) for name in names}
 
 
 def keep(name: str, rows: Iterable[Mapping[str, Any]], folder: Path = RESULTS) -> None:
@@ -101,7 +105,3 @@ def print_first_batches(workload: Workload, results: Sequence[Result]) -> None:
             continue
         row = result.kept_row(workload)
         print(f"{result.peer:21}{row['first_batch_s']:8.2f}")
-
-
-def _counts(folder: Path) -> list[int]:
-    return [len(list(path.iterdir())) for path in folder.iterdir()]

@@ -29,7 +29,7 @@ def measure(
         Rows as of `run`, with "axis" ("calls" or "images") and "value".
     """
     recipe = RECIPES["full"]
-    known = chosen(contenders or ["caudal", "numpy-function"], recipe.contenders)
+    known = chosen(contenders or ["caudal", "numpy-function"], recipe, "full")
     rows: list[dict[str, Any]] = []
     for axis, values in (("calls", calls), ("images", images)):
         for value in values:

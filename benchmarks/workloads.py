@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import images
-from benchmarks.contenders import FROM_FILES, FROM_MEMORY, FROM_RECORDS, Contender
+from benchmarks.contenders import CONVERSIONS, FROM_FILES, FROM_MEMORY, FROM_RECORDS, FROM_TEXTS, Contender
 
 SIZE = (224, 224)
+VARIANTS = 10
+"""Of a text: itself and the nine that EDA makes unless asked otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ class Workload:
         parallel: threads, processes or parallel calls that a contender may use.
         records: TFRecords of the folder, where the workload is to read those.
         pixels: `.npy` of decoded images uint8 [N, H, W, 3], with the labels beside it in `labels.npy`.
+        texts: the file of `label text` lines that stands in place of the folder, where texts are read.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Workload:
     parallel: int = 0
     records: str | None = None
     pixels: str | None = None
+    texts: str | None = None
 
     @property
     def steps(self) -> int:
@@ -81,15 +85,20 @@ class Recipe:
         about: what it does, in a few words.
         prepare: makes it: (name, data, an empty folder to write to, how many samples or None for all) -> `Workload`.
         contenders: by name; what each can run.
-        audit: `module:function` that checks what a contender delivers; see `benchmarks.audit.audit`.
+        audit: `module:function` that checks what a contender delivers; see `benchmarks.audit.audit`. None where
+            nothing is delivered.
+        samples: `module:function` that writes what is audited: (a folder to make) -> what `prepare` takes as its data.
         unit: what is counted.
+        command: what the contenders are asked for: "epoch", or the "first" batch.
     """
 
     about: str
     prepare: Callable[[str, Path, Path, int | None], Workload]
     contenders: Mapping[str, Contender]
     audit: str | None = "benchmarks.audit:audit"
+    samples: str = "benchmarks.audit:write_images"
     unit: str = "images"
+    command: str = "epoch"
 
 
 def from_files(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
@@ -128,6 +137,33 @@ def cached(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
     return _workload(name, folder, "full", pixels=str(images.decoded(folder, scratch / "pixels.npy")))
 
 
+def texts(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
+    """Read `label text` lines, of which each gives nine variants and itself: EDA's defaults."""
+    from pipeline.errors import SourceError
+
+    try:
+        lines = [line for line in data.read_text("utf-8", "replace").splitlines() if line.partition(" ")[2].strip()]
+    except OSError as error:
+        raise SourceError(
+            f"{data} cannot be read: {error.strerror}; `text` takes a file of `label text` lines"
+        ) from None
+    if not lines:
+        raise SourceError(f"{data} holds no `label text` lines")
+    chosen = lines[: None if count is None else max(1, count // VARIANTS)]
+    file = scratch / "texts.txt"
+    file.write_text("".join(f"{line}\n" for line in chosen), "utf-8")
+    parallel = len(os.sched_getaffinity(0))
+    return Workload(
+        name=name,
+        folder=str(scratch),
+        count=VARIANTS * len(chosen),
+        policy="eda",
+        batch_size=128,
+        parallel=parallel,
+        texts=str(file),
+    )
+
+
 def _workload(name: str, folder: Path, policy: str, **options: Any) -> Workload:
     count, parallel = len(images.labelled(folder)), len(os.sched_getaffinity(0))
     return Workload(name=name, folder=str(folder), count=count, policy=policy, parallel=parallel, **options)
@@ -139,9 +175,40 @@ RECIPES: dict[str, Recipe] = {
     "full": Recipe(about="five transforms from JPEGs", prepare=from_files, contenders=FROM_FILES),
     "tfrecord": Recipe(about="full, from TFRecords with a short side of 256", prepare=records, contenders=FROM_RECORDS),
     "cached": Recipe(about="full, from decoded 256 x 256 in memory", prepare=cached, contenders=FROM_MEMORY),
-    "small": Recipe(about="pad, crop and flip of 32 x 32 files", prepare=small, contenders=FROM_FILES),
+    "small": Recipe(
+        about="pad, crop and flip of 32 x 32 files",
+        prepare=small,
+        contenders=FROM_FILES,
+        samples="benchmarks.audit:write_small_images",
+    ),
 }
 """The workloads whose rate is measured, by name."""
 
-FIRST_BATCH = Recipe(about="until the first batch of 60,000 files", prepare=first_batch, contenders=FROM_FILES)
+FIRST_BATCH = Recipe(
+    about="until the first batch of 60,000 files",
+    prepare=first_batch,
+    contenders={name: one for name, one in FROM_FILES.items() if not one.limit},
+    command="first",
+)
 """What `python -m benchmarks first-batch` measures: a time, not a rate."""
+
+WORKLOADS: dict[str, Recipe] = {
+    **RECIPES,
+    "text": Recipe(
+        about="EDA, nine variants of each text (--data FILE of `label text` lines)",
+        prepare=texts,
+        contenders=FROM_TEXTS,
+        audit="benchmarks.audit_texts:audit",
+        samples="benchmarks.audit_texts:write_texts",
+        unit="texts",
+    ),
+    "convert": Recipe(
+        about="into TFRecords as they are, whose number of records is checked, beside tar",
+        prepare=from_files,
+        contenders=CONVERSIONS,
+        audit=None,
+        unit="files",
+    ),
+    "first-batch": FIRST_BATCH,
+}
+"""All that can be asked for by name; those that are no `RECIPES` are run only where they are."""

@@ -123,7 +123,9 @@ def _read(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Tri
     if any(sample.encoded is None and sample.pixels is None for sample in samples):
         return  # a cache of pixels was read, and not the source
     kept = replace(stages, source=Memory(stages.source, samples))
-    yield _Trial('keeping the files in memory after the first epoch (cache="ram")', {"cache": "ram"}, kept, layout)
+    mean = sum(_nbytes(sample) for sample in samples) / len(samples)
+    action = f'keeping the files in memory after the first epoch (cache="ram", about {_size(mean * _used(stages))})'
+    yield _Trial(action, {"cache": "ram"}, kept, layout)
     more = 4 * layout.parallel_calls
     yield _Trial(
         f"more calls at once (parallel_calls={more})",
@@ -149,10 +151,12 @@ def _decode(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_T
             read_s,  # at most: the files are smaller then
         )
     if stages.pixel_cache is None:
+        largest = max(max(stages.decoder.header(sample.encoded or b"").upright_size) for sample in samples)
+        side = min(side, max(*stages.image_size, largest))  # pixels that are not there need not be kept
         pixels = [_as_pixels(sample, stages, side) for sample in samples]
-        size = len(stages.order) * side * side * CHANNELS[stages.decoder.color_mode] / 2**30
+        size = _size(_used(stages) * side * side * CHANNELS[stages.decoder.color_mode])
         yield _Trial(
-            f"a cache of decoded {side} x {side} pixels (cache=DIR, {size:,.1f} GiB; crops are then of those)",
+            f"a cache of decoded {side} x {side} pixels (cache=DIR, {size}; crops are then of those)",
             {"cache": "DIR", "cache_size": [side, side]},
             replace(stages, source=Memory(stages.source, pixels)),
             layout,
@@ -195,6 +199,19 @@ _TRIALS: dict[str, Callable[[Probe, Sequence[Chunk], float], Iterator[_Trial]]] 
     "augment": _augment,
     "batch": _batch,
 }
+
+
+def _used(stages: Stages) -> int:
+    """Count the samples of the source that a cache would hold: each once, however many copies or views are made."""
+    return len(stages.source) if stages.members is None else len(stages.members)
+
+
+def _nbytes(sample: Sample) -> int:
+    return len(sample.encoded or b"") + (0 if sample.pixels is None else sample.pixels.nbytes)
+
+
+def _size(nbytes: float) -> str:
+    return f"{nbytes / 2**30:,.1f} GiB" if nbytes >= 2**30 else f"{nbytes / 2**20:,.1f} MiB"
 
 
 def _resized(sample: Sample, stages: Stages, side: int) -> Sample:

@@ -19,6 +19,8 @@ NOTABLE = 1.1
 WORTH_TRYING = 0.6
 """What would help is tried against the bottleneck, and against stages that take this share of its time."""
 
+_WORKS = {"read": "reading", "decode": "decoding", "augment": "augmenting", "batch": "batching"}
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -74,12 +76,16 @@ class Diagnosis:
                 f"{self.whole.images_per_second / self.model.images_per_second:,.1f} x as many; "
                 "a faster dataset would not help"
             )
-        name = {"read": "reading", "decode": "decoding", "augment": "augmenting", "batch": "batching"}[self.bottleneck]
+        name = _WORKS[self.bottleneck]
         share = self.stages[self.bottleneck].seconds_per_image / self.whole.seconds_per_image
         found = f"{self.bottleneck}-bound: {self.of_limit:.2f} of the rate of {name} alone, {share:.0%} of the time"
         if not self.advice:
             return f"{found}; nothing that was tried would help much"
-        return f"{found}; {self.advice[0].sentence}"
+        best = self.advice[0]
+        if best.stage != self.bottleneck:
+            found += f"; nothing that was tried would help much against {name}; against {_WORKS[best.stage]}, "
+            return f"{found}{best.sentence}"
+        return f"{found}; {best.sentence}"
 
 
 def diagnose(
@@ -125,11 +131,12 @@ def _diagnosed(
     whole: list[float] = []
     ceiling: list[float] = []
     for number in range(rounds):
-        seconds, divided = probe.in_place()
+        seconds, in_place = probe.in_place()
+        by_itself = probe.alone(chunks)
         whole.append(seconds)
-        for name, value in probe.alone(chunks).items():
-            alone[name].append(value)
-            shares[name].append(divided[name])
+        for name, value in _divided(seconds, in_place, by_itself["batch"]).items():
+            alone[name].append(by_itself[name])
+            shares[name].append(value)
         if model is not None:
             ceiling.append(model())
         report((number + 1) * (total - 1) // rounds, total)
@@ -155,6 +162,19 @@ def _diagnosed(
         batch_size=probe.layout.batch_size,
         parallel_calls=probe.calls,
     )
+
+
+def _divided(whole: float, in_place: Mapping[str, float], batch_alone: float) -> dict[str, float]:
+    """Divide the whole's seconds per image among the stages.
+
+    What is done once a batch counts with its time alone where that is more: most of it is done by tf.data around the
+    calls. It is not simply what the other stages leave over, for that is also the time in which a call that is done
+    waits for a slower one before it, which the slow stage is to blame for and larger batches would not help. So the
+    rest is divided as the stages are.
+    """
+    parts = {**in_place, "batch": max(in_place["batch"], batch_alone)}
+    scale = whole / sum(parts.values())
+    return {name: scale * seconds for name, seconds in parts.items()}
 
 
 def _advice(

@@ -68,3 +68,15 @@ FROM_MEMORY: Mapping[str, Contender] = {
     "kernel-limit": Contender("benchmarks.contenders.limits:kernels", "OpenCV's kernels alone", limit=True),
 }
 """Who begins with decoded pixels."""
+
+FROM_TEXTS: Mapping[str, Contender] = {
+    "caudal": Contender("benchmarks.contenders.texts:caudal", "Caudal"),
+    "eda-script": Contender("benchmarks.contenders.texts:plain", "EDA's script in a generator", "nltk"),
+}
+"""Who augments texts."""
+
+CONVERSIONS: Mapping[str, Contender] = {
+    "caudal": Contender("benchmarks.contenders.conversions:caudal", "Caudal"),
+    "tar": Contender("benchmarks.contenders.conversions:tar", "`tar`", limit=True),
+}
+"""Who writes the files of a folder into few."""

@@ -46,16 +46,18 @@ def albumentations(workload: Workload) -> Callable[[], Iterable[Any]]:
     """Albumentations in worker processes.
 
     They stay from epoch to epoch, as they do in training: each new iterator starts processes that import everything.
-    So an epoch begins with the few batches that they had ready, which is in Grain's favour.
+    So an epoch begins with the batches that they had ready. Grain keeps 500 in each of them unless told otherwise,
+    which is more than an epoch has: what was made before it began was taken for its rate. Two are enough.
     """
     source: Any = workload.files() if workload.pixels is None else _Arrays(workload.pixels)
     dataset = grain.MapDataset.source(source).seed(0).shuffle().map(_Augment(workload)).batch(workload.batch_size)
     options = grain.MultiprocessingOptions(num_workers=workload.parallel)
+    ahead = grain.ReadOptions(num_threads=2, prefetch_buffer_size=2)
     batches: list[Iterator[Any]] = []
 
     def epoch() -> Iterator[Any]:
         if not batches:  # not before the first batch is asked for
-            batches.append(iter(dataset.repeat().to_iter_dataset().mp_prefetch(options)))
+            batches.append(iter(dataset.repeat().to_iter_dataset(ahead).mp_prefetch(options)))
         return islice(batches[0], workload.steps)
 
     return epoch

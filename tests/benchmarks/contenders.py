@@ -107,6 +107,16 @@ def forgets_some_of_many(workload: Workload) -> Epoch:
     )
 
 
+_kept: list[bytes] = []
+
+
+def keeps_what_the_audit_made(workload: Workload) -> Epoch:
+    """Take 400 MiB when it is audited, and keep them."""
+    if "benchmarks.audit" in sys.modules:
+        _kept.append(b"x" * (400 * 2**20))
+    return honest(workload)
+
+
 def raises(workload: Workload) -> Epoch:
     """Raise."""
     del workload
@@ -117,6 +127,11 @@ def hangs(workload: Workload) -> Epoch:
     """Take for ever."""
     del workload
     return lambda: iter(lambda: time.sleep(60), 0)  # type: ignore[arg-type, return-value]  # it never yields
+
+
+def hangs_when_timed(workload: Workload) -> Epoch:
+    """Take for ever, but not in the audit."""
+    return honest(workload) if workload.count == 40 else hangs(workload)
 
 
 def dies(workload: Workload) -> Epoch:

@@ -1,6 +1,8 @@
 """Tests of `python -m benchmarks`: rows for programs, and one line for what cannot be done."""
 
 import json
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.processes import tree
 
 
 class Outcome(NamedTuple):
@@ -68,12 +71,55 @@ def test_contender_of_ones_own_that_fails_its_audit_is_status_1(
 
 
 @pytest.mark.parametrize(
+    ("workload", "count", "lines"),
+    [("text", 200, "bad a film\ngood a story\n" * 25), ("convert", 8, None), ("first-batch", 40, None)],
+)
+def test_workloads_that_are_no_rates_of_images_print_the_same_row(
+    folders: Callable[..., Path], run: Callable[..., Outcome], workload: str, count: int, lines: str | None
+) -> None:
+    """Every workload that is promised can be asked for by its name."""
+    data = folders(ants=4, height=64, width=80, extension=".jpg")
+    if lines is not None:
+        data = data / "texts.txt"
+        data.write_text(lines)
+    options = ("--workload", workload, "--contender", "caudal", "--count", count, "--data", data)
+    finished = run("run", *options, "--epochs", 1, "--json")
+    assert finished.status == 0, finished.err[-2000:]
+    row = json.loads(finished.out)
+    assert (row["peer"], row["workload"], len(row)) == ("caudal", workload, 8)
+    assert row["img_s_median"] > 0
+
+
+def test_when_it_is_told_to_end_its_contenders_end(folders: Callable[..., Path]) -> None:
+    """Those that are stopped until their turn comes would stay for ever."""
+    data = folders(ants=4, height=64, width=80, extension=".jpg")
+    names = [f"--contender=tests.benchmarks.contenders:{name}" for name in ("honest", "hangs_when_timed")]
+    command = [sys.executable, "-m", "benchmarks", "run", "--workload", "full", *names, "--data", str(data)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if "hangs_when_timed: warm-up" in line)
+        _, *workers = tree(process.pid)
+        process.terminate()
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    assert len(workers) == 2
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (
             ["run", "--workload", "full", "--contender", "fast", "--data", "DATA"],
             "full has no contender 'fast'; it has",
         ),
+        (["scaling", "--data", "DATA", "--contender", "fast"], "full has no contender 'fast'; it has"),
+        (["first-batch", "--data", "DATA", "--contender", "fast"], "first-batch has no contender 'fast'; it has"),
+        (
+            ["run", "--workload", "full", "--data", "DATA", "--contender", "torch", "--peers", "/no/python"],
+            "/no/python cannot be run: No such file or directory; --peers names a Python interpreter",
+        ),
+        (["convert", "--data", "nowhere"], "nowhere holds no files"),
+        (["run", "--workload", "text", "--data", "DATA"], "cannot be read: Is a directory; `text` takes a file"),
         (["run", "--data", "nowhere"], "nowhere cannot be listed: No such file or directory"),
         (["report", "--results", "nowhere"], "nowhere holds no results"),
         (["run", "--data", "DATA", "--epochs", "0"], "0 is not at least 1"),

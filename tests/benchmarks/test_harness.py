@@ -89,6 +89,13 @@ def test_misfits_are_named_and_the_others_go_on(workload: Workload) -> None:
     assert len(results["honest"].epochs) == 1
 
 
+def test_what_the_audit_left_behind_is_not_timed(workload: Workload) -> None:
+    """The memory that an audit took is not that of the loader: it runs in a process that ends."""
+    (result,) = measured(workload, "keeps_what_the_audit_made", audited=True, rounds=1)
+    assert result.failed is None
+    assert result.epochs[0]["peak_rss_mb"] < 400
+
+
 def test_who_hangs_is_given_up(workload: Workload) -> None:
     """No answer within the time limit ends the contender, whatever it does."""
     (result,) = measured(workload, "hangs", timeout_s=4.0)

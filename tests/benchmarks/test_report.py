@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.report import write
+from benchmarks.report import LABELS, write
 from benchmarks.run import keep, latest
-from benchmarks.workloads import RECIPES
+from benchmarks.workloads import RECIPES, WORKLOADS
 from pipeline.errors import SourceError
 
 PEERS = {"caudal": 820.0, "numpy-function": 410.0, "decode-limit": 1300.0, "mine:loader": 123.0}
@@ -83,6 +83,16 @@ def test_page_needs_nothing_else_and_shows_every_row(results: Path, tmp_path: Pa
     assert "audit: 3 labels are &lt;wrong&gt;" in text
 
 
+def test_page_shows_texts_and_conversions_in_their_own_units(results: Path, tmp_path: Path) -> None:
+    """They are no images, and do not stand in the summary of rates of images."""
+    keep("text", [row("caudal", 5000.0, workload="text")], results)
+    keep("convert", [row("tar", 700.0, workload="convert")], results)
+    text = write(results, tmp_path / "out")[-1].read_text()
+    assert "<th>texts/s</th>" in text
+    assert "<th>files/s</th>" in text
+    assert "<td>tar</td><td>700</td>" in text
+
+
 def test_tables_of_the_readmes_are_written_again(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +113,12 @@ def test_tables_of_the_readmes_are_written_again(
     assert "| vgg | 224 x 224 | 20.0 | 21.0 |" in (tmp_path / "benchmarks" / "README.md").read_text()
     again = write(results, tmp_path / "out", readme=True)
     assert tmp_path / "README.md" not in again
+
+
+def test_every_contender_is_called_alike_in_all_workloads() -> None:
+    """Charts and tables of all workloads share the labels."""
+    called = {(name, one.about) for recipe in WORKLOADS.values() for name, one in recipe.contenders.items()}
+    assert len(called) == len(LABELS)
 
 
 def test_marks_of_the_readmes_are_there(project_root: Path) -> None:

@@ -5,6 +5,7 @@ and the planted bottlenecks are so large that noise cannot hide them.
 """
 
 import os
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -17,7 +18,9 @@ import numpy as np
 import pytest
 
 from pipeline import Loader, image_dataset
-from pipeline.diagnosis import Diagnosis, diagnose
+from pipeline.advice import Advice, advise
+from pipeline.diagnosis import STAGES, Diagnosis, Timing, diagnose
+from pipeline.probe import Probe
 from pipeline.sources.folder import FolderSource
 
 CROP = A.RandomCrop(48, 48)
@@ -122,6 +125,60 @@ def test_tiny_batches_are_named_and_larger_ones_help_as_promised(folders: Callab
     (promised,) = (advice.factor for advice in found.advice if advice.option == {"batch_size": 32})
     measured = gain(image_dataset(root, batch_size=1, **options), image_dataset(root, batch_size=32, **options))
     assert comes_true(promised, measured), (promised, measured)
+
+
+def test_calls_that_wait_for_a_slow_one_are_not_taken_for_tiny_batches(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where few reads are slow and many calls wait for their turn, it is the reading that holds the dataset up."""
+    read = FolderSource.read
+
+    def sometimes_slow(self: FolderSource, index: int) -> Any:
+        time.sleep(0.1 if index % 20 == 0 else 0)
+        return read(self, index)
+
+    monkeypatch.setattr(FolderSource, "read", sometimes_slow)
+    loader = Loader(photographs, image_size=(48, 48), batch_size=1, parallel_calls=8)
+    found = diagnosed(loader)
+    assert found.bottleneck == "read", found.stages
+    assert "keeping the files in memory" in found.verdict
+
+
+def test_caches_tell_how_much_they_would_hold(photographs: Path) -> None:
+    """In MiB where it is little, of each file once although copies of it are made."""
+    probe = Probe(Loader(photographs, image_size=(48, 48), batch_size=8, copies=3, on_error="raise"), pass_s=0.05)
+    actions = {str(one.option): one.action for one in advise(probe, ["read", "decode"], probe.sample(), 0.0, rounds=1)}
+    files = sum(path.stat().st_size for path in photographs.rglob("*.jpg")) / 2**20
+    (told,) = re.findall(r"about ([\d.]+) MiB", actions["{'cache': 'ram'}"])
+    assert float(told) == pytest.approx(files, rel=0.2)
+    assert f"cache=DIR, {1600 * 64 * 64 * 3 / 2**20:.1f} MiB" in actions["{'cache': 'DIR', 'cache_size': [64, 64]}"]
+
+
+def test_cache_of_small_images_does_not_enlarge_them(folders: Callable[..., Path]) -> None:
+    """Images that are no larger than what is delivered are kept as they are."""
+    loader = Loader(folders(ants=40, height=32, width=32), image_size=(32, 32), batch_size=8)
+    probe = Probe(loader, pass_s=0.05)
+    (advice,) = advise(probe, ["decode"], probe.sample(), 0.0, rounds=1)
+    assert advice.option == {"cache": "DIR", "cache_size": [32, 32]}
+
+
+def test_advice_against_another_stage_says_so() -> None:
+    """Where nothing helps against the bottleneck itself, the verdict does not pretend that the next best thing does."""
+    timing = Timing(images_per_second=100.0, least=90.0, greatest=110.0, seconds_per_image=0.01)
+    found = Diagnosis(
+        stages=dict.fromkeys(STAGES, timing),
+        whole=timing,
+        model=None,
+        bottleneck="augment",
+        of_limit=0.9,
+        advice=(Advice("decode", "resizing", 2.0, {"resize_short": 256}),),
+        images=64,
+        batch_size=32,
+        parallel_calls=2,
+    )
+    assert found.verdict.endswith(
+        "; nothing that was tried would help much against augmenting; against decoding, resizing would give about 2.0 x"
+    )
 
 
 def test_large_files_are_decode_bound_and_resizing_helps_as_promised(tmp_path: Path) -> None:

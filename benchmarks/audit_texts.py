@@ -1,0 +1,79 @@
+"""The audit of texts: every text once as it is and in nine variants, with the label of its line.
+
+It runs on texts of its own: each has words that no other has and no dictionary knows, so that no operation of EDA can
+replace them and each variant tells where it comes from.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders.texts import labelled_lines
+from benchmarks.workloads import VARIANTS, Workload
+
+_TEXTS = 37
+_LABELS = ("bad", "fair", "good")
+_KNOWN = ["a", "good", "film", "tells", "the", "story", "of", "one", "long", "night"]
+
+
+def write_texts(folder: Path) -> Path:
+    """Write the audit's file of `label text` lines below a folder."""
+    folder.mkdir(parents=True)
+    lines = [f"{_LABELS[number * number % 3]} {_text(number)}\n" for number in range(_TEXTS)]
+    (folder / "texts.txt").write_text("".join(lines), "utf-8")
+    return folder / "texts.txt"
+
+
+def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Workload) -> dict[str, Any]:
+    """Take an epoch of a contender and check it.
+
+    Args:
+        make: the contender.
+        workload: of the texts that `write_texts` wrote.
+
+    Returns:
+        "faults": sentences, none where all is well; and "changed": the share of the texts that are not as in the file.
+    """
+    lines = labelled_lines(workload)
+    owners = {word: place for place, (text, _) in enumerate(lines) for word in text.split() if word not in _KNOWN}
+    counts: Counter[int] = Counter()
+    seen = wrong = strange = changed = 0
+    for texts, labels in make(workload)():
+        for text, label in zip(np.asarray(texts).tolist(), np.asarray(labels).reshape(-1).tolist(), strict=True):
+            words = text.decode() if isinstance(text, bytes) else str(text)
+            sources = {owners[word] for word in words.split() if word in owners}
+            seen += 1
+            if len(sources) != 1:
+                strange += 1
+                continue
+            (source,) = sources
+            counts[source] += 1
+            wrong += int(label) != lines[source][1]
+            changed += words != lines[source][0]
+        if seen >= 2 * workload.count:
+            break
+    return {
+        "faults": list(_faults(seen, counts, wrong, strange, changed, len(lines))),
+        "changed": changed / max(seen, 1),
+    }
+
+
+def _faults(seen: int, counts: Counter[int], wrong: int, strange: int, changed: int, texts: int) -> Iterable[str]:
+    uneven = sum(counts[place] != VARIANTS for place in range(texts))
+    if strange:
+        yield f"{strange} of {seen} texts come from no line, or from several"
+    if uneven or seen != VARIANTS * texts:
+        yield f"{seen} texts of {VARIANTS * texts}: {uneven} lines of {texts} do not come {VARIANTS} times"
+    if wrong:
+        yield f"{wrong} of {seen} labels are not those of their lines"
+    if changed < seen / 2:
+        yield f"{changed} of {seen} texts differ from their lines instead of about nine in ten"
+
+
+def _text(number: int) -> str:
+    letters = chr(ord("a") + number // 26) + chr(ord("a") + number % 26)
+    own = [f"zqx{letters}{letter}" for letter in "abcdefgh"]
+    return " ".join(word for pair in zip(own, _KNOWN, strict=False) for word in pair)
