@@ -91,6 +91,22 @@ def test_brute_force_tries_every_combination_once(tmp_path: Path) -> None:
     assert not shares or sum(shares.values()) == pytest.approx(1)
 
 
+def test_a_combination_that_has_just_begun_is_not_tried_again(tmp_path: Path) -> None:
+    """Its trial knows what it was made for before it has chosen everything."""
+    import optuna
+
+    from training.search import _enqueue
+
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path / 's.db'}")
+    combinations = list(SPACE.combinations())[:1]
+    _enqueue(study, combinations)
+    trial = study.ask()
+    for choose in (lambda: None, lambda: trial.suggest_categorical("learning_rate", (0.001, 0.01))):
+        choose()
+        _enqueue(study, combinations)
+        assert len(study.get_trials()) == 1
+
+
 def test_brute_force_needs_a_finite_space(tmp_path: Path) -> None:
     """The message names the range."""
     space = parse_space({"width": {"low": 0.1, "high": 1.0}})
