@@ -151,6 +151,10 @@ class _Fitting:
 
     def run(self) -> Any:
         """Train from the checkpoint, or from the beginning, to the end."""
+        with checkpoint.claimed(self.checkpoints and Path(self.checkpoints.directory)):
+            return self._run()
+
+    def _run(self) -> Any:
         self._build_metrics()
         self._restore()
         history = self.model.history
@@ -256,6 +260,8 @@ class _Fitting:
     def _judge(self, logs: dict[str, float]) -> None:
         """Keep the best weights, and stop where there were none better for too long."""
         state, loss = self.state, logs.get("val_loss", logs["loss"])
+        if math.isnan(loss):  # which is neither lower nor higher than any that follows
+            loss = math.inf
         if state.best is None or loss < state.best:
             state.best, state.best_epoch = loss, state.epoch
             self._keep_best()
@@ -290,7 +296,6 @@ class _Fitting:
         if self.checkpoints is None:
             return
         directory = Path(self.checkpoints.directory)
-        directory.mkdir(parents=True, exist_ok=True)
         path = directory / CHECKPOINT
         if not path.exists():
             return
@@ -307,20 +312,25 @@ class _Fitting:
         path = Path(self.checkpoints.directory) / CHECKPOINT
         checkpoint.write(path, checkpoint.variables_of(self.model), self.state, self._identity())
 
-    def _identity(self) -> str:
+    def _identity(self) -> checkpoint.Identity:
         """Name the training: equal names, equal batches, steps and weights."""
         train, validation = self.train, self.validation
         assert isinstance(train, Loader)  # noqa: S101  # for the type checker: it was checked
-        parts = (
-            train.fingerprint,
-            validation.fingerprint if isinstance(validation, Loader) else None,
-            checkpoint.nameless(self.model.get_config()),
-            asdict(self.recipe),
-            checkpoint.nameless(
+        held_out = validation.fingerprint if isinstance(validation, Loader) else validation is not None
+        parts = {
+            "the training data (samples, augmentation, sizes, seed)": train.fingerprint,
+            "the validation data": held_out,
+            "the model": checkpoint.nameless(self.model.get_config()),
+            "the recipe": asdict(self.recipe),
+            # With the schedule, and so with the number of steps where that matters.
+            "the optimizer (its rate, or with a schedule the number of epochs)": checkpoint.nameless(
                 self.model.optimizer.get_config()
-            ),  # with the schedule, and so with the number of steps where that matters
-        )
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+            ),
+        }
+        return {
+            name: hashlib.sha256(json.dumps(part, sort_keys=True, default=str).encode()).hexdigest()
+            for name, part in parts.items()
+        }
 
     def _class_weights(self) -> Sequence[float] | None:
         weights, classes = self.recipe.class_weights, max(2, self.model.output_shape[-1])
