@@ -91,7 +91,7 @@ def write(path: Path, variables: "Sequence[keras.Variable]", state: State, ident
         identity: of the training; only the same one can go on from here.
     """
     described = {"format": FORMAT, "identity": dict(identity), "state": asdict(state)}
-    arrays = {f"variable{number:05}": np.asarray(variable) for number, variable in enumerate(variables)}
+    arrays: dict[str, Any] = {f"variable{number:05}": np.asarray(variable) for number, variable in enumerate(variables)}
     arrays["json"] = np.frombuffer(json.dumps(described).encode(), np.uint8)
     with replacing(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)  # numbers all: nothing is pickled

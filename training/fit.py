@@ -151,7 +151,7 @@ class _Fitting:
 
     def run(self) -> Any:
         """Train from the checkpoint, or from the beginning, to the end."""
-        with checkpoint.claimed(self.checkpoints and Path(self.checkpoints.directory)):
+        with checkpoint.claimed(None if self.checkpoints is None else Path(self.checkpoints.directory)):
             return self._run()
 
     def _run(self) -> Any:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.errors import OptionError
 from training import Recipe
 from training.architectures import build
 from training.architectures.registry import NAMES
@@ -86,6 +87,30 @@ def test_normalised_pixels_are_refused(folders: Make) -> None:
         TrainingError, match="yields float32 pixels, which validation images are not: leave out Normalize"
     ):
         experiment.loaders()
+
+
+def test_a_single_class_is_refused(folders: Make) -> None:
+    """Its model would have one output, and every answer would be right."""
+    with pytest.raises(TrainingError, match="the samples have one class, ants: there is nothing to tell apart"):
+        Experiment(source=folders(ants=5), image_size=(8, 8)).loaders()
+
+
+def test_a_split_of_nothing_is_refused(folders: Make) -> None:
+    """0 is not taken for "not given"."""
+    with pytest.raises(OptionError, match=r"validation_split must lie between 0 and 1, got 0\.0"):
+        Experiment(source=folders(ants=5, bees=5), image_size=(8, 8), validation_split=0.0).loaders()
+
+
+def test_bad_validation_samples_are_left_out_where_others_are_replaced(folders: Make) -> None:
+    """Another sample in its place would count twice; and a bad sample is told once, not once an epoch."""
+    root = folders(ants=6, bees=6)
+    (root / "bees" / "9.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
+    experiment = Experiment(
+        source=root, validation=root, model="graph", image_size=(8, 8), epochs=2, on_error="replace"
+    )
+    outcome = experiment.run()
+    keys = predict(outcome.model, outcome.validation).keys
+    assert len(set(keys)) == len(keys) == 12
 
 
 TWO_DEVICES = """

@@ -60,7 +60,16 @@ def test_a_space_is_read_from_toml(tmp_path: Path) -> None:
         ({"epochs": {"low": 3, "high": 1}}, "low below high"),
         ({"width": {"low": 0, "high": 1, "log": True}}, "starts above 0"),
         ({"width": {"low": 0, "high": 1, "step": -1}}, "step of width must be positive"),
-        ({"width": {"low": "a", "high": 1}}, "needs numbers"),
+        ({"width": {"low": "a", "high": 1}}, "width is a number, or a list of such; got 'a'"),
+        ({"width": {"low": 0.1, "high": float("inf")}}, "width is a finite number, got inf"),
+        ({"width": {"low": 0.1, "high": 1, "log": 1}}, "log in the range of width is true or false, got 1"),
+        ({"width": [True]}, "width is a number, or a list of such; got True"),
+        ({"epochs": ["five"]}, "epochs is a whole number, or a list of such; got 'five'"),
+        ({"epochs": {"low": 1.0, "high": 3.0}}, "epochs is a whole number, or a list of such; got 1.0"),
+        ({"model": {"low": 1, "high": 2}}, "model is a text and has no range; give a list"),
+        ({"augment": [1]}, "augment is a text, or a list of such; got 1"),
+        ({"dropout": "no", "width": [1, 2]}, "dropout is true or false, or a list of such; got 'no'"),
+        ({"strength": [0.5, 1.5]}, "strength is a share of the samples, from 0 to 1; got 1.5"),
     ],
 )
 def test_impossible_spaces_are_refused(written: dict[str, Any], message: str) -> None:
