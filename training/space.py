@@ -173,7 +173,7 @@ def _dimension(name: str, value: Any) -> Dimension | Value:
 
 def _checked(name: str, value: Any) -> Value:
     kind = KNOWN[name]
-    if not (type(value) is kind or (kind is float and type(value) is int)):
+    if type(value) not in ((int, float) if kind is float else (kind,)):
         raise TrainingError(f"{name} is {_TYPES[kind]}, or a list of such; got {value!r}")
     if kind is float and not math.isfinite(value):
         raise TrainingError(f"{name} is a finite number, got {value}")

@@ -111,6 +111,7 @@ def test_bad_validation_samples_are_left_out_where_others_are_replaced(folders: 
     outcome = experiment.run()
     keys = predict(outcome.model, outcome.validation).keys
     assert len(set(keys)) == len(keys) == 12
+    assert [row.sample for row in outcome.validation.errors] == ["bees/9.png"]
 
 
 TWO_DEVICES = """
