@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from augment import keys
 from training.errors import DivergedError, TrainingError
 from training.experiment import Experiment
-from training.files import locked
-from training.fit import Checkpoints
+from training.files import locked, replacing
+from training.fit import CHECKPOINT, Checkpoints
 from training.report import Report, write_report
 from training.space import Space
 
@@ -169,6 +169,8 @@ def importances(study: "optuna.Study") -> dict[str, float]:
 def refit(experiment: Experiment, space: Space, best: Trial, directory: str | Path) -> Report:
     """Train the best trial's experiment on all training samples, and report; it goes on where it was stopped.
 
+    Where the directory holds what was the best before more trials were made, it begins anew.
+
     Args:
         experiment: as it was searched with, without the subset.
         space: the same.
@@ -176,8 +178,19 @@ def refit(experiment: Experiment, space: Space, best: Trial, directory: str | Pa
         directory: gets the checkpoints, and the report.
     """
     chosen = changed(experiment, {**space.fixed, **best.params})
+    _forget_another(Path(directory), best)
     outcome = chosen.run(Checkpoints(directory=directory, resume=True))
     return write_report(outcome, directory)
+
+
+def _forget_another(directory: Path, best: Trial) -> None:
+    """Remove the checkpoint of another trial, and note whose it will be."""
+    note, described = directory / "trial.json", json.dumps(best.params, sort_keys=True, default=str)
+    directory.mkdir(parents=True, exist_ok=True)
+    if not note.exists() or note.read_text() != described:
+        (directory / CHECKPOINT).unlink(missing_ok=True)
+        with replacing(note) as partial:
+            partial.write_text(described)
 
 
 def changed(experiment: Experiment, values: dict[str, Any]) -> Experiment:

@@ -13,7 +13,7 @@ import pytest
 from training import search_figures
 from training.errors import TrainingError
 from training.experiment import Experiment
-from training.search import Trial, changed, importances, load, search
+from training.search import Trial, changed, importances, load, refit, search
 from training.space import Choice, Range, Space, parse_space, read_space
 
 Make = Callable[..., Path]
@@ -179,6 +179,29 @@ def test_unknown_policies_and_methods_are_refused(tmp_path: Path) -> None:
         search(experiment(), SPACE, tmp_path, method="x")  # type: ignore[arg-type]
     with pytest.raises(TrainingError, match="holds no search"):
         load(tmp_path / "nothing")
+
+
+def test_another_best_is_trained_in_the_place_of_the_first(tmp_path: Path) -> None:
+    """More trials may find a better one; the same best again is not trained twice."""
+    trials = [Trial(number, {"learning_rate": rate, "width": 0.25}, 0.1, 1.0) for number, rate in enumerate((0.1, 0.2))]
+    digests = [
+        refit(experiment(), SPACE, trial, tmp_path / "best").result["weights_sha256"]
+        for trial in (*trials, trials[1], trials[0])
+    ]
+    assert digests[1] == digests[2] != digests[0]
+
+
+def test_the_thick_line_is_that_of_the_best_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of equal trials the first; and one error is written once."""
+    sheets: list[Any] = []
+    monkeypatch.setattr(search_figures.canvas, "write", lambda sheet, _: sheets.append(sheet))
+    space = Space({"width": Choice((0.5, 1.0))}, {})
+    tied = [Trial(number, {"width": width}, 0.5, 1.0) for number, width in enumerate((1.0, 0.5))]
+    search_figures.parallel_coordinates(tmp_path / "p.png", tied, space)
+    (axes,) = sheets[0].axes
+    (thick,) = (line for line in axes.lines if line.get_linewidth() == 3)
+    assert thick.get_ydata()[0] == 1
+    assert [text.get_text() for text in axes.texts].count("50.0%") == 1
 
 
 def test_pictures_take_any_number_of_trials(tmp_path: Path) -> None:
