@@ -24,7 +24,7 @@ from training.files import replacing
 from training.losses import loss_for as loss_for
 from training.losses import smoothed, with_class_weights, with_one_hot_labels
 from training.recipe import Recipe, balanced
-from training.step import make_step, samples_of
+from training.step import evaluate, has_several_devices, make_step
 from training.waiting import BEARABLE, WORTH_SAYING_S, WaitingMeter, remedy
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class _Fitting:
         state = self.state
         self.callbacks.on_train_batch_begin(state.step)
         logs = self.train_on(batch)
-        samples = samples_of(self.model, batch[0])
+        samples = len(batch[0])
         if not math.isfinite(logs["loss"]):
             raise DivergedError(
                 f"the loss is {logs['loss']} in step {state.step} of epoch {state.epoch}: lower the learning rate, "
@@ -229,10 +229,9 @@ class _Fitting:
     def _evaluate(self) -> dict[str, float]:
         dataset = _dataset(self.validation, self.state.epoch)
         try:
-            logs = self.model.evaluate(self._labelled(dataset), verbose=0, return_dict=True)
+            return evaluate(self.model, self._labelled(dataset))
         except Exception as error:
             raise _original(error, self.validation) from None
-        return {name: float(value) for name, value in logs.items()}
 
     def _prepared(self) -> Any:
         """Build the dataset from where the training stands on, as the loss takes it."""
@@ -241,16 +240,16 @@ class _Fitting:
 
     def _batches(self, dataset: Any) -> "Generator[Any]":
         """Give the batches from where the training stands on, and None at the end of each epoch."""
-        if self.model.distribute_strategy.num_replicas_in_sync > 1:
-            dataset = self.model.distribute_strategy.experimental_distribute_dataset(dataset)
         for _ in range(self.state.epoch, self.epochs):
             yield from dataset  # each iteration of a dataset gives the next epoch
             yield None
 
     def _build_metrics(self) -> None:
         """Have Keras build its metrics where there are several devices: it cannot within the devices' own code."""
-        if self.model.distribute_strategy.num_replicas_in_sync > 1:
-            self.model.evaluate(self._labelled(_dataset(self.train)).take(1), verbose=0)
+        if has_several_devices(self.model):
+            devices = self.model.distribute_strategy.num_replicas_in_sync
+            one_each = self._labelled(_dataset(self.train)).unbatch().take(1).repeat(devices).batch(devices)
+            self.model.evaluate(one_each, verbose=0)
 
     def _labelled(self, dataset: Any) -> Any:
         if self.recipe.label_smoothing and self.loss == "sparse_categorical_crossentropy":
