@@ -73,8 +73,13 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("CAUDAL_TRACEBACK"):
             raise
-        status = _refuse(
-            f"unexpected {type(error).__name__}: {error} (CAUDAL_TRACEBACK=1 shows where; please report it)"
+        # TensorFlow makes an error of its own of an interrupt that comes while native code calls Python.
+        status = (
+            _INTERRUPTED
+            if "KeyboardInterrupt" in str(error)
+            else _refuse(
+                f"unexpected {type(error).__name__}: {error} (CAUDAL_TRACEBACK=1 shows where; please report it)"
+            )
         )
     if status == _INTERRUPTED:
         print("caudal: interrupted", file=sys.stderr)

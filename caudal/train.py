@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from augment.views import views as read_views
 from caudal import training_options as options
 from caudal.arguments import JsonOption, image_size
 from caudal.output import import_tensorflow, print_json, print_table, progress_bar
@@ -41,6 +42,16 @@ def train(
     seed: options.SeedOption = 0,
     cache: options.CacheOption = None,
     on_error: options.OnErrorOption = "raise",
+    views: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Evaluate on views as well: flip, five_crop, ten_crop, grid(2) or multi_scale.",
+        ),
+    ] = None,
+    reduce: Annotated[
+        str, typer.Option(metavar="HOW", help="How the answers for the views become one: mean, max or vote.")
+    ] = "mean",
     out: Annotated[str, typer.Option(metavar="DIR", help="Where weights, tables and pictures go.")] = "caudal-train",
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the training in DIR was stopped.")] = False,
     checkpoint_steps: Annotated[int, typer.Option(min=1, help="Batches between two checkpoints.")] = 200,
@@ -64,6 +75,10 @@ def train(
         return
     if source is None:
         raise typer.BadParameter("Missing argument 'SRC': the images to train on (or --summary MODEL)")
+    if views is not None:
+        read_views(views)  # refuses what there is not, before the training
+    if reduce not in ("mean", "max", "vote"):
+        raise typer.BadParameter(f"--reduce is mean, max or vote, got {reduce!r}")
     tf = import_tensorflow()
     if deterministic or (deterministic is None and not tf.config.list_physical_devices("GPU")):
         tf.config.experimental.enable_op_determinism()
@@ -102,7 +117,7 @@ def train(
         outcome = experiment.run(
             Checkpoints(directory=directory, every_steps=checkpoint_steps, resume=resume), callbacks=[callback]
         )
-    report = write_report(outcome, directory)
+    report = write_report(outcome, directory, views=views, reduce=reduce)  # type: ignore[arg-type]  # it was checked
     if json:
         print_json(report.result | {"report": str(report.directory / "report.html")})
         return
@@ -168,6 +183,8 @@ def _print_result(result: dict[str, Any], directory: Path) -> None:
     ]
     print_table("", ("epoch", *names, "waited"), rows)
     print(f"validation error {result['validation_error']:.2%} of {result['validation_examples']:,} images")
+    if (views := result["views"]) is not None:
+        print(f"on views ({views['views']}, {views['reduce']} of their answers) {views['validation_error']:.2%}")
     if result["skipped"]:
         print(f"{len(result['skipped']):,} bad images were left out")
     print(f"report: {directory / 'report.html'}")

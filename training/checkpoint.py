@@ -1,22 +1,27 @@
 """The state of a training in one file: all variables, and where it stands. Written whole or not at all."""
 
+import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from training.errors import TrainingError
-from training.files import replacing
+from training.files import locked, replacing
 
 if TYPE_CHECKING:
     import keras
 
-FORMAT = 1
+FORMAT = 2
+LOCK = "training.lock"
+
+Identity: TypeAlias = Mapping[str, str]
+"""What makes a training the one that it is: for each part, by a name that people understand, a hash."""
 
 
 @dataclass
@@ -48,31 +53,53 @@ class State:
     best_epoch: int | None = None
 
 
+@contextlib.contextmanager
+def claimed(directory: Path | None) -> Iterator[None]:
+    """Make the directory of a training, and keep other processes out of it: two would overwrite each other's files.
+
+    Raises:
+        TrainingError: another process trains in it.
+    """
+    if directory is None:
+        yield
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(directory / LOCK, wait=False))
+        except BlockingIOError:
+            raise TrainingError(
+                f"another process trains in {directory}; wait for it, or give another directory"
+            ) from None
+        yield
+
+
 def variables_of(model: "keras.Model") -> "list[keras.Variable]":
     """List what training changes: weights, moving averages, the states of random layers, and the optimizer's."""
-    model.optimizer.build(model.trainable_variables)  # does nothing where it has been done
+    if not model.optimizer.built:  # building again would give a `LossScaleOptimizer` its variables twice
+        model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]
 
 
-def write(path: Path, variables: "Sequence[keras.Variable]", state: State, identity: str) -> None:
+def write(path: Path, variables: "Sequence[keras.Variable]", state: State, identity: Identity) -> None:
     """Write a checkpoint, whole or not at all, even when the process or the machine stops meanwhile.
 
     Args:
         path: the file, `.npz`; what it holds is replaced.
         variables: of the model and its optimizer, in their order.
         state: where the training stands.
-        identity: names the training; only the same one can go on from here.
+        identity: of the training; only the same one can go on from here.
     """
-    described = {"format": FORMAT, "identity": identity, "state": asdict(state)}
-    arrays = {f"variable{number:05}": np.asarray(variable) for number, variable in enumerate(variables)}
+    described = {"format": FORMAT, "identity": dict(identity), "state": asdict(state)}
+    arrays: dict[str, Any] = {f"variable{number:05}": np.asarray(variable) for number, variable in enumerate(variables)}
     arrays["json"] = np.frombuffer(json.dumps(described).encode(), np.uint8)
     with replacing(path) as partial, partial.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)  # numbers all: nothing is pickled
         file.flush()
         os.fsync(file.fileno())
 
 
-def read(path: Path, variables: "Sequence[keras.Variable]", identity: str) -> State:
+def read(path: Path, variables: "Sequence[keras.Variable]", identity: Identity) -> State:
     """Read a checkpoint into a model and its optimizer.
 
     Args:
@@ -92,11 +119,16 @@ def read(path: Path, variables: "Sequence[keras.Variable]", identity: str) -> St
             arrays = [stored[name] for name in sorted(stored.files) if name != "json"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise TrainingError(f"{path} is no checkpoint: {error}; remove it to begin anew") from None
-    same = [array.shape for array in arrays] == [tuple(variable.shape) for variable in variables]
-    if described.get("format") != FORMAT or described.get("identity") != identity or not same:
+    if described.get("format") != FORMAT:
+        raise TrainingError(f"{path} was written by another version of Caudal; begin anew in another directory")
+    stored_identity = described["identity"]
+    other = [part for part in identity if stored_identity.get(part) != identity[part]]
+    if not other and [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
+        other = ["the weights' shapes"]
+    if other:
         raise TrainingError(
-            f"{path} is a checkpoint of another training: data, model and options must be what they were; "
-            "give those, or another directory"
+            f"{path} is a checkpoint of another training: what differs is {', and '.join(other)}; "
+            "give what it was, or another directory"
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

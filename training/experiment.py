@@ -85,13 +85,21 @@ class Experiment:
         }
         training: dict[str, Any] = {**common, "augment": self.augment, "limit": self.limit}
         validation: dict[str, Any] = {**common, "shuffle": False}
+        if self.on_error == "replace":  # another in the place of a bad sample would count twice
+            validation["on_error"] = "skip"
         source = self.validation
         if source is None:
             source = self.source
-            split = {"validation_split": self.validation_split or VALIDATION_SPLIT, "stratify": True}
+            share = VALIDATION_SPLIT if self.validation_split is None else self.validation_split
+            split = {"validation_split": share, "stratify": True}
             training |= {**split, "subset": "training"}
             validation |= {**split, "subset": "validation"}
         train = Loader(self.source, **training)
+        if len(names := train.class_names or ()) < 2:
+            raise TrainingError(
+                f"the samples have one class, {', '.join(names)}: there is nothing to tell apart; give those of two or "
+                "more"
+            )
         held_out = Loader(source, class_names=train.class_names, **validation)
         if (dtype := train.dataset().element_spec[0].dtype.name) != "uint8":
             raise TrainingError(

@@ -1,6 +1,7 @@
-"""Files that are whole or absent."""
+"""Files that are whole or absent, and locks between processes."""
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,3 +19,19 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Keep other processes out for the length of the block. The lock of a process that dies is open again.
+
+    Args:
+        path: the file to lock; it stays.
+        wait: whether to wait for others.
+
+    Raises:
+        BlockingIOError: another has the lock, and `wait` is false.
+    """
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield

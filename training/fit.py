@@ -24,7 +24,7 @@ from training.files import replacing
 from training.losses import loss_for as loss_for
 from training.losses import smoothed, with_class_weights, with_one_hot_labels
 from training.recipe import Recipe, balanced
-from training.step import make_step, samples_of
+from training.step import evaluate, has_several_devices, make_step
 from training.waiting import BEARABLE, WORTH_SAYING_S, WaitingMeter, remedy
 
 if TYPE_CHECKING:
@@ -151,6 +151,10 @@ class _Fitting:
 
     def run(self) -> Any:
         """Train from the checkpoint, or from the beginning, to the end."""
+        with checkpoint.claimed(None if self.checkpoints is None else Path(self.checkpoints.directory)):
+            return self._run()
+
+    def _run(self) -> Any:
         self._build_metrics()
         self._restore()
         history = self.model.history
@@ -208,7 +212,7 @@ class _Fitting:
         state = self.state
         self.callbacks.on_train_batch_begin(state.step)
         logs = self.train_on(batch)
-        samples = samples_of(self.model, batch[0])
+        samples = len(batch[0])
         if not math.isfinite(logs["loss"]):
             raise DivergedError(
                 f"the loss is {logs['loss']} in step {state.step} of epoch {state.epoch}: lower the learning rate, "
@@ -225,10 +229,9 @@ class _Fitting:
     def _evaluate(self) -> dict[str, float]:
         dataset = _dataset(self.validation, self.state.epoch)
         try:
-            logs = self.model.evaluate(self._labelled(dataset), verbose=0, return_dict=True)
+            return evaluate(self.model, self._labelled(dataset))
         except Exception as error:
             raise _original(error, self.validation) from None
-        return {name: float(value) for name, value in logs.items()}
 
     def _prepared(self) -> Any:
         """Build the dataset from where the training stands on, as the loss takes it."""
@@ -237,16 +240,16 @@ class _Fitting:
 
     def _batches(self, dataset: Any) -> "Generator[Any]":
         """Give the batches from where the training stands on, and None at the end of each epoch."""
-        if self.model.distribute_strategy.num_replicas_in_sync > 1:
-            dataset = self.model.distribute_strategy.experimental_distribute_dataset(dataset)
         for _ in range(self.state.epoch, self.epochs):
             yield from dataset  # each iteration of a dataset gives the next epoch
             yield None
 
     def _build_metrics(self) -> None:
         """Have Keras build its metrics where there are several devices: it cannot within the devices' own code."""
-        if self.model.distribute_strategy.num_replicas_in_sync > 1:
-            self.model.evaluate(self._labelled(_dataset(self.train)).take(1), verbose=0)
+        if has_several_devices(self.model):
+            devices = self.model.distribute_strategy.num_replicas_in_sync
+            one_each = self._labelled(_dataset(self.train)).unbatch().take(1).repeat(devices).batch(devices)
+            self.model.evaluate(one_each, verbose=0)
 
     def _labelled(self, dataset: Any) -> Any:
         if self.recipe.label_smoothing and self.loss == "sparse_categorical_crossentropy":
@@ -256,6 +259,8 @@ class _Fitting:
     def _judge(self, logs: dict[str, float]) -> None:
         """Keep the best weights, and stop where there were none better for too long."""
         state, loss = self.state, logs.get("val_loss", logs["loss"])
+        if math.isnan(loss):  # which is neither lower nor higher than any that follows
+            loss = math.inf
         if state.best is None or loss < state.best:
             state.best, state.best_epoch = loss, state.epoch
             self._keep_best()
@@ -290,7 +295,6 @@ class _Fitting:
         if self.checkpoints is None:
             return
         directory = Path(self.checkpoints.directory)
-        directory.mkdir(parents=True, exist_ok=True)
         path = directory / CHECKPOINT
         if not path.exists():
             return
@@ -307,20 +311,25 @@ class _Fitting:
         path = Path(self.checkpoints.directory) / CHECKPOINT
         checkpoint.write(path, checkpoint.variables_of(self.model), self.state, self._identity())
 
-    def _identity(self) -> str:
+    def _identity(self) -> checkpoint.Identity:
         """Name the training: equal names, equal batches, steps and weights."""
         train, validation = self.train, self.validation
         assert isinstance(train, Loader)  # noqa: S101  # for the type checker: it was checked
-        parts = (
-            train.fingerprint,
-            validation.fingerprint if isinstance(validation, Loader) else None,
-            checkpoint.nameless(self.model.get_config()),
-            asdict(self.recipe),
-            checkpoint.nameless(
+        held_out = validation.fingerprint if isinstance(validation, Loader) else validation is not None
+        parts = {
+            "the training data (samples, augmentation, sizes, seed)": train.fingerprint,
+            "the validation data": held_out,
+            "the model": checkpoint.nameless(self.model.get_config()),
+            "the recipe": asdict(self.recipe),
+            # With the schedule, and so with the number of steps where that matters.
+            "the optimizer (its rate, or with a schedule the number of epochs)": checkpoint.nameless(
                 self.model.optimizer.get_config()
-            ),  # with the schedule, and so with the number of steps where that matters
-        )
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+            ),
+        }
+        return {
+            name: hashlib.sha256(json.dumps(part, sort_keys=True, default=str).encode()).hexdigest()
+            for name, part in parts.items()
+        }
 
     def _class_weights(self) -> Sequence[float] | None:
         weights, classes = self.recipe.class_weights, max(2, self.model.output_shape[-1])

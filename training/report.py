@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from augment.views import Views
 from training import canvas
+from training.evaluate import Reduce, evaluate
 from training.experiment import Outcome
 from training.figures import training_curves
 from training.files import replacing
@@ -53,12 +55,16 @@ class Report:
         return [self.directory / name for name in (CURVES, CONFUSION, WORST)]
 
 
-def write_report(outcome: Outcome, directory: str | Path) -> Report:
+def write_report(
+    outcome: Outcome, directory: str | Path, *, views: str | Views | None = None, reduce: Reduce = "mean"
+) -> Report:
     """Evaluate what an experiment has trained, and write "report.html", the pictures, "result.json", "model.keras".
 
     Args:
         outcome: of the experiment.
         directory: is made where it is missing.
+        views: of each validation image, as `training.evaluate` takes them: the error on them is told besides.
+        reduce: how the answers for an image's views become one.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -74,6 +80,7 @@ def write_report(outcome: Outcome, directory: str | Path) -> Report:
         "validation_error": predictions.error,
         "history": history,
         "waiting": outcome.waiting,
+        "views": None if views is None else _on_views(outcome, views, reduce),
         "skipped": [row.sample for row in (*outcome.train.errors, *outcome.validation.errors)],
         "weights_sha256": digest(outcome.model),
     }
@@ -86,6 +93,16 @@ def write_report(outcome: Outcome, directory: str | Path) -> Report:
         with replacing(directory / name) as partial:
             partial.write_text(text, errors="backslashreplace")
     return Report(directory, result, predictions)
+
+
+def _on_views(outcome: Outcome, views: str | Views, reduce: Reduce) -> dict[str, Any]:
+    found = evaluate(outcome.model, outcome.validation, views=views, reduce=reduce)
+    return {
+        "views": str(views),
+        "reduce": reduce,
+        "validation_error": 1 - found.accuracy,
+        "error_of_each": [1 - float(accuracy) for accuracy in found.accuracy_of_views],
+    }
 
 
 def digest(model: "keras.Model") -> str:
@@ -116,6 +133,7 @@ def _page(result: dict[str, Any]) -> str:
         "samples": f"{result['training_examples']:,} for training, {result['validation_examples']:,} for validation",
         "epochs": str(result["epochs"]),
         "validation error": f"{result['validation_error']:.2%}",
+        **_fact_on_views(result["views"]),
         "waited for data": f"{max(result['waiting'], default=0):.1%} of the time at most, over the epochs",
         "samples left out": str(len(result["skipped"])),
         "weights (SHA-256)": result["weights_sha256"],
@@ -135,3 +153,10 @@ def _page(result: dict[str, Any]) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Training report</title><style>{_STYLE}</style>'
         f"<h1>Training report</h1><table>{rows}</table>{pictures}</html>\n"
     )
+
+
+def _fact_on_views(views: dict[str, Any] | None) -> dict[str, str]:
+    if views is None:
+        return {}
+    count = len(views["error_of_each"])
+    return {f"on views ({views['views']})": f"{views['validation_error']:.2%}, {views['reduce']} of {count} answers"}

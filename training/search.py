@@ -4,18 +4,17 @@ The trials stand in a database in the output directory. A search that was stoppe
 several processes that are given the same directory share the work.
 """
 
-import contextlib
-import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from augment import keys
 from training.errors import DivergedError, TrainingError
 from training.experiment import Experiment
-from training.fit import Checkpoints
+from training.files import locked, replacing
+from training.fit import CHECKPOINT, Checkpoints
 from training.report import Report, write_report
 from training.space import Space
 
@@ -26,6 +25,7 @@ Method: TypeAlias = Literal["brute-force", "grid", "random", "tpe"]
 
 METHODS = ("brute-force", "grid", "random", "tpe")
 DATABASE = "search.db"
+LOCK = "search.lock"
 
 _NAME = "caudal"
 _TRIALS = 20
@@ -108,7 +108,7 @@ def search(
         return 1 - outcome.history["val_accuracy"][-1]
 
     while True:
-        with _locked(folder):
+        with locked(folder / LOCK):
             optuna.storages.fail_stale_trials(study)
             if combinations is not None:
                 _enqueue(study, combinations)
@@ -169,6 +169,8 @@ def importances(study: "optuna.Study") -> dict[str, float]:
 def refit(experiment: Experiment, space: Space, best: Trial, directory: str | Path) -> Report:
     """Train the best trial's experiment on all training samples, and report; it goes on where it was stopped.
 
+    Where the directory holds what was the best before more trials were made, it begins anew.
+
     Args:
         experiment: as it was searched with, without the subset.
         space: the same.
@@ -176,8 +178,19 @@ def refit(experiment: Experiment, space: Space, best: Trial, directory: str | Pa
         directory: gets the checkpoints, and the report.
     """
     chosen = changed(experiment, {**space.fixed, **best.params})
+    _forget_another(Path(directory), best)
     outcome = chosen.run(Checkpoints(directory=directory, resume=True))
     return write_report(outcome, directory)
+
+
+def _forget_another(directory: Path, best: Trial) -> None:
+    """Remove the checkpoint of another trial, and note whose it will be."""
+    note, described = directory / "trial.json", json.dumps(best.params, sort_keys=True, default=str)
+    directory.mkdir(parents=True, exist_ok=True)
+    if not note.exists() or note.read_text() != described:
+        (directory / CHECKPOINT).unlink(missing_ok=True)
+        with replacing(note) as partial:
+            partial.write_text(described)
 
 
 def changed(experiment: Experiment, values: dict[str, Any]) -> Experiment:
@@ -206,7 +219,7 @@ def _study(directory: Path, definition: str) -> "optuna.Study":
     import optuna
 
     directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory):  # two processes that make the same tables at once fail
+    with locked(directory / LOCK):  # two processes that make the same tables at once fail
         study = optuna.create_study(
             study_name=_NAME, storage=_storage(directory / DATABASE), direction="minimize", load_if_exists=True
         )
@@ -242,7 +255,7 @@ def _seed(seed: int, number: int) -> int:
 def _enqueue(study: "optuna.Study", combinations: list[dict[str, Any]]) -> None:
     """Have each combination tried that no trial has, is at, or waits for; one that broke off is tried again."""
     taken = [
-        trial.params or trial.system_attrs.get("fixed_params", {})
+        trial.system_attrs.get("fixed_params", trial.params)  # one that has just begun has a part of its params
         for trial in study.get_trials(deepcopy=False)
         if trial.state.name != "FAIL"
     ]
@@ -253,14 +266,6 @@ def _enqueue(study: "optuna.Study", combinations: list[dict[str, Any]]) -> None:
 
 def _in_state(study: "optuna.Study", state: str) -> int:
     return sum(trial.state.name == state for trial in study.get_trials(deepcopy=False))
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Keep other processes of the search out for the length of the block."""
-    with (directory / "search.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _definition(experiment: Experiment, space: Space, method: str) -> str:

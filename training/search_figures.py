@@ -55,7 +55,10 @@ def parallel_coordinates(path: str | Path, trials: Sequence[Trial], space: Space
     """
     from matplotlib import colormaps
 
-    shown = sorted((trial for trial in trials if trial.error is not None), key=lambda trial: -(trial.error or 0))
+    # The best is drawn last, over the others; of equal ones the first, as in `search.finished`.
+    shown = sorted(
+        (trial for trial in trials if trial.error is not None), key=lambda trial: (-(trial.error or 0), -trial.number)
+    )
     errors = np.array([trial.error for trial in shown], float)
     names = list(space.dimensions)
     columns = [_places(space, name, [trial.params[name] for trial in shown]) for name in names]
@@ -69,11 +72,8 @@ def parallel_coordinates(path: str | Path, trials: Sequence[Trial], space: Space
         axes.plot(range(len(columns)), line, alpha=1 if best else 0.7, zorder=3 if best else 2, **style)
     for place, name in enumerate(names):
         _axis(axes, place, _ticks(space, name, [trial.params[name] for trial in shown]))
-    _axis(
-        axes,
-        len(names),
-        [(place, f"{error:.1%}") for place, error in zip((0, 1), (errors.min(), errors.max()), strict=True)],
-    )
+    ends = np.unique([errors.min(), errors.max()])
+    _axis(axes, len(names), [(float(p), f"{error:.1%}") for p, error in zip(_scaled(ends), ends, strict=True)])
     axes.set_xticks(range(len(columns)), [*names, "error"])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

@@ -16,23 +16,25 @@ from typing import Any, TypeAlias
 
 from training.errors import TrainingError
 
-KNOWN = (
-    "augment",
-    "batch_size",
-    "dropout",
-    "epochs",
-    "label_smoothing",
-    "learning_rate",
-    "model",
-    "optimizer",
-    "schedule",
-    "strength",
-    "warmup",
-    "weight_decay",
-    "width",
-)
-"""What may vary: attributes of an experiment and its recipe; `augment`, a policy's name or a file; and `strength`, the
-share of the samples that it is applied to."""
+KNOWN: Mapping[str, type] = {
+    "augment": str,
+    "batch_size": int,
+    "dropout": bool,
+    "epochs": int,
+    "label_smoothing": float,
+    "learning_rate": float,
+    "model": str,
+    "optimizer": str,
+    "schedule": str,
+    "strength": float,
+    "warmup": float,
+    "weight_decay": float,
+    "width": float,
+}
+"""What may vary, and the type of its values: attributes of an experiment and its recipe; `augment`, a policy's name or
+a file; and `strength`, the share of the samples that it is applied to, from 0 to 1."""
+
+_TYPES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 _POINTS = 5
 """Values that a grid takes of a range without steps."""
@@ -161,24 +163,39 @@ def parse_space(written: Mapping[str, Any]) -> Space:
 
 def _dimension(name: str, value: Any) -> Dimension | Value:
     if isinstance(value, list):
-        if not value or not all(isinstance(one, Value) for one in value):
-            raise TrainingError(f"{name} needs a list of one or more texts, numbers or truth values; got {value}")
-        return Choice(tuple(dict.fromkeys(value)))
+        if not value:
+            raise TrainingError(f"{name} needs a list of one or more values, got an empty one")
+        return Choice(tuple(dict.fromkeys(_checked(name, one) for one in value)))
     if isinstance(value, dict):
         return _range(name, value)
-    if not isinstance(value, Value):
-        raise TrainingError(f"{name} must be a list, a range or a single value; got {value!r}")
-    return value
+    return _checked(name, value)
+
+
+def _checked(name: str, value: Any) -> Value:
+    kind = KNOWN[name]
+    if type(value) not in ((int, float) if kind is float else (kind,)):
+        raise TrainingError(f"{name} is {_TYPES[kind]}, or a list of such; got {value!r}")
+    if kind is float and not math.isfinite(value):
+        raise TrainingError(f"{name} is a finite number, got {value}")
+    if name == "strength" and not 0 <= value <= 1:
+        raise TrainingError(f"strength is a share of the samples, from 0 to 1; got {value}")
+    checked: Value = value
+    return checked
 
 
 def _range(name: str, value: dict[str, Any]) -> Range:
+    if KNOWN[name] not in (int, float):
+        raise TrainingError(f"{name} is {_TYPES[KNOWN[name]]} and has no range; give a list")
     try:
         made = Range(**value)
     except TypeError:
         raise TrainingError(f"the range of {name} has low, high and perhaps log or step; got {value}") from None
-    numbers = [number for number in (made.low, made.high, made.step) if number is not None]
-    if any(isinstance(number, bool) or not isinstance(number, (int, float)) for number in numbers):
-        raise TrainingError(f"the range of {name} needs numbers, got {value}")
+    if not isinstance(made.log, bool):
+        raise TrainingError(f"log in the range of {name} is true or false, got {made.log!r}")
+    for number in (made.low, made.high):
+        _checked(name, number)
+    if made.step is not None:
+        _checked(name, made.step)
     if not made.low < made.high:
         raise TrainingError(f"the range of {name} needs low below high, got {value}")
     if made.log and (made.low <= 0 or made.step is not None):

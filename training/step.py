@@ -1,10 +1,13 @@
-"""One step of training: Keras's own `train_step`, on one device or divided among several."""
+"""One step of training or of evaluation: Keras's own, on one device or divided among several."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 
 def make_step(model: "keras.Model", element_spec: Any) -> Callable[[Any], dict[str, float]]:
@@ -20,14 +23,14 @@ def make_step(model: "keras.Model", element_spec: Any) -> Callable[[Any], dict[s
     import tensorflow as tf
 
     def train_on_batch(batch: Any) -> dict[str, float]:
-        model.train_on_batch(*batch)
+        model.train_on_batch(*divided(batch, model.distribute_strategy))
         # What that returns is the first device's alone.
         return {name: float(value) for name, value in model.get_metrics_result().items()}
 
     def train_step(batch: Any) -> Any:
         return model.train_step(batch)
 
-    if model.distribute_strategy.num_replicas_in_sync > 1:
+    if has_several_devices(model):
         return train_on_batch
     step = tf.function(train_step, input_signature=[element_spec], jit_compile=bool(model.jit_compile), autograph=False)
 
@@ -38,6 +41,58 @@ def make_step(model: "keras.Model", element_spec: Any) -> Callable[[Any], dict[s
     return run
 
 
-def samples_of(model: "keras.Model", images: Any) -> int:
-    """Count the samples of a batch, over all devices."""
-    return sum(len(part) for part in model.distribute_strategy.experimental_local_results(images))
+def evaluate(model: "keras.Model", dataset: "Iterable[Any]") -> dict[str, float]:
+    """Evaluate a model on all batches of a dataset.
+
+    Args:
+        model: compiled.
+        dataset: of (images, labels).
+
+    Returns:
+        The logs: averages over the samples.
+    """
+    if not has_several_devices(model):
+        logs = model.evaluate(dataset, verbose=0, return_dict=True)
+        return {name: float(value) for name, value in logs.items()}
+    sums: dict[str, float] = {}
+    samples = 0
+    for batch in dataset:
+        model.reset_metrics()
+        model.test_on_batch(*divided(batch, model.distribute_strategy))
+        samples += len(batch[0])
+        for name, value in model.get_metrics_result().items():
+            sums[name] = sums.get(name, 0.0) + float(value) * len(batch[0])
+    return {name: total / samples for name, total in sums.items()}
+
+
+def has_several_devices(model: "keras.Model") -> bool:
+    """Whether a model's batches are divided."""
+    return bool(model.distribute_strategy.num_replicas_in_sync > 1)
+
+
+def divided(batch: Any, strategy: "tf.distribute.Strategy") -> Any:
+    """Divide a batch among a strategy's devices, as many samples to each, whatever the batch's size.
+
+    TensorFlow's own division leaves devices without samples in an epoch's smaller last batch, which layers fail on, and
+    then gives the samples of the others another weight. Here samples are repeated until all devices have as many, with
+    a weight of 0; the weights of the rest make up for the longer batch, so that loss and gradients are those of one
+    device. (The accuracy, which knows no weights, counts the repeated ones: less than one a device.)
+
+    Args:
+        batch: images, labels and perhaps weights.
+        strategy: of several devices.
+    """
+    import tensorflow as tf
+
+    images, labels, *weights = batch
+    count, devices = len(images), strategy.num_replicas_in_sync
+    places = np.arange(-(-count // devices) * devices)
+    factors = tf.constant(np.where(places < count, len(places) / count, 0), tf.float32)
+    rows = places % count
+    weight = factors * tf.gather(weights[0], rows) if weights else factors
+    parts = (tf.gather(images, rows), tf.gather(labels, rows), weight)
+
+    def of(context: Any) -> Any:
+        return tuple(part[context.replica_id_in_sync_group :: devices] for part in parts)
+
+    return strategy.experimental_distribute_values_from_function(of)

@@ -145,6 +145,19 @@ def cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def test_an_interrupt_within_native_code_is_one_too(
+    caudal: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow makes an error of its own of it, with the name of the exception and Python's stack."""
+
+    def interrupted(**_: object) -> None:
+        raise RuntimeError("KeyboardInterrupt: <EMPTY MESSAGE> At: core.py(332): _main")
+
+    monkeypatch.setattr("caudal.__main__.app", interrupted)
+    outcome = caudal("curve")
+    assert (outcome.status, outcome.err) == (130, "caudal: interrupted\n")
+
+
 def test_interrupt_ends_without_a_traceback(project_root: Path, folders: Callable[..., Path]) -> None:
     """Ctrl-C in the middle of a long stream ends with status 130 and one line."""
     command = [sys.executable, "-m", "caudal", "stream", str(folders(ants=2)), "--epochs", "1000000", "--json"]

@@ -36,13 +36,17 @@ def test_train_reports_resumes_and_refuses(
     source, out = folders(ants=10, bees=10), tmp_path / "out"
     command = ("train", source, *SMALL, "--epochs", 2, "--out", out, "--augment", "flip")
     told = json.loads(caudal(*command, "--json").out)
+    assert told["views"] is None
     assert told["epochs"] == 2
     assert (out / "report.html").exists()
     refused = caudal(*command)
     assert refused.status == 2
     assert "holds a training; resume it, or give another directory" in refused.err
-    again = caudal(*command, "--resume")
+    again = caudal(*command, "--resume", "--views", "five_crop", "--reduce", "vote")
     assert "validation error" in again.out
+    assert "on views (five_crop, vote of their answers)" in again.out
+    assert len(json.loads((out / "result.json").read_text())["views"]["error_of_each"]) == 5
+    assert "on views (five_crop)" in (out / "report.html").read_text()
     assert json.loads((out / "result.json").read_text())["weights_sha256"] == told["weights_sha256"]
     other = caudal(*command, "--resume", "--seed", 3)
     assert (other.status, other.out) == (2, "")
@@ -84,6 +88,8 @@ def test_search_and_curve_end_in_tables_and_pictures(
         (["train", "SRC", "--learning-rate", "0"], "the learning rate must be positive"),
         (["train", "SRC", "--color-mode", "x"], "--color-mode is rgb or grayscale, got 'x'"),
         (["train", "SRC", "--out", "/dev/null/x"], "/dev/null/x cannot be made"),
+        (["train", "SRC", "--views", "x"], "there is no set of views 'x'"),
+        (["train", "SRC", "--views", "flip", "--reduce", "x"], "--reduce is mean, max or vote, got 'x'"),
         (["train", "nowhere"], "nowhere does not exist"),
         (["search", "SRC", "--space", "nowhere.toml"], "nowhere.toml cannot be read"),
         (["search", "SRC"], "Missing option '--space'"),

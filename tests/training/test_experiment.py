@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.errors import OptionError
 from training import Recipe
 from training.architectures import build
 from training.architectures.registry import NAMES
@@ -88,6 +89,31 @@ def test_normalised_pixels_are_refused(folders: Make) -> None:
         experiment.loaders()
 
 
+def test_a_single_class_is_refused(folders: Make) -> None:
+    """Its model would have one output, and every answer would be right."""
+    with pytest.raises(TrainingError, match="the samples have one class, ants: there is nothing to tell apart"):
+        Experiment(source=folders(ants=5), image_size=(8, 8)).loaders()
+
+
+def test_a_split_of_nothing_is_refused(folders: Make) -> None:
+    """0 is not taken for "not given"."""
+    with pytest.raises(OptionError, match=r"validation_split must lie between 0 and 1, got 0\.0"):
+        Experiment(source=folders(ants=5, bees=5), image_size=(8, 8), validation_split=0.0).loaders()
+
+
+def test_bad_validation_samples_are_left_out_where_others_are_replaced(folders: Make) -> None:
+    """Another sample in its place would count twice; and a bad sample is told once, not once an epoch."""
+    root = folders(ants=6, bees=6)
+    (root / "bees" / "9.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
+    experiment = Experiment(
+        source=root, validation=root, model="graph", image_size=(8, 8), epochs=2, on_error="replace"
+    )
+    outcome = experiment.run()
+    keys = predict(outcome.model, outcome.validation).keys
+    assert len(set(keys)) == len(keys) == 12
+    assert [row.sample for row in outcome.validation.errors] == ["bees/9.png"]
+
+
 TWO_DEVICES = """
 import json
 import numpy as np
@@ -98,26 +124,28 @@ from training import devices, fit, Recipe
 from training.architectures import build
 from training.initialise import initialise
 from pipeline import Loader
-labels = np.arange(26) % 2
-images = (np.random.default_rng(0).integers(0, 100, (26, 4, 4, 3)) + 150 * labels[:, None, None, None]).astype(np.uint8)
+labels = np.arange(25) % 2
+images = (np.random.default_rng(0).integers(0, 100, (25, 4, 4, 3)) + 150 * labels[:, None, None, None]).astype(np.uint8)
+recipe = Recipe(optimizer="sgd", label_smoothing=0.1, class_weights=[1.0, 2.0])
 weights = []
 for strategy in (devices.strategy("CPU"), tf.distribute.get_strategy()):
     with strategy.scope():
-        model = build("graph", input_shape=(4, 4, 3), classes=2)
+        model = build("all-convolutional-a", input_shape=(4, 4, 3), classes=2, width=0.05, dropout=False)
         initialise(model, 0)
-    loader = Loader((images, labels), image_size=(4, 4), batch_size=4, drop_remainder=True)
+    loader = Loader((images, labels), image_size=(4, 4), batch_size=4)
     held_out = Loader((images, labels), image_size=(4, 4), batch_size=4, shuffle=False)
-    history = fit(model, loader, held_out, epochs=2, recipe=Recipe(optimizer="sgd", label_smoothing=0.1)).history
+    history = fit(model, loader, held_out, epochs=2, recipe=recipe).history
     weights.append((strategy.num_replicas_in_sync, history, [w.tolist() for w in model.get_weights()]))
 print(json.dumps(weights))
 """
 
 
 def test_two_devices_train_as_one(run_python: Callable[..., str]) -> None:
-    """Each batch divided between two logical CPUs gives the losses and the weights of one."""
+    """Each batch, a last one of a single sample too, divided between two logical CPUs gives what one gives."""
     (replicas, several, divided), (_, single, whole) = json.loads(run_python(TWO_DEVICES).splitlines()[-1])
     assert replicas == 2
     for name, values in single.items():
+        # Of the single sample in the last batch the accuracy counts a copy as well, which changes it not.
         assert several[name] == pytest.approx(values, rel=1e-4)
     for one, other in zip(divided, whole, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)

@@ -22,7 +22,7 @@ def test_an_exact_power_law_is_found_again(params: tuple[float, float, float]) -
 
 
 def test_the_band_holds_the_truth_and_widens_ahead() -> None:
-    """At 95 %, of 20 noisy curves most bands hold the error at four times the largest size."""
+    """At 95 %, of 8 noisy curves most bands hold the error at four times the largest size."""
     truth = np.array([2.0, 0.5, 0.02])
     random = np.random.default_rng(0)
     held = 0

@@ -127,6 +127,19 @@ def test_early_stopping_takes_back_the_best_weights() -> None:
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_validation_loss_that_is_no_number_is_not_the_best() -> None:
+    """Images of no numbers give none in the first epoch: the numbers after it are lower."""
+    images, labels, dataset = batches()
+    epochs = iter([np.full_like(images, np.nan), images, images])
+    held_out = tf.data.Dataset.from_generator(
+        lambda: zip(next(epochs), labels, strict=True),
+        output_signature=(tf.TensorSpec([2, 2, 1], tf.float32), tf.TensorSpec([], tf.int64)),
+    ).batch(10)
+    history = fit(small_model(), dataset, held_out, epochs=3, recipe=Recipe(patience=1)).history
+    assert np.isnan(history["val_loss"]).tolist() == [True, False, False]
+    assert history["val_loss"][2] < history["val_loss"][1]
+
+
 def test_a_loss_that_is_no_number_ends_the_training() -> None:
     """The message says where, and what to do."""
     images, labels, _ = batches()

@@ -129,17 +129,52 @@ def test_a_directory_in_use_is_not_overwritten(loaders: tuple[Loader, Loader], t
 
 
 def test_another_training_is_refused(loaders: tuple[Loader, Loader], tmp_path: Path, folders: Make) -> None:
-    """Other data, another recipe and a damaged file are told apart from a continuation."""
+    """Other data, another recipe and a damaged file are told apart from a continuation, and it is said what differs."""
     train(loaders, tmp_path)
     checkpoints = Checkpoints(directory=tmp_path, resume=True)
-    with pytest.raises(TrainingError, match="checkpoint of another training"):
+    with pytest.raises(TrainingError, match="another training: what differs is the recipe, and the optimizer"):
         fit(model(), *loaders, epochs=3, checkpoints=checkpoints)
     other = Loader(folders(ants=13, bees=14), image_size=(8, 8), batch_size=4, seed=1)
-    with pytest.raises(TrainingError, match="checkpoint of another training"):
+    with pytest.raises(TrainingError, match=r"what differs is the training data \(samples, .*seed\); give what it was"):
         train((other, loaders[1]), tmp_path, resume=True)
+    with pytest.raises(TrainingError, match="what differs is the validation data; give"):
+        train((loaders[0], loaders[1].dataset()), tmp_path, resume=True)  # type: ignore[arg-type]  # a loader without a name
     (tmp_path / "checkpoint.npz").write_bytes(b"PK\x03\x04 torn")
     with pytest.raises(TrainingError, match="is no checkpoint"):
         train(loaders, tmp_path, resume=True)
+
+
+def test_two_trainings_do_not_share_a_directory(loaders: tuple[Loader, Loader], tmp_path: Path) -> None:
+    """The second is refused while the first runs: they would overwrite each other's files."""
+    import keras
+
+    def second(*_: Any) -> None:
+        with pytest.raises(TrainingError, match=r"another process trains in .*; wait for it, or give another"):
+            train(loaders, tmp_path, resume=True)
+        seen.append(True)
+
+    seen: list[bool] = []
+    train(loaders, tmp_path, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=second)])
+    assert len(seen) == 3
+
+
+def test_a_training_in_mixed_precision_goes_on(loaders: tuple[Loader, Loader], tmp_path: Path) -> None:
+    """The optimizer, with the scale of its losses, is what it was; on a GPU this is how everything is trained."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        whole, history = train(loaders, tmp_path / "whole")
+        with pytest.raises(Stopped):
+            train(loaders, tmp_path / "stopped", callbacks=[stop_at(5)])
+        resumed, again = train(loaders, tmp_path / "stopped", resume=True)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert type(resumed.optimizer).__name__ == "LossScaleOptimizer"
+    assert again.history == history.history
+    for one, other in zip(whole.optimizer.variables, resumed.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
 
 
 def test_a_dataset_cannot_be_resumed(loaders: tuple[Loader, Loader], tmp_path: Path) -> None:

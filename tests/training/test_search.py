@@ -13,7 +13,7 @@ import pytest
 from training import search_figures
 from training.errors import TrainingError
 from training.experiment import Experiment
-from training.search import Trial, changed, importances, load, search
+from training.search import Trial, changed, importances, load, refit, search
 from training.space import Choice, Range, Space, parse_space, read_space
 
 Make = Callable[..., Path]
@@ -60,7 +60,16 @@ def test_a_space_is_read_from_toml(tmp_path: Path) -> None:
         ({"epochs": {"low": 3, "high": 1}}, "low below high"),
         ({"width": {"low": 0, "high": 1, "log": True}}, "starts above 0"),
         ({"width": {"low": 0, "high": 1, "step": -1}}, "step of width must be positive"),
-        ({"width": {"low": "a", "high": 1}}, "needs numbers"),
+        ({"width": {"low": "a", "high": 1}}, "width is a number, or a list of such; got 'a'"),
+        ({"width": {"low": 0.1, "high": float("inf")}}, "width is a finite number, got inf"),
+        ({"width": {"low": 0.1, "high": 1, "log": 1}}, "log in the range of width is true or false, got 1"),
+        ({"width": [True]}, "width is a number, or a list of such; got True"),
+        ({"epochs": ["five"]}, "epochs is a whole number, or a list of such; got 'five'"),
+        ({"epochs": {"low": 1.0, "high": 3.0}}, "epochs is a whole number, or a list of such; got 1.0"),
+        ({"model": {"low": 1, "high": 2}}, "model is a text and has no range; give a list"),
+        ({"augment": [1]}, "augment is a text, or a list of such; got 1"),
+        ({"dropout": "no", "width": [1, 2]}, "dropout is true or false, or a list of such; got 'no'"),
+        ({"strength": [0.5, 1.5]}, "strength is a share of the samples, from 0 to 1; got 1.5"),
     ],
 )
 def test_impossible_spaces_are_refused(written: dict[str, Any], message: str) -> None:
@@ -89,6 +98,22 @@ def test_brute_force_tries_every_combination_once(tmp_path: Path) -> None:
         search(experiment(seed=1), SPACE, tmp_path, method="brute-force")
     shares = importances(load(tmp_path))
     assert not shares or sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_combination_that_has_just_begun_is_not_tried_again(tmp_path: Path) -> None:
+    """Its trial knows what it was made for before it has chosen everything."""
+    import optuna
+
+    from training.search import _enqueue
+
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path / 's.db'}")
+    combinations = list(SPACE.combinations())[:1]
+    _enqueue(study, combinations)
+    trial = study.ask()
+    for choose in (lambda: None, lambda: trial.suggest_categorical("learning_rate", (0.001, 0.01))):
+        choose()
+        _enqueue(study, combinations)
+        assert len(study.get_trials()) == 1
 
 
 def test_brute_force_needs_a_finite_space(tmp_path: Path) -> None:
@@ -154,6 +179,29 @@ def test_unknown_policies_and_methods_are_refused(tmp_path: Path) -> None:
         search(experiment(), SPACE, tmp_path, method="x")  # type: ignore[arg-type]
     with pytest.raises(TrainingError, match="holds no search"):
         load(tmp_path / "nothing")
+
+
+def test_another_best_is_trained_in_the_place_of_the_first(tmp_path: Path) -> None:
+    """More trials may find a better one; the same best again is not trained twice."""
+    trials = [Trial(number, {"learning_rate": rate, "width": 0.25}, 0.1, 1.0) for number, rate in enumerate((0.1, 0.2))]
+    digests = [
+        refit(experiment(), SPACE, trial, tmp_path / "best").result["weights_sha256"]
+        for trial in (*trials, trials[1], trials[0])
+    ]
+    assert digests[1] == digests[2] != digests[0]
+
+
+def test_the_thick_line_is_that_of_the_best_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of equal trials the first; and one error is written once."""
+    sheets: list[Any] = []
+    monkeypatch.setattr(search_figures.canvas, "write", lambda sheet, _: sheets.append(sheet))
+    space = Space({"width": Choice((0.5, 1.0))}, {})
+    tied = [Trial(number, {"width": width}, 0.5, 1.0) for number, width in enumerate((1.0, 0.5))]
+    search_figures.parallel_coordinates(tmp_path / "p.png", tied, space)
+    (axes,) = sheets[0].axes
+    (thick,) = (line for line in axes.lines if line.get_linewidth() == 3)
+    assert thick.get_ydata()[0] == 1
+    assert [text.get_text() for text in axes.texts].count("50.0%") == 1
 
 
 def test_pictures_take_any_number_of_trials(tmp_path: Path) -> None:

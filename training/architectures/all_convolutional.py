@@ -70,6 +70,7 @@ def all_convolutional(
     classes: int = 10,
     width: float = 1.0,
     dropout: bool = True,
+    rescale: bool = True,
 ) -> "keras.Model":
     """Build an All-CNN, initialised after He et al. 2015 (arXiv:1502.01852) and not yet compiled.
 
@@ -84,6 +85,7 @@ def all_convolutional(
         classes: the number of classes, with a softmax over them; 1 gives a sigmoid, for two classes 0 and 1.
         width: factor of the number of filters of every hidden layer.
         dropout: whether training drops 20 % of the inputs and 50 % after each stride of 2, as in the paper.
+        rescale: whether the model divides the pixels by 255 itself.
 
     Returns:
         A functional model; its layers are named "block1_conv1", ..., "block1_down" (stride 2), ...,
@@ -96,7 +98,7 @@ def all_convolutional(
     parts.check_arguments(input_shape, classes, width, smallest_side=SMALLEST_SIDE)
     from keras import Model, layers
 
-    pixels, x = parts.pixels(input_shape)
+    pixels, x = parts.pixels(input_shape, rescale=rescale)
     if dropout:
         x = layers.Dropout(0.2, name="input_dropout")(x)
     block, position = 1, 1

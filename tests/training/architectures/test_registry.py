@@ -56,6 +56,15 @@ def test_the_summary_adds_up(name: str) -> None:
     assert sum(row.multiply_adds or 0 for row in rows) == profiled(model)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_takes_numbers_as_they_come_where_asked(name: str) -> None:
+    """With the same weights, a model that does not rescale gives for pixels / 255 what the other gives for pixels."""
+    ours, plain = build(name, **TINY), build(name, **TINY, rescale=False)
+    plain.set_weights(ours.get_weights())
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_allclose(plain(pixels / 255), ours(pixels), rtol=1e-4, atol=1e-6)
+
+
 def profiled(model: keras.Model) -> int:
     """Count the multiply-adds of convolutions and matrix products in the graph of a model: half its operations."""
     import tensorflow as tf
