@@ -8,6 +8,9 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+MAX_PIXELS = 89_478_485
+"""Where an image is refused unless asked otherwise: where Pillow warns of a decompression bomb (256 MiB of RGB)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -51,6 +54,27 @@ def read_header(encoded: bytes) -> Header:
     if not encoded:
         raise ValueError("the file is empty")
     raise ValueError(f"no JPEG, PNG, GIF, BMP or WebP image: it begins with {encoded[:12]!r}")
+
+
+def checked_header(encoded: bytes, max_pixels: int = MAX_PIXELS) -> Header:
+    """Read the header of an image and refuse what must not be decoded.
+
+    Raises:
+        ValueError: no image in a known format, or too large; the message says what and why.
+    """
+    header = read_header(encoded)
+    if header.height < 1 or header.width < 1:
+        raise ValueError(f"the header claims {header.height} x {header.width} pixels")
+    if header.height * header.width > max_pixels:
+        raise ValueError(
+            f"the header claims {header.height} x {header.width} pixels, more than max_pixels={max_pixels}"
+        )
+    return header
+
+
+def max_bytes(max_pixels: int = MAX_PIXELS) -> int:
+    """Give the size above which a file is no image worth reading: the pixels as uncompressed RGBA with 16 bits."""
+    return 8 * max_pixels
 
 
 def _read_jpeg(encoded: bytes) -> Header:

@@ -5,13 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from augment.plan.plan import Plan
-from pipeline.conversion.recode import Recoding
 from pipeline.encode import FORMATS
 from pipeline.errors import OptionError
 from pipeline.sources.row_formats import FORMATS as TEXT_FORMATS
+
+if TYPE_CHECKING:
+    from augment.plan.plan import Plan
+    from pipeline.conversion.recode import Recoding
 
 SHARD_BYTES = 128 * 2**20
 """The size that shards are given by default: large enough to read in one stretch, small enough to share out among
@@ -104,7 +106,7 @@ class Conversion:
         return Path(os.path.realpath(self.destination))
 
     @property
-    def recoding(self) -> Recoding | None:
+    def recoding(self) -> "Recoding | None":
         """What images are made to be; None where their bytes are passed through."""
         wanted = {
             "short_side": self.resize_short,
@@ -112,12 +114,20 @@ class Conversion:
             "format": self.format,
             "quality": self.quality,
         }
-        return Recoding(**wanted) if any(value is not None for value in wanted.values()) else None  # type: ignore[arg-type]
+        if all(value is None for value in wanted.values()):
+            return None
+        from pipeline.conversion.recode import Recoding  # OpenCV, which passing bytes through does not need
+
+        return Recoding(**wanted)  # type: ignore[arg-type]
 
     @property
-    def plan(self) -> Plan | None:
+    def plan(self) -> "Plan | None":
         """The compiled augmentation."""
-        return None if self.augment is None else Plan(self.augment)
+        if self.augment is None:
+            return None
+        from augment.plan.plan import Plan  # OpenCV and all transforms
+
+        return Plan(self.augment)
 
     def shaping(self) -> dict[str, Any]:
         """Give the options that shape what is written, as JSON holds them and the manifest lists them."""

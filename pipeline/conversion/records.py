@@ -6,22 +6,23 @@ A conversion knows nothing of images. It asks for records by number, and puts ea
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from augment.errors import TransformError
-from augment.plan.plan import Plan
 from augment.transform import Image
 from pipeline import tfrecord
-from pipeline.conversion.recode import Recoding, decode
-from pipeline.decode import Decoder
 from pipeline.encode import encode_png
 from pipeline.errors import AugmentationError, DecodeError
 from pipeline.example import Value
-from pipeline.header import Header
+from pipeline.header import Header, checked_header
 from pipeline.labels import checked_label
 from pipeline.sources import Sample, Source
+
+if TYPE_CHECKING:
+    from augment.plan.plan import Plan
+    from pipeline.conversion.recode import Recoding
 
 
 class Record(NamedTuple):
@@ -72,9 +73,9 @@ class ImageRecords:
     def __init__(
         self,
         source: Source,
-        recoding: Recoding | None = None,
+        recoding: "Recoding | None" = None,
         *,
-        plan: Plan | None = None,
+        plan: "Plan | None" = None,
         seed: int = 0,
         copies: int = 0,
         copy_mark: str = "",
@@ -150,17 +151,19 @@ class ImageRecords:
             if self._recoding is not None:
                 return self._recoding.finish(image, "png")
             return encode_png(image), Header("png", *image.shape[:2])
-        header = _DECODER.header(sample.encoded)
+        header = checked_header(sample.encoded)
         if self._recoding is None or self._recoding.keeps(header):
             return sample.encoded, header
         return self._recoding.finish(self._recoding.decode(sample.encoded, header), header.format)
 
     def _augmented(self, sample: Sample, index: int, copy: int) -> tuple[bytes, Header]:
+        from pipeline.conversion.recode import Recoding, decode  # OpenCV, which passing bytes through does not need
+
         assert self._plan is not None  # noqa: S101  # for the type checker: there are copies
         if sample.encoded is None:
             image, image_format = _pixels(sample), "png"
         else:
-            header = _DECODER.header(sample.encoded)
+            header = checked_header(sample.encoded)
             image, image_format = decode(sample.encoded, header), header.format
         params = self._plan.sample(self._seed, copy, [index], [image.shape])
         augmented = self._plan.apply(image, params, 0)
@@ -170,9 +173,6 @@ class ImageRecords:
                 "or 4 can be stored as an image: leave Normalize, ToFloat and the like to the loader"
             )
         return (self._recoding or Recoding()).finish(augmented, image_format)
-
-
-_DECODER = Decoder()
 
 
 def _pixels(sample: Sample) -> Image:

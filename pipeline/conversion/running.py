@@ -24,7 +24,7 @@ from pipeline.layout import LEDGER, MANIFEST, RENAMED, SPLITS, read_manifest, st
 from pipeline.ledger import Ledger
 from pipeline.progress import Progress
 from pipeline.sources import ArraySource
-from pipeline.verify import verify
+from pipeline.verification import verify
 
 _P = ParamSpec("_P")
 
