@@ -13,7 +13,7 @@ from caudal.output import print_json, print_table
 
 if TYPE_CHECKING:
     from pipeline.conversion.estimate import Estimate
-    from pipeline.conversion.running import Watch
+    from pipeline.conversion.reporting import Watch
 
 
 def convert(

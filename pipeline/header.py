@@ -6,14 +6,13 @@ for it, `inspect` describes a dataset without decoding it, and orientation (EXIF
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_PIXELS = 89_478_485
 """Where an image is refused unless asked otherwise: where Pillow warns of a decompression bomb (256 MiB of RGB)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The header of an encoded image.
 
     Attributes:
@@ -102,16 +101,20 @@ def _read_jpeg(encoded: bytes) -> Header:
 
 
 def _read_png(encoded: bytes) -> Header:
-    width, height = struct.unpack_from(">II", encoded, 16)
+    width, height = _PNG_SIZE.unpack_from(encoded, 16)
     position, orientation = 8, 1
     while position + 8 <= len(encoded):
-        length, kind = struct.unpack_from(">I4s", encoded, position)
+        length, kind = _PNG_CHUNK.unpack_from(encoded, position)
         if kind == b"eXIf":
             orientation = _orientation(encoded[position + 8 : position + 8 + length])
         if kind in (b"eXIf", b"IDAT"):
             break
         position += 12 + length
     return Header("png", height, width, orientation)
+
+
+_PNG_SIZE = struct.Struct(">II")
+_PNG_CHUNK = struct.Struct(">I4s")
 
 
 def _read_gif(encoded: bytes) -> Header:

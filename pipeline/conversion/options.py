@@ -19,6 +19,10 @@ SHARD_BYTES = 128 * 2**20
 """The size that shards are given by default: large enough to read in one stretch, small enough to share out among
 workers (TensorFlow's guide to TFRecords recommends 100 MB and more)."""
 
+SHARD_RECORDS = 16_384
+"""The records that a shard has by default at most: so that small ones, too, are shared out among workers, and a kill
+costs no more than a second of work."""
+
 MAX_PARTS = 100_000
 """Shards of a part: their numbers have five digits."""
 
@@ -35,8 +39,8 @@ class Conversion:
         destination: the directory to make.
         to: "tfrecord" or "folder" (class-folders).
         shards: the number of TFRecord files, in each part of a split.
-        shard_size: about how many bytes a file has, instead of their number; by default 128 MiB. With re-encoding it is
-            measured by what is read.
+        shard_size: about how many bytes a file has, instead of their number; by default 128 MiB, and
+            16,384 records at most. With re-encoding it is measured by what is read.
         shuffle: mixes the records by the seed, so that every shard holds all classes; otherwise the order of the source
             stays.
         seed: of order, split and augmentation, from 0 on.

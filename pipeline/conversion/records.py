@@ -5,6 +5,7 @@ A conversion knows nothing of images. It asks for records by number, and puts ea
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -15,7 +16,7 @@ from augment.transform import Image
 from pipeline import tfrecord
 from pipeline.encode import encode_png
 from pipeline.errors import AugmentationError, DecodeError
-from pipeline.example import Value
+from pipeline.example import Raw, entry, message, pieces
 from pipeline.header import Header, checked_header
 from pipeline.labels import checked_label
 from pipeline.sources import Sample, Source
@@ -32,13 +33,13 @@ class Record(NamedTuple):
         key: names it in its dataset.
         class_name: of its class.
         content: the bytes of a file that holds it.
-        features: of a `tf.train.Example` that holds it.
+        example: a serialised `tf.train.Example` that holds it, in pieces.
     """
 
     key: str
     class_name: str
     content: bytes
-    features: dict[str, Value]
+    example: list[bytes]
 
 
 class Records(Protocol):
@@ -124,17 +125,29 @@ class ImageRecords:
         except ValueError as error:
             raise DecodeError(sample.key, str(error)) from None
         key = self._key(self._names.get(index, sample.key), copy)
-        features: dict[str, Value] = {
-            **({} if copy else dict(sample.extra)),
-            tfrecord.ENCODED: content,
-            tfrecord.FORMAT: header.format.encode(),
-            tfrecord.HEIGHT: header.height,
-            tfrecord.WIDTH: header.width,
-            tfrecord.FILENAME: key.encode("utf-8", "surrogateescape"),
-            tfrecord.LABEL: label,
-            tfrecord.CLASS_NAME: self._class_names[label],
-        }
-        return Record(key, self.source.class_names[label], content, features)
+        example = self._example(key, label, content, header, () if copy else sample.extra)
+        return Record(key, self.source.class_names[label], content, example)
+
+    def _example(
+        self, key: str, label: int, content: bytes, header: Header, extra: tuple[tuple[str, Raw], ...]
+    ) -> list[bytes]:
+        name = key.encode("utf-8", "surrogateescape")
+        if not extra:
+            of_class = _of_class(label, self._class_names[label])
+            of_shape = _of_shape(header.format, header.height, header.width)
+            return message((of_class, *entry(tfrecord.ENCODED, content), *entry(tfrecord.FILENAME, name), of_shape))
+        return pieces(
+            {
+                **dict(extra),
+                tfrecord.ENCODED: content,
+                tfrecord.FORMAT: header.format.encode(),
+                tfrecord.HEIGHT: header.height,
+                tfrecord.WIDTH: header.width,
+                tfrecord.FILENAME: name,
+                tfrecord.LABEL: label,
+                tfrecord.CLASS_NAME: self._class_names[label],
+            }
+        )
 
     def _key(self, key: str, copy: int) -> str:
         if not copy:
@@ -173,6 +186,20 @@ class ImageRecords:
                 "or 4 can be stored as an image: leave Normalize, ToFloat and the like to the loader"
             )
         return (self._recoding or Recoding()).finish(augmented, image_format)
+
+
+# Names sort in this order: class, content, name, shape. Thousands of images have the class or the shape alike.
+
+
+@lru_cache(maxsize=4096)
+def _of_class(label: int, class_name: bytes) -> bytes:
+    return b"".join((*entry(tfrecord.LABEL, label), *entry(tfrecord.CLASS_NAME, class_name)))
+
+
+@lru_cache(maxsize=4096)
+def _of_shape(image_format: str, height: int, width: int) -> bytes:
+    sides = *entry(tfrecord.HEIGHT, height), *entry(tfrecord.WIDTH, width)
+    return b"".join((*entry(tfrecord.FORMAT, image_format.encode()), *sides))
 
 
 def _pixels(sample: Sample) -> Image:

@@ -10,6 +10,7 @@ from pipeline import tfrecord
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.records import Record
 from pipeline.errors import OptionError, SourceError
+from pipeline.example import pieces
 from pipeline.header import max_bytes
 from pipeline.sources import Source, TFRecordSource, open_source
 from pipeline.sources.text import TextFolderSource, holds_texts, is_rows, open_text_source
@@ -61,7 +62,7 @@ class TextRecords:
         content = features[tfrecord.TEXT.content]
         assert isinstance(content, bytes)  # noqa: S101  # for the type checker
         class_name = self.source.class_names[sample.label] if self.source.class_names else ""
-        return Record(name or sample.key, class_name, content, features)
+        return Record(name or sample.key, class_name, content, pieces(features))
 
 
 def open_any(options: Conversion) -> tuple[Source, bool]:
