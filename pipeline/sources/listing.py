@@ -1,8 +1,8 @@
 """A long list of files in little memory."""
 
 import hashlib
-import os
 import struct
+import sys
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -27,6 +27,7 @@ class File(NamedTuple):
     modified_ns: int
 
 
+_ENCODING = sys.getfilesystemencoding()
 _NUMBERS = struct.Struct("=qqq")
 
 
@@ -40,17 +41,17 @@ class Listing:
     def __init__(self, files: Iterable[File]) -> None:
         keys, ends, numbers = bytearray(), array("q"), array("q")
         for file in files:
-            keys += os.fsencode(file[0])
+            keys += file.key.encode(_ENCODING, "surrogateescape")
             ends.append(len(keys))
-            numbers.extend(file[1:])
-        self._keys, self._ends, self._numbers = bytes(keys), ends, numbers
+            numbers.extend(file[1:])  # label, size, modified_ns
+        self._keys, self._ends, self._numbers = keys, ends, numbers
 
     def __len__(self) -> int:
         return len(self._ends)
 
     def __getitem__(self, index: int) -> File:
         begin = self._ends[index - 1] if index else 0
-        key = os.fsdecode(self._keys[begin : self._ends[index]])
+        key = self._keys[begin : self._ends[index]].decode(_ENCODING, "surrogateescape")
         return File(key, *_NUMBERS.unpack_from(self._numbers, _NUMBERS.size * index))
 
     def __iter__(self) -> Iterator[File]:
