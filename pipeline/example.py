@@ -35,7 +35,7 @@ def pieces(features: Mapping[str, Value]) -> list[bytes]:
 def message(entries: Iterable[bytes]) -> list[bytes]:
     """Serialise an example of which the entries are given, in pieces, in the order of their names."""
     entries = tuple(entries)
-    if max(map(len, entries)) <= _LONG:
+    if max(map(len, entries), default=0) <= _LONG:
         whole = b"".join(entries)
         return [_message_head(len(whole)) + whole]
     parts: list[bytes] = []
