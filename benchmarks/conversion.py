@@ -50,12 +50,15 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 """
 
 _CONVERT = """
-import json, sys, time
+import json, re, resource, sys, time
 from pipeline import convert
 options = json.loads(sys.argv[3])
 begin = time.perf_counter()
 convert(sys.argv[1], sys.argv[2], **options)
 print(time.perf_counter() - begin)
+# Not what wait4 says: that knows of the process which started this one, too.
+own = int(re.search("VmHWM:\\s+([0-9]+)", open("/proc/self/status").read())[1])
+print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
 """
 
 
@@ -65,7 +68,7 @@ class Run(NamedTuple):
     Attributes:
         seconds: from its start to its end.
         inner: what it says of itself; the same where it says nothing.
-        peak_kb: the largest resident set of it or of any of its children.
+        peak_kb: the largest resident set of it or of any of its children, as it says; 0 where it says nothing.
         processor: seconds that it and its children have computed.
     """
 
@@ -164,7 +167,8 @@ def _timed(arguments: list[str], program: str = sys.executable) -> Run:
     seconds, processor = time.perf_counter() - begin, usage.ru_utime + usage.ru_stime
     if process.returncode:
         raise SystemExit(f"{program} {arguments[0]} ended with {process.returncode}")
-    return Run(seconds, float(printed) if printed.strip() else seconds, usage.ru_maxrss, processor)
+    said = [*map(float, printed.split())]
+    return Run(seconds, said[0] if said else seconds, int(said[1]) if len(said) > 1 else 0, processor)
 
 
 def _copies(folder: Path, target: Path, megabytes: int) -> Path:

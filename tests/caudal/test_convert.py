@@ -82,7 +82,7 @@ def test_unusable_options_are_one_line(
 def test_convert_and_verify_need_no_tensorflow(
     run_python: Callable[..., str], folders: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Converting and verifying start without TensorFlow, which takes seconds; passing through without OpenCV as well."""
+    """Converting and verifying need no TensorFlow, which takes seconds to start; passing through no OpenCV either."""
     code = (
         "import sys\n"
         "import pipeline\n"
