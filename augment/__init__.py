@@ -3,21 +3,28 @@
 This package knows arrays, texts and keys, and nothing of files, datasets or TensorFlow.
 """
 
-from augment import keys as keys
-from augment import policies as policies
-from augment import views as views
-from augment.errors import AugmentError as AugmentError
-from augment.errors import CaudalError as CaudalError
-from augment.errors import TransformError as TransformError
-from augment.mixing import CutMix as CutMix
-from augment.mixing import MixUp as MixUp
-from augment.mixing import Mosaic as Mosaic
-from augment.plan.plan import Params as Params
-from augment.plan.plan import Plan as Plan
-from augment.plan.plan import compile as compile  # noqa: A004  # `augment.compile` says what it does
-from augment.policies import policy as policy
-from augment.transform import KeyedTransform as KeyedTransform
-from augment.transform import load as load
+import os
+from typing import TYPE_CHECKING
+
+from augment.lazy import importing
+
+if TYPE_CHECKING:
+    from augment import keys as keys
+    from augment import policies as policies
+    from augment import views as views
+    from augment.backgrounds import ReplaceBackground as ReplaceBackground
+    from augment.errors import AugmentError as AugmentError
+    from augment.errors import CaudalError as CaudalError
+    from augment.errors import TransformError as TransformError
+    from augment.mixing import CutMix as CutMix
+    from augment.mixing import MixUp as MixUp
+    from augment.mixing import Mosaic as Mosaic
+    from augment.plan.plan import Params as Params
+    from augment.plan.plan import Plan as Plan
+    from augment.plan.plan import compile as compile  # noqa: A004  # `augment.compile` says what it does
+    from augment.policies import policy as policy
+    from augment.transform import KeyedTransform as KeyedTransform
+    from augment.transform import load as load
 
 __all__ = [
     "AugmentError",
@@ -38,11 +45,30 @@ __all__ = [
     "views",
 ]
 
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks a server for its newest version otherwise
 
-def __getattr__(name: str) -> object:
-    """Import what defines Albumentations transforms when it is first asked for: Albumentations takes seconds."""
-    if name == "ReplaceBackground":
-        from augment.backgrounds import ReplaceBackground
+__getattr__ = importing(
+    __name__,
+    {
+        "AugmentError": "augment.errors",
+        "CaudalError": "augment.errors",
+        "CutMix": "augment.mixing",
+        "KeyedTransform": "augment.transform",
+        "MixUp": "augment.mixing",
+        "Mosaic": "augment.mixing",
+        "Params": "augment.plan.plan",
+        "Plan": "augment.plan.plan",
+        "ReplaceBackground": "augment.backgrounds",  # imports Albumentations, which takes seconds
+        "TransformError": "augment.errors",
+        "compile": "augment.plan.plan",
+        "keys": "",
+        "load": "augment.transform",
+        "policies": "",
+        "policy": "augment.policies",
+        "views": "",
+    },
+)
 
-        return ReplaceBackground
-    raise AttributeError(f"module 'augment' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return __all__

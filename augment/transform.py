@@ -22,8 +22,6 @@ from augment.errors import TransformError
 Image = NDArray[Any]
 """Pixels [H, W, C], uint8 in 0 to 255 or float32."""
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks a server for its newest version otherwise
-
 
 class KeyedTransform:
     """An Albumentations pipeline as a pure function of an image and a key.

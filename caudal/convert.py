@@ -13,7 +13,7 @@ from caudal.output import print_json, print_table
 
 if TYPE_CHECKING:
     from pipeline.conversion.estimate import Estimate
-    from pipeline.conversion.running import Watch
+    from pipeline.conversion.reporting import Watch
 
 
 def convert(
@@ -31,7 +31,7 @@ def convert(
         int | None, typer.Option(help="How many files (in each part of a split).", show_default=False)
     ] = None,
     shard_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Or about how large each.", show_default="128MiB")
+        str | None, typer.Option(metavar="SIZE", help="Or about how large each.", show_default="128MiB, 16,384 records")
     ] = None,
     shuffle: Annotated[
         bool, typer.Option("--shuffle", help="Mix the records, so that every file has all classes.")
@@ -159,6 +159,10 @@ def _shares(text: str) -> dict[str, float]:
     return parts
 
 
+_SHOW_EVERY_S = 0.1
+"""Describing the bar takes as long as passing three small records through."""
+
+
 @contextlib.contextmanager
 def _bar() -> "Iterator[Watch | None]":
     """Show a bar with rates, errors and the time left on standard error; nothing where that is no terminal."""
@@ -179,10 +183,14 @@ def _bar() -> "Iterator[Watch | None]":
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, rates="")
-        begin = time.perf_counter()
+        begin, shown = time.perf_counter(), 0.0
 
         def watch(counts: Any) -> None:
+            nonlocal shown
             seconds = time.perf_counter() - begin
+            if seconds < shown + _SHOW_EVERY_S and counts.done < counts.total:
+                return
+            shown = seconds
             rates = f"{counts.done / seconds:,.0f} {counts.content}/s, {counts.bytes / 1e6 / seconds:,.0f} MB/s"
             bar.update(
                 task,

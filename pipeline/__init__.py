@@ -1,20 +1,26 @@
 """Loading: what a sample is, where it comes from, in what order, decoded how, batched how, and where it goes.
 
-TensorFlow is imported when the first sample is decoded or the first dataset built, not before.
+TensorFlow is imported when the first sample is decoded or the first dataset built, not before; the modules of this
+package when one of its names is first asked for.
 """
 
-from pipeline import errors as errors
-from pipeline.conversion import Conversion as Conversion
-from pipeline.conversion import convert as convert
-from pipeline.inspection import inspect as inspect
-from pipeline.keras import ImageDataGenerator as ImageDataGenerator
-from pipeline.keras import image_dataset_from_directory as image_dataset_from_directory
-from pipeline.keras import text_dataset_from_directory as text_dataset_from_directory
-from pipeline.loader import Loader as Loader
-from pipeline.loader import image_dataset as image_dataset
-from pipeline.text import TextLoader as TextLoader
-from pipeline.text import text_dataset as text_dataset
-from pipeline.verify import verify as verify
+from typing import TYPE_CHECKING
+
+from augment.lazy import importing
+
+if TYPE_CHECKING:
+    from pipeline import errors as errors
+    from pipeline.conversion import Conversion as Conversion
+    from pipeline.conversion import convert as convert
+    from pipeline.inspection import inspect as inspect
+    from pipeline.keras import ImageDataGenerator as ImageDataGenerator
+    from pipeline.keras import image_dataset_from_directory as image_dataset_from_directory
+    from pipeline.keras import text_dataset_from_directory as text_dataset_from_directory
+    from pipeline.loader import Loader as Loader
+    from pipeline.loader import image_dataset as image_dataset
+    from pipeline.text import TextLoader as TextLoader
+    from pipeline.text import text_dataset as text_dataset
+    from pipeline.verification import verify as verify
 
 __all__ = [
     "Conversion",
@@ -30,3 +36,25 @@ __all__ = [
     "text_dataset_from_directory",
     "verify",
 ]
+
+__getattr__ = importing(
+    __name__,
+    {
+        "Conversion": "pipeline.conversion",
+        "ImageDataGenerator": "pipeline.keras",
+        "Loader": "pipeline.loader",
+        "TextLoader": "pipeline.text",
+        "convert": "pipeline.conversion",
+        "errors": "",
+        "image_dataset": "pipeline.loader",
+        "image_dataset_from_directory": "pipeline.keras",
+        "inspect": "pipeline.inspection",
+        "text_dataset": "pipeline.text",
+        "text_dataset_from_directory": "pipeline.keras",
+        "verify": "pipeline.verification",
+    },
+)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -226,10 +226,10 @@ def _resized(sample: Sample, stages: Stages, side: int) -> Sample:
     if smaller.ndim == 3:  # OpenCV has dropped the only channel of a grey one
         smaller = np.ascontiguousarray(smaller[..., 2::-1])
     encoded, buffer = cv2.imencode(".jpg", smaller, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return replace(sample, encoded=buffer.tobytes()) if encoded else sample
+    return sample._replace(encoded=buffer.tobytes()) if encoded else sample
 
 
 def _as_pixels(sample: Sample, stages: Stages, side: int) -> Sample:
     assert sample.encoded is not None  # noqa: S101  # for the type checker: the caller has looked
     image = resize(stages.decoder(sample.encoded), (side, side), stages.interpolation)
-    return replace(sample, encoded=None, pixels=image)
+    return sample._replace(encoded=None, pixels=image)

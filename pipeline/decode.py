@@ -12,13 +12,10 @@ import cv2
 import numpy as np
 
 from augment.transform import Image
-from pipeline.header import Header, read_header
+from pipeline.header import MAX_PIXELS, Header, checked_header, max_bytes
 
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 """The channels of each colour mode."""
-
-MAX_PIXELS = 89_478_485
-"""Where an image is refused unless asked otherwise: where Pillow warns of a decompression bomb (256 MiB of RGB)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +32,8 @@ class Decoder:
 
     @property
     def max_bytes(self) -> int:
-        """The size above which a file is no image worth reading: `max_pixels` of uncompressed RGBA with 16 bits."""
-        return 8 * self.max_pixels
+        """The size above which a file is no image worth reading."""
+        return max_bytes(self.max_pixels)
 
     def header(self, encoded: bytes) -> Header:
         """Read the header and refuse what must not be decoded.
@@ -44,14 +41,7 @@ class Decoder:
         Raises:
             ValueError: no image in a known format, or too large; the message says what and why.
         """
-        header = read_header(encoded)
-        if header.height < 1 or header.width < 1:
-            raise ValueError(f"the header claims {header.height} x {header.width} pixels")
-        if header.height * header.width > self.max_pixels:
-            raise ValueError(
-                f"the header claims {header.height} x {header.width} pixels, more than max_pixels={self.max_pixels}"
-            )
-        return header
+        return checked_header(encoded, self.max_pixels)
 
     def __call__(self, encoded: bytes, header: Header | None = None) -> Image:
         """Decode one image, turned upright.

@@ -1,7 +1,5 @@
 """From pixels to encoded bytes."""
 
-import cv2
-
 from augment.transform import Image
 
 FORMATS = ("jpeg", "png", "webp")
@@ -25,6 +23,8 @@ def encode(image: Image, image_format: str, quality: int = DEFAULT_QUALITY) -> b
     Raises:
         ValueError: the format cannot hold an image of this size.
     """
+    import cv2  # a conversion that passes bytes through knows the formats without it
+
     if image.shape[2] == 4 and image_format == "jpeg":
         image = image[..., :3]
     if image.shape[2] > 1:

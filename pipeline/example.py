@@ -29,21 +29,33 @@ def example(features: Mapping[str, Value]) -> bytes:
 
 def pieces(features: Mapping[str, Value]) -> list[bytes]:
     """Serialise as `example` does, in pieces that make up the message; long values stand among them as they are."""
+    return message(part for name in sorted(features) for part in entry(name, features[name]))
+
+
+def message(entries: Iterable[bytes]) -> list[bytes]:
+    """Serialise an example of which the entries are given, in pieces, in the order of their names."""
+    entries = tuple(entries)
+    if max(map(len, entries), default=0) <= _LONG:
+        whole = b"".join(entries)
+        return [_message_head(len(whole)) + whole]
     parts: list[bytes] = []
     small: list[bytes] = []
-    for name, value in sorted(features.items()):
-        if isinstance(value, bytes):
-            small.append(_bytes_head(name, len(value)))
-            if len(value) > _LONG:
-                parts += (b"".join(small), value)
-                small = []
-            else:
-                small.append(value)
+    for piece in entries:
+        if len(piece) > _LONG:
+            parts += (b"".join(small), piece)
+            small = []
         else:
-            small.append(_int_entry(name, value) if isinstance(value, int) else _entry(name, value.message))
+            small.append(piece)
     parts.append(b"".join(small))
-    parts[0] = b"\x0a" + _varint(sum(map(len, parts))) + parts[0]
+    parts[0] = _message_head(sum(map(len, parts))) + parts[0]
     return parts
+
+
+def entry(name: str, value: Value) -> tuple[bytes, ...]:
+    """Serialise one feature, in pieces; the value of a bytes feature is one of them."""
+    if isinstance(value, bytes):
+        return _bytes_head(name, len(value)), value
+    return (_int_entry(name, value) if isinstance(value, int) else _entry(name, value.message),)
 
 
 _LONG = 16_384
@@ -90,6 +102,11 @@ def other_features(example: Any, known: Iterable[str]) -> tuple[tuple[str, Raw],
 # A field of a message is written as a tag (number << 3 | 2), a length and that many bytes:
 # Example { Features features = 1 }, Features { map<string, Feature> feature = 1 } with entries { key = 1, value = 2 },
 # Feature { BytesList bytes_list = 1; FloatList float_list = 2; Int64List int64_list = 3 }, each { repeated value = 1 }.
+
+
+@lru_cache(maxsize=4096)
+def _message_head(length: int) -> bytes:
+    return b"\x0a" + _varint(length)
 
 
 @lru_cache(maxsize=4096)

@@ -6,11 +6,13 @@ for it, `inspect` describes a dataset without decoding it, and orientation (EXIF
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
+
+MAX_PIXELS = 89_478_485
+"""Where an image is refused unless asked otherwise: where Pillow warns of a decompression bomb (256 MiB of RGB)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The header of an encoded image.
 
     Attributes:
@@ -55,6 +57,27 @@ def read_header(encoded: bytes) -> Header:
     raise ValueError(f"no JPEG, PNG, GIF, BMP or WebP image: it begins with {encoded[:12]!r}")
 
 
+def checked_header(encoded: bytes, max_pixels: int = MAX_PIXELS) -> Header:
+    """Read the header of an image and refuse what must not be decoded.
+
+    Raises:
+        ValueError: no image in a known format, or too large; the message says what and why.
+    """
+    header = read_header(encoded)
+    if header.height < 1 or header.width < 1:
+        raise ValueError(f"the header claims {header.height} x {header.width} pixels")
+    if header.height * header.width > max_pixels:
+        raise ValueError(
+            f"the header claims {header.height} x {header.width} pixels, more than max_pixels={max_pixels}"
+        )
+    return header
+
+
+def max_bytes(max_pixels: int = MAX_PIXELS) -> int:
+    """Give the size above which a file is no image worth reading: the pixels as uncompressed RGBA with 16 bits."""
+    return 8 * max_pixels
+
+
 def _read_jpeg(encoded: bytes) -> Header:
     # A JPEG file is a chain of segments: 0xFF, a marker, and a big-endian length that counts itself (ITU-T T.81, annex
     # B).
@@ -80,11 +103,11 @@ def _read_jpeg(encoded: bytes) -> Header:
 
 
 def _read_png(encoded: bytes) -> Header:
-    width, height = struct.unpack_from(">II", encoded, 16)
+    width, height = _PNG_SIZE.unpack_from(encoded, 16)
     position, orientation = 8, 1
     opaque = not encoded[25] & 4  # the bit of an alpha channel in the colour type
     while position + 8 <= len(encoded):
-        length, kind = struct.unpack_from(">I4s", encoded, position)
+        length, kind = _PNG_CHUNK.unpack_from(encoded, position)
         if kind == b"eXIf":
             orientation = _orientation(encoded[position + 8 : position + 8 + length])
         if kind == b"tRNS":
@@ -93,6 +116,10 @@ def _read_png(encoded: bytes) -> Header:
             break
         position += 12 + length
     return Header("png", height, width, orientation, opaque=opaque)
+
+
+_PNG_SIZE = struct.Struct(">II")
+_PNG_CHUNK = struct.Struct(">I4s")
 
 
 def _read_gif(encoded: bytes) -> Header:

@@ -14,8 +14,9 @@ from augment.views import Views, views
 from pipeline import graph
 from pipeline.base_loader import BaseLoader, delivering
 from pipeline.cache import PixelCache, RamCache
-from pipeline.decode import CHANNELS, MAX_PIXELS, Decoder
+from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
+from pipeline.header import MAX_PIXELS
 from pipeline.ledger import Ledger
 from pipeline.multiple import Multiple
 from pipeline.options import check, check_classes, made

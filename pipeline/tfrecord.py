@@ -7,6 +7,7 @@ the data (TensorFlow, `core/lib/io/record_writer.h`). Any TensorFlow program can
 import os
 import struct
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -90,16 +91,21 @@ def frame(data: bytes) -> bytes:
 
 def frame_pieces(pieces: Sequence[bytes]) -> list[bytes]:
     """Wrap an example's bytes, given in pieces, as the pieces of one record."""
-    length = _LENGTH.pack(sum(map(len, pieces)))
-    crc = 0
-    for piece in pieces:
+    crc = google_crc32c.value(pieces[0])
+    for piece in pieces[1:]:
         crc = google_crc32c.extend(crc, piece)
-    return [length + _CHECKSUM.pack(masked_crc(length)), *pieces, _CHECKSUM.pack(_masked(crc))]
+    return [_head(sum(map(len, pieces))), *pieces, _CHECKSUM.pack(_masked(crc))]
 
 
-def span(position: int, length: int) -> tuple[int, int]:
-    """Give the index row of a record of `length` bytes of data that begins at `position` in its file."""
-    return position + _HEAD, length
+@lru_cache(maxsize=4096)
+def _head(length: int) -> bytes:
+    packed = _LENGTH.pack(length)
+    return packed + _CHECKSUM.pack(masked_crc(packed))
+
+
+def span(begin: int, end: int) -> tuple[int, int]:
+    """Give the index row of a record that stands between two positions in its file: offset and length of its data."""
+    return begin + _HEAD, end - begin - _OVERHEAD
 
 
 def position(offset: int) -> int:
@@ -131,8 +137,7 @@ def build_index(shard: Path) -> Index:
         start = 0
         while start < size:
             length = _read_length(file, len(spans), start, size)
-            spans.append(span(start, length))
-            start += length + _OVERHEAD
+            spans.append(span(start, start := start + length + _OVERHEAD))
             file.seek(start)
     return np.array(spans, np.int64).reshape(-1, 2)
 

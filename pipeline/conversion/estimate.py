@@ -10,7 +10,6 @@ from pipeline import tfrecord
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.planning import plan
 from pipeline.errors import SampleError
-from pipeline.example import pieces
 
 _SAMPLES = 64
 _SECONDS = 1.0
@@ -89,7 +88,7 @@ def _measured(records: Any, total: int) -> tuple[float, float, int]:
     for number in np.unique(np.linspace(0, total - 1, _SAMPLES).astype(int)).tolist():
         tried += 1
         try:
-            sizes.append(sum(map(len, tfrecord.frame_pieces(pieces(records.make(number).features)))))
+            sizes.append(sum(map(len, tfrecord.frame_pieces(records.make(number).example))))
         except SampleError:
             continue
         if time.perf_counter() - begin > _SECONDS:

@@ -23,7 +23,7 @@ def good_records(
         SampleError: a record is bad, and `report` does not bear it.
     """
     for number, made in _made(records, numbers, threads):
-        if isinstance(made, Record):
+        if not isinstance(made, SampleError):
             yield number, made
         else:
             row = Skipped(number, made.sample, made.stage, made.reason, type(made).__name__)

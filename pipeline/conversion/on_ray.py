@@ -11,8 +11,8 @@ import re
 import socket
 from typing import Any
 
+from pipeline.conversion.failures import described, rebuilt
 from pipeline.conversion.tasks import Job, Receipt, Report, Skipped
-from pipeline.conversion.workers import described, rebuilt
 from pipeline.errors import ConvertError, OptionError
 
 _RETRIES = 10

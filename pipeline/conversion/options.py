@@ -5,17 +5,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from augment.plan.plan import Plan
-from pipeline.conversion.recode import Recoding
 from pipeline.encode import FORMATS
 from pipeline.errors import OptionError
 from pipeline.sources.row_formats import FORMATS as TEXT_FORMATS
 
+if TYPE_CHECKING:
+    from augment.plan.plan import Plan
+    from pipeline.conversion.recode import Recoding
+
 SHARD_BYTES = 128 * 2**20
 """The size that shards are given by default: large enough to read in one stretch, small enough to share out among
 workers (TensorFlow's guide to TFRecords recommends 100 MB and more)."""
+
+SHARD_RECORDS = 16_384
+"""The records that a shard has by default at most: so that small ones, too, are shared out among workers, and a kill
+costs no more than a second of work."""
 
 MAX_PARTS = 100_000
 """Shards of a part: their numbers have five digits."""
@@ -33,8 +39,8 @@ class Conversion:
         destination: the directory to make.
         to: "tfrecord" or "folder" (class-folders).
         shards: the number of TFRecord files, in each part of a split.
-        shard_size: about how many bytes a file has, instead of their number; by default 128 MiB. With re-encoding it is
-            measured by what is read.
+        shard_size: about how many bytes a file has, instead of their number; by default 128 MiB, and
+            16,384 records at most. With re-encoding it is measured by what is read.
         shuffle: mixes the records by the seed, so that every shard holds all classes; otherwise the order of the source
             stays.
         seed: of order, split and augmentation, from 0 on.
@@ -104,7 +110,7 @@ class Conversion:
         return Path(os.path.realpath(self.destination))
 
     @property
-    def recoding(self) -> Recoding | None:
+    def recoding(self) -> "Recoding | None":
         """What images are made to be; None where their bytes are passed through."""
         wanted = {
             "short_side": self.resize_short,
@@ -112,12 +118,20 @@ class Conversion:
             "format": self.format,
             "quality": self.quality,
         }
-        return Recoding(**wanted) if any(value is not None for value in wanted.values()) else None  # type: ignore[arg-type]
+        if all(value is None for value in wanted.values()):
+            return None
+        from pipeline.conversion.recode import Recoding  # OpenCV, which passing bytes through does not need
+
+        return Recoding(**wanted)  # type: ignore[arg-type]
 
     @property
-    def plan(self) -> Plan | None:
+    def plan(self) -> "Plan | None":
         """The compiled augmentation."""
-        return None if self.augment is None else Plan(self.augment)
+        if self.augment is None:
+            return None
+        from augment.plan.plan import Plan  # OpenCV and all transforms
+
+        return Plan(self.augment)
 
     def shaping(self) -> dict[str, Any]:
         """Give the options that shape what is written, as JSON holds them and the manifest lists them."""

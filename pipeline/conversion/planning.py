@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from augment import keys
 from pipeline.conversion.folders import FolderWriter
 from pipeline.conversion.names import Names, known_format, path_of, without_extension
-from pipeline.conversion.options import MAX_PARTS, SHARD_BYTES, Conversion
+from pipeline.conversion.options import MAX_PARTS, SHARD_BYTES, SHARD_RECORDS, Conversion
 from pipeline.conversion.records import ImageRecords
 from pipeline.conversion.shards import ShardWriter
 from pipeline.conversion.tasks import Job, Task, Writer
@@ -64,7 +64,7 @@ class Planned:
         """Equal fingerprints, equal bytes."""
         shaping = json.dumps(self.options.shaping(), sort_keys=True)
         return digest(
-            ("conversion 1", self.source.fingerprint, self.source.class_names, self.options.target.name, shaping)
+            ("conversion 2", self.source.fingerprint, self.source.class_names, self.options.target.name, shaping)
         )
 
     def job(self, space: Workspace) -> Job:
@@ -216,6 +216,8 @@ def _bounds(sizes: NDArray[np.int64], options: Conversion) -> list[int]:
     count = max(1, min(records, MAX_PARTS, -(-int(ends[-1]) // size)))
     if options.to == "folder":
         count = max(count, -(-records // FOLDER_TASK_FILES))
+    elif options.shard_size is None:
+        count = max(count, min(MAX_PARTS, -(-records // SHARD_RECORDS)))
     wanted = ends[-1] * np.arange(1, count) / count
     inner = np.searchsorted(ends, wanted, side="left") + 1
     # A record that is larger than a shard would leave its neighbours none: each gets one at least.

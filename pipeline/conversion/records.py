@@ -5,23 +5,25 @@ A conversion knows nothing of images. It asks for records by number, and puts ea
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from augment.errors import TransformError
-from augment.plan.plan import Plan
 from augment.transform import Image
 from pipeline import tfrecord
-from pipeline.conversion.recode import Recoding, decode
-from pipeline.decode import Decoder
 from pipeline.encode import encode_png
 from pipeline.errors import AugmentationError, DecodeError
-from pipeline.example import Value
-from pipeline.header import Header
+from pipeline.example import Raw, entry, message, pieces
+from pipeline.header import Header, checked_header
 from pipeline.labels import checked_label
 from pipeline.sources import Sample, Source
+
+if TYPE_CHECKING:
+    from augment.plan.plan import Plan
+    from pipeline.conversion.recode import Recoding
 
 
 class Record(NamedTuple):
@@ -31,13 +33,13 @@ class Record(NamedTuple):
         key: names it in its dataset.
         class_name: of its class.
         content: the bytes of a file that holds it.
-        features: of a `tf.train.Example` that holds it.
+        example: a serialised `tf.train.Example` that holds it, in pieces.
     """
 
     key: str
     class_name: str
     content: bytes
-    features: dict[str, Value]
+    example: list[bytes]
 
 
 class Records(Protocol):
@@ -72,9 +74,9 @@ class ImageRecords:
     def __init__(
         self,
         source: Source,
-        recoding: Recoding | None = None,
+        recoding: "Recoding | None" = None,
         *,
-        plan: Plan | None = None,
+        plan: "Plan | None" = None,
         seed: int = 0,
         copies: int = 0,
         copy_mark: str = "",
@@ -123,17 +125,29 @@ class ImageRecords:
         except ValueError as error:
             raise DecodeError(sample.key, str(error)) from None
         key = self._key(self._names.get(index, sample.key), copy)
-        features: dict[str, Value] = {
-            **({} if copy else dict(sample.extra)),
-            tfrecord.ENCODED: content,
-            tfrecord.FORMAT: header.format.encode(),
-            tfrecord.HEIGHT: header.height,
-            tfrecord.WIDTH: header.width,
-            tfrecord.FILENAME: key.encode("utf-8", "surrogateescape"),
-            tfrecord.LABEL: label,
-            tfrecord.CLASS_NAME: self._class_names[label],
-        }
-        return Record(key, self.source.class_names[label], content, features)
+        example = self._example(key, label, content, header, () if copy else sample.extra)
+        return Record(key, self.source.class_names[label], content, example)
+
+    def _example(
+        self, key: str, label: int, content: bytes, header: Header, extra: tuple[tuple[str, Raw], ...]
+    ) -> list[bytes]:
+        name = key.encode("utf-8", "surrogateescape")
+        if not extra:
+            of_class = _of_class(label, self._class_names[label])
+            of_shape = _of_shape(header.format, header.height, header.width)
+            return message((of_class, *entry(tfrecord.ENCODED, content), *entry(tfrecord.FILENAME, name), of_shape))
+        return pieces(
+            {
+                **dict(extra),
+                tfrecord.ENCODED: content,
+                tfrecord.FORMAT: header.format.encode(),
+                tfrecord.HEIGHT: header.height,
+                tfrecord.WIDTH: header.width,
+                tfrecord.FILENAME: name,
+                tfrecord.LABEL: label,
+                tfrecord.CLASS_NAME: self._class_names[label],
+            }
+        )
 
     def _key(self, key: str, copy: int) -> str:
         if not copy:
@@ -150,17 +164,19 @@ class ImageRecords:
             if self._recoding is not None:
                 return self._recoding.finish(image, "png")
             return encode_png(image), Header("png", *image.shape[:2])
-        header = _DECODER.header(sample.encoded)
+        header = checked_header(sample.encoded)
         if self._recoding is None or self._recoding.keeps(header):
             return sample.encoded, header
         return self._recoding.finish(self._recoding.decode(sample.encoded, header), header.format)
 
     def _augmented(self, sample: Sample, index: int, copy: int) -> tuple[bytes, Header]:
+        from pipeline.conversion.recode import Recoding, decode  # OpenCV, which passing bytes through does not need
+
         assert self._plan is not None  # noqa: S101  # for the type checker: there are copies
         if sample.encoded is None:
             image, image_format = _pixels(sample), "png"
         else:
-            header = _DECODER.header(sample.encoded)
+            header = checked_header(sample.encoded)
             image, image_format = decode(sample.encoded, header), header.format
         params = self._plan.sample(self._seed, copy, [index], [image.shape])
         augmented = self._plan.apply(image, params, 0)
@@ -172,7 +188,18 @@ class ImageRecords:
         return (self._recoding or Recoding()).finish(augmented, image_format)
 
 
-_DECODER = Decoder()
+# Names sort in this order: class, content, name, shape. Thousands of images have the class or the shape alike.
+
+
+@lru_cache(maxsize=4096)
+def _of_class(label: int, class_name: bytes) -> bytes:
+    return b"".join((*entry(tfrecord.LABEL, label), *entry(tfrecord.CLASS_NAME, class_name)))
+
+
+@lru_cache(maxsize=4096)
+def _of_shape(image_format: str, height: int, width: int) -> bytes:
+    sides = *entry(tfrecord.HEIGHT, height), *entry(tfrecord.WIDTH, width)
+    return b"".join((*entry(tfrecord.FORMAT, image_format.encode()), *sides))
 
 
 def _pixels(sample: Sample) -> Image:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+from array import array
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from pipeline import tfrecord
 from pipeline.conversion.making import good_records
 from pipeline.conversion.storage import Output, read_back, sync_folder, temporary_name, write_durably
 from pipeline.conversion.tasks import Job, Receipt, Report, Skipped, Task
-from pipeline.example import pieces
 
 _BLOCK = 1 << 20
 """Bytes that are hashed and written at a time, so that a record of 400 bytes costs no system call of its own."""
@@ -35,22 +35,22 @@ class ShardWriter:
         path = job.folder(task) / task.name
         temporary = temporary_name(path, job.scratch)
         skipped: list[Skipped] = []
-        spans: list[tuple[int, int]] = []
+        spans = array("q")
         keys = bytearray()
         with Output(temporary) as output, _Blocks(output) as blocks:
             for _, record in good_records(job.records, job.numbers(task).tolist(), report, skipped, threads):
-                data = pieces(record.features)
-                length = sum(map(len, data))
-                spans.append(tfrecord.span(blocks.size, length))
-                blocks.add(tfrecord.frame_pieces(data))
+                begin = blocks.size
+                blocks.add(tfrecord.frame_pieces(record.example))
+                span = tfrecord.span(begin, blocks.size)
+                spans.extend(span)
                 keys += key_digest(record.key)
-                report.written(1, length)
+                report.written(1, span[1])
         read_back(temporary, blocks.crc)
         os.rename(temporary, path)
-        write_durably(tfrecord.index_path(path), _index(spans), job.scratch)
+        write_durably(tfrecord.index_path(path), _index(np.array(spans)), job.scratch)
         write_durably(job.receipt_path(task).with_suffix(".keys"), bytes(keys), job.scratch)
         sync_folder(path.parent)
-        return Receipt(task.name, len(spans), blocks.size, blocks.sha256.hexdigest(), tuple(skipped))
+        return Receipt(task.name, len(spans) // 2, blocks.size, blocks.sha256.hexdigest(), tuple(skipped))
 
     def is_whole(self, job: Job, task: Task, receipt: Receipt) -> bool:
         """Whether shard, index and keys of an earlier attempt are there."""
@@ -60,9 +60,7 @@ class ShardWriter:
                 return False
             keys = job.receipt_path(task).with_suffix(".keys").stat().st_size
             index = tfrecord.index_path(path).read_bytes()
-            return keys == KEY_BYTES * receipt.examples and index == _index(
-                map(tuple, tfrecord.build_index(path).tolist())
-            )
+            return keys == KEY_BYTES * receipt.examples and index == _index(tfrecord.build_index(path))
         except (OSError, tfrecord.RecordError):
             return False
 
@@ -87,7 +85,7 @@ class _Blocks:
         self.sha256 = hashlib.sha256()
         self._output = output
         self._pieces: list[bytes] = []
-        self._gathered = 0
+        self._full = _BLOCK
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="caudal-write")
         self._pending: Future[None] | None = None
 
@@ -104,17 +102,15 @@ class _Blocks:
 
     def add(self, pieces: list[bytes]) -> None:
         self._pieces += pieces
-        length = sum(map(len, pieces))
-        self.size += length
-        self._gathered += length
-        if self._gathered >= _BLOCK:
+        self.size += sum(map(len, pieces))
+        if self.size >= self._full:
             self._flush()
 
     def _flush(self) -> None:
         block = b"".join(self._pieces)
         self._wait()
         self._pending = self._pool.submit(self._write, block)
-        self._pieces, self._gathered = [], 0
+        self._pieces, self._full = [], self.size + _BLOCK
 
     def _wait(self) -> None:
         if self._pending is not None:
@@ -126,7 +122,7 @@ class _Blocks:
         self._output.write(block)
 
 
-def _index(spans: "list[tuple[int, int]] | map[tuple[int, ...]]") -> bytes:
+def _index(spans: tfrecord.Index) -> bytes:
     file = io.BytesIO()
-    np.save(file, np.array(list(spans), np.int64).reshape(-1, 2), allow_pickle=False)
+    np.save(file, spans.reshape(-1, 2), allow_pickle=False)
     return file.getvalue()

@@ -9,8 +9,9 @@ from typing import Any
 from pipeline import tfrecord
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.records import Record
-from pipeline.decode import Decoder
 from pipeline.errors import OptionError, SourceError
+from pipeline.example import pieces
+from pipeline.header import max_bytes
 from pipeline.sources import Source, TFRecordSource, open_source
 from pipeline.sources.text import TextFolderSource, holds_texts, is_rows, open_text_source
 from pipeline.sources.tfrecord import shards_in
@@ -61,7 +62,7 @@ class TextRecords:
         content = features[tfrecord.TEXT.content]
         assert isinstance(content, bytes)  # noqa: S101  # for the type checker
         class_name = self.source.class_names[sample.label] if self.source.class_names else ""
-        return Record(name or sample.key, class_name, content, features)
+        return Record(name or sample.key, class_name, content, pieces(features))
 
 
 def open_any(options: Conversion) -> tuple[Source, bool]:
@@ -82,7 +83,7 @@ def open_any(options: Conversion) -> tuple[Source, bool]:
             options.source,
             class_names=options.class_names,
             label_offset=options.label_offset,
-            max_bytes=Decoder().max_bytes,
+            max_bytes=max_bytes(),
         )
     except SourceError:
         if not _is_text_folder(options.source):

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
-from pipeline import errors
+from pipeline.conversion.failures import described, rebuilt
 from pipeline.conversion.tasks import Job, Receipt, Report, Skipped
-from pipeline.errors import ConvertError, SampleError
+from pipeline.errors import ConvertError
 
 _ATTEMPTS = 3
 """Times that a task is begun by processes that die of it."""
@@ -27,11 +27,6 @@ _NOT_TO_FORK = ("tensorflow", "torch", "jax", "ray")
 """Libraries whose threads do not survive a fork."""
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-
-def perform_here(job: Job, report: Report, threads: int) -> list[Receipt]:
-    """Do all tasks in this process."""
-    return [job.perform(task.number, report, threads) for task in job.tasks]
 
 
 def perform_in_processes(job: Job, report: Report, workers: int, threads: int) -> list[Receipt]:
@@ -181,13 +176,12 @@ class _Sender:
 
 def _serve(connection: Connection, job: Job, threads: int, parent: int) -> None:
     """Do the tasks that come through the connection; the life of a worker process."""
-    import cv2
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody writes for a parent that is dead
     if os.getppid() != parent:
         return
-    cv2.setNumThreads(0)
+    if (opencv := sys.modules.get("cv2")) is not None:  # the job needs it, and brought it along
+        opencv.setNumThreads(0)  # the processes share the processors already
     sender = _Sender(connection)
     with contextlib.suppress(EOFError):
         while (number := connection.recv()) is not None:
@@ -198,30 +192,3 @@ def _serve(connection: Connection, job: Job, threads: int, parent: int) -> None:
             except Exception as error:
                 connection.send(("failed", described(error)))
                 return
-
-
-def described(error: Exception) -> tuple[str, str, str]:
-    """Take an error apart for its way between processes: (kind, sample or number, text)."""
-    if isinstance(error, SampleError):
-        return type(error).__name__, error.sample, error.reason
-    if isinstance(error, OSError) and error.strerror:
-        return "OSError", str(error.errno), error.strerror
-    return type(error).__name__, "", str(error)
-
-
-def rebuilt(kind: str, sample: str, reason: str) -> Exception:
-    """Put an error together again; one with arguments of its own would not survive the way as it is."""
-    known = getattr(errors, kind, None)
-    if known is not None and issubclass(known, SampleError):
-        return known(sample, reason)  # type: ignore[no-any-return]
-    if kind == "OSError":
-        return OSError(int(sample), reason)
-    if known is not None and issubclass(known, errors.CaudalError):
-        return known(reason)  # type: ignore[no-any-return]
-    return RuntimeError(f"{kind} in a worker: {reason}")
-
-
-def sample_error(row: Skipped) -> SampleError:
-    """Make the error again for which a record was left out."""
-    error = rebuilt(row.kind, row.sample, row.reason)
-    return error if isinstance(error, SampleError) else SampleError(row.sample, row.reason)

@@ -1,7 +1,7 @@
 """Decoding as Keras does: the pixels of TensorFlow or of Pillow, as they are stored, whatever EXIF says of them."""
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
@@ -29,7 +29,7 @@ class AsStored(Decoder):
 
     def header(self, encoded: bytes) -> Header:
         """Read the header, and forget the orientation; see `Decoder.header`."""
-        return replace(super().header(encoded), orientation=1)
+        return super().header(encoded)._replace(orientation=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Fitted(Decoder):
         except ValueError as error:
             header = self._header_by_pillow(encoded, error)
         height, width = self.target_size
-        return replace(header, height=height, width=width, orientation=1)
+        return header._replace(height=height, width=width, orientation=1)
 
     def __call__(self, encoded: bytes, header: Header | None = None) -> Image:
         """Decode one image: uint8 [height, width, C].

@@ -3,8 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,7 @@ NO_LABEL = -(2**63)
 """Stands for the label of a sample that has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One sample as its source holds it.
 
     Attributes:
@@ -35,8 +33,8 @@ class Sample:
     key: str
     label: int
     encoded: bytes | None = None
-    pixels: Image | None = field(default=None, repr=False)
-    extra: tuple[tuple[str, Raw], ...] = field(default=(), repr=False)
+    pixels: Image | None = None
+    extra: tuple[tuple[str, Raw], ...] = ()
 
 
 class Source(Protocol):

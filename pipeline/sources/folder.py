@@ -5,6 +5,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 
 from pipeline.errors import OptionError, ReadError, SourceError
@@ -49,7 +50,7 @@ class FolderSource:
             file
             for label, name in enumerate(self.class_names)
             for file in sorted(
-                self._files_below(root / name, name, label, (os.path.realpath(root),)), key=lambda file: file.key
+                self._files_below(root / name, name, label, (os.path.realpath(root),)), key=attrgetter("key")
             )
         )
         if not len(self._files):
@@ -97,7 +98,7 @@ class FolderSource:
 
     def _class_folders(self) -> list[str]:
         folders = []
-        for entry in _listed(self.root):
+        for entry in sorted(_entries(self.root), key=attrgetter("name")):
             if entry.name.startswith("."):
                 self.passed_over["hidden"] += 1
             elif _is_folder(entry):
@@ -111,27 +112,27 @@ class FolderSource:
         if real in above:  # a link to a folder that we are in
             self.passed_over["a link that loops"] += 1
             return
-        for entry in _listed(folder):
-            entry_key = f"{key}/{entry.name}"
-            if entry.name.startswith("."):
+        folders = []
+        for entry in _entries(folder):
+            name = entry.name
+            if name[0] == ".":
                 self.passed_over["hidden"] += 1
             elif _is_folder(entry):
-                yield from self._files_below(folder / entry.name, entry_key, label, (*above, real))
-            elif not entry.name.lower().endswith(self.extensions):
+                folders.append(name)
+            elif not name.lower().endswith(self.extensions):
                 self.passed_over[f"no {self.what}"] += 1
             else:
-                yield from self._file(entry, entry_key, label)
-
-    def _file(self, entry: os.DirEntry[str], key: str, label: int) -> Iterator[File]:
-        try:
-            status = entry.stat()
-        except OSError:
-            self.passed_over["a broken link"] += 1
-            return
-        if stat.S_ISREG(status.st_mode):
-            yield File(key, label, status.st_size, status.st_mtime_ns)
-        else:
-            self.passed_over["no regular file"] += 1
+                try:
+                    status = entry.stat()
+                except OSError:
+                    self.passed_over["a broken link"] += 1
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    yield File(f"{key}/{name}", label, status.st_size, status.st_mtime_ns)
+                else:
+                    self.passed_over["no regular file"] += 1
+        for name in folders:
+            yield from self._files_below(folder / name, f"{key}/{name}", label, (*above, real))
 
 
 def _contents(path: str, size: int) -> bytes:
@@ -156,10 +157,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+            yield from entries
     except OSError as error:
         raise SourceError(f"{folder} cannot be listed: {error.strerror}") from None
 

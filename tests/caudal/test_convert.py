@@ -82,12 +82,14 @@ def test_unusable_options_are_one_line(
 def test_convert_and_verify_need_no_tensorflow(
     run_python: Callable[..., str], folders: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Passing through, resizing and verifying start without TensorFlow, which takes seconds."""
+    """Converting and verifying need no TensorFlow, which takes seconds to start; passing through no OpenCV either."""
     code = (
         "import sys\n"
         "import pipeline\n"
         f"source, out = {str(folders(ants=3))!r}, {str(tmp_path)!r}\n"
         "pipeline.convert(source, out + '/a')\n"
+        "assert pipeline.verify(out + '/a') == ()\n"
+        "assert not {'cv2', 'augment.plan', 'pipeline.loader', 'multiprocessing'} & sys.modules.keys()\n"
         "pipeline.convert(out + '/a', out + '/b', resize_short=5, format='jpeg')\n"
         "assert pipeline.verify(out + '/b') == ()\n"
         "print([name for name in ('tensorflow', 'keras', 'albumentations') if name in sys.modules])"

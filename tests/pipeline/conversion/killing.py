@@ -1,10 +1,12 @@
 """Killing conversions: every system call that writes, one by one, and random instants.
 
 A module of its own because it forks: it is imported in a new interpreter, without TensorFlow, and each conversion that
-is to be killed runs in a fork of that, which takes milliseconds where a new interpreter takes half a second.
+is to be killed runs in a fork of that, which takes milliseconds where a new interpreter takes half a second. Whatever a
+kill left is finished by that interpreter itself, in which nothing is hooked.
 """
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -79,13 +81,15 @@ def every_step(source: Path, target: Path, *, old: Path | None = None, **options
         The number of each step, once it has been checked.
     """
     expected = _expected(source, target, options)
-    before = None
+    before, replaced = None, target.parent / "replaced" / target.name
     options["overwrite"] = old is not None
+    if old is not None:
+        pipeline.convert(old, replaced)
     convert: Callable[[], Any] = lambda: pipeline.convert(source, target, **options)  # noqa: E731
     for step in range(100_000):
         _clear(target)
         if old is not None:
-            pipeline.convert(old, target)
+            shutil.copytree(replaced, target)
             before = contents(target)
         status = in_a_fork(dying_at(step, convert, halfway=step % 2 == 0))
         if status == 0:
@@ -94,7 +98,7 @@ def every_step(source: Path, target: Path, *, old: Path | None = None, **options
         after = contents(target)
         assert after in (before, expected), f"step {step} left {None if after is None else sorted(after)}"
         kept = finished(target)
-        assert in_a_fork(convert) == 0, f"what step {step} left cannot be finished"
+        convert()
         assert contents(target) == expected, f"step {step}"
         assert kept <= inodes(target), f"step {step}: a finished shard was written again"
         assert hidden(target) == [], f"step {step} left {hidden(target)}"
@@ -117,7 +121,7 @@ def random_instants(source: Path, target: Path, count: int, **options: Any) -> I
         in_a_fork(convert, until)
         after = contents(target)
         assert after in (None, expected), f"{until} s left {None if after is None else sorted(after)}"
-        assert in_a_fork(convert) == 0, f"what {until} s left cannot be finished"
+        convert()
         assert contents(target) == expected
         assert hidden(target) == []
         yield "absent" if after is None else "complete"
@@ -150,7 +154,5 @@ def _expected(source: Path, target: Path, options: dict[str, Any]) -> dict[str, 
 
 
 def _clear(target: Path) -> None:
-    import shutil
-
     shutil.rmtree(target, ignore_errors=True)
     shutil.rmtree(target.with_name(f".{target.name}.partial"), ignore_errors=True)

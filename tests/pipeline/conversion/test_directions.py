@@ -139,6 +139,35 @@ def test_shards_have_about_the_size_asked_for(folders: Callable[..., Path], tmp_
     assert manifest["num_examples"] == 32
 
 
+def test_small_records_make_shards_that_workers_can_share(tmp_path: Path) -> None:
+    """Without a size that was asked for, a shard has 16,384 records at most."""
+    lines = tmp_path / "texts.tsv"
+    lines.write_text("text\tlabel\n" + "".join(f"text {number}\t{number % 2}\n" for number in range(16_385)))
+    manifest = pipeline.convert(lines, tmp_path / "out")
+    assert sum(shard["examples"] for shard in manifest["shards"]) == 16_385
+    assert max(shard["examples"] for shard in manifest["shards"]) <= 16_384
+    assert len(pipeline.convert(lines, tmp_path / "one", shard_size=2**27)["shards"]) == 1
+
+
+def test_what_images_share_is_serialised_as_tensorflow_does(
+    tmp_path: Path, encode: Callable[..., bytes], picture: Callable[..., np.ndarray]
+) -> None:
+    """Parts that are kept from image to image give the bytes that TensorFlow gives, for short and for long contents."""
+    import tensorflow as tf
+
+    for label, name in enumerate(("ants", "bees")):
+        (tmp_path / "source" / name).mkdir(parents=True)
+        for side in (8, 8 + label, 200):
+            (tmp_path / "source" / name / f"{side}.png").write_bytes(encode(picture(side, side, side)))
+    pipeline.convert(tmp_path / "source", tmp_path / "out")
+    (shard,) = (tmp_path / "out").glob("*.tfrecord")
+    records = list(tfrecord.iterate_records(shard))
+    assert len(records) == 5
+    assert max(map(len, records)) > 16_384 > min(map(len, records))
+    for data in records:
+        assert data == tf.train.Example.FromString(data).SerializeToString(deterministic=True)
+
+
 def test_split_parts_are_datasets_that_share_everything_out(folders: Callable[..., Path], tmp_path: Path) -> None:
     """Each part loads and verifies by itself; stratified, each class is shared out alike; no sample is in two."""
     source = folders(ants=20, bees=10)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import make_folders
+
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
@@ -20,18 +22,17 @@ def scratch() -> Iterator[Path]:
 @pytest.fixture
 def killing(run_python: Callable[..., str], scratch: Path) -> Callable[[str], Any]:
     """Give `killing(expression)`: the list of what it yields, evaluated in a new interpreter with `killing`'s names."""
+    make_folders(scratch / "source", {"ants": 4, "bees": 3})
+    make_folders(scratch / "old", {"wasps": 2})
+    (scratch / "target").mkdir()
 
     def run(expression: str) -> list[Any]:
         code = (
             "import json\n"
             "from pathlib import Path\n"
-            "from tests.conftest import make_folders\n"
             "from tests.pipeline.conversion.killing import every_step, random_instants\n"
             f"root = Path({str(scratch)!r})\n"
-            "source = make_folders(root / 'source', {'ants': 4, 'bees': 3})\n"
-            "old = make_folders(root / 'old', {'wasps': 2})\n"
-            "(root / 'target').mkdir()\n"
-            "out = root / 'target' / 'out'\n"
+            "source, old, out = root / 'source', root / 'old', root / 'target' / 'out'\n"
             f"print(json.dumps(list({expression})))\n"
         )
         return list(json.loads(run_python(code)))

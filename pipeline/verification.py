@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from pipeline import tfrecord
-from pipeline.decode import Decoder
 from pipeline.errors import SourceError
+from pipeline.header import checked_header
 from pipeline.layout import MANIFEST, SPLITS, expected_files, read_manifest, read_splits, strangers
 from pipeline.progress import Progress
 
@@ -85,7 +85,7 @@ def _beside(root: Path, parts: tuple[str, ...]) -> list[str]:
 def _faults(root: Path, manifest: dict[str, Any], decode: bool, progress: Progress | None) -> Iterator[Fault]:
     yield from _file_faults(root, manifest)
     texts = manifest.get("options", {}).get("content") == "texts"
-    check = _check_text if texts else Decoder() if decode else Decoder().header
+    check = _check_text if texts else _decoder() if decode else checked_header
     features = tfrecord.TEXT if texts else tfrecord.IMAGE
     examples = _Examples(len(manifest["class_names"]), features, check)
     done, total = 0, sum(shard["bytes"] for shard in manifest["shards"])
@@ -162,6 +162,12 @@ def _index_faults(path: Path, index: tfrecord.Index) -> Iterator[Fault]:
             matches = False
         if not matches:
             yield Fault(stored.name, f"does not say where the records of {path.name} are")
+
+
+def _decoder() -> Callable[[bytes], object]:
+    from pipeline.decode import Decoder  # OpenCV, and later TensorFlow
+
+    return Decoder()
 
 
 def _check_text(content: bytes) -> None:
