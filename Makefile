@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that share the tests.
+WORKERS ?= 2
 
 export NO_ALBUMENTATIONS_UPDATE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -12,7 +14,8 @@ demo: $(VENV)/.installed
 	$(BIN)/caudal demo
 
 test: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not alone'
+	$(BIN)/python -m pytest -m alone
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -2,11 +2,20 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
+
+from pipeline import diagnosis
+
+
+@pytest.fixture(autouse=True)
+def short_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a measurement take a tenth of a second, which is enough where no rate is compared."""
+    monkeypatch.setattr(diagnosis, "diagnose", partial(diagnosis.diagnose, pass_s=0.1))
 
 
 @pytest.fixture

@@ -75,6 +75,7 @@ def photographs(folders: Callable[..., Path]) -> Path:
     return repeated(folders(ants=80, bees=80, height=64, width=64, extension=".jpg"), 10)
 
 
+@pytest.mark.alone
 def test_slow_augmentation_is_named_and_leaving_it_out_helps_as_promised(photographs: Path) -> None:
     """The transform that takes the time is the first advice, and without it the dataset is as fast as promised."""
     options: dict[str, Any] = {"image_size": (48, 48), "batch_size": 8, "parallel_calls": 2}
@@ -91,6 +92,7 @@ def test_slow_augmentation_is_named_and_leaving_it_out_helps_as_promised(photogr
     assert comes_true(found.advice[0].factor, measured), (found.advice[0], measured)
 
 
+@pytest.mark.alone
 def test_slow_disk_is_named_and_keeping_files_in_memory_helps_as_promised(
     photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +118,7 @@ def test_slow_disk_is_named_and_keeping_files_in_memory_helps_as_promised(
     assert promised["{'parallel_calls': 8}"] > 1.5  # it waits, and others can wait beside it
 
 
+@pytest.mark.alone
 def test_tiny_batches_are_named_and_larger_ones_help_as_promised(folders: Callable[..., Path]) -> None:
     """With one small image in a batch, what is done once a batch takes the time."""
     root = repeated(folders(ants=200), 40)
@@ -127,6 +130,7 @@ def test_tiny_batches_are_named_and_larger_ones_help_as_promised(folders: Callab
     assert comes_true(promised, measured), (promised, measured)
 
 
+@pytest.mark.alone
 def test_calls_that_wait_for_a_slow_one_are_not_taken_for_tiny_batches(
     photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +185,7 @@ def test_advice_against_another_stage_says_so() -> None:
     )
 
 
+@pytest.mark.alone
 def test_large_files_are_decode_bound_and_resizing_helps_as_promised(tmp_path: Path) -> None:
     """Photographs that are much larger than what is asked for: resizing them beforehand gives what is promised."""
     random = np.random.default_rng(0)
@@ -216,6 +221,7 @@ def test_slow_model_is_the_bottleneck_and_nothing_is_advised(photographs: Path) 
     assert found.verdict.startswith("model-bound: the model takes 2 images/s, the dataset delivers ")
 
 
+@pytest.mark.alone
 def test_promises_are_bounded_by_the_model(folders: Callable[..., Path]) -> None:
     """A faster dataset is worth no more than the model can take."""
     loader = Loader(folders(ants=200), image_size=(8, 8), batch_size=1, parallel_calls=2)

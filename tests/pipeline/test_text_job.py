@@ -12,6 +12,7 @@ from augment.text import EDA
 from pipeline import text_job
 from pipeline.errors import ConvertError, OptionError, SourceError
 from pipeline.text_job import TextJob, augment_file
+from pipeline.text_workers import TextWorkers
 
 SENTENCES = [f'number {number} is a good "film", and a bad day' for number in range(60)]
 
@@ -20,6 +21,18 @@ SENTENCES = [f'number {number} is a good "film", and a bad day' for number in ra
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a file have many chunks."""
     monkeypatch.setattr(text_job, "_CHUNK", 8)
+
+
+@pytest.fixture
+def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all jobs of a test that augment alike share one process, which each would start anew."""
+    worker = TextWorkers(EDA(num_aug=3), 3, 1)
+
+    def shared(eda: EDA, num_aug: int, count: int) -> TextWorkers:
+        assert (eda, num_aug, count) == (EDA(num_aug=3), 3, 1)
+        return worker
+
+    monkeypatch.setattr(text_job, "TextWorkers", shared)
 
 
 @pytest.fixture
@@ -86,6 +99,7 @@ def test_tables_keep_their_header_and_other_columns(tmp_path: Path) -> None:
     assert all(each["tags"] == ["a"] for each in made)
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_an_interrupted_job_goes_on_where_it_was(lines: Path, tmp_path: Path) -> None:
     """After each chunk, and after one that was written halfway: the result is that of one run."""
     whole = augment_file(lines, tmp_path / "whole.txt", job())["sha256"]
@@ -111,6 +125,7 @@ def test_an_interrupted_job_goes_on_where_it_was(lines: Path, tmp_path: Path) ->
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_a_job_that_is_interrupted_again_goes_on_from_there(lines: Path, tmp_path: Path) -> None:
     """What a kill has cut off in the journal does not hide what is written behind it."""
     whole = augment_file(lines, tmp_path / "whole.txt", job())["sha256"]
@@ -139,6 +154,7 @@ def test_original_rows_stay_as_they_are(tmp_path: Path) -> None:
     assert all(line.startswith(("1\t", "0 ")) for line in written[:-1])
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_another_job_begins_anew(lines: Path, tmp_path: Path) -> None:
     """Other options, or a changed source, do not go on with what was written."""
 

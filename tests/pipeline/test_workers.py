@@ -25,12 +25,14 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
     return random.integers(0, 256, (40, 16, 16, 3), np.uint8), np.arange(40) % 3
 
 
-@pytest.fixture
-def bad_folder(tmp_path: Path) -> Path:
-    """Make nine images in two class-folders, and one file that is none."""
+def bad_folder(tmp_path: Path, extension: str = ".bmp") -> Path:
+    """Make nine images in two class-folders, and one file that is none.
+
+    For a PNG each worker imports TensorFlow, which takes seconds: one test does that, the others need not.
+    """
     random = np.random.default_rng(0)
     for number in range(9):
-        path = tmp_path / "data" / ("even", "odd")[number % 2] / f"{number}.png"
+        path = tmp_path / "data" / ("even", "odd")[number % 2] / f"{number}{extension}"
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), random.integers(0, 256, (16, 16, 3), np.uint8))
     (tmp_path / "data" / "odd" / "bad.png").write_bytes(b"no image")
@@ -70,18 +72,19 @@ def test_any_step_can_be_resumed(arrays: Any) -> None:
 
 
 @pytest.mark.parametrize("on_error", ["skip", "replace"])
-def test_bad_samples_are_written_down_by_the_loader(bad_folder: Path, on_error: Any) -> None:
+def test_bad_samples_are_written_down_by_the_loader(tmp_path: Path, on_error: Any) -> None:
     """What a worker finds stands in `errors`, once, and the stream is that of threads."""
     options: dict[str, Any] = {"image_size": (16, 16), "batch_size": 4, "on_error": on_error}
-    helped, alone = Loader(bad_folder, workers=2, **options), Loader(bad_folder, **options)
+    folder = bad_folder(tmp_path)
+    helped, alone = Loader(folder, workers=2, **options), Loader(folder, **options)
     assert stream(helped) == stream(alone)
     assert helped.errors == alone.errors
     assert len(helped.errors) == 1
 
 
-def test_bad_samples_are_raised(bad_folder: Path) -> None:
+def test_bad_samples_are_raised(tmp_path: Path) -> None:
     """An error is that of the sample, with its name."""
-    loader = Loader(bad_folder, image_size=(16, 16), workers=1, seed=1)
+    loader = Loader(bad_folder(tmp_path, ".png"), image_size=(16, 16), workers=1, seed=1)
     with pytest.raises(Exception, match=r"odd/bad\.png"):
         stream(loader)
     assert isinstance(loader.failure, DecodeError)

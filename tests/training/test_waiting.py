@@ -35,6 +35,7 @@ def test_the_meter_tells_waiting_from_working() -> None:
     assert meter.take() == 0
 
 
+@pytest.mark.alone
 def test_a_model_that_waits_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
     """Slow data: the log says how much was waited, and a remedy; the history has the share of each epoch."""
     import keras
