@@ -11,6 +11,7 @@ from augment.lazy import importing
 if TYPE_CHECKING:
     from augment import keys as keys
     from augment import policies as policies
+    from augment import text as text
     from augment import views as views
     from augment.backgrounds import ReplaceBackground as ReplaceBackground
     from augment.errors import AugmentError as AugmentError
@@ -42,6 +43,7 @@ __all__ = [
     "load",
     "policies",
     "policy",
+    "text",
     "views",
 ]
 
@@ -65,6 +67,7 @@ __getattr__ = importing(
         "load": "augment.transform",
         "policies": "",
         "policy": "augment.policies",
+        "text": "",
         "views": "",
     },
 )
