@@ -138,7 +138,7 @@ def test_calls_that_wait_for_a_slow_one_are_not_taken_for_tiny_batches(
     read = FolderSource.read
 
     def sometimes_slow(self: FolderSource, index: int) -> Any:
-        time.sleep(0.1 if index % 20 == 0 else 0)
+        time.sleep(0.1 if index % 8 == 0 else 0)
         return read(self, index)
 
     monkeypatch.setattr(FolderSource, "read", sometimes_slow)
