@@ -145,6 +145,7 @@ def cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.alone
 def test_interrupt_ends_without_a_traceback(project_root: Path, folders: Callable[..., Path]) -> None:
     """Ctrl-C in the middle of a long stream ends with status 130 and one line."""
     command = [sys.executable, "-m", "caudal", "stream", str(folders(ants=2)), "--epochs", "1000000", "--json"]
