@@ -158,6 +158,7 @@ def test_an_interrupt_within_native_code_is_one_too(
     assert (outcome.status, outcome.err) == (130, "caudal: interrupted\n")
 
 
+@pytest.mark.alone
 def test_interrupt_ends_without_a_traceback(project_root: Path, folders: Callable[..., Path]) -> None:
     """Ctrl-C in the middle of a long stream ends with status 130 and one line."""
     command = [sys.executable, "-m", "caudal", "stream", str(folders(ants=2)), "--epochs", "1000000", "--json"]

@@ -97,6 +97,7 @@ def test_convert_and_verify_need_no_tensorflow(
     assert run_python(code).strip() == "[]"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("workers", [1, 2])
 def test_interrupt_keeps_what_is_finished(
     project_root: Path, folders: Callable[..., Path], tmp_path: Path, workers: int

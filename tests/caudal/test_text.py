@@ -129,6 +129,7 @@ def test_text_alone_shows_its_commands(caudal: Callable[..., Any]) -> None:
         assert "preview" in outcome.out
 
 
+@pytest.mark.alone
 def test_an_interrupted_augment_is_resumed(tmp_path: Path, project_root: Path) -> None:
     """Ctrl-C ends it with status 130 and no traceback; the same command goes on, with the result of one run."""
     source, out = tmp_path / "in.txt", tmp_path / "out.txt"

@@ -210,10 +210,11 @@ def command(source: Path, out: Path, *more: str) -> list[str]:
     return [*arguments, *size, *more]
 
 
+@pytest.mark.alone
 def test_kill_9_in_the_middle_of_an_epoch_changes_nothing(folders: Make, project_root: Path, tmp_path: Path) -> None:
     """`caudal train` killed by SIGKILL and run again with --resume has the weights of an undisturbed run."""
     source = folders(ants=100, bees=100)
-    environment = {**os.environ, "PYTHONPATH": str(project_root)}
+    environment = {**os.environ, "PYTHONPATH": str(project_root), "TMPDIR": str(tmp_path)}  # what a kill leaves there
     with subprocess.Popen(command(source, tmp_path / "a"), env=environment, stdout=subprocess.PIPE) as whole:
         killed = subprocess.Popen(command(source, tmp_path / "b"), env=environment, stdout=subprocess.DEVNULL)
         checkpoint = tmp_path / "b" / "checkpoint.npz"
