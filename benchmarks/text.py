@@ -48,6 +48,12 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.data.is_file():
         parser.error(f"{arguments.data} is no file")
+    from nltk.corpus import wordnet
+
+    try:
+        wordnet.ensure_loaded()
+    except LookupError:
+        parser.error('the restatement needs data of nltk: nltk.download("wordnet"), or NLTK_DATA=DIR where it is')
     if arguments.dataset_rate:
         print(json.dumps(_dataset_rate(arguments.data, arguments.dataset_rate)))
         return
