@@ -157,7 +157,8 @@ def _decode_png(encoded: bytes, channels: int) -> Image:
     import tensorflow as tf
 
     try:
-        return _pixels(tf.raw_ops.DecodePng(contents=encoded, channels=channels))
+        # A tensor, and all attributes: see `_decode_jpeg`.
+        return _pixels(tf.raw_ops.DecodePng(contents=tf.constant(encoded), channels=channels, dtype=tf.uint8))
     except tf.errors.OpError as error:
         raise ValueError(f"damaged PNG: {_first_line(error.message)}") from None
 
