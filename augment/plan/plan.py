@@ -238,8 +238,10 @@ class Plan:
         steps = self.steps(params, row, places)
         if not steps:
             return None
-        window, cropped = geometry.prefix_window(steps, params.sizes[row])
-        return Window(*window, geometry.finest(steps[cropped:]))
+        part, cropped = geometry.prefix_window(steps, params.sizes[row])
+        window = Window(*part, geometry.finest(steps[cropped:]))
+        is_whole = part == (0, 0, *params.sizes[row]) and window.ratio == 1
+        return None if is_whole else window
 
     def apply(self, image: Image, params: Params, row: int, window: Window | None = None) -> Image:
         """Augment one image.
