@@ -5,7 +5,7 @@ A batch is a pure function of the epoch and its first position: nothing here rem
 may compute any batch at any time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from augment.plan.plan import Window
 from augment.transform import Image
 from augment.views import View
 from pipeline.augmentation import Augmentation
+from pipeline.buffers import Buffers
 from pipeline.cache import PixelCache
 from pipeline.decode import CHANNELS, Decoder, with_channels
 from pipeline.draw import Draw
@@ -92,6 +93,7 @@ class Stages(Draw[Row]):
         interpolation: how.
         multiple: how each sample becomes several.
         mix: mixes the samples of a batch; None for no such thing.
+        empty: gives the memory for a batch of images, by its shape and dtype.
     """
 
     decoder: Decoder
@@ -101,6 +103,7 @@ class Stages(Draw[Row]):
     interpolation: str
     multiple: Multiple = field(default_factory=Multiple)
     mix: Mixer | None = None
+    empty: Callable[[Sequence[int], np.dtype[Any]], NDArray[Any]] = field(default_factory=lambda: Buffers().empty)
 
     def batch(self, epoch: int, start: int, stop: int) -> Batch:
         """Make a batch of the samples at positions start to stop of an epoch; bad ones are left out or replaced.
@@ -116,7 +119,7 @@ class Stages(Draw[Row]):
         sample_keys: list[bytes] = []
         for row in self.good(epoch, start, stop):
             if images is None:
-                images = np.empty((stop - start, *row.image.shape), self.element_spec[1])
+                images = self.empty((stop - start, *row.image.shape), self.element_spec[1])
                 first = row.key
             self._check(row, images, first)
             images[len(labels)] = row.image  # at once: it is in the processor's cache now
