@@ -143,11 +143,11 @@ def _decode_jpeg(
         "acceptable_fraction": 1.0,
         "dct_method": "",
     }
-    contents = tf.constant(encoded)
+    contents = _contents(encoded)
     try:
         if window is None:
             return _pixels(tf.raw_ops.DecodeJpeg(contents=contents, **options))
-        crop_window = tf.constant(np.array(window, np.int32))
+        crop_window = tf.constant(window)  # int32
         return _pixels(tf.raw_ops.DecodeAndCropJpeg(contents=contents, crop_window=crop_window, **options))
     except tf.errors.OpError as error:
         raise ValueError(f"damaged JPEG: {_first_line(error.message)}") from None
@@ -158,9 +158,16 @@ def _decode_png(encoded: bytes, channels: int) -> Image:
 
     try:
         # A tensor, and all attributes: see `_decode_jpeg`.
-        return _pixels(tf.raw_ops.DecodePng(contents=tf.constant(encoded), channels=channels, dtype=tf.uint8))
+        return _pixels(tf.raw_ops.DecodePng(contents=_contents(encoded), channels=channels, dtype=tf.uint8))
     except tf.errors.OpError as error:
         raise ValueError(f"damaged PNG: {_first_line(error.message)}") from None
+
+
+def _contents(encoded: bytes) -> Any:
+    """Hand bytes over as a tensor: in an array, TensorFlow copies them once, by themselves twice."""
+    import tensorflow as tf
+
+    return tf.constant(np.array(encoded, object))
 
 
 def _pixels(tensor: Any) -> Image:

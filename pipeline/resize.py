@@ -1,10 +1,8 @@
 """Resizing to a declared size."""
 
-from typing import cast
-
 import cv2
-import numpy as np
 
+from augment.plan import kernels
 from augment.transform import Image
 
 INTERPOLATIONS = {
@@ -30,5 +28,6 @@ def resize(image: Image, size: tuple[int, int], interpolation: str = "bilinear")
     """
     if image.shape[:2] == size:
         return image
-    resized = cv2.resize(image, size[::-1], interpolation=INTERPOLATIONS[interpolation])
-    return cast(Image, resized if resized.ndim == 3 else resized[..., np.newaxis])
+    resized = kernels.blank(size, image)
+    cv2.resize(image, size[::-1], resized, interpolation=INTERPOLATIONS[interpolation])
+    return resized

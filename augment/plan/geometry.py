@@ -164,7 +164,7 @@ def finest(steps: list[Step]) -> float:
     1 where that is no reason to decode more coarsely: for steps that are none or show perspective, which has no one
     number, and for averages over areas, which see every pixel.
     """
-    (a, b, _), (c, d, _), (e, f, _) = composed(steps).tolist()
+    (a, b, _), (c, d, _), (e, f, _) = _rows(steps)
     if e or f or any(step.averages for step in steps):
         return 1.0
     return min(math.hypot(a, c), math.hypot(b, d))
@@ -172,12 +172,18 @@ def finest(steps: list[Step]) -> float:
 
 def composed(steps: list[Step]) -> Floats:
     """Multiply the steps' matrices: from the last frame to the image."""
+    return np.array(_rows(steps)) if len(steps) != 1 else steps[0].to_input
+
+
+def _rows(steps: list[Step]) -> list[list[float]]:
+    """Multiply the steps' matrices as Python's numbers: NumPy takes longer to begin than all of it takes here."""
     if not steps:
-        return np.eye(3)
-    matrix = steps[0].to_input
+        return [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    rows: list[list[float]] = steps[0].to_input.tolist()
     for step in steps[1:]:
-        matrix = matrix @ step.to_input
-    return matrix
+        (a, b, x), (c, d, y), (e, f, w) = step.to_input.tolist()
+        rows = [[p * a + q * c + r * e, p * b + q * d + r * f, p * x + q * y + r * w] for p, q, r in rows]
+    return rows
 
 
 def _one_by_one(image: Image, steps: list[Step]) -> Image:
@@ -280,7 +286,7 @@ def _border_is_in_place(before: list[Step], step: Step, after: Sequence[Step]) -
     if all(other.exact for other in before):
         return True
     # The edge of the image, as wide as one of its pixels, becomes so many pixels of the frame wide.
-    (a, b, _), (c, d, _), _ = composed(before).tolist()
+    (a, b, _), (c, d, _), _ = _rows(before)
     widths = 1 / (abs(a) + abs(b)), 1 / (abs(c) + abs(d))
     height, width = before[-1].size
     off = max(abs(widths[0] - 1), abs(widths[1] - 1)) * (1 / height + 1 / width)

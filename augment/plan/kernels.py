@@ -1,6 +1,8 @@
 """The kernels: pure functions of an image, a geometry and a border, done by OpenCV.
 
-None writes to its input. An image is uint8 or float32, [H, W, C] with 1 to 4 channels; so is what comes back.
+None writes to its input unless that is its work. An image is uint8 or float32, [H, W, C] with 1 to 4 channels; so is
+what comes back. OpenCV lets go of Python's lock while it works, but takes it in between to make an array of its own for
+the result. So it is given one (`blank`): in two threads, each turn of the lock that is saved is a wait less.
 """
 
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ import numpy as np
 import stringzilla
 
 from augment.errors import TransformError
-from augment.plan.lowered import Border, Floats, Integers, MatrixOf, Operation
+from augment.plan.lowered import Border, Floats, Integers, MatrixOf, Operation, TableOf
 from augment.transform import Image
 
 Size = tuple[int, int]
@@ -31,7 +33,7 @@ def rearrange(image: Image, to_input: Floats, size: Size, border: Border, fill: 
     (a, b, x), (c, d, y), _ = to_input.tolist()
     transposed = a == 0
     if transposed:
-        image = restored(cv2.transpose(image), image)
+        image = cast(Image, cv2.transpose(image, blank(image.shape[1::-1], image)))
     # Along each axis of the output, the input coordinate is sign * coordinate + offset.
     x_sign, x_offset = (c, y) if transposed else (a, x)
     y_sign, y_offset = (b, x) if transposed else (d, y)
@@ -40,7 +42,7 @@ def rearrange(image: Image, to_input: Floats, size: Size, border: Border, fill: 
     top = int(y_offset) if y_sign > 0 else height - 1 - int(y_offset)
     flip = {(True, True): -1, (True, False): 1, (False, True): 0}.get((x_sign < 0, y_sign < 0))
     if flip is not None:
-        image = restored(cv2.flip(image, flip), image)
+        image = cast(Image, cv2.flip(image, flip, blank(image.shape[:2], image)))
     return window(image, top, left, size, border, fill)
 
 
@@ -62,9 +64,11 @@ def window(image: Image, top: int, left: int, size: Size, border: Border, fill: 
         (max(first_row - top, 0), max(first_column - left, 0)),
         (max(top + rows - last_row, 0), max(left + columns - last_column, 0)),
     )
-    padded = cv2.copyMakeBorder(inside, before[0], after[0], before[1], after[1], border.mode, value=value)
+    whole = inside.shape[0] + before[0] + after[0], inside.shape[1] + before[1] + after[1]
+    padded = blank(whole, image)
+    cv2.copyMakeBorder(inside, before[0], after[0], before[1], after[1], border.mode, padded, value)
     top, left = top - first_row + before[0], left - first_column + before[1]
-    return restored(padded, image)[top : top + rows, left : left + columns]
+    return padded[top : top + rows, left : left + columns]
 
 
 def resample(
@@ -82,22 +86,20 @@ def resample(
     """
     height, width = size
     rows = to_input.tolist()
+    resampled = blank(size, image)
     if (edges := _edges(rows, size)) is not None and edges == (0, 0, *image.shape[:2]):
-        return restored(cv2.resize(image, (width, height), interpolation=interpolation), image)
+        cv2.resize(image, (width, height), resampled, interpolation=interpolation)
+        return resampled
     flags = of_warps(interpolation) | cv2.WARP_INVERSE_MAP
     value = scalar(fill, image.shape[2])
     # A warp walks across the rows, and waits for memory at each: 295 us for 256x256 pixels. Copying them into the
     # processor's cache, row by row, takes 11 us, and the warp 150 from there.
     image = image.copy()
     if rows[2] == [0, 0, 1]:
-        warped = cv2.warpAffine(
-            image, to_input[:2], (width, height), flags=flags, borderMode=border.mode, borderValue=value
-        )
+        cv2.warpAffine(image, to_input[:2], (width, height), resampled, flags, border.mode, value)
     else:
-        warped = cv2.warpPerspective(
-            image, to_input, (width, height), flags=flags, borderMode=border.mode, borderValue=value
-        )
-    return restored(warped, image)
+        cv2.warpPerspective(image, to_input, (width, height), resampled, flags, border.mode, value)
+    return resampled
 
 
 _OF_WARPS = {
@@ -171,15 +173,17 @@ def as_pixels(values: "np.typing.ArrayLike", dtype: "np.typing.DTypeLike") -> Im
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def run(image: Image, operations: Sequence[Operation]) -> Image:
+def run(image: Image, operations: Sequence[Operation], *, owned: bool = False) -> Image:
     """Apply point-wise operations; consecutive tables are composed and looked up once.
 
     Args:
         image: uint8 [H, W, C].
         operations: tables, colour matrices and functions, in order.
+        owned: whether the image may be written to, since nobody else has it.
 
     Returns:
-        A new image [H, W, C'] (the image itself where there is no operation), of the dtype of the last table.
+        A new image [H, W, C'] (the image itself where there is no operation, or where it is owned), of the dtype of the
+        last table.
     """
     pending = None
     for operation in operations:
@@ -187,28 +191,45 @@ def run(image: Image, operations: Sequence[Operation]) -> Image:
             pending = operation if pending is None else _composed(pending, operation)
             continue
         if pending is not None:
-            image, pending = look_up(image, pending), None
+            image, owned, pending = look_up(image, pending, owned=owned), True, None
+        if isinstance(operation, TableOf):
+            pending = operation.make(image)
+            continue
         if isinstance(operation, MatrixOf):
-            image = restored(cv2.transform(image, operation.matrix), image)
+            made = np.empty((*image.shape[:2], len(operation.matrix)), image.dtype)
+            cv2.transform(image, operation.matrix, made)
+            image = made
         else:
             image = operation(image)
-    return image if pending is None else look_up(image, pending)
+        owned = True
+    return image if pending is None else look_up(image, pending, owned=owned)
 
 
-def look_up(image: Image, table: np.ndarray) -> Image:
-    """Replace every level by what a table [256] or [256, C] says: a new image [H, W, C]."""
+def look_up(image: Image, table: np.ndarray, *, owned: bool = False) -> Image:
+    """Replace every level by what a table [256] or [256, C] says.
+
+    Args:
+        image: uint8 [H, W, C].
+        table: uint8 or float32.
+        owned: whether the image may be written to.
+
+    Returns:
+        [H, W, C] of the table's dtype: a new image, or the image itself where it is owned.
+    """
     if table.ndim == 2 and image.shape[2] == 1:
         table = np.ascontiguousarray(table[:, 0])
     if table.dtype != np.uint8:
-        return restored(cv2.LUT(image, table if table.ndim == 1 else table[np.newaxis]), image)
+        looked_up = np.empty(image.shape, table.dtype)
+        cv2.LUT(image, table if table.ndim == 1 else table[np.newaxis], looked_up)
+        return looked_up
     if table.ndim == 1:
-        copied = image.copy()
-        translate(copied, table)
-        return copied
+        found = image if owned and image.flags.c_contiguous else image.copy()
+        translate(found, table)
+        return found
     planes = split(image)
     for plane, column in zip(planes, np.ascontiguousarray(table.T), strict=True):
         translate(plane, column)
-    return cv2.merge(planes)
+    return merged(planes)
 
 
 def translate(plane: Image, table: np.ndarray) -> None:
@@ -230,6 +251,26 @@ def split(image: Image) -> list[Image]:
     return planes
 
 
+def merged(planes: Sequence[Image]) -> Image:
+    """Join channels [H, W] to an image [H, W, C]: a new array."""
+    joined = np.empty((*planes[0].shape, len(planes)), planes[0].dtype)
+    cv2.merge(planes, joined)
+    return joined
+
+
+def converted(image: Image, conversion: int, channels: int = 3) -> Image:
+    """Convert the colours of an image [H, W, C], or [H, W] of grey, as `cv2.cvtColor`.
+
+    Args:
+        image: it is not written to.
+        conversion: OpenCV's code.
+        channels: of the result; 1 gives [H, W].
+    """
+    made = np.empty(image.shape[:2] if channels == 1 else (*image.shape[:2], channels), image.dtype)
+    cv2.cvtColor(image, conversion, made)
+    return made
+
+
 def total(image: Image) -> float:
     """Add up all levels of an image."""
     return cv2.sumElems(np.ascontiguousarray(image).reshape(len(image), -1))[0]
@@ -246,6 +287,11 @@ def cover(image: Image, rectangles: Integers, fill: float | Sequence[float]) -> 
         raise TransformError(f"a fill of {len(value)} values for an image of {image.shape[2]} channels")
     for left, top, right, bottom in rectangles.tolist():
         image[top:bottom, left:right] = value
+
+
+def blank(size: Sequence[int], image: Image) -> Image:
+    """Make room for what a kernel makes of an image: [height, width, C] of its dtype, holding anything."""
+    return np.empty((*size, *image.shape[2:]), image.dtype)
 
 
 def restored(result: "cv2.typing.MatLike", image: Image) -> Image:

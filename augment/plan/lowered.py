@@ -132,10 +132,17 @@ class MatrixOf:
     matrix: Matrix
 
 
-Function = Callable[[Image], Image]
-"""Whatever needs the whole image: uint8 [H, W, C] to a new image of the same size. It must not write to its input."""
+@dataclass(frozen=True, eq=False)
+class TableOf:
+    """A table that depends on the whole image, uint8 [H, W, C], among the operations of a point-wise transform."""
 
-Operation = Table | MatrixOf | Function
+    make: Callable[[Image], Table]
+
+
+Function = Callable[[Image], Image]
+"""Whatever else needs the whole image: uint8 [H, W, C] to a new image of that size. It must not write to its input."""
+
+Operation = Table | MatrixOf | TableOf | Function
 """What a point-wise transform is made of."""
 
 

@@ -97,7 +97,8 @@ class Window(NamedTuple):
     @property
     def ratio(self) -> int:
         """The largest of the JPEG decoder's divisors (1, 2, 4, 8) at which the image is still fine enough."""
-        return next(ratio for ratio in (8, 4, 2, 1) if ratio <= max(self.finest, 1))
+        finest = self.finest
+        return 8 if finest >= 8 else 4 if finest >= 4 else 2 if finest >= 2 else 1
 
     def scaled(self, ratio: int) -> tuple[int, int, int, int]:
         """Give the window (top, left, height, width) of the image at 1/ratio of its size that covers this one."""
@@ -310,16 +311,16 @@ class Plan:
         """Run some leaves of one sample, in order; as `apply`, which runs those that the sample drew."""
         if image.ndim != 3:
             raise TransformError(f"an image must be [H, W, C], got the shape {image.shape}")
-        given = image
+        owned = False  # whether it may be written to: kernels have made it, and nobody else can have it
         for kind, group in groupby(places, self.kind):
-            members = list(group)
+            members, before = list(group), image
             try:
                 if kind is Geometry:
                     image = self._geometry(image, params, row, members, window)
                 elif kind is Pointwise:
-                    image = self._pointwise(image, params, row, members)
+                    image = self._pointwise(image, params, row, members, owned)
                 elif kind is Fill:
-                    image = image.copy() if np.may_share_memory(image, given) else image
+                    image = image if owned else image.copy()
                     self._fill(image, params, row, members)
                 else:
                     image = self._originals(image, params, row, members)
@@ -328,6 +329,7 @@ class Plan:
             except Exception as error:  # of a kernel, on an image for which it is not made
                 names = ", ".join(type(self.leaves[place].transform).__name__ for place in members)
                 raise TransformError(f"{type(error).__name__} in {names}: {error}") from error
+            owned = kind is not None and (owned if image is before else image.flags.owndata)
             window = None
         return image
 
@@ -369,7 +371,7 @@ class Plan:
                 steps.append(moves.of(at, mask=mask))
         return steps
 
-    def _pointwise(self, image: Image, params: Params, row: int, places: Sequence[int]) -> Image:
+    def _pointwise(self, image: Image, params: Params, row: int, places: Sequence[int], owned: bool) -> Image:
         pending: list[Operation] = []
         channels = image.shape[2]
         for place in places:
@@ -382,10 +384,10 @@ class Plan:
                 pending += lowered.operations(drawn.columns, at, channels)
                 channels = lowered.channels_after(channels)
             except NotLoweredError:
-                image, pending = kernels.run(image, pending), []
-                image = self._original(image, params, row, place)
+                image, pending = kernels.run(image, pending, owned=owned), []
+                image, owned = self._original(image, params, row, place), False
                 channels = image.shape[2]
-        return kernels.run(image, pending)
+        return kernels.run(image, pending, owned=owned)
 
     @staticmethod
     def _yields_float(operations: Sequence[Operation]) -> bool:

@@ -14,11 +14,11 @@ from augment.transform import Image
 
 
 def _luma(image: Image) -> Image:
-    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return kernels.converted(image, cv2.COLOR_RGB2GRAY, 1)
 
 
 def _lightness(image: Image) -> Image:
-    return kernels.split(cv2.cvtColor(image, cv2.COLOR_RGB2LAB))[0]
+    return kernels.split(kernels.converted(image, cv2.COLOR_RGB2LAB))[0]
 
 
 def _middle(image: Image) -> Image:
@@ -87,7 +87,7 @@ class ToGray(Pointwise):
 
     def _grey(self, image: Image) -> Image:
         grey, count = self._METHODS[self.transform.method](image), self.transform.num_output_channels
-        return grey[..., np.newaxis] if count == 1 else cv2.merge([grey] * count)
+        return kernels.merged([grey] * count)
 
 
 @lowers(A.ToSepia)
@@ -135,7 +135,7 @@ class ChannelShuffle(Pointwise):
 
         def shuffle(image: Image) -> Image:
             planes = kernels.split(image)
-            return cv2.merge([planes[channel] for channel in order])
+            return kernels.merged([planes[channel] for channel in order])
 
         return [shuffle]
 

@@ -57,13 +57,13 @@ class Equalize(_Histogram):
         planes = kernels.split(image)
         for plane in planes:
             self._equalize(plane)
-        return kernels.restored(cv2.merge(planes), image)
+        return kernels.merged(planes)
 
     def _luma(self, image: Image) -> Image:
-        ycc = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
+        ycc = kernels.converted(image, cv2.COLOR_RGB2YCrCb)
         planes = kernels.split(ycc)
         self._equalize(planes[0])
-        return cv2.cvtColor(cv2.merge(planes, ycc), cv2.COLOR_YCrCb2RGB)
+        return kernels.converted(cv2.merge(planes, ycc), cv2.COLOR_YCrCb2RGB)
 
     def _equalize(self, plane: Image) -> None:
         """Equalize a plane in place: as OpenCV, or as Pillow's `ImageOps.equalize`."""
@@ -98,7 +98,7 @@ class AutoContrast(_Histogram):
             low, high = self._bounds(counts)
             if low < high:
                 kernels.translate(plane, self._table(counts, low, high))
-        return kernels.restored(cv2.merge(planes), image)
+        return kernels.merged(planes)
 
     def _bounds(self, counts: Histogram) -> tuple[int, int]:
         """Find the levels between which contrast is stretched, once the cut-off percentage is gone from each end."""

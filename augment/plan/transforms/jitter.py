@@ -20,6 +20,7 @@ from augment.plan.lowered import (
     NotLoweredError,
     Operation,
     Pointwise,
+    TableOf,
     between,
     lowers,
 )
@@ -50,25 +51,25 @@ def look_up_hsv(image: Image, *tables: NDArray[np.uint8]) -> Image:
         image: uint8 [H, W, 3].
         *tables: uint8 [256] each.
     """
-    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    hsv = kernels.converted(image, cv2.COLOR_RGB2HSV)
     planes = kernels.split(hsv)
     for plane, table in zip(planes, tables, strict=False):
         kernels.translate(plane, table)
-    return cv2.cvtColor(cv2.merge(planes, hsv), cv2.COLOR_HSV2RGB)
+    return kernels.converted(cv2.merge(planes, hsv), cv2.COLOR_HSV2RGB)
 
 
-def adjust_contrast(image: Image, factor: float) -> Image:
-    """Stretch levels about the mean of the grey image (torchvision's `adjust_contrast`).
+def contrast_table(image: Image, factor: float) -> NDArray[np.uint8]:
+    """Make the table [256] that stretches levels about the mean of the grey image (torchvision's `adjust_contrast`).
 
     Args:
         image: uint8 [H, W, 1 or 3].
         factor: 0 or more; 1 changes nothing.
     """
-    grey = image if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    grey = image if image.shape[2] == 1 else kernels.converted(image, cv2.COLOR_RGB2GRAY, 1)
     mean = kernels.total(grey) / grey.size
     if factor == 0:
-        return np.full_like(image, int(mean + 0.5))
-    return kernels.look_up(image, scaled(factor, mean * (1 - factor)))
+        return np.full(256, int(mean + 0.5), np.uint8)
+    return scaled(factor, mean * (1 - factor))
 
 
 def adjust_saturation(image: Image, factor: float) -> Image:
@@ -81,7 +82,7 @@ def adjust_saturation(image: Image, factor: float) -> Image:
         image: uint8 [H, W, 3].
         factor: of the image; 0 is grey, 1 changes nothing.
     """
-    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    grey = kernels.converted(kernels.converted(image, cv2.COLOR_RGB2GRAY, 1), cv2.COLOR_GRAY2RGB)
     return grey if factor == 0 else cv2.addWeighted(image, factor, grey, 1 - factor, 0, grey)
 
 
@@ -117,7 +118,7 @@ class ColorJitter(Pointwise):
         _, contrast, saturation, hue = columns["factors"][row].tolist()
         steps: list[Operation | None] = [
             columns["brightness"][row],
-            None if contrast == 1 else lambda image: adjust_contrast(image, contrast),
+            None if contrast == 1 else TableOf(lambda image: contrast_table(image, contrast)),
             None if saturation == 1 or channels == 1 else lambda image: adjust_saturation(image, saturation),
             None if hue == 0 or channels == 1 else lambda image: look_up_hsv(image, turned(_HUES * hue)),
         ]

@@ -19,6 +19,8 @@ from augment.plan.lowered import (
     NotLoweredError,
     Operation,
     Pointwise,
+    Table,
+    TableOf,
     between,
     integers,
     lowers,
@@ -66,7 +68,7 @@ def scaled(factor: Floats | float, offset: Floats | float = 0.0) -> NDArray[np.u
     Returns:
         uint8 [N, 256], or [256].
     """
-    levels = np.multiply.outer(np.asarray(factor, np.float32), LEVELS)
+    levels: NDArray[np.float32] = np.asarray(factor, np.float32)[..., np.newaxis] * LEVELS
     levels += np.asarray(offset, np.float32)[..., np.newaxis]
     np.maximum(levels, 0, out=levels)
     return np.minimum(levels, 255, out=levels).astype(np.uint8)
@@ -100,15 +102,15 @@ class RandomBrightnessContrast(Pointwise):
         return {"alpha": float(alpha), "beta": float(beta)}
 
     def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the table, or the function that makes it from the mean of the image."""
+        """Give the table, or what makes it from the mean of the image."""
         if self.transform.brightness_by_max:
             return [columns["table"][row]]
 
-        def adjust(image: Image) -> Image:
+        def table(image: Image) -> Table:
             beta = columns["fraction"][row] * (kernels.total(image) / image.size)
-            return kernels.look_up(image, scaled(*self._safe(columns["alpha"][row], beta, 255)))
+            return scaled(*self._safe(columns["alpha"][row], beta, 255))
 
-        return [adjust]
+        return [TableOf(table)]
 
     def _safe(self, alpha: Floats, beta: Floats, maximum: float) -> tuple[Floats, Floats]:
         """Keep both so small that nothing is clipped, where that is asked for.
