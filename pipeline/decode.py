@@ -5,6 +5,7 @@ grey. GIF, BMP and WebP are decoded by OpenCV: it places a GIF's first frame on 
 variant, where TensorFlow's kernels do not. Both release Python's global lock while they work.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,6 +14,9 @@ import numpy as np
 
 from augment.transform import Image
 from pipeline.header import MAX_PIXELS, Header, checked_header, max_bytes
+
+KERNELS = ("jpeg", "png")
+"""The formats that TensorFlow's kernels decode."""
 
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 """The channels of each colour mode."""
@@ -43,12 +47,27 @@ class Decoder:
         """
         return checked_header(encoded, self.max_pixels)
 
-    def __call__(self, encoded: bytes, header: Header | None = None) -> Image:
+    def hand_over(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Make what it takes in place of some images' bytes, all of `KERNELS`, or of some windows: tensors.
+
+        TensorFlow needs 9 us to begin with one, and no more to begin with many.
+
+        Args:
+            items: bytes, or tuples of integers.
+        """
+        import tensorflow as tf
+
+        if len(items) < 2:
+            return [_tensor(item) for item in items]
+        together = np.array(items, object if isinstance(items[0], bytes) else np.int32)
+        return cast(Sequence[Any], tf.raw_ops.Unpack(value=tf.constant(together), num=len(items), axis=0))
+
+    def __call__(self, encoded: Any, header: Header | None = None) -> Image:
         """Decode one image, turned upright.
 
         Args:
-            encoded: the image file's bytes.
-            header: theirs, where it has been read already.
+            encoded: the image file's bytes, or what `hand_over` made of them.
+            header: theirs, where it has been read already; it must have been where they are handed over.
 
         Returns:
             uint8 [H, W, C], C as `color_mode` says. Transparency is dropped, or opaque where there is none.
@@ -67,13 +86,13 @@ class Decoder:
             image = _decode_with_opencv(encoded, header.format)
         return with_channels(upright(image, header.orientation), channels)
 
-    def window(self, encoded: bytes, header: Header, window: tuple[int, int, int, int], ratio: int) -> Image:
+    def window(self, encoded: Any, header: Header, window: Any, ratio: int) -> Image:
         """Decode only a part of a JPEG that is stored upright.
 
         Args:
-            encoded: the JPEG's bytes.
+            encoded: the JPEG's bytes, or what `hand_over` made of them.
             header: theirs.
-            window: (top, left, height, width) in pixels of the image at 1/ratio of its size.
+            window: (top, left, height, width) in pixels of the image at 1/ratio of its size, or likewise.
             ratio: 1, 2, 4 or 8: the divisor at which the decoder's cosine transform is evaluated.
 
         Returns:
@@ -128,9 +147,7 @@ _CONVERSIONS = {
 }
 
 
-def _decode_jpeg(
-    encoded: bytes, channels: int, window: tuple[int, int, int, int] | None = None, ratio: int = 1
-) -> Image:
+def _decode_jpeg(encoded: Any, channels: int, window: Any = None, ratio: int = 1) -> Image:
     import tensorflow as tf
 
     # With tensors for all inputs and a value for every attribute TensorFlow takes its short way into the kernel; with
@@ -143,31 +160,32 @@ def _decode_jpeg(
         "acceptable_fraction": 1.0,
         "dct_method": "",
     }
-    contents = _contents(encoded)
+    contents = _tensor(encoded)
     try:
         if window is None:
             return _pixels(tf.raw_ops.DecodeJpeg(contents=contents, **options))
-        crop_window = tf.constant(window)  # int32
-        return _pixels(tf.raw_ops.DecodeAndCropJpeg(contents=contents, crop_window=crop_window, **options))
+        return _pixels(tf.raw_ops.DecodeAndCropJpeg(contents=contents, crop_window=_tensor(window), **options))
     except tf.errors.OpError as error:
         raise ValueError(f"damaged JPEG: {_first_line(error.message)}") from None
 
 
-def _decode_png(encoded: bytes, channels: int) -> Image:
+def _decode_png(encoded: Any, channels: int) -> Image:
     import tensorflow as tf
 
     try:
         # A tensor, and all attributes: see `_decode_jpeg`.
-        return _pixels(tf.raw_ops.DecodePng(contents=_contents(encoded), channels=channels, dtype=tf.uint8))
+        return _pixels(tf.raw_ops.DecodePng(contents=_tensor(encoded), channels=channels, dtype=tf.uint8))
     except tf.errors.OpError as error:
         raise ValueError(f"damaged PNG: {_first_line(error.message)}") from None
 
 
-def _contents(encoded: bytes) -> Any:
-    """Hand bytes over as a tensor: in an array, TensorFlow copies them once, by themselves twice."""
+def _tensor(item: Any) -> Any:
+    """Hand over bytes, which in an array TensorFlow copies once, by themselves twice, or integers; not a tensor."""
     import tensorflow as tf
 
-    return tf.constant(np.array(encoded, object))
+    if isinstance(item, bytes):
+        return tf.constant(np.array(item, object))
+    return tf.constant(item) if isinstance(item, tuple) else item
 
 
 def _pixels(tensor: Any) -> Image:

@@ -33,7 +33,7 @@ from pipeline.header import Header
 from pipeline.order import Indices
 from pipeline.resize import resize
 from pipeline.sources.base import Sample, Source
-from pipeline.stages import Batch, Row, Stages, Taken
+from pipeline.stages import Batch, Request, Row, Stages, Taken
 
 if TYPE_CHECKING:
     from pipeline.loader import Loader
@@ -174,13 +174,11 @@ class Probe:
         return indices, which, stages.augment_keys(epoch, indices, which)
 
     def _decoded(self, chunk: Chunk) -> list[tuple[Image, Window | None]]:
-        return [self._image(item, chunk.params, row) for row, item in enumerate(chunk.items)]
-
-    def _image(self, item: Taken, params: Any, row: int) -> tuple[Image, Window | None]:
-        if item.view is None:
-            return (item.image, None) if item.image is not None else self.stages._decoded(item, params, row)
-        whole = self.stages._decoded(item, None, row)[0] if item.image is None else item.image
-        return item.view.of(whole), None
+        images = []
+        for item, request in zip(chunk.items, self.stages.requests(chunk.items, chunk.params), strict=True):
+            image = self.stages.decoded(item, request)
+            images.append((image if item.view is None else item.view.of(image), request.window))
+        return images
 
     def _augmented(self, chunk: Chunk) -> list[Image]:
         plan, size, images = self.stages.plan, self.stages.image_size, []
@@ -246,20 +244,24 @@ class _TimedStages(_Lasting):
         with self.clock("read"):
             return super()._taken(index)
 
-    def _finished(self, item: Taken, params: Any, row: int) -> Row:
+    def _finished(self, item: Taken, request: Request, params: Any, row: int) -> Row:
         with self.clock("augment"):
-            return super()._finished(item, params, row)
+            return super()._finished(item, request, params, row)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _TimedDecoder(Decoder):
     clock: Clock
 
-    def __call__(self, encoded: bytes, header: Header | None = None) -> Image:
+    def hand_over(self, items: Sequence[Any]) -> Sequence[Any]:
+        with self.clock("decode"):
+            return super().hand_over(items)
+
+    def __call__(self, encoded: Any, header: Header | None = None) -> Image:
         with self.clock("decode"):
             return super().__call__(encoded, header)
 
-    def window(self, encoded: bytes, header: Header, window: tuple[int, int, int, int], ratio: int) -> Image:
+    def window(self, encoded: Any, header: Header, window: Any, ratio: int) -> Image:
         with self.clock("decode"):
             return super().window(encoded, header, window, ratio)
 

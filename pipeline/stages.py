@@ -22,7 +22,7 @@ from augment.views import View
 from pipeline.augmentation import Augmentation
 from pipeline.buffers import Buffers
 from pipeline.cache import PixelCache
-from pipeline.decode import CHANNELS, Decoder, with_channels
+from pipeline.decode import CHANNELS, KERNELS, Decoder, with_channels
 from pipeline.draw import Draw
 from pipeline.errors import (
     AugmentationError,
@@ -70,6 +70,20 @@ class Taken(NamedTuple):
             return self.image.shape[0], self.image.shape[1]
         assert self.header is not None  # noqa: S101  # there are pixels or a header
         return self.header.upright_size
+
+
+class Request(NamedTuple):
+    """What a decoder is asked for; nothing where there are pixels.
+
+    Attributes:
+        encoded: the image file's bytes, or what the decoder's `hand_over` made of them.
+        window: the part that its augmentation needs; None for all of it.
+        crop: that part as the decoder takes it.
+    """
+
+    encoded: Any = None
+    window: Window | None = None
+    crop: Any = None
 
 
 class Row(NamedTuple):
@@ -157,22 +171,53 @@ class Stages(Draw[Row]):
         """
         taken = self._all_taken(indices.tolist(), which.tolist())
         good = [place for place, item in enumerate(taken) if isinstance(item, Taken)]
-        params = self._params(sample_keys[good], [item.size for item in taken if isinstance(item, Taken)])
-        rows = iter(range(len(good)))
+        items = [item for item in taken if isinstance(item, Taken)]
+        params = self._params(sample_keys[good], [item.size for item in items])
+        rows = enumerate(self.requests(items, params))
         whole: tuple[Sample, Image] | None = None  # the image of which the last view was taken
         for item in taken:
             if isinstance(item, SampleError):
                 yield item
                 continue
-            row = next(rows)
+            row, request = next(rows)
             try:
                 if item.view is not None:
                     if whole is None or whole[0] is not item.sample:
-                        whole = (item.sample, self._decoded(item, None, row)[0] if item.image is None else item.image)
+                        whole = (item.sample, self.decoded(item, request))
                     item = item._replace(image=item.view.of(whole[1]))  # its pixels are known now
-                yield self._finished(item, params, row)
+                yield self._finished(item, request, params, row)
             except SampleError as error:
                 yield error
+
+    def requests(self, items: Sequence[Taken], params: Any) -> Iterator[Request]:
+        """Say what is to be decoded of each of some samples.
+
+        Args:
+            items: of one batch.
+            params: what the augmentation has drawn for them; None for no augmentation.
+        """
+        row = 0
+        for chunk in _chunks(items):
+            asked = [self._request(item, params, row) for row, item in enumerate(chunk, row)]
+            row += len(chunk)
+            self._hand_over(asked, [place for place, item in enumerate(chunk) if _has_kernel(item)])
+            yield from asked
+
+    def decoded(self, item: Taken, request: Request) -> Image:
+        """Decode a sample, or the part of it that is asked for, where it is not pixels already.
+
+        Raises:
+            DecodeError: it is damaged.
+        """
+        if item.image is not None:
+            return item.image
+        assert item.header is not None  # noqa: S101  # for the type checker: there are no pixels
+        try:
+            if request.window is not None:
+                return self.decoder.window(request.encoded, item.header, request.crop, request.window.ratio)
+            return self.decoder(request.encoded, item.header)
+        except ValueError as error:
+            raise DecodeError(item.sample.key, str(error)) from None
 
     @cached_property
     def element_spec(self) -> tuple[tuple[int | None, int | None, int], np.dtype[Any]]:
@@ -238,37 +283,40 @@ class Stages(Draw[Row]):
     def _params(self, sample_keys: keys.Key, sizes: Sequence[tuple[int, int]]) -> Any:
         return None if self.plan is None or not sizes else self.plan.draw(sample_keys, sizes)
 
-    def _finished(self, item: Taken, params: Any, row: int) -> Row:
-        image = self._pixels(item, params, row)
+    def _request(self, item: Taken, params: Any, row: int) -> Request:
+        """Ask for only the part of a sample that its augmentation needs, where the format allows it."""
+        header = item.header
+        if header is None or item.image is not None:
+            return Request()
+        window = None
+        if params is not None and item.view is None and header.format == "jpeg" and header.orientation == 1:
+            assert self.plan is not None  # noqa: S101  # for the type checker: it has drawn the parameters
+            window = self.plan.window(params, row)
+        return Request(item.sample.encoded, window, None if window is None else window.scaled(window.ratio))
+
+    def _hand_over(self, asked: list[Request], places: Sequence[int]) -> None:
+        """Replace the bytes and the windows of some requests by what the decoder takes in place of them."""
+        parts = [place for place in places if asked[place].window is not None]
+        files = {id(asked[place].encoded): asked[place].encoded for place in places}  # several views may be of one
+        if parts:
+            crops = self.decoder.hand_over([asked[place].crop for place in parts])
+            for place, crop in zip(parts, crops, strict=True):
+                asked[place] = asked[place]._replace(crop=crop)
+        if files:
+            handed = dict(zip(files, self.decoder.hand_over(list(files.values())), strict=True))
+            for place in places:
+                asked[place] = asked[place]._replace(encoded=handed[id(asked[place].encoded)])
+
+    def _finished(self, item: Taken, request: Request, params: Any, row: int) -> Row:
+        image = self.decoded(item, request)
+        if self.plan is not None and params is not None:
+            try:
+                image = self.plan.apply(image, params, row, request.window)
+            except TransformError as error:
+                raise AugmentationError(item.sample.key, f"{error} (on an image of {item.size})") from error
         if self.image_size is not None:
             image = resize(image, self.image_size, self.interpolation)
         return Row(image, self._label(item.sample), item.sample.key)
-
-    def _pixels(self, item: Taken, params: Any, row: int) -> Image:
-        window = None
-        image = item.image
-        if image is None:
-            image, window = self._decoded(item, params, row)
-        if self.plan is None or params is None:
-            return image
-        try:
-            return self.plan.apply(image, params, row, window)
-        except TransformError as error:
-            raise AugmentationError(item.sample.key, f"{error} (on an image of {item.size})") from error
-
-    def _decoded(self, item: Taken, params: Any, row: int) -> tuple[Image, Window | None]:
-        """Decode a sample: only the part that its augmentation needs, where the format allows it."""
-        encoded, header = item.sample.encoded, item.header
-        assert encoded is not None  # noqa: S101  # for the type checker: there are no pixels
-        assert header is not None  # noqa: S101
-        try:
-            if self.plan is not None and params is not None and header.format == "jpeg" and header.orientation == 1:
-                window = self.plan.window(params, row)
-                if window is not None:
-                    return self.decoder.window(encoded, header, window.scaled(window.ratio), window.ratio), window
-            return self.decoder(encoded, header), None
-        except ValueError as error:
-            raise DecodeError(item.sample.key, str(error)) from None
 
     def _check(self, row: Row, images: NDArray[Any], first: str) -> None:
         """Refuse an image that does not fit into its batch."""
@@ -292,3 +340,23 @@ class Stages(Draw[Row]):
 
     def _label(self, sample: Sample) -> int:
         return sample.label if self.label_mode is None else checked_label(sample, self.source.class_names)
+
+
+_MOST_HANDED_OVER = 1 << 20
+"""Bytes that TensorFlow is handed at once, beyond one image: it copies them, and more would not stay in the cache."""
+
+
+def _chunks(items: Sequence[Taken]) -> Iterator[Sequence[Taken]]:
+    """Part samples into runs of so many encoded bytes."""
+    first, size = 0, 0
+    for place, item in enumerate(items):
+        size += len(item.sample.encoded or b"")
+        if size > _MOST_HANDED_OVER and place > first:
+            yield items[first:place]
+            first, size = place, len(item.sample.encoded or b"")
+    if items:
+        yield items[first:]
+
+
+def _has_kernel(item: Taken) -> bool:
+    return item.header is not None and item.header.format in KERNELS

@@ -1,6 +1,7 @@
 """Decoding as Keras does: the pixels of TensorFlow or of Pillow, as they are stored, whatever EXIF says of them."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -57,6 +58,10 @@ class Fitted(Decoder):
     target_size: tuple[int, int]
     interpolation: str = "nearest"
     keep_aspect_ratio: bool = False
+
+    def hand_over(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Leave them as they are: Pillow reads some of them."""
+        return items
 
     def header(self, encoded: bytes) -> Header:
         """Read the header, and say of it the size that will be delivered.

@@ -53,10 +53,8 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[int, int, int, 
     seen: list[tuple[tuple[int, int, int, int], int]] = []
     decode = Decoder.window
 
-    def recorded(
-        self: Decoder, encoded: bytes, header: Header, window: tuple[int, int, int, int], ratio: int
-    ) -> np.ndarray:
-        seen.append((window, ratio))
+    def recorded(self: Decoder, encoded: Any, header: Header, window: Any, ratio: int) -> np.ndarray:
+        seen.append((tuple(np.asarray(window).tolist()), ratio))
         return decode(self, encoded, header, window, ratio)
 
     monkeypatch.setattr(Decoder, "window", recorded)
