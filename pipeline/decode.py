@@ -14,6 +14,9 @@ import numpy as np
 from augment.transform import Image
 from pipeline.header import MAX_PIXELS, Header, checked_header, max_bytes
 
+_KERNELS = ("jpeg", "png")
+"""The formats that TensorFlow's kernels decode."""
+
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 """The channels of each colour mode."""
 
@@ -42,6 +45,14 @@ class Decoder:
             ValueError: no image in a known format, or too large; the message says what and why.
         """
         return checked_header(encoded, self.max_pixels)
+
+    def needs_tensorflow(self, encoded: bytes) -> bool:
+        """Say whether TensorFlow's kernels would decode an image.
+
+        Raises:
+            ValueError: as `header` does.
+        """
+        return self.header(encoded).format in _KERNELS
 
     def __call__(self, encoded: bytes, header: Header | None = None) -> Image:
         """Decode one image, turned upright.
