@@ -20,7 +20,7 @@ import sys
 import threading
 import traceback
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -46,6 +46,7 @@ class ForkServer:
         # Finalizers of other workers may run within any line, and end those.
         self._lock = threading.RLock()
         self._numbers = itertools.count()
+        self._lost = False
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  # this interpreter, with a line of our own
@@ -70,7 +71,7 @@ class ForkServer:
     @property
     def alive(self) -> bool:
         """Whether it has not ended."""
-        return self._process.poll() is None
+        return not self._lost and self._process.poll() is None
 
     def fork(self, descriptors: Sequence[int]) -> "ForkedProcess":
         """Have a process forked that runs `pipeline.worker.work` on some open files; does not wait for it.
@@ -80,19 +81,39 @@ class ForkServer:
         """
         with self._lock:
             number = next(self._numbers)
-            socket.send_fds(self._socket, [json.dumps(["fork", number]).encode()], descriptors)
+            self.request("fork", number, descriptors)
         return ForkedProcess(self, number)
 
-    def request(self, verb: str, number: int) -> None:
-        """Ask for something that has no answer."""
-        with self._lock:
-            self._socket.send(json.dumps([verb, number]).encode())
+    def request(self, verb: str, number: int, descriptors: Sequence[int] = ()) -> None:
+        """Ask for something that has no answer.
+
+        Raises:
+            ConnectionError: the server has ended.
+        """
+        with self._lock, self._noting_its_end():
+            socket.send_fds(self._socket, [json.dumps([verb, number]).encode()], descriptors)
 
     def answer(self, verb: str, number: int) -> Any:
-        """Ask for something, and wait for the answer; None where the server has ended."""
-        with self._lock:
+        """Ask for something, and wait for the answer.
+
+        Raises:
+            ConnectionError: the server has ended.
+        """
+        with self._lock, self._noting_its_end():
             self.request(verb, number)
-            return json.loads(self._socket.recv(_LONGEST) or b"null")
+            answer = self._socket.recv(_LONGEST)
+            if not answer:
+                raise ConnectionResetError("the server has ended")
+        return json.loads(answer)
+
+    @contextlib.contextmanager
+    def _noting_its_end(self) -> Iterator[None]:
+        """Note that the server has ended: for some time its socket is closed, and the process still counts as alive."""
+        try:
+            yield
+        except ConnectionError:
+            self._lost = True
+            raise
 
 
 @dataclass(frozen=True)
@@ -104,12 +125,14 @@ class ForkedProcess:
 
     def end(self) -> None:
         """End it; does not wait for that."""
-        with contextlib.suppress(OSError):  # the server has ended; then the process does when its socket is closed
+        with contextlib.suppress(
+            ConnectionError
+        ):  # the server has ended; then the process does when its socket is closed
             self.server.request("end", self.number)
 
     def status(self) -> int | None:
         """End it; gives its exit status, that of before where it had ended, and None where nobody knows it."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ConnectionError):
             status: int | None = self.server.answer("status", self.number)
             return status
         return None

@@ -48,10 +48,7 @@ def put(memory: int, arrays: Sequence[NDArray[Any]]) -> list[Spec]:
 def views(memory: int, specs: Sequence[Spec]) -> list[NDArray[Any]]:
     """Give the arrays that were put into a file in memory; they cannot be written to."""
     shared = mmap.mmap(memory, os.fstat(memory).st_size, prot=mmap.PROT_READ)
-    return [
-        np.frombuffer(shared, dtype, math.prod(shape), start).reshape(shape) if math.prod(shape) else np.empty(shape)
-        for dtype, shape, start in specs
-    ]
+    return [np.ndarray(shape, dtype, shared, start) for dtype, shape, start in specs]
 
 
 class WrittenSlots:

@@ -33,8 +33,18 @@ def is_alive(process: int) -> bool:
 
 def slots() -> list[str]:
     """List the slots of workers that this process sees: the number of the file in memory, one for each slot."""
+    return [columns[4] for columns in _mapped()]
+
+
+def is_in_slot(address: int) -> bool:
+    """Say whether an address lies in memory that a worker writes to."""
+    ranges = [columns[0].split("-") for columns in _mapped()]
+    return any(int(start, 16) <= address < int(end, 16) for start, end in ranges)
+
+
+def _mapped() -> list[list[str]]:
     lines = Path("/proc/self/maps").read_text().splitlines()
-    return [line.split()[4] for line in lines if "memfd:caudal-batch" in line]
+    return [line.split() for line in lines if "memfd:caudal-batch" in line]
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:

@@ -12,7 +12,7 @@ import pytest
 from augment import MixUp
 from pipeline import Loader
 from pipeline.errors import DecodeError, OptionError
-from tests.pipeline.processes import fail, grandchildren, slots, started, until
+from tests.pipeline.processes import fail, grandchildren, is_in_slot, slots, started, until
 
 CROP_AND_COLOUR = A.Compose([A.RandomCrop(12, 12), A.HorizontalFlip(), A.ColorJitter(p=1)])
 MIXED = {"mix": MixUp(), "label_mode": "categorical"}
@@ -158,6 +158,13 @@ def test_memory_is_not_written_over_while_it_is_referred_to(arrays: Any) -> None
     expected = [images for _ in range(5) for images, _ in alone.as_numpy_iterator()]
     assert all((tensor.numpy() == image).all() for tensor, image in zip(tensors, expected, strict=True))
     assert all((part == image[0, 3:]).all() for part, image in zip(parts, expected, strict=True))
+
+
+def test_batches_are_not_copied(arrays: Any) -> None:
+    """What TensorFlow delivers is the memory that a worker has written to."""
+    loader = started(Loader(arrays, image_size=None, workers=1))
+    (images, _), *_ = loader.dataset()
+    assert is_in_slot(np.asarray(memoryview(images)).ctypes.data)
 
 
 def test_memory_is_used_again(arrays: Any) -> None:
