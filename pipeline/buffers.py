@@ -8,7 +8,8 @@ that begins there; it is free again when neither an array nor a tensor refers to
 import math
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,7 @@ class Buffers:
         if not size:
             return np.empty(shape, dtype)
         memory = self._taken(size)
-        # A view of a view refers to what has the memory, past the view. A memoryview between them is not passed by.
-        lent = np.frombuffer(memory.data[:size], dtype)
-        weakref.finalize(lent, self._free.append, memory).atexit = False
-        return lent.reshape(shape)
+        return lent(memory.data, shape, dtype, partial(self._free.append, memory))
 
     def _taken(self, size: int) -> NDArray[np.uint8]:
         try:
@@ -48,6 +46,24 @@ class Buffers:
         except IndexError:
             return _aligned(size)
         return memory if len(memory) >= size else _aligned(size)
+
+
+def lent(
+    memory: memoryview, shape: Sequence[int], dtype: "np.typing.DTypeLike", back: Callable[[], object]
+) -> NDArray[Any]:
+    """Give an array at the beginning of some memory.
+
+    Args:
+        memory: bytes, as many as the array has, or more.
+        shape: of the array, which is not empty.
+        dtype: of the array.
+        back: is called when the array and all that is made of it without a copy are gone.
+    """
+    dtype = np.dtype(dtype)
+    # A view of a view refers to what has the memory, past the view. A memoryview between them is not passed by.
+    array = np.frombuffer(memory[: math.prod(shape) * dtype.itemsize], dtype)
+    weakref.finalize(array, back).atexit = False
+    return array.reshape(shape)
 
 
 def _aligned(size: int) -> NDArray[np.uint8]:

@@ -47,6 +47,14 @@ class Decoder:
         """
         return checked_header(encoded, self.max_pixels)
 
+    def needs_tensorflow(self, encoded: bytes) -> bool:
+        """Say whether TensorFlow's kernels would decode an image.
+
+        Raises:
+            ValueError: as `header` does.
+        """
+        return self.header(encoded).format in KERNELS
+
     def hand_over(self, items: Sequence[Any]) -> Sequence[Any]:
         """Make what it takes in place of some images' bytes, all of `KERNELS`, or of some windows: tensors.
 

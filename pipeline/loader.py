@@ -72,7 +72,7 @@ class Loader(BaseLoader):
         max_pixels: an image that claims more is bad, and no memory is allocated for it.
         label_offset: subtracted from the labels in TFRecords: 1 where the classes are counted from 1.
         workers: processes that make the batches; 0 leaves it to threads of this process, of which one runs Python at
-            a time. A worker needs some seconds to start, and some 400 MB.
+            a time. They start in the background, which takes some seconds; until then it is left to threads, too.
         parallel_calls: batches that are computed at once; by default the number of usable processors, or one more than
             there are workers.
         prefetch: batches that are kept ready.

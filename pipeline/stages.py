@@ -24,19 +24,16 @@ from pipeline.buffers import Buffers
 from pipeline.cache import PixelCache
 from pipeline.decode import CHANNELS, KERNELS, Decoder, with_channels
 from pipeline.draw import Draw
-from pipeline.errors import (
-    AugmentationError,
-    DecodeError,
-    OptionError,
-    SampleError,
-    TooManyErrorsError,
-)
+from pipeline.errors import AugmentationError, DecodeError, OptionError, SampleError, TooManyErrorsError
 from pipeline.header import Header
 from pipeline.labels import checked_label, encode_labels
 from pipeline.multiple import Multiple
 from pipeline.order import Indices
 from pipeline.resize import resize
 from pipeline.sources.base import Sample
+
+ElementSpec = tuple[tuple[int | None, int | None, int], np.dtype[Any]]
+"""The shape of all images (height, width, channels), None for a side that may differ, and their dtype."""
 
 
 class Batch(NamedTuple):
@@ -108,6 +105,7 @@ class Stages(Draw[Row]):
         multiple: how each sample becomes several.
         mix: mixes the samples of a batch; None for no such thing.
         empty: gives the memory for a batch of images, by its shape and dtype.
+        known_spec: the `element_spec`, where it is known; None for what the first good sample has.
     """
 
     decoder: Decoder
@@ -118,6 +116,7 @@ class Stages(Draw[Row]):
     multiple: Multiple = field(default_factory=Multiple)
     mix: Mixer | None = None
     empty: Callable[[Sequence[int], np.dtype[Any]], NDArray[Any]] = field(default_factory=lambda: Buffers().empty)
+    known_spec: ElementSpec | None = None
 
     def batch(self, epoch: int, start: int, stop: int) -> Batch:
         """Make a batch of the samples at positions start to stop of an epoch; bad ones are left out or replaced.
@@ -220,7 +219,7 @@ class Stages(Draw[Row]):
             raise DecodeError(item.sample.key, str(error)) from None
 
     @cached_property
-    def element_spec(self) -> tuple[tuple[int | None, int | None, int], np.dtype[Any]]:
+    def element_spec(self) -> ElementSpec:
         """The shape (height, width, channels) and dtype of all images; a side is None where it may differ.
 
         What comes out of an augmentation can only be seen by running it: the first good sample is made for this.
@@ -229,6 +228,8 @@ class Stages(Draw[Row]):
             SampleError: that sample is bad, and `on_error` is "raise".
             TooManyErrorsError: no sample is good, or too many are bad.
         """
+        if self.known_spec is not None:
+            return self.known_spec
         row = next((row for start in range(len(self.order)) for row in self.good(0, start, start + 1)), None)
         if row is None:
             raise TooManyErrorsError(f"none of the {len(self.order)} samples is good; the last: {self.ledger.rows[-1]}")

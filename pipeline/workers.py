@@ -1,22 +1,18 @@
 """Processes that make batches, where threads are not enough: one interpreter runs one line of Python at a time.
 
 A batch is a pure function of its place in the stream, so that any process can make it, and can make it again where a
-process has died. A worker is a new interpreter that is told the loader (`pipeline/definition.py`); it does not run the
-caller's script. Questions and answers are JSON. Arrays stand in memory that both processes see: those of a batch, and,
-once for all workers, those that the loader holds.
+process has died. A worker is forked from a server (`pipeline/fork_server.py`), told the loader
+(`pipeline/definition.py`), and then asked for batches (`pipeline/worker.py`). Questions and answers are JSON. Arrays
+stand in memory that both processes see (`pipeline/shared_memory.py`).
 """
 
-import contextlib
 import json
-import mmap
+import math
 import os
 import queue
-import signal
 import socket
-import subprocess
-import sys
+import threading
 import weakref
-from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -24,47 +20,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import errors
-from pipeline.definition import described, made
-from pipeline.draw import Draw
-from pipeline.errors import OptionError, SampleError, WorkerError
+from pipeline.definition import described
+from pipeline.errors import WorkerError
+from pipeline.fork_server import ForkedProcess, fork_server
 from pipeline.ledger import Ledger, LedgerRow
+from pipeline.shared_memory import MOST_SLOTS, LentSlots, Slot, put
 from pipeline.sources.base import Source
+from pipeline.stages import Stages
 
 if TYPE_CHECKING:
-    from pipeline.base_loader import BaseLoader
+    from pipeline.loader import Loader
 
-_START = "import sys; sys.path[:] = sys.argv[4:]; from pipeline.workers import serve; serve(*map(int, sys.argv[1:4]))"
 _ATTEMPTS = 3
 """How often a batch is begun over which workers die: a sample that kills them must not be tried for ever."""
-
-_ALIGNMENT = 64  # bytes; as NumPy's own arrays
-
-Spec = tuple[str, list[int], int]
-"""An array in shared memory: its dtype, its shape, and the byte at which it begins."""
 
 
 class Workers:
     """Some processes that make a loader's batches, started when the first ones are asked for.
 
-    Safe to use from any number of threads. It stands where the stages would: see `pipeline.graph.Batches`.
+    Until they are ready, batches are made in this process. Safe to use from any number of threads. It stands where the
+    stages would: see `pipeline.graph.Batches`.
 
     Args:
         loader: whose batches they make; its copy in a worker makes them by itself.
-        stages: the loader's own, which say what a batch is like.
+        stages: the loader's own.
         count: how many processes.
 
     Raises:
         OptionError: the loader holds something that another process cannot be told.
     """
 
-    def __init__(self, loader: "BaseLoader", stages: Draw[Any], count: int) -> None:
+    def __init__(self, loader: "Loader", stages: Stages, count: int) -> None:
         self._stages = stages
-        definition = _Definition(loader)
-        workers = [_Worker(definition) for _ in range(count)]
+        self._definition = _Definition(loader)
+        self._workers = [_Worker(self._definition, max(2, MOST_SLOTS // count)) for _ in range(count)]
+        self._new: list[_Worker] | None = None
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
-        for worker in workers:
-            self._idle.put(worker)
-        weakref.finalize(self, _end, workers, definition)
+        self._lock = threading.Lock()
+        # One processor is left to the workers' start, which would take several times as long beside them.
+        self._threads = threading.Semaphore(max(1, len(os.sched_getaffinity(0)) - 1))
+        weakref.finalize(self, _end, self._workers, self._definition, os.getpid())
 
     @property
     def ledger(self) -> Ledger:
@@ -92,14 +87,19 @@ class Workers:
         Raises:
             WorkerError: process after process has ended over it.
         """
+        worker = self._taken()
+        if worker is None:
+            with self._threads:
+                worker = self._taken()  # they may be ready by now
+                if worker is None:
+                    return self._stages.batch(epoch, start, stop)
         statuses = []
-        worker = self._idle.get()
         try:
             for _ in range(_ATTEMPTS):
                 try:
-                    return self._made(worker, epoch, start, stop)
+                    return self._made(worker.ask(epoch, start, stop))
                 except (EOFError, ConnectionError):
-                    statuses.append(worker.end())
+                    statuses.append(worker.status())
         finally:
             self._idle.put(worker)
         raise WorkerError(
@@ -107,41 +107,88 @@ class Workers:
             f"{stop - 1} of epoch {epoch} (-9 is often a lack of memory); workers=0 makes them in this process"
         )
 
-    def _made(
-        self, worker: "_Worker", epoch: int, start: int, stop: int
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
-        answer = worker.ask(epoch, start, stop)
+    def _taken(self) -> "_Worker | None":
+        """Take a worker that is idle, wait for one where all are busy; None where there are some that still start."""
+        with self._lock:
+            if self._new is None:
+                self._definition.complete(self._stages)
+                for worker in self._workers:
+                    worker.start()
+                self._new = self._workers.copy()
+            for worker in [worker for worker in self._new if worker.has_started]:
+                self._new.remove(worker)
+                self._idle.put(worker)
+            wait = not self._new
+        try:
+            return self._idle.get(block=wait)
+        except queue.Empty:
+            return None
+
+    def _made(self, answer: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
         for number, *row in answer["bad"]:
             self.ledger.enter(number, LedgerRow(*row))
         if "error" in answer:
             raise _error(*answer["error"])
-        features, labels = worker.arrays(answer["arrays"])
         keys = [key.encode("latin-1") for key in answer["keys"]]
-        return features, labels, np.array(keys, object)
+        return answer["images"], answer["labels"], np.array(keys, object)
 
 
 class _Definition:
-    """A loader as JSON, and the arrays that it holds, in memory that processes share.
+    """What a worker is told: a loader as JSON, and the arrays that it holds, in memory that processes share.
 
     Raises:
         OptionError: it holds something that another process cannot be told.
     """
 
-    def __init__(self, loader: "BaseLoader") -> None:
+    def __init__(self, loader: "Loader") -> None:
         description, arrays = described(loader)
         self.memory = os.memfd_create("caudal-loader")
-        specs = _write(self.memory, arrays)
-        self.text = json.dumps({"description": description, "arrays": specs}).encode()
+        self._specs = put(self.memory, [np.frombuffer(description.encode(), np.uint8), *arrays])
+
+    def complete(self, stages: Stages) -> None:
+        """Add what is known when the first batch is made."""
+        shape, dtype = stages.element_spec
+        self.message = json.dumps({"arrays": self._specs, "element_spec": [shape, dtype.str]}).encode()
+        self.tensorflow = _needs_tensorflow(stages)
 
 
 class _Worker:
-    """A process, started when it is first asked, and again where it has ended. For one thread at a time."""
+    """A process, started again where it has ended. For one thread at a time.
 
-    def __init__(self, definition: _Definition) -> None:
+    Args:
+        definition: what it is told.
+        most_lent: how many batches it has under way without a copy.
+    """
+
+    def __init__(self, definition: _Definition, most_lent: int) -> None:
         self._definition = definition
-        self.memory = os.memfd_create("caudal-batch")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._memory = os.memfd_create("caudal-batch")
+        self._slots = LentSlots(self._memory, most_lent)
+        self._slot: Slot | None = None  # what the next batch may have
+        self._process: ForkedProcess | None = None
         self._connection: Connection | None = None
+        self._ready = False
+        self._closed = False
+
+    def start(self) -> Connection:
+        """Start the process; does not wait for it.
+
+        Raises:
+            ConnectionError: the server that should fork it has ended.
+        """
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            server = fork_server(tensorflow=self._definition.tensorflow)
+            self._process = server.fork([theirs.fileno(), self._memory, self._definition.memory])
+            connection = self._connection = Connection(ours.detach())
+        self._ready = False
+        connection.send_bytes(self._definition.message)
+        return connection
+
+    @property
+    def has_started(self) -> bool:
+        """Whether it answers at once; so it does where it has ended."""
+        return self._connection is None or self._connection.poll()
 
     def ask(self, epoch: int, start: int, stop: int) -> dict[str, Any]:
         """Have a batch made.
@@ -149,97 +196,70 @@ class _Worker:
         Raises:
             EOFError, ConnectionError: the process has ended.
         """
-        connection = self._connection or self._start()
-        connection.send_bytes(json.dumps([epoch, start, stop]).encode())
-        answer: dict[str, Any] = json.loads(connection.recv_bytes())
+        if self._closed:
+            raise WorkerError("the workers have been ended")
+        connection = self._connection or self.start()
+        if not self._ready:
+            _received(connection)
+            self._ready = True
+        self._slot = self._slot or self._slots.take()
+        connection.send_bytes(json.dumps([[epoch, start, stop], self._slot]).encode())
+        answer: dict[str, Any] = json.loads(_received(connection))
+        if "labels" in answer:
+            dtype, shape = answer["labels"]
+            answer["labels"] = np.ndarray(shape, dtype, _received(connection))
+        self._settle(answer["slot"] and tuple(answer["slot"]))
+        if "images" in answer:
+            answer["images"] = self._images(*answer["images"])
         return answer
 
-    def arrays(self, specs: Sequence[Spec]) -> list[NDArray[Any]]:
-        """Copy out what the process has put into the shared memory."""
-        return [_read(self.memory, spec) for spec in specs]
+    def status(self) -> int | None:
+        """End the process; gives its exit status, None where it is not known."""
+        process = self._process
+        self._let_go()
+        return process.status() if process is not None else None
 
-    def end(self) -> int | None:
-        """End the process; gives its exit status, None where there was none."""
-        if self._process is None or self._connection is None:
-            return None
-        self._connection.close()  # which it waits for, and ends
-        status = self._process.wait()
+    def close(self) -> None:
+        """End the process for good."""
+        self._closed = True
+        if self._process is not None:
+            self._process.end()
+        self._let_go()
+        os.close(self._memory)
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
         self._process = self._connection = None
-        return status
 
-    def _start(self) -> Connection:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            descriptors = (theirs.fileno(), self.memory, self._definition.memory)
-            self._process = subprocess.Popen(  # noqa: S603  # this interpreter, with a line of our own
-                [sys.executable, "-c", _START, *map(str, descriptors), *sys.path],
-                pass_fds=descriptors,
-                # The device is the model's, and what TensorFlow has to say it has said in the first process.
-                env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
-            )
-        self._connection = Connection(ours.detach())
-        self._connection.send_bytes(self._definition.text)
-        return self._connection
+    def _settle(self, slot: Slot | None) -> None:
+        """Take note of the slot that the process has used; the one that it was offered was too small."""
+        if self._slot is not None and self._slot != slot:
+            self._slots.remove(self._slot)
+        self._slot = slot
+
+    def _images(self, dtype: str, shape: list[int]) -> NDArray[Any]:
+        if self._slot is None or not math.prod(shape):
+            return np.empty(shape, dtype)
+        images = self._slots.array(self._slot, shape, dtype)
+        self._slot = None
+        return images
 
 
-def _end(workers: list[_Worker], definition: _Definition) -> None:
-    for worker in workers:
-        worker.end()
-        os.close(worker.memory)
-    os.close(definition.memory)
-
-
-def serve(socket_descriptor: int, batch_memory: int, loader_memory: int) -> None:
-    """Be a worker: make the batches that are asked for until there are no more.
-
-    Args:
-        socket_descriptor: where they are asked for.
-        batch_memory: the file in memory that their arrays are written to.
-        loader_memory: that which holds the loader's arrays.
-    """
-    import cv2
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt means
-    cv2.setNumThreads(0)
-    connection = Connection(socket_descriptor)
-    with contextlib.suppress(EOFError, ConnectionError):  # the caller has ended, or needs no more
-        loader = _heard(connection.recv_bytes(), loader_memory)
-        sent: set[int] = set()
-        while True:
-            request = json.loads(connection.recv_bytes())
-            connection.send_bytes(json.dumps(_answer(loader, request, batch_memory, sent)).encode())
-
-
-def _heard(definition: bytes, memory: int) -> "BaseLoader | Exception":
-    """Make the loader that is told; where it cannot be made, the error is said when a batch is asked for."""
-    told = json.loads(definition)
+def _received(connection: Connection) -> bytes:
     try:
-        return made(told["description"], _arrays(memory, told["arrays"]))
-    except Exception as error:
-        return OptionError(
-            f"workers: another process cannot make the loader ({type(error).__name__}: {error}); can it import your "
-            "modules? workers=0 needs no other process"
-        )
+        return connection.recv_bytes()
+    except OSError:  # it has ended in the middle of a message, or without reading one
+        raise EOFError from None
 
 
-def _answer(loader: "BaseLoader | Exception", request: list[int], memory: int, sent: set[int]) -> dict[str, Any]:
-    """Make a batch, and say where it stands and which samples are newly bad, or what went wrong."""
-    answer: dict[str, Any] = {"bad": []}
+def _needs_tensorflow(stages: Stages) -> bool:
+    """Say whether workers should have TensorFlow, as the first sample tells; one that meets another imports it."""
     try:
-        if isinstance(loader, Exception):
-            raise loader
-        features, labels, keys = loader._stages.batch(*request)
-        answer["arrays"] = _write(memory, [features, labels])
-        answer["keys"] = [key.decode("latin-1") for key in keys]
-    except SampleError as error:
-        answer["error"] = type(error).__name__, error.sample, error.reason
-    except Exception as error:
-        answer["error"] = type(error).__name__, str(error)
-    if not isinstance(loader, Exception):
-        new = loader._stages.ledger.numbered(beside=sent)
-        sent.update(new)
-        answer["bad"] = [(number, row.sample, row.stage, row.reason) for number, row in new.items()]
-    return answer
+        encoded = stages.source.read(0).encoded
+        return encoded is not None and stages.decoder.needs_tensorflow(encoded)
+    except ValueError:  # a bad sample
+        return True
 
 
 def _error(kind: str, *arguments: str) -> Exception:
@@ -248,37 +268,9 @@ def _error(kind: str, *arguments: str) -> Exception:
     return known(*arguments) if known is not None else RuntimeError(f"{kind}: {arguments[0]}")
 
 
-def _write(memory: int, arrays: Sequence[NDArray[Any]]) -> list[Spec]:
-    """Write arrays to a file in memory, one behind the other."""
-    specs: list[Spec] = []
-    end = 0
-    for array in map(np.ascontiguousarray, arrays):
-        start = -(-end // _ALIGNMENT) * _ALIGNMENT
-        rest = array.data.cast("B") if array.nbytes else memoryview(b"")
-        end = start + array.nbytes
-        while rest:  # one call writes 2 GiB at most
-            rest = rest[os.pwrite(memory, rest, end - len(rest)) :]
-        specs.append((array.dtype.str, list(array.shape), start))
-    return specs
-
-
-def _read(memory: int, spec: Spec) -> NDArray[Any]:
-    """Copy an array out of a file in memory."""
-    dtype, shape, start = spec
-    array = np.empty(shape, dtype)
-    rest = array.data.cast("B") if array.nbytes else memoryview(b"")
-    while rest:
-        rest = rest[os.preadv(memory, [rest], start + array.nbytes - len(rest)) :]
-    return array
-
-
-def _arrays(memory: int, specs: Sequence[Spec]) -> list[NDArray[Any]]:
-    """Give views of arrays in a file in memory; they cannot be written to."""
-    size = os.fstat(memory).st_size
-    shared = mmap.mmap(memory, size, prot=mmap.PROT_READ) if size else b""
-    views = []
-    for dtype, shape, start in specs:
-        kind, count = np.dtype(dtype), int(np.prod(shape))
-        flat = np.frombuffer(shared, kind, count, start) if count else np.empty(0, kind)
-        views.append(flat.reshape(shape))
-    return views
+def _end(workers: list[_Worker], definition: _Definition, owner: int) -> None:
+    if os.getpid() != owner:
+        return  # this is a fork of their owner, which still needs them
+    for worker in workers:
+        worker.close()
+    os.close(definition.memory)

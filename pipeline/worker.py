@@ -1,0 +1,84 @@
+"""What a worker does: it makes the batches that it is asked for, until there are no more. See `pipeline/workers.py`."""
+
+import contextlib
+import dataclasses
+import json
+from multiprocessing.connection import Connection
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.definition import made
+from pipeline.errors import OptionError, SampleError
+from pipeline.shared_memory import WrittenSlots, views
+from pipeline.stages import Stages
+
+
+def work(connection_descriptor: int, batch_memory: int, loader_memory: int) -> None:
+    """Be a worker.
+
+    Args:
+        connection_descriptor: of the socket by which batches are asked for.
+        batch_memory: the file in memory that images are written to.
+        loader_memory: that which holds the loader's description and arrays.
+    """
+    cv2.setNumThreads(0)
+    connection = Connection(connection_descriptor)
+    slots = WrittenSlots(batch_memory)
+    with contextlib.suppress(EOFError, ConnectionError):  # the caller has ended, or needs no more
+        stages = _made(json.loads(connection.recv_bytes()), loader_memory, slots)
+        connection.send_bytes(b"ready")
+        sent: set[int] = set()
+        while True:
+            place, slot = json.loads(connection.recv_bytes())
+            slots.offer(slot)
+            answer, labels = _answer(stages, place, slots, sent)
+            connection.send_bytes(json.dumps(answer).encode())
+            if labels is not None:
+                connection.send_bytes(labels.tobytes())
+
+
+def _made(told: dict[str, Any], memory: int, slots: WrittenSlots) -> Stages | Exception:
+    """Make the stages that are told; where they cannot be made, the error is said when a batch is asked for."""
+    try:
+        description, *arrays = views(memory, told["arrays"])
+        stages = cast(Stages, made(description.tobytes().decode(), arrays)._stages)
+        (height, width, channels), dtype = told["element_spec"]
+        spec = (height, width, channels), np.dtype(dtype)
+        return dataclasses.replace(stages, empty=slots.empty, known_spec=spec)
+    except Exception as error:
+        return OptionError(
+            f"workers: another process cannot make the loader ({type(error).__name__}: {error}); can it import your "
+            "modules? workers=0 needs no other process"
+        )
+
+
+def _answer(
+    stages: Stages | Exception, place: list[int], slots: WrittenSlots, sent: set[int]
+) -> tuple[dict[str, Any], NDArray[Any] | None]:
+    """Make a batch.
+
+    Returns:
+        What it is and which samples are newly bad, or what went wrong; and the labels. The images stand in the slot.
+    """
+    answer: dict[str, Any] = {"bad": []}
+    labels: NDArray[Any] | None = None
+    try:
+        if isinstance(stages, Exception):
+            raise stages
+        images, labels, keys = stages.batch(*place)
+        slots.put(images)
+        answer["images"], answer["labels"] = ((array.dtype.str, array.shape) for array in (images, labels))
+        answer["keys"] = [key.decode("latin-1") for key in keys]
+    except SampleError as error:
+        answer["error"] = type(error).__name__, error.sample, error.reason
+    except Exception as error:
+        answer["error"] = type(error).__name__, str(error)
+    answer["slot"] = slots.slot
+    if not isinstance(stages, Exception):
+        new = stages.ledger.numbered(beside=sent)
+        sent.update(new)
+        answer["bad"] = [(number, row.sample, row.stage, row.reason) for number, row in new.items()]
+    return answer, labels
