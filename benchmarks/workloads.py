@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import images
-from benchmarks.contenders import CONVERSIONS, FROM_FILES, FROM_MEMORY, FROM_RECORDS, FROM_TEXTS, Contender
+from benchmarks.contenders import CONVERSIONS, FROM_FILES, FROM_MEMORY, FROM_RECORDS, FROM_TEXTS, STARTING, Contender
 
 SIZE = (224, 224)
 VARIANTS = 10
@@ -187,7 +187,7 @@ RECIPES: dict[str, Recipe] = {
 FIRST_BATCH = Recipe(
     about="until the first batch of 60,000 files",
     prepare=first_batch,
-    contenders={name: one for name, one in FROM_FILES.items() if not one.limit},
+    contenders=STARTING,
     command="first",
 )
 """What `python -m benchmarks first-batch` measures: a time, not a rate."""

@@ -156,6 +156,17 @@ class Loader(BaseLoader):
             (self._source.fingerprint, augment, delivered, chosen, cached, self.on_error, self.max_pixels, *multiplied)
         )
 
+    def start_workers(self) -> None:
+        """Start the workers, and wait until they are ready; does nothing where there are none.
+
+        Without this they start with the first batch, and threads make the batches until they are ready.
+
+        Raises:
+            SampleError: no sample could be made to see what the augmentation yields.
+        """
+        if isinstance(self._batches, Workers):
+            self._batches.start()
+
     @cached_property
     def plan(self) -> Plan | None:
         """The compiled augmentation, or None; `print(loader.plan.explain())` says what became of the transforms."""

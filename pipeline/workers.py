@@ -12,6 +12,7 @@ import os
 import queue
 import socket
 import threading
+import time
 import weakref
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3
 """How often a batch is begun over which workers die: a sample that kills them must not be tried for ever."""
+
+
+_POLL_S = 0.01
 
 
 class Workers:
@@ -81,6 +85,11 @@ class Workers:
         """The shape and dtype of the features of one sample."""
         return self._stages.element_spec
 
+    def start(self) -> None:
+        """Start the processes, and wait until all of them are ready."""
+        while not self._settled():
+            time.sleep(_POLL_S)
+
     def batch(self, epoch: int, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
         """Make a batch of the samples at positions start to stop of an epoch, as the stages do.
 
@@ -109,6 +118,14 @@ class Workers:
 
     def _taken(self) -> "_Worker | None":
         """Take a worker that is idle, wait for one where all are busy; None where there are some that still start."""
+        all_ready = self._settled()
+        try:
+            return self._idle.get(block=all_ready)
+        except queue.Empty:
+            return None
+
+    def _settled(self) -> bool:
+        """Start the processes if they have not been, and count those that are ready among the idle; tell if all are."""
         with self._lock:
             if self._new is None:
                 self._definition.complete(self._stages)
@@ -118,11 +135,7 @@ class Workers:
             for worker in [worker for worker in self._new if worker.has_started]:
                 self._new.remove(worker)
                 self._idle.put(worker)
-            wait = not self._new
-        try:
-            return self._idle.get(block=wait)
-        except queue.Empty:
-            return None
+            return not self._new
 
     def _made(self, answer: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
         for number, *row in answer["bad"]:

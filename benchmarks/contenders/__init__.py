@@ -59,6 +59,12 @@ FROM_FILES: Mapping[str, Contender] = {
 }
 """Who reads class-folders."""
 
+STARTING: Mapping[str, Contender] = {
+    **{name: one for name, one in FROM_FILES.items() if not one.limit},
+    "caudal-workers": Contender("benchmarks.contenders.ours:caudal_starting_workers", "Caudal, 2 workers"),
+}
+"""Who is asked for a first batch: all that read class-folders, as they are when they begin."""
+
 FROM_RECORDS: Mapping[str, Contender] = {**_OURS, **_LIMITS}
 """Who reads TFRecords."""
 

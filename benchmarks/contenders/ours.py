@@ -16,11 +16,18 @@ def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 
 def caudal_workers(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """Caudal, with processes."""
+    """Caudal, with processes, once they are ready."""
+    start = caudal_starting_workers(workload)
+    start().loader.start_workers()
+    return start
+
+
+def caudal_starting_workers(workload: Workload) -> Callable[[], Any]:
+    """Caudal, with processes that have not been started: threads make the first batches."""
     return _loaded(workload, workers=workload.parallel)
 
 
-def _loaded(workload: Workload, **options: Any) -> Callable[[], Iterable[Any]]:
+def _loaded(workload: Workload, **options: Any) -> Callable[[], Any]:
     source: Any = workload.records or workload.folder
     if workload.pixels is not None:
         source = np.load(workload.pixels), np.load(Path(workload.pixels).with_name("labels.npy"))

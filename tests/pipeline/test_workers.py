@@ -75,6 +75,18 @@ def test_images_of_different_sizes_are_delivered(tmp_path: Path) -> None:
     assert stream(started(Loader(data, **options)), epochs=4) == stream(alone, epochs=4)
 
 
+def test_workers_can_be_waited_for(arrays: Any) -> None:
+    """Once they have been started, they make every batch; without workers there is nothing to wait for."""
+    loader = Loader(arrays, image_size=(16, 16), batch_size=7, workers=2)
+    loader.start_workers()
+    ours = len(grandchildren())
+    assert ours >= 2
+    for images, _ in loader.dataset():
+        assert is_in_slot(np.asarray(memoryview(images)).ctypes.data)
+    Loader(arrays).start_workers()
+    assert len(grandchildren()) == ours
+
+
 def test_any_step_can_be_resumed(arrays: Any) -> None:
     """Workers begin wherever they are asked to."""
     loader = started(Loader(arrays, image_size=None, batch_size=7, workers=2))
