@@ -1,5 +1,6 @@
 """TFRecord files, written here or elsewhere, as a source with random access."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -169,8 +170,11 @@ class TFRecordSource:
 
     def _example(self, index: int) -> Any:
         offset, length = self._spans[self._kept[index]].tolist()
-        with open(self._place(index)[0], "rb") as file:
-            return tfrecord.parse_example(tfrecord.read_record(file.fileno(), offset, length))
+        descriptor = os.open(self._place(index)[0], os.O_RDONLY | os.O_CLOEXEC)  # `open` takes 10 us more
+        try:
+            return tfrecord.parse_example(tfrecord.read_record(descriptor, offset, length))
+        finally:
+            os.close(descriptor)
 
     def _label(self, example: Any) -> int:
         name = tfrecord.bytes_feature(example, self.features.class_name)
