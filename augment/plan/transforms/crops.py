@@ -4,6 +4,7 @@ from typing import Any
 
 import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
+from numpy.typing import NDArray
 
 from augment.plan.lowered import (
     Columns,
@@ -37,6 +38,15 @@ def crop_coords(columns: Columns, row: int) -> tuple[int, int, int, int]:
     return left, top, left + width, top + height
 
 
+def is_window(window: Columns, height: Integers, width: Integers) -> NDArray[np.bool_]:
+    """Tell which windows are not empty and lie within their images, as the originals ask: [N]."""
+    top, left, rows, columns = (window[name] for name in ("top", "left", "height", "width"))
+    within: NDArray[np.bool_] = (
+        (top >= 0) & (left >= 0) & (top + rows <= height) & (left + columns <= width) & (rows > 0) & (columns > 0)
+    )
+    return within
+
+
 class _Window(Geometry):
     """A window of the image; what its subclasses draw is its place and size."""
 
@@ -51,8 +61,7 @@ class _Window(Geometry):
         """Make the step of windows; one that is empty or reaches outside, which the original refuses, gets NaN."""
         top, left, rows, columns = (window[name] for name in ("top", "left", "height", "width"))
         matrices = translation(left, top)
-        is_inside = (top >= 0) & (left >= 0) & (top + rows <= height) & (left + columns <= width)
-        matrices[~(is_inside & (rows > 0) & (columns > 0))] = np.nan
+        matrices[~is_window(window, height, width)] = np.nan
         return Steps(matrices, rows, columns)
 
 
@@ -183,10 +192,8 @@ class _PaddedWindow(Geometry):
     def _crop(self, window: Columns, pad: Columns, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         top, left, rows, columns = (window[name] for name in ("top", "left", "height", "width"))
         matrices = translation(left - pad["pad_left"], top - pad["pad_top"])
-        is_inside = (top + rows <= height + pad["pad_top"] + pad["pad_bottom"]) & (
-            left + columns <= width + pad["pad_left"] + pad["pad_right"]
-        )
-        matrices[~is_inside] = np.nan
+        padded = height + pad["pad_top"] + pad["pad_bottom"], width + pad["pad_left"] + pad["pad_right"]
+        matrices[~is_window(window, *padded)] = np.nan
         return {**window, **pad}, [Steps(matrices, rows, columns, border=border_of(self.transform))]
 
 

@@ -174,6 +174,8 @@ def test_option_without_a_kernel_is_left_to_the_original(transform: Any, reason:
         A.CropAndPad(px=-70, keep_size=False),
         A.RandomScale((-0.999, -0.999), p=1),
         A.RandomSizedCrop((1, 1), (8, 8), w2h_ratio=0.5),
+        A.CenterCrop(62, 30),
+        A.CenterCrop(30, 88),
     ],
 )
 def test_image_that_the_original_refuses_is_refused(transform: Any) -> None:
