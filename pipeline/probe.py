@@ -33,7 +33,8 @@ from pipeline.header import Header
 from pipeline.order import Indices
 from pipeline.resize import resize
 from pipeline.sources.base import Sample, Source
-from pipeline.stages import Batch, Request, Row, Stages, Taken
+from pipeline.stages import Batch, Row, Stages
+from pipeline.taken import Request, Taken, decoded, requests
 
 if TYPE_CHECKING:
     from pipeline.loader import Loader
@@ -174,9 +175,10 @@ class Probe:
         return indices, which, stages.augment_keys(epoch, indices, which)
 
     def _decoded(self, chunk: Chunk) -> list[tuple[Image, Window | None]]:
-        images = []
-        for item, request in zip(chunk.items, self.stages.requests(chunk.items, chunk.params), strict=True):
-            image = self.stages.decoded(item, request)
+        decoder, images = self.stages.decoder, []
+        asked = requests(chunk.items, decoder, self.stages.window_of(chunk.params))
+        for item, request in zip(chunk.items, asked, strict=True):
+            image = decoded(item, request, decoder)
             images.append((image if item.view is None else item.view.of(image), request.window))
         return images
 

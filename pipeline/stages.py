@@ -7,7 +7,7 @@ may compute any batch at any time.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,19 +18,18 @@ from augment.errors import TransformError
 from augment.mixing import Mixer
 from augment.plan.plan import Window
 from augment.transform import Image
-from augment.views import View
 from pipeline.augmentation import Augmentation
 from pipeline.buffers import Buffers
 from pipeline.cache import PixelCache
-from pipeline.decode import CHANNELS, KERNELS, Decoder, with_channels
+from pipeline.decode import CHANNELS, Decoder, with_channels
 from pipeline.draw import Draw
 from pipeline.errors import AugmentationError, DecodeError, OptionError, SampleError, TooManyErrorsError
-from pipeline.header import Header
 from pipeline.labels import checked_label, encode_labels
 from pipeline.multiple import Multiple
 from pipeline.order import Indices
 from pipeline.resize import resize
 from pipeline.sources.base import Sample
+from pipeline.taken import Request, Taken, decoded, requests
 
 ElementSpec = tuple[tuple[int | None, int | None, int], np.dtype[Any]]
 """The shape of all images (height, width, channels), None for a side that may differ, and their dtype."""
@@ -48,39 +47,6 @@ class Batch(NamedTuple):
     images: NDArray[Any]
     labels: NDArray[Any]
     keys: NDArray[np.object_]
-
-
-class Taken(NamedTuple):
-    """A sample that has been read, and is not decoded yet unless its source or a cache holds pixels."""
-
-    sample: Sample
-    header: Header | None
-    image: Image | None
-    view: View | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the upright image, or of its view."""
-        if self.view is not None:
-            return self.view.height, self.view.width
-        if self.image is not None:
-            return self.image.shape[0], self.image.shape[1]
-        assert self.header is not None  # noqa: S101  # there are pixels or a header
-        return self.header.upright_size
-
-
-class Request(NamedTuple):
-    """What a decoder is asked for; nothing where there are pixels.
-
-    Attributes:
-        encoded: the image file's bytes, or what the decoder's `hand_over` made of them.
-        window: the part that its augmentation needs; None for all of it.
-        crop: that part as the decoder takes it.
-    """
-
-    encoded: Any = None
-    window: Window | None = None
-    crop: Any = None
 
 
 class Row(NamedTuple):
@@ -172,7 +138,7 @@ class Stages(Draw[Row]):
         good = [place for place, item in enumerate(taken) if isinstance(item, Taken)]
         items = [item for item in taken if isinstance(item, Taken)]
         params = self._params(sample_keys[good], [item.size for item in items])
-        rows = enumerate(self.requests(items, params))
+        rows = enumerate(requests(items, self.decoder, self.window_of(params)))
         whole: tuple[Sample, Image] | None = None  # the image of which the last view was taken
         for item in taken:
             if isinstance(item, SampleError):
@@ -182,41 +148,15 @@ class Stages(Draw[Row]):
             try:
                 if item.view is not None:
                     if whole is None or whole[0] is not item.sample:
-                        whole = (item.sample, self.decoded(item, request))
+                        whole = (item.sample, decoded(item, request, self.decoder))
                     item = item._replace(image=item.view.of(whole[1]))  # its pixels are known now
                 yield self._finished(item, request, params, row)
             except SampleError as error:
                 yield error
 
-    def requests(self, items: Sequence[Taken], params: Any) -> Iterator[Request]:
-        """Say what is to be decoded of each of some samples.
-
-        Args:
-            items: of one batch.
-            params: what the augmentation has drawn for them; None for no augmentation.
-        """
-        row = 0
-        for chunk in _chunks(items):
-            asked = [self._request(item, params, row) for row, item in enumerate(chunk, row)]
-            row += len(chunk)
-            self._hand_over(asked, [place for place, item in enumerate(chunk) if _has_kernel(item)])
-            yield from asked
-
-    def decoded(self, item: Taken, request: Request) -> Image:
-        """Decode a sample, or the part of it that is asked for, where it is not pixels already.
-
-        Raises:
-            DecodeError: it is damaged.
-        """
-        if item.image is not None:
-            return item.image
-        assert item.header is not None  # noqa: S101  # for the type checker: there are no pixels
-        try:
-            if request.window is not None:
-                return self.decoder.window(request.encoded, item.header, request.crop, request.window.ratio)
-            return self.decoder(request.encoded, item.header)
-        except ValueError as error:
-            raise DecodeError(item.sample.key, str(error)) from None
+    def window_of(self, params: Any) -> Callable[[int], Window | None]:
+        """Say which part of each sample its augmentation needs, by its row in the parameters; None for all of it."""
+        return (lambda _: None) if self.plan is None or params is None else partial(self.plan.window, params)
 
     @cached_property
     def element_spec(self) -> ElementSpec:
@@ -284,32 +224,8 @@ class Stages(Draw[Row]):
     def _params(self, sample_keys: keys.Key, sizes: Sequence[tuple[int, int]]) -> Any:
         return None if self.plan is None or not sizes else self.plan.draw(sample_keys, sizes)
 
-    def _request(self, item: Taken, params: Any, row: int) -> Request:
-        """Ask for only the part of a sample that its augmentation needs, where the format allows it."""
-        header = item.header
-        if header is None or item.image is not None:
-            return Request()
-        window = None
-        if params is not None and item.view is None and header.format == "jpeg" and header.orientation == 1:
-            assert self.plan is not None  # noqa: S101  # for the type checker: it has drawn the parameters
-            window = self.plan.window(params, row)
-        return Request(item.sample.encoded, window, None if window is None else window.scaled(window.ratio))
-
-    def _hand_over(self, asked: list[Request], places: Sequence[int]) -> None:
-        """Replace the bytes and the windows of some requests by what the decoder takes in place of them."""
-        parts = [place for place in places if asked[place].window is not None]
-        files = {id(asked[place].encoded): asked[place].encoded for place in places}  # several views may be of one
-        if parts:
-            crops = self.decoder.hand_over([asked[place].crop for place in parts])
-            for place, crop in zip(parts, crops, strict=True):
-                asked[place] = asked[place]._replace(crop=crop)
-        if files:
-            handed = dict(zip(files, self.decoder.hand_over(list(files.values())), strict=True))
-            for place in places:
-                asked[place] = asked[place]._replace(encoded=handed[id(asked[place].encoded)])
-
     def _finished(self, item: Taken, request: Request, params: Any, row: int) -> Row:
-        image = self.decoded(item, request)
+        image = decoded(item, request, self.decoder)
         if self.plan is not None and params is not None:
             try:
                 image = self.plan.apply(image, params, row, request.window)
@@ -341,23 +257,3 @@ class Stages(Draw[Row]):
 
     def _label(self, sample: Sample) -> int:
         return sample.label if self.label_mode is None else checked_label(sample, self.source.class_names)
-
-
-_MOST_HANDED_OVER = 1 << 20
-"""Bytes that TensorFlow is handed at once, beyond one image: it copies them, and more would not stay in the cache."""
-
-
-def _chunks(items: Sequence[Taken]) -> Iterator[Sequence[Taken]]:
-    """Part samples into runs of so many encoded bytes."""
-    first, size = 0, 0
-    for place, item in enumerate(items):
-        size += len(item.sample.encoded or b"")
-        if size > _MOST_HANDED_OVER and place > first:
-            yield items[first:place]
-            first, size = place, len(item.sample.encoded or b"")
-    if items:
-        yield items[first:]
-
-
-def _has_kernel(item: Taken) -> bool:
-    return item.header is not None and item.header.format in KERNELS
