@@ -23,9 +23,9 @@ def explain(root: Node) -> str:
 
     Segments are runs of neighbouring transforms of one kind. What a sample does not draw is not run.
     """
-    leaves = [leaf for leaf in root.leaves() if leaf.transform.p > 0]
+    leaves = list(_possible(root))
     lines = [_push_down(root, leaves)]
-    reasons = dict(_reasons(leaves))
+    floats, reasons = _floats(root, leaves), dict(_reasons(root, leaves))
     for number, (kind, group) in enumerate(groupby(leaves, lambda leaf: _kind(leaf, reasons)), 1):
         members = list(group)
         title = _geometry(members) if kind == "geometry" else _pointwise(members) if kind == "point-wise" else kind
@@ -35,6 +35,8 @@ def explain(root: Node) -> str:
             for leaf in members
             if leaf in reasons
         ]
+    if floats:
+        lines.append(f"Where {floats} gives float32, what stands behind it and has a kernel for uint8 runs as it is.")
     if any(node.kind in ("one", "some") for node in _nodes(root)):
         lines.append("Of alternatives (OneOf, SomeOf) only what a sample draws is drawn for it and run.")
     if any(node.kind == "shuffled" for node in _nodes(root)):
@@ -44,17 +46,36 @@ def explain(root: Node) -> str:
     return "\n".join(lines)
 
 
-def _reasons(leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
-    """Say of each transform that runs as it is why it does."""
-    floats = ""
+def _reasons(root: Node, leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
+    """Say of each transform that runs as it is, in every sample that gets it, why it does."""
+    certain, floats = set(_certain(root)), ""
     for leaf in leaves:
         if leaf.lowered is None:
             yield leaf, leaf.reason
+            floats = "" if _may_give_uint8(leaf) else floats
         elif isinstance(leaf.lowered, Pointwise):
             if floats:
                 yield leaf, f"its kernel is for uint8, and {floats} before it gives float32"
-            elif leaf.lowered.is_float:
+            elif leaf.lowered.is_float and leaf in certain:
                 floats = type(leaf.transform).__name__
+
+
+def _floats(root: Node, leaves: Sequence[Leaf]) -> str:
+    """Name the transforms that make some samples float32, before others that have kernels for uint8."""
+    certain = set(_certain(root))
+    last = max((place for place, leaf in enumerate(leaves) if isinstance(leaf.lowered, Pointwise)), default=-1)
+    makers = [
+        type(leaf.transform).__name__
+        for leaf in leaves[: max(last, 0)]
+        if isinstance(leaf.lowered, Pointwise) and leaf.lowered.is_float and leaf not in certain
+    ]
+    return " or ".join(dict.fromkeys(makers))
+
+
+def _may_give_uint8(leaf: Leaf) -> bool:
+    """Tell whether a transform that runs as it is may make uint8 of float32: FromFloat, or somebody's own."""
+    kind = type(leaf.transform)
+    return kind.__name__ == "FromFloat" or not kind.__module__.startswith("albumentations.")
 
 
 def _kind(leaf: Leaf, reasons: dict[Leaf, str]) -> str:
@@ -67,23 +88,25 @@ def _kind(leaf: Leaf, reasons: dict[Leaf, str]) -> str:
 def _push_down(root: Node, leaves: Sequence[Leaf]) -> str:
     certain = set(_certain(root))
     crops: list[str] = []
-    is_certain, samples = True, False
+    is_certain, samples, leads, begins = True, False, True, ""
     for leaf in leaves:
+        # What a sample does not draw does not stand in the way of what stands behind it.
         moves = _moves(leaf)
         if not moves:
-            break
-        begins_with_crop = all(step.is_crop for step in moves[0])
-        if begins_with_crop:
-            crops.append(type(leaf.transform).__name__)
-            is_certain = is_certain and leaf in certain
-        # A transform that a sample does not draw does not stand in the way of a crop behind it.
-        is_crop_only = begins_with_crop and len(moves) == 1
-        if not is_crop_only:
-            samples = samples or any(not step.exact and not step.averages for steps in moves for step in steps)
             if leaf in certain:
                 break
-            is_certain = is_certain and begins_with_crop
-    scale = ", no finer than the result needs" if samples else ""
+            is_certain, begins = False, " where it begins with geometry"
+            continue
+        samples = samples or any(not step.exact and not step.averages for steps in moves for step in steps)
+        passes = [step.is_crop for step in moves[0]]
+        if leads and any(step.is_crop and not step.whole for step in moves[0]):
+            crops.append(type(leaf.transform).__name__)
+            is_certain = is_certain and leaf in certain and all(passes)
+        if not all(passes) or len(moves) > 1:
+            # Behind what moves or resizes every image nothing is pushed down, but the scale.
+            leads = leads and (leaf not in certain or (len(moves) == 1 and any(passes)))
+            is_certain = is_certain and (not leads or all(passes))
+    scale = f", no finer than the result needs{begins}" if samples else ""
     if not crops:
         return f"Push-down: none; a JPEG is decoded whole{scale}."
     when = "" if is_certain else ", where a sample begins with it"
@@ -97,8 +120,10 @@ def _geometry(members: Sequence[Leaf]) -> str:
     if len(sampling) == 1:
         assert sampling[0].lowered is not None  # noqa: S101  # for the type checker: it is a geometry
         return f"geometry, {sampling[0].lowered.kernel}"
-    draws = zip(*(steps for leaf in members for steps in _moves(leaf)), strict=True)
-    warps = max(sum(any(not step.exact for step in group) for group in geometry.groups(list(steps))) for steps in draws)
+    # As many draws as every member accepts: images that one refuses are left out of its own.
+    draws = zip(*(steps for leaf in members for steps in _moves(leaf)), strict=False)
+    counts = (sum(any(not step.exact for step in group) for group in geometry.groups(list(steps))) for steps in draws)
+    warps = max(counts, default=1)
     if warps == 1:
         return "geometry, one warp where more than one of them samples pixels"
     return f"geometry, up to {warps} warps: a border or an interpolation keeps them apart"
@@ -127,6 +152,15 @@ def _moves(leaf: Leaf) -> list[list[geometry.Step]]:
     moves = geometry.known(frames)
     accepted = np.all([~np.isnan(move.steps.to_input[:, 0, 0]) for move in moves], axis=0)
     return [[move.of(row) for row in np.flatnonzero(accepted).tolist()] for move in moves]
+
+
+def _possible(node: Node) -> Iterator[Leaf]:
+    """Walk the leaves that some samples get."""
+    for child in node.children if node.p > 0 else ():
+        if isinstance(child, Node):
+            yield from _possible(child)
+        elif child.transform.p > 0:
+            yield child
 
 
 def _certain(node: Node) -> Iterator[Leaf]:

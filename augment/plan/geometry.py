@@ -159,15 +159,16 @@ def prefix_window(steps: list[Step], size: kernels.Size) -> tuple[tuple[int, int
 
 
 def finest(steps: list[Step]) -> float:
-    """Give the input pixels for each output pixel of some steps, along the axis where there are fewest.
+    """Give the input pixels for each output pixel of some steps, in the direction in which there are fewest.
 
-    1 where that is no reason to decode more coarsely: for steps that are none or show perspective, which has no one
-    number, and for averages over areas, which see every pixel.
+    That is the smaller singular value of the matrix. 1 where that is no reason to decode more coarsely: for steps that
+    are none or show perspective, which has no one number, and for averages over areas, which see every pixel.
     """
     (a, b, _), (c, d, _), (e, f, _) = _rows(steps)
     if e or f or any(step.averages for step in steps):
         return 1.0
-    return min(math.hypot(a, c), math.hypot(b, d))
+    squares, determinant = a * a + b * b + c * c + d * d, a * d - b * c
+    return math.sqrt(max(squares - math.sqrt(max(squares**2 - 4 * determinant**2, 0)), 0) / 2)
 
 
 def composed(steps: list[Step]) -> Floats:
@@ -206,13 +207,25 @@ def _fused(image: Image, steps: list[Step]) -> Image:
         outermost = steps[outward.pop(0)]
         border, fill = outermost.border, outermost.fill
     warped = kernels.resample(image, composed(steps), steps[-1].size, interpolation, border, fill)
-    if outward:
+    cut = [place for place, step in enumerate(steps) if _enlarges_part(steps[:place], step)]
+    if outward or cut:
         edge = np.zeros(steps[-1].size, np.uint8)
         for place in outward:
             frame = steps[place - 1].size if place else image.shape[:2]
             kernels.cover_outside(warped, edge, composed(steps[place:]), frame, steps[place].fill)
+        for place in cut:
+            kernels.mark_edge(edge, composed(steps[place:]), steps[place - 1].size)
         _trace_back(image, steps, warped, edge, interpolation)
     return _one_by_one(warped, pads)
+
+
+def _enlarges_part(before: list[Step], step: Step) -> bool:
+    """Tell whether a step enlarges a frame that shows a part of the image.
+
+    It repeats the outermost pixels of the frame, where one warp would find what was cropped away. Half a pixel of the
+    frame is concerned: less than one of the result where it enlarges less than twice.
+    """
+    return not step.exact and step.inside and not all(other.whole for other in before) and finest([step]) < 0.5
 
 
 def _trace_back(image: Image, steps: list[Step], warped: Image, edge: Image, interpolation: int) -> None:
@@ -279,8 +292,8 @@ def _border_is_in_place(before: list[Step], step: Step, after: Sequence[Step]) -
     if not all(other.whole for other in before):
         return False
     if step.border.mode != cv2.BORDER_CONSTANT:
-        # What repeats whole frames is the same at any scale; what looks at their outermost pixels is not.
-        return step.border.mode in (cv2.BORDER_REFLECT, cv2.BORDER_WRAP) or all(other.exact for other in before)
+        # What mirrors whole frames is the same at any scale; what mixes or repeats their outermost pixels is not.
+        return step.border.mode == cv2.BORDER_REFLECT or all(other.exact for other in before)
     if step.exact and any(other.inside and not other.exact for other in after):
         return False  # where a pad adds nothing to a side, the resize behind it repeats that side's pixels
     if all(other.exact for other in before):

@@ -11,6 +11,7 @@ from typing import cast
 import cv2
 import numpy as np
 import stringzilla
+from numpy.typing import NDArray
 
 from augment.errors import TransformError
 from augment.plan.lowered import Border, Floats, Integers, MatrixOf, Operation, TableOf
@@ -115,10 +116,30 @@ def cover_outside(image: Image, edge: Image, to_frame: Floats, frame: Size, fill
 
     Args:
         image: [H, W, C], contiguous; it is written to.
-        edge: uint8 [H, W]: pixels that are less than one pixel of the frame away from its outermost ones become 255.
+        edge: uint8 [H, W]; as for `mark_edge`.
         to_frame: [3, 3], from the centres of the image's pixels to those of the frame's.
         frame: the frame's size.
         fill: the value.
+    """
+    outlines = mark_edge(edge, to_frame, frame)
+    if outlines is None:
+        return
+    around = np.rint((_RECTANGLE * (image.shape[1] + 3, image.shape[0] + 3) - 2) * 2**_BITS).astype(np.int32)
+    plane = image[..., 0] if image.shape[2] == 1 else image
+    cv2.fillPoly(plane, [around, outlines[0]], scalar(fill, image.shape[2]), shift=_BITS)
+
+
+def mark_edge(edge: Image, to_frame: Floats, frame: Size) -> NDArray[np.int32] | None:
+    """Mark, in place, the edge of a frame.
+
+    Args:
+        edge: uint8 [H, W]: pixels that are less than one pixel of the frame away from its outermost ones become 255.
+        to_frame: [3, 3], from the centres of the pixels to those of the frame's.
+        frame: the frame's size.
+
+    Returns:
+        The outlines between which they lie, as OpenCV's polygons [2, 4, 2] with `_BITS` of fractions; None where the
+        horizon cuts them, or they reach too far: everything is marked then.
     """
     height, width = frame
     outlines = np.array([_RECTANGLE * (width + 1, height + 1) - 1, _RECTANGLE * (width - 1, height - 1)])
@@ -127,12 +148,10 @@ def cover_outside(image: Image, edge: Image, to_frame: Floats, frame: Size, fill
     places = np.zeros(1) if is_cut else corners[:, :2] / corners[:, 2:]
     if is_cut or np.abs(places).max() > _FAR:
         edge[:] = 255
-        return
-    outlines = np.rint(places * 2**_BITS).astype(np.int32).reshape(2, 4, 2)
-    cv2.fillPoly(edge, list(outlines), 255, shift=_BITS)
-    around = np.rint((_RECTANGLE * (image.shape[1] + 3, image.shape[0] + 3) - 2) * 2**_BITS).astype(np.int32)
-    plane = image[..., 0] if image.shape[2] == 1 else image
-    cv2.fillPoly(plane, [around, outlines[0]], scalar(fill, image.shape[2]), shift=_BITS)
+        return None
+    polygons: NDArray[np.int32] = np.rint(places * 2**_BITS).astype(np.int32).reshape(2, 4, 2)
+    cv2.fillPoly(edge, list(polygons), 255, shift=_BITS)
+    return polygons
 
 
 def fetch(image: Image, places: Floats, interpolation: int, border: Border) -> Image:

@@ -163,7 +163,7 @@ class _Deciding:
         ranks = self._ranks(node)
         sizes = np.array([1 if isinstance(child, Leaf) else len(list(child.leaves())) for child in node.children])
         starts = np.array([(sizes * (ranks < ranks[:, [number]])).sum(axis=1) for number in range(len(sizes))])
-        first = next(node.leaves()).place
+        first = next((leaf.place for leaf in node.leaves()), 0)
         before = first
         for number, child in enumerate(node.children):
             own = slice(before, before + sizes[number])
@@ -180,7 +180,7 @@ def _node(transform: Any) -> Node | Leaf:
     import albumentations as A  # noqa: N812  # its users know it by this name
 
     kind = type(transform)
-    if kind in (A.Compose, A.Sequential):
+    if kind in (A.Compose, A.Sequential) or (kind in (A.SomeOf, A.RandomOrder) and not transform.transforms):
         return Node("all", transform.p, [_node(child) for child in transform.transforms])
     if kind is A.OneOf and sum(map(_probability, transform.transforms)) > 0:
         return Node("one", transform.p, [_node(child) for child in transform.transforms])

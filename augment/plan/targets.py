@@ -56,7 +56,7 @@ class Targets:
             finished: dict[str, Any] = compose.postprocess(data)
         except TransformError:
             raise
-        except (ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # OpenCV's own errors among them
             raise TransformError(f"{type(error).__name__} in the augmentation: {error}") from error
         return finished
 
@@ -138,7 +138,8 @@ class Targets:
         pixels = mask if mask.ndim == 3 else mask[..., np.newaxis]
         if mask.dtype not in (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64):
             pixels = pixels.astype(np.uint8 if mask.dtype == np.bool_ else np.int32)  # what OpenCV can move
-        moved = geometry.run(pixels, steps).astype(mask.dtype, copy=False)
+        parts = [pixels[..., at : at + 4] for at in range(0, pixels.shape[2], 4)]  # what OpenCV takes at once
+        moved = np.concatenate([geometry.run(part, steps) for part in parts], axis=2).astype(mask.dtype, copy=False)
         return np.ascontiguousarray(moved if mask.ndim == 3 else moved[..., 0])
 
     def _covered(self, mask: Image, params: "Params", row: int, places: Sequence[int]) -> Image:

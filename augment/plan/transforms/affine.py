@@ -116,7 +116,7 @@ class Affine(Geometry):
             int(low) > int(high) for low, high in transform.translate_px.values()
         ):
             raise NotLoweredError("its translate_px is an empty range")
-        if self._is_fixed():
+        if self._is_fixed() and not transform.balanced_scale:  # which draws between the scale and 1
             self.draws = 0
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:

@@ -41,8 +41,14 @@ class CropAndPad(Geometry):
         elif len(ranges) == 2:
             self._is_shared = not transform.sample_independently
             ranges = [tuple(ranges)] * 4
-        self._ranges = [[side] if isinstance(side, (int, float)) else side for side in ranges]
-        if self._are_pixels and any(len(side) == 2 and side[0] >= side[1] for side in self._ranges):
+        # The first side tells what all of them are: so does the original.
+        are_ranges = not isinstance(ranges[0], (int, float)) and len(ranges[0]) == 2
+        if are_ranges and any(len(side) != 2 for side in ranges):
+            raise NotLoweredError("its first side is a range and others are not")
+        self._ranges = [
+            [side] if isinstance(side, (int, float)) else tuple(side) if are_ranges else list(side) for side in ranges
+        ]
+        if self._are_pixels and any(isinstance(side, tuple) and side[0] >= side[1] for side in self._ranges):
             raise NotLoweredError("its px is an empty range")
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
@@ -82,7 +88,7 @@ class CropAndPad(Geometry):
         sides = []
         for place, (side, size) in enumerate(zip(self._ranges, (height, width, height, width), strict=True)):
             uniform = uniforms[:, 0 if self._is_shared else place]
-            if len(side) != 2 or isinstance(side, list):
+            if isinstance(side, list):
                 drawn = np.asarray(side)[integers(uniform, 0, len(side) - 1)]
             elif self._are_pixels:
                 drawn = integers(uniform, side[0], side[1] - 1)

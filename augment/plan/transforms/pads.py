@@ -10,6 +10,7 @@ from augment.plan.lowered import (
     Floats,
     Geometry,
     Integers,
+    NotLoweredError,
     Steps,
     integers,
     lowers,
@@ -67,6 +68,11 @@ class Pad(Geometry):
     """A pad of fixed width."""
 
     kernel = "pad"
+
+    def __init__(self, transform: Any) -> None:
+        super().__init__(transform)
+        if np.min(transform.padding) < 0:
+            raise NotLoweredError("its padding is negative, which is an error")
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Make the one step."""

@@ -12,7 +12,7 @@ from sklearn.datasets import load_sample_images
 
 from augment import keys
 from augment.plan import kernels
-from augment.plan.geometry import Step, run
+from augment.plan.geometry import Step, finest, run
 from augment.plan.lowered import Border, translation
 from augment.plan.plan import Plan
 
@@ -185,6 +185,34 @@ def test_cropped_pixels_do_not_come_back() -> None:
     plan = Plan([A.Affine(scale=1.01, p=1), A.CenterCrop(36, 36), A.Affine(scale=0.5, fill=3, p=1)])
     params = plan.draw(keys.fold_in(keys.root(0), np.arange(1)), [(100, 100)])
     assert plan.apply(image, params, 0).max() == 100
+
+
+def test_what_a_crop_cut_off_is_not_mixed_into_what_is_enlarged() -> None:
+    """A resize repeats the outermost pixels of its frame; one warp from the image would find what lay beyond them."""
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[:, :100] = 255
+    plan = Plan([A.Affine(scale={"x": 1.0, "y": 1.3}, p=1), A.Crop(100, 10, 120, 30), A.Resize(200, 200)])
+    params = plan.draw(keys.fold_in(keys.root(0), np.arange(1)), [(100, 200)])
+    assert not plan.apply(image, params, 0).any()
+    assert not plan.reference(image, params, 0).any()
+
+
+def test_a_wrapped_seam_is_as_wide_as_a_pixel_of_the_enlarged_image() -> None:
+    """The border of a warp mixes pixels of its own frame, not of the smaller image before it."""
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[:, 20:] = 255
+    shift = A.Affine(translate_percent={"x": (0.5, 0.5), "y": (0, 0)}, scale=0.999, border_mode=cv2.BORDER_WRAP, p=1)
+    plan = Plan([A.Resize(200, 200), shift])
+    params = plan.draw(keys.fold_in(keys.root(0), np.arange(1)), [(40, 40)])
+    ours, theirs = plan.apply(image, params, 0), plan.reference(image, params, 0)
+    assert cv2.absdiff(ours, theirs).max() <= 1
+
+
+def test_windows_are_as_fine_as_a_shear_needs() -> None:
+    """The coarsest scale is that of the direction in which the result is finest."""
+    matrix = np.array([[2.2, 2.2, 0], [0, 2.2, 0], [0, 0, 1]])
+    step = Step(matrix, (30, 40), cv2.INTER_LINEAR, Border(), 0, False, False, True, True)
+    assert finest([step]) == pytest.approx(np.linalg.svd(matrix[:2, :2], compute_uv=False)[1])
 
 
 def test_prefix_crop_is_a_view() -> None:

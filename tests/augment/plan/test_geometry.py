@@ -153,6 +153,8 @@ def test_every_geometric_transform_has_a_case() -> None:
     [
         (A.CropAndPad(px=3, fill=(1, 2, 3)), "draws its fill anew"),
         (A.CropAndPad(px=(3, 3)), "px is an empty range"),
+        (A.CropAndPad(px=((1, 2), (3, 4), [5], (6, 7))), "its first side is a range and others are not"),
+        (A.Pad(-5), "its padding is negative"),
         (A.LongestMaxSize(max_size_hw=(None, None)), "names no size"),
         (A.RandomResizedCrop((8, 8), ratio=(0, 1)), "ratio of 0"),
         (A.RandomCropFromBorders(crop_left=1, crop_right=0), "may crop all of an image"),
@@ -186,6 +188,27 @@ def test_image_that_the_original_refuses_is_refused(transform: Any) -> None:
     assert plan.steps(params, 0, [0]) is None
     with pytest.raises(TransformError):
         plan.apply(image, params, 0)
+
+
+def test_sides_of_a_crop_read_from_json_are_ranges() -> None:
+    """Lists of two numbers are ranges, as tuples are: JSON has no tuples."""
+    sides = ((-8, 2), (-6, 6), (0, 5), (-5, 5))
+    plans = [Plan(A.CropAndPad(px=kind, keep_size=False)) for kind in (sides, [list(side) for side in sides])]
+
+    def sizes(plan: Plan) -> set[tuple[int, int]]:
+        params = _draw(plan, 200, (61, 87))
+        return {step.size for row in range(200) for step in plan.steps(params, row, [0]) or ()}
+
+    assert sizes(plans[0]) == sizes(plans[1])
+    assert len({height for height, _ in sizes(plans[0])}) > 8
+
+
+def test_balanced_scale_is_drawn_from_one_number() -> None:
+    """Between the number and 1, as Albumentations draws it."""
+    plan = Plan(A.Affine(scale=0.5, balanced_scale=True, p=1))
+    scales = _draw(plan, 200, (61, 87)).of(0, 0)[0].columns["scale"][:, 0]
+    assert 0.5 <= scales.min() < 0.55
+    assert 0.95 < scales.max() < 1
 
 
 def test_fill_for_more_channels_than_the_image_has_is_cut() -> None:

@@ -142,6 +142,13 @@ def test_random_compositions_follow_the_originals(compose: Any, seed: int) -> No
         assert np.median(difference) <= 12
 
 
+@pytest.mark.parametrize("empty", [A.SomeOf([], n=1), A.RandomOrder([], n=1), A.RandomOrder([A.Compose([])], n=1)])
+def test_empty_compositions_do_nothing(empty: Any) -> None:
+    """So do Albumentations' own."""
+    plan = augment.compile([empty])
+    np.testing.assert_array_equal(plan.apply(PHOTOGRAPH, drawn(plan, 1), 0), PHOTOGRAPH)
+
+
 def test_a_sample_depends_on_nothing_but_its_key() -> None:
     """The same key gives the same pixels alone, in any batch, and at any place in it."""
     plan = augment.compile(augment.policy("full", (40, 40)))
@@ -232,6 +239,22 @@ class TestTargets:
             bbox_params=A.BboxParams("pascal_voc", label_fields=["names"], min_visibility=0.2),
             keypoint_params=A.KeypointParams("xy", remove_invisible=True),
         )
+
+    def test_a_mask_has_as_many_channels_as_it_likes(self) -> None:
+        """OpenCV takes four at once; each moves as one alone does."""
+        plan = augment.compile(A.Compose([A.Rotate(limit=(20, 20), p=1)]))
+        params, mask = drawn(plan, 1), np.random.default_rng(0).integers(0, 9, (*PHOTOGRAPH.shape[:2], 6), np.uint8)
+        moved = plan.apply_to({"image": PHOTOGRAPH, "mask": mask}, params, 0)["mask"]
+        for channel in range(6):
+            alone = plan.apply_to({"image": PHOTOGRAPH, "mask": mask[..., channel]}, params, 0)["mask"]
+            np.testing.assert_array_equal(moved[..., channel], alone)
+
+    def test_a_mask_that_opencv_cannot_move_is_refused(self) -> None:
+        """Its own error is told as the plan's."""
+        plan = augment.compile(A.Compose([A.Rotate(limit=(20, 20), mask_interpolation=cv2.INTER_LINEAR, p=1)]))
+        mask = np.zeros(PHOTOGRAPH.shape[:2], np.int32)
+        with pytest.raises(TransformError, match="error in"):
+            plan.apply_to({"image": PHOTOGRAPH, "mask": mask}, drawn(plan, 1), 0)
 
     def test_a_mask_moves_with_the_image(self) -> None:
         """A mask that copies a flat-coloured image's regions still does afterwards, wherever it is not at an edge."""
@@ -378,7 +401,15 @@ class TestExplain:
         [
             ([A.HorizontalFlip(p=0.5), A.RandomCrop(9, 9)], "only the window of RandomCrop is decoded, where a sample"),
             (A.RandomCrop(9, 9, p=0), "none; a JPEG is decoded whole."),
-            ([A.ColorJitter(), A.Resize(32, 32)], "none; a JPEG is decoded whole."),
+            ([A.ColorJitter(p=1), A.Resize(32, 32)], "none; a JPEG is decoded whole."),
+            (
+                [A.ColorJitter(p=0.5), A.Resize(32, 32)],
+                "none; a JPEG is decoded whole, no finer than the result needs where it begins with geometry.",
+            ),
+            ([A.Blur(p=0.5), A.RandomCrop(9, 9)], "only the window of RandomCrop is decoded, where a sample begins"),
+            (A.OneOf([A.Blur(p=1), A.RandomCrop(9, 9)]), "only the window of RandomCrop is decoded, where a sample"),
+            (A.Sequential([A.RandomCrop(9, 9)], p=0), "none; a JPEG is decoded whole."),
+            ([A.PadIfNeeded(64, 64), A.RandomCrop(9, 9)], "only the window of RandomCrop is decoded"),
             (A.Affine(rotate=(-3, 7), p=1), "none; a JPEG is decoded whole, no finer than the result needs."),
             (A.PadIfNeeded(512, 512), "none; a JPEG is decoded whole."),
             (A.Resize(9, 9, interpolation=cv2.INTER_AREA), "none; a JPEG is decoded whole."),
@@ -389,6 +420,18 @@ class TestExplain:
         """A crop behind a flip, a resize behind a jitter, a pad, an average: each gets its own sentence."""
         assert push_down in augment.compile(transform).explain().splitlines()[0]
 
+    @pytest.mark.parametrize(
+        "transform",
+        [
+            [A.SmallestMaxSize(256), A.RandomCrop(224, 224), A.Rotate()],
+            [A.Rotate(), A.RandomCrop(224, 224), A.Resize(96, 96)],
+            [A.Rotate(), A.RandomCrop(9000, 9000), A.Resize(96, 96)],
+        ],
+    )
+    def test_what_refuses_some_images_is_explained(self, transform: Any) -> None:
+        """A crop that some images are too small for does not keep the plan from being described."""
+        assert "1. geometry, one warp" in augment.compile(transform).explain()
+
     def test_warps_that_stay_apart_are_counted(self) -> None:
         """Averages over areas, and different borders, are not said to be one warp."""
         area = A.Resize(50, 50, interpolation=cv2.INTER_AREA)
@@ -398,6 +441,14 @@ class TestExplain:
         """Kernels for uint8 do not run on float32, and the plan does not claim that they do."""
         text = augment.compile([A.ToFloat(), A.RandomGamma(p=1)]).explain()
         assert "RandomGamma is not compiled: its kernel is for uint8, and ToFloat before it gives float32" in text
+
+    def test_what_may_stand_behind_floats_is_said_to(self) -> None:
+        """Kernels run where ToFloat was not drawn, and where floats have become uint8 again."""
+        text = augment.compile([A.ToFloat(p=0.5), A.RandomGamma(p=1)]).explain()
+        assert "RandomGamma is not compiled" not in text
+        assert "Where ToFloat gives float32, what stands behind it and has a kernel for uint8 runs as it is." in text
+        back = augment.compile([A.ToFloat(), A.FromFloat(dtype="uint8"), A.RandomGamma(p=1)]).explain()
+        assert "RandomGamma is not compiled" not in back
 
 
 class Halved(A.ImageOnlyTransform):
