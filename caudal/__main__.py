@@ -1,8 +1,10 @@
 """`caudal`: the entry point, and what every command shares about its end."""
 
 import os
+import signal
 import sys
-from typing import Annotated, Any
+import threading
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +21,9 @@ from caudal.text import text
 from caudal.train import train
 from caudal.verify import verify
 from pipeline.errors import TooManyErrorsError
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # click's class; newer versions of Typer carry a click of their own
 _INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
@@ -56,6 +61,7 @@ def main() -> None:
     interrupted.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets every start with remarks on its build
+    sys.unraisablehook = _raise_again
     try:
         status = app(standalone_mode=False)
     except _UsageError as error:
@@ -81,9 +87,19 @@ def main() -> None:
                 f"unexpected {type(error).__name__}: {error} (CAUDAL_TRACEBACK=1 shows where; please report it)"
             )
         )
+    finally:
+        sys.unraisablehook = sys.__unraisablehook__
     if status == _INTERRUPTED:
         print("caudal: interrupted", file=sys.stderr)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _raise_again(dropped: "UnraisableHookArgs") -> None:
+    """Interrupt once more where Python has dropped a Ctrl-C: it came within a finalizer, TensorFlow's for example."""
+    if isinstance(dropped.exc_value, KeyboardInterrupt):
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 def _refuse(message: str) -> int:

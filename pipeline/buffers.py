@@ -9,26 +9,86 @@ import math
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 ALIGNMENT = 64
 """Bytes: where TensorFlow's tensors begin (Eigen's `EIGEN_MAX_ALIGN_BYTES` on processors with AVX-512)."""
 
 _MOST_KEPT = 16
-"""Buffers that wait to be used again; what is freed beyond that goes back to the system."""
+"""Buffers that wait to be used again; the memory of others goes back to the system."""
+
+
+T = TypeVar("T")
+
+
+class Lender(Generic[T]):
+    """Lends memory as arrays, and tells what has come back. Safe to use from any number of threads.
+
+    When an array goes, no line of Python runs: a signal may come within any line, and what its handler raises within a
+    finalizer goes nowhere. `weakref.finalize` lost one Ctrl-C of forty so.
+    """
+
+    def __init__(self) -> None:
+        self._out: set[_Loan[T]] = set()
+        self._back: deque[_Loan[T]] = deque()
+
+    def __len__(self) -> int:
+        """How much has come back, and was not taken yet."""
+        return len(self._back)
+
+    def lend(self, memory: memoryview, shape: Sequence[int], dtype: DTypeLike, name: T) -> NDArray[Any]:
+        """Give an array at the beginning of some memory.
+
+        Args:
+            memory: bytes, as many as the array has, or more.
+            shape: of the array, which is not empty.
+            dtype: of the array.
+            name: comes back when the array and all that is made of it without a copy are gone.
+        """
+        dtype = np.dtype(dtype)
+        # A view of a view refers to what has the memory, past the view. A memoryview between them is not passed by.
+        array = np.frombuffer(memory[: math.prod(shape) * dtype.itemsize], dtype)
+        loan = _Loan(array, self._back.append)
+        loan.name = name
+        self._out.add(loan)  # a reference that is gone itself would tell nobody
+        return array.reshape(shape)
+
+    def newest(self) -> T | None:
+        """Take what has come back last; None where there is nothing."""
+        return self._taken(self._back.pop)
+
+    def oldest(self) -> T | None:
+        """Take what has come back first; None where there is nothing."""
+        return self._taken(self._back.popleft)
+
+    def _taken(self, take: "Callable[[], _Loan[T]]") -> T | None:
+        try:
+            loan = take()
+        except IndexError:
+            return None
+        self._out.discard(loan)
+        return loan.name
+
+
+class _Loan(weakref.ref[NDArray[Any]], Generic[T]):
+    """A reference to an array that was lent; it is equal to itself only, as the array has no hash."""
+
+    __slots__ = ("name",)
+    name: T
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
 
 class Buffers:
     """Gives memory for batches and takes it back. Safe to use from any number of threads."""
 
     def __init__(self) -> None:
-        self._free: deque[NDArray[np.uint8]] = deque(maxlen=_MOST_KEPT)
+        self._lender: Lender[NDArray[np.uint8]] = Lender()
 
-    def empty(self, shape: Sequence[int], dtype: "np.typing.DTypeLike") -> NDArray[Any]:
+    def empty(self, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
         """Give an array that holds anything, as `np.empty` does, beginning at a multiple of `ALIGNMENT` bytes.
 
         Its memory is used again when the array and all that is made of it without a copy are gone.
@@ -37,33 +97,12 @@ class Buffers:
         size = math.prod(shape) * dtype.itemsize
         if not size:
             return np.empty(shape, dtype)
-        memory = self._taken(size)
-        return lent(memory.data, shape, dtype, partial(self._free.append, memory))
-
-    def _taken(self, size: int) -> NDArray[np.uint8]:
-        try:
-            memory = self._free.pop()
-        except IndexError:
-            return _aligned(size)
-        return memory if len(memory) >= size else _aligned(size)
-
-
-def lent(
-    memory: memoryview, shape: Sequence[int], dtype: "np.typing.DTypeLike", back: Callable[[], object]
-) -> NDArray[Any]:
-    """Give an array at the beginning of some memory.
-
-    Args:
-        memory: bytes, as many as the array has, or more.
-        shape: of the array, which is not empty.
-        dtype: of the array.
-        back: is called when the array and all that is made of it without a copy are gone.
-    """
-    dtype = np.dtype(dtype)
-    # A view of a view refers to what has the memory, past the view. A memoryview between them is not passed by.
-    array = np.frombuffer(memory[: math.prod(shape) * dtype.itemsize], dtype)
-    weakref.finalize(array, back).atexit = False
-    return array.reshape(shape)
+        while len(self._lender) > _MOST_KEPT:
+            self._lender.oldest()
+        memory = self._lender.newest()
+        if memory is None or len(memory) < size:
+            memory = _aligned(size)
+        return self._lender.lend(memory.data, shape, dtype, memory)
 
 
 def _aligned(size: int) -> NDArray[np.uint8]:

@@ -8,15 +8,14 @@ over.
 import math
 import mmap
 import os
-from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from pipeline.buffers import ALIGNMENT, lent
+from pipeline.buffers import ALIGNMENT, Lender
 
 Spec = tuple[str, list[int], int]
 """An array in a file: its dtype, its shape, and the byte at which it begins."""
@@ -103,22 +102,18 @@ class LentSlots:
         self._memory = memory
         self._most = most
         self._mapped: dict[Slot, mmap.mmap] = {}
-        self._free: deque[Slot] = deque()
+        self._lender: Lender[Slot] = Lender()
 
     def take(self) -> Slot | None:
-        """Take a slot that is free, if there is one. `array`, `free` or `remove` must follow."""
-        while len(self._free) > _MOST_FREE:
-            self.remove(self._free.popleft())
-        return self._free.pop() if self._free else None
+        """Take a slot that is free, if there is one. `array` or `remove` must follow."""
+        while len(self._lender) > _MOST_FREE and (slot := self._lender.oldest()):
+            self.remove(slot)
+        return self._lender.newest()
 
     def array(self, slot: Slot, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
         """Give the array that a worker has put into a slot. The slot is free when that and all its views are gone."""
-        array = lent(memoryview(self._map(slot)), shape, dtype, partial(self._free.append, slot))
+        array = self._lender.lend(memoryview(self._map(slot)), shape, dtype, slot)
         return array if len(self._mapped) <= self._most else array.copy()
-
-    def free(self, slot: Slot) -> None:
-        """Let another batch be put into a slot."""
-        self._free.append(slot)
 
     def remove(self, slot: Slot) -> None:
         """Give the memory of a slot back to the system."""

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,26 @@ def make_records(folders: Path, root: Path, *, shards: int = 2, manifest: bool =
         contents = {"format_version": 1, "class_names": class_names, "examples": len(files), "shards": described}
         (root / "dataset.json").write_text(json.dumps(contents))
     return root
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Give `start(command, **settings)`: a process whose output is piped, and that does not outlive the test.
+
+    As a context, `Popen` would wait for it: a test that fails because it goes on would never end.
+    """
+    processes: list[subprocess.Popen[str]] = []
+
+    def run(command: Sequence[str], **settings: Any) -> "subprocess.Popen[str]":
+        processes.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
+        )
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,10 @@
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -90,17 +89,16 @@ def test_workloads_that_are_no_rates_of_images_print_the_same_row(
     assert row["img_s_median"] > 0
 
 
-def test_when_it_is_told_to_end_its_contenders_end(folders: Callable[..., Path]) -> None:
+def test_when_it_is_told_to_end_its_contenders_end(start: Callable[..., Any], folders: Callable[..., Path]) -> None:
     """Those that are stopped until their turn comes would stay for ever."""
     data = folders(ants=4, height=64, width=80, extension=".jpg")
     names = [f"--contender=tests.benchmarks.contenders:{name}" for name in ("honest", "hangs_when_timed")]
     command = [sys.executable, "-m", "benchmarks", "run", "--workload", "full", *names, "--data", str(data)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        next(line for line in process.stderr if "hangs_when_timed: warm-up" in line)
-        _, *workers = tree(process.pid)
-        process.terminate()
-        assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    process = start(command)
+    next(line for line in process.stderr if "hangs_when_timed: warm-up" in line)
+    _, *workers = tree(process.pid)
+    process.terminate()
+    assert process.wait(timeout=30) == 128 + signal.SIGTERM
     assert len(workers) == 2
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -158,19 +157,37 @@ def test_an_interrupt_within_native_code_is_one_too(
     assert (outcome.status, outcome.err) == (130, "caudal: interrupted\n")
 
 
+def test_an_interrupt_within_a_finalizer_is_one_too(
+    caudal: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python has nobody to raise it to, and goes on."""
+
+    class Finalized:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def interrupted(**_: object) -> None:
+        Finalized()
+        time.sleep(30)
+
+    monkeypatch.setattr("caudal.__main__.app", interrupted)
+    outcome = caudal("stream")
+    assert (outcome.status, outcome.err) == (130, "caudal: interrupted\n")
+
+
 @pytest.mark.alone
-def test_interrupt_ends_without_a_traceback(project_root: Path, folders: Callable[..., Path]) -> None:
+def test_interrupt_ends_without_a_traceback(
+    start: Callable[..., Any], project_root: Path, folders: Callable[..., Path]
+) -> None:
     """Ctrl-C in the middle of a long stream ends with status 130 and one line."""
     command = [sys.executable, "-m", "caudal", "stream", str(folders(ants=2)), "--epochs", "1000000", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(project_root)}
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        # Importing TensorFlow takes 3 to 4 seconds of processor time: with 8 it streams.
-        while process.poll() is None and cpu_seconds(process.pid) < 8:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+    process = start(command, env=environment)
+    # Importing TensorFlow takes 3 to 4 seconds of processor time: with 8 it streams.
+    while process.poll() is None and cpu_seconds(process.pid) < 8:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err.strip().splitlines()[-1] == "caudal: interrupted"
     assert "Traceback" not in err

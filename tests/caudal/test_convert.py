@@ -100,7 +100,7 @@ def test_convert_and_verify_need_no_tensorflow(
 @pytest.mark.alone
 @pytest.mark.parametrize("workers", [1, 2])
 def test_interrupt_keeps_what_is_finished(
-    project_root: Path, folders: Callable[..., Path], tmp_path: Path, workers: int
+    start: Callable[..., Any], project_root: Path, folders: Callable[..., Path], tmp_path: Path, workers: int
 ) -> None:
     """Ctrl-C ends with status 130 and one line; the same command then finishes, and no process is left behind."""
     source = folders(height=300, width=300, ants=200)
@@ -108,13 +108,11 @@ def test_interrupt_keeps_what_is_finished(
     command += ["--workers", str(workers), "--image-size", "290x290", "--format", "webp"]
     environment = {**os.environ, "PYTHONPATH": str(project_root)}
     receipts = tmp_path / ".out.partial" / "receipts"
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        while process.poll() is None and not list(receipts.glob("*.json")):
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
-        out, err = process.communicate(timeout=60)
+    process = start(command, env=environment, start_new_session=True)
+    while process.poll() is None and not list(receipts.glob("*.json")):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.strip()) == (130, "", "caudal: interrupted")
     assert not (tmp_path / "out").exists()
     kept = len(list(receipts.glob("*.json")))

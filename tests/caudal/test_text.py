@@ -130,18 +130,13 @@ def test_text_alone_shows_its_commands(caudal: Callable[..., Any]) -> None:
 
 
 @pytest.mark.alone
-def test_an_interrupted_augment_is_resumed(tmp_path: Path, project_root: Path) -> None:
+def test_an_interrupted_augment_is_resumed(start: Callable[..., Any], tmp_path: Path, project_root: Path) -> None:
     """Ctrl-C ends it with status 130 and no traceback; the same command goes on, with the result of one run."""
     source, out = tmp_path / "in.txt", tmp_path / "out.txt"
     source.write_text("".join(f"{number % 2} number {number} is a good film indeed\n" for number in range(30_000)))
     command = [sys.executable, "-m", "caudal", "text", "augment", str(source), str(out), "--json"]
-    settings: dict[str, Any] = {
-        "cwd": project_root,
-        "env": {**os.environ, "PYTHONPATH": str(project_root)},
-        "stderr": subprocess.PIPE,
-        "text": True,
-    }
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True, **settings)
+    settings: dict[str, Any] = {"cwd": project_root, "env": {**os.environ, "PYTHONPATH": str(project_root)}}
+    running = start(command, start_new_session=True, **settings)
     journal = tmp_path / ".out.txt.journal"
     for _ in range(600):
         if journal.exists() and journal.stat().st_size:
@@ -151,7 +146,7 @@ def test_an_interrupted_augment_is_resumed(tmp_path: Path, project_root: Path) -
     _, errors = running.communicate(timeout=60)
     assert (running.returncode, errors) == (130, "caudal: interrupted\n")
     assert not out.exists()
-    report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, **settings).stdout)
+    report = json.loads(subprocess.run(command, check=True, capture_output=True, **settings).stdout)
     assert 0 < report["resumed"] < 30_000
-    whole = json.loads(subprocess.run([*command, "--overwrite"], check=True, stdout=subprocess.PIPE, **settings).stdout)
+    whole = json.loads(subprocess.run([*command, "--overwrite"], check=True, capture_output=True, **settings).stdout)
     assert whole["sha256"] == report["sha256"]

@@ -1,6 +1,8 @@
 """Memory for batches is used again, but never while anything still refers to it."""
 
 import gc
+import sys
+import tracemalloc
 
 import numpy as np
 
@@ -41,3 +43,31 @@ def test_arrays_are_aligned_and_of_any_shape() -> None:
         assert array.dtype == dtype
         assert not array.size or array.ctypes.data % ALIGNMENT == 0
         assert array.flags.writeable or not array.size
+
+
+def test_little_memory_is_kept() -> None:
+    """Of many arrays that lived at once, the memory of a few is kept; the others' goes back to the system."""
+    buffers = Buffers()
+    tracemalloc.start()
+    arrays = [buffers.empty((1 << 20,), np.uint8) for _ in range(40)]
+    del arrays
+    gc.collect()
+    array = buffers.empty((1 << 20,), np.uint8)
+    traced, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(array) <= traced < 20 << 20
+
+
+def test_no_python_runs_when_an_array_goes() -> None:
+    """A Ctrl-C that came within a finalizer would be lost: Python can raise it to nobody."""
+    buffers = Buffers()
+    arrays = [buffers.empty((4, 5), np.uint8)]
+    place = arrays[0].ctypes.data
+    calls: list[str] = []
+    sys.setprofile(lambda frame, event, _: calls.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        arrays.clear()
+    finally:
+        sys.setprofile(None)
+    assert calls == []
+    assert buffers.empty((4, 5), np.uint8).ctypes.data == place

@@ -211,24 +211,26 @@ def command(source: Path, out: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.alone
-def test_kill_9_in_the_middle_of_an_epoch_changes_nothing(folders: Make, project_root: Path, tmp_path: Path) -> None:
+def test_kill_9_in_the_middle_of_an_epoch_changes_nothing(
+    start: Callable[..., Any], folders: Make, project_root: Path, tmp_path: Path
+) -> None:
     """`caudal train` killed by SIGKILL and run again with --resume has the weights of an undisturbed run."""
     source = folders(ants=100, bees=100)
     environment = {**os.environ, "PYTHONPATH": str(project_root), "TMPDIR": str(tmp_path)}  # what a kill leaves there
-    with subprocess.Popen(command(source, tmp_path / "a"), env=environment, stdout=subprocess.PIPE) as whole:
-        killed = subprocess.Popen(command(source, tmp_path / "b"), env=environment, stdout=subprocess.DEVNULL)
-        checkpoint = tmp_path / "b" / "checkpoint.npz"
-        deadline = time.monotonic() + 120
-        while not checkpoint.exists() and killed.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        killed.send_signal(signal.SIGKILL)
-        assert killed.wait(30) == -signal.SIGKILL
-        with np.load(checkpoint) as stored:
-            state = json.loads(bytes(stored["json"]))["state"]
-        assert state["epoch"] < 3
-        resumed = subprocess.run(
-            command(source, tmp_path / "b", "--resume"), env=environment, capture_output=True, check=True
-        )
-        undisturbed, _ = whole.communicate()
+    whole = start(command(source, tmp_path / "a"), env=environment)
+    killed = start(command(source, tmp_path / "b"), env=environment)
+    checkpoint = tmp_path / "b" / "checkpoint.npz"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait(30) == -signal.SIGKILL
+    with np.load(checkpoint) as stored:
+        state = json.loads(bytes(stored["json"]))["state"]
+    assert state["epoch"] < 3
+    resumed = subprocess.run(
+        command(source, tmp_path / "b", "--resume"), env=environment, capture_output=True, check=True
+    )
+    undisturbed, _ = whole.communicate(timeout=240)
     weights = [json.loads(output)["weights_sha256"] for output in (undisturbed, resumed.stdout)]
     assert weights[0] == weights[1]
