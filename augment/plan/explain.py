@@ -4,8 +4,9 @@ What a geometric transform does can depend on the draw and on the image. It is l
 and what is said is true of all of them.
 """
 
+import math
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby, product
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from augment.plan.program import Leaf, Node
 
 _SIZES = np.array([(977, 641), (3001, 4007), (63, 95), (5003, 3011)])
 _DRAWS = 64
+
+_MOST_CHOICES = 100
+"""Among alternatives, that are looked at one by one; beyond that, all are taken to come together."""
 
 
 def explain(root: Node) -> str:
@@ -28,7 +32,9 @@ def explain(root: Node) -> str:
     floats, reasons = _floats(root, leaves), dict(_reasons(root, leaves))
     for number, (kind, group) in enumerate(groupby(leaves, lambda leaf: _kind(leaf, reasons)), 1):
         members = list(group)
-        title = _geometry(members) if kind == "geometry" else _pointwise(members) if kind == "point-wise" else kind
+        title = (
+            _geometry(root, members) if kind == "geometry" else _pointwise(members) if kind == "point-wise" else kind
+        )
         lines.append(f"{number}. {title}: {', '.join(map(_named, members))}")
         lines += [
             f"     {type(leaf.transform).__name__} is not compiled: {reasons[leaf]}"
@@ -113,20 +119,38 @@ def _push_down(root: Node, leaves: Sequence[Leaf]) -> str:
     return f"Push-down: of a JPEG only the window of {' and '.join(crops)} is decoded{when}{scale}."
 
 
-def _geometry(members: Sequence[Leaf]) -> str:
-    sampling = [leaf for leaf in members if any(not step.exact for steps in _moves(leaf) for step in steps)]
+def _geometry(root: Node, members: Sequence[Leaf]) -> str:
+    moves = {leaf: _moves(leaf) for leaf in members}
+    sampling = [leaf for leaf in members if any(not step.exact for steps in moves[leaf] for step in steps)]
     if not sampling:
         return "geometry, whole pixels rearranged"
     if len(sampling) == 1:
         assert sampling[0].lowered is not None  # noqa: S101  # for the type checker: it is a geometry
         return f"geometry, {sampling[0].lowered.kernel}"
-    # As many draws as every member accepts: images that one refuses are left out of its own.
-    draws = zip(*(steps for leaf in members for steps in _moves(leaf)), strict=False)
-    counts = (sum(any(not step.exact for step in group) for group in geometry.groups(list(steps))) for steps in draws)
-    warps = max(counts, default=1)
+    warps = max(
+        _warps([draws for leaf in choice if leaf in moves for draws in moves[leaf]]) for choice in _choices(root)
+    )
     if warps == 1:
         return "geometry, one warp where more than one of them samples pixels"
     return f"geometry, up to {warps} warps: a border or an interpolation keeps them apart"
+
+
+def _warps(steps: Sequence[list[geometry.Step]]) -> int:
+    """Count the warps of steps that follow one another, each with its draws: the most of all draws."""
+    # As many draws as every one accepts: images that one refuses are left out of its own.
+    draws = (list(draw) for draw in zip(*steps, strict=False))
+    counts = (sum(any(not step.exact for step in group) for group in geometry.groups(draw)) for draw in draws)
+    return max(counts, default=1)
+
+
+def _choices(node: Node) -> list[list[Leaf]]:
+    """List what samples may get together: the leaves in order, for each choice among alternatives."""
+    parts = [_choices(child) if isinstance(child, Node) else [[child]] for child in node.children]
+    if node.kind == "one" or node.count == 1:
+        return [choice for part in parts for choice in part]
+    if math.prod(map(len, parts)) > _MOST_CHOICES:
+        return [list(node.leaves())]
+    return [list(chain.from_iterable(choice)) for choice in product(*parts)]
 
 
 def _pointwise(members: Sequence[Leaf]) -> str:

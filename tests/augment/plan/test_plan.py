@@ -437,6 +437,15 @@ class TestExplain:
         area = A.Resize(50, 50, interpolation=cv2.INTER_AREA)
         assert "up to 2 warps" in augment.compile([area, area]).explain()
 
+    def test_alternatives_do_not_count_together(self) -> None:
+        """No sample gets two of them, whatever keeps their warps apart."""
+        linear, cubic = A.Rotate(p=1), A.Rotate(interpolation=cv2.INTER_CUBIC, p=1)
+        for either in (A.OneOf([linear, cubic]), A.SomeOf([linear, cubic], n=1)):
+            assert "up to" not in augment.compile(either).explain()
+            assert "up to 2 warps" in augment.compile([either, A.Resize(50, 50, interpolation=2)]).explain()
+        many = [A.OneOf([linear, cubic, A.Sequential([linear, cubic])]) for _ in range(4)]
+        assert "up to 8 warps" in augment.compile(many).explain()
+
     def test_what_stands_behind_floats_runs_as_it_is(self) -> None:
         """Kernels for uint8 do not run on float32, and the plan does not claim that they do."""
         text = augment.compile([A.ToFloat(), A.RandomGamma(p=1)]).explain()
