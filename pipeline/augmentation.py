@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from augment import keys
+from augment.plan.draft import Draft
 from augment.plan.plan import Window
 from augment.transform import Image
 
@@ -22,3 +23,7 @@ class Augmentation(Protocol):
     def apply(self, image: Image, params: Any, row: int, window: Window | None = None) -> Image:
         """Augment one image [H, W, C], or the window of it that was asked for."""
         ...
+
+    def draft(self, image: Image, params: Any, row: int, window: Window | None = None) -> Image | Draft:
+        """Augment one image as `apply`, or leave it to be made with others (`augment.plan.draft.finish`)."""
+        return self.apply(image, params, row, window)

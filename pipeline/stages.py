@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from augment import keys
 from augment.errors import TransformError
 from augment.mixing import Mixer
+from augment.plan.draft import Draft, finish, finished
 from augment.plan.plan import Window
 from augment.transform import Image
 from pipeline.augmentation import Augmentation
@@ -35,6 +36,10 @@ ElementSpec = tuple[tuple[int | None, int | None, int], np.dtype[Any]]
 """The shape of all images (height, width, channels), None for a side that may differ, and their dtype."""
 
 
+_MOST_DRAFTED = 1 << 20
+"""Bytes of the images that wait to be made together: more would leave the processor's cache before."""
+
+
 class Batch(NamedTuple):
     """A batch of samples.
 
@@ -50,9 +55,9 @@ class Batch(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One finished sample."""
+    """One sample, finished but for what is done to all images of a batch at once."""
 
-    image: Image
+    image: Image | Draft
     label: int
     key: str
 
@@ -93,6 +98,7 @@ class Stages(Draw[Row]):
             OptionError: the images have different sizes or kinds and cannot be one batch.
         """
         images: NDArray[Any] | None = None
+        drafts: list[tuple[Draft, Image]] = []
         first = ""
         labels: list[int] = []
         sample_keys: list[bytes] = []
@@ -101,9 +107,17 @@ class Stages(Draw[Row]):
                 images = self.empty((stop - start, *row.image.shape), self.element_spec[1])
                 first = row.key
             self._check(row, images, first)
-            images[len(labels)] = row.image  # at once: it is in the processor's cache now
+            if isinstance(row.image, Draft):
+                drafts.append((row.image, images[len(labels)]))
+                if sum(one.source_bytes for one, _ in drafts) > _MOST_DRAFTED:
+                    finish(drafts)
+                    drafts = []
+            else:
+                images[len(labels)] = row.image  # at once: it is in the processor's cache now
             labels.append(row.label)
             sample_keys.append(row.key.encode("utf-8", "surrogateescape"))
+        if drafts:
+            finish(drafts)
         return self._mixed(
             Batch(
                 self._no_images() if images is None else images[: len(labels)],
@@ -225,14 +239,15 @@ class Stages(Draw[Row]):
         return None if self.plan is None or not sizes else self.plan.draw(sample_keys, sizes)
 
     def _finished(self, item: Taken, request: Request, params: Any, row: int) -> Row:
-        image = decoded(item, request, self.decoder)
+        pixels = decoded(item, request, self.decoder)
+        image: Image | Draft = pixels
         if self.plan is not None and params is not None:
             try:
-                image = self.plan.apply(image, params, row, request.window)
+                image = self.plan.draft(pixels, params, row, request.window)
             except TransformError as error:
                 raise AugmentationError(item.sample.key, f"{error} (on an image of {item.size})") from error
-        if self.image_size is not None:
-            image = resize(image, self.image_size, self.interpolation)
+        if self.image_size is not None and image.shape[:2] != self.image_size:
+            image = resize(finished(image), self.image_size, self.interpolation)
         return Row(image, self._label(item.sample), item.sample.key)
 
     def _check(self, row: Row, images: NDArray[Any], first: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.plan import kernels
+from augment.plan.draft import Draft, finished
 from augment.plan.lowered import Border, Floats, Integers, Steps
 from augment.transform import Image
 
@@ -122,8 +123,8 @@ _CORNERS = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
 _SLACK = 1e-6  # pixels
 
 
-def run(image: Image, steps: list[Step]) -> Image:
-    """Run the steps of one sample.
+def run(image: Image, steps: list[Step]) -> Image | Draft:
+    """Run the steps of one sample; a warp at the end may be left to be made with others.
 
     Args:
         image: [H, W, C], uint8 or float32; it is not written to.
@@ -134,9 +135,10 @@ def run(image: Image, steps: list[Step]) -> Image:
     """
     if sum(not step.exact for step in steps) < 2:
         return _one_by_one(image, steps)
+    made: Image | Draft = image
     for group in groups(steps):
-        image = _fused(image, group) if sum(not step.exact for step in group) > 1 else _one_by_one(image, group)
-    return image
+        made = (_fused if sum(not step.exact for step in group) > 1 else _one_by_one)(finished(made), group)
+    return made
 
 
 def prefix_window(steps: list[Step], size: kernels.Size) -> tuple[tuple[int, int, int, int], int]:
@@ -187,16 +189,18 @@ def _rows(steps: list[Step]) -> list[list[float]]:
     return rows
 
 
-def _one_by_one(image: Image, steps: list[Step]) -> Image:
+def _one_by_one(image: Image, steps: list[Step]) -> Image | Draft:
+    made: Image | Draft = image
     for step in steps:
         if step.exact:
-            image = kernels.rearrange(image, step.to_input, step.size, step.border, step.fill)
+            made = kernels.rearrange(finished(made), step.to_input, step.size, step.border, step.fill)
         else:
-            image = kernels.resample(image, step.to_input, step.size, step.interpolation, step.border, step.fill)
-    return image
+            arguments = step.to_input, step.size, step.interpolation, step.border, step.fill
+            made = kernels.drafted_or_resampled(finished(made), *arguments)
+    return made
 
 
-def _fused(image: Image, steps: list[Step]) -> Image:
+def _fused(image: Image, steps: list[Step]) -> Image | Draft:
     (top, left, height, width), cropped = prefix_window(steps, image.shape[:2])
     image, steps = image[top : top + height, left : left + width], steps[cropped:]
     steps, pads = _without_pads_behind(steps)
@@ -206,9 +210,12 @@ def _fused(image: Image, steps: list[Step]) -> Image:
     if outward and _border_is_in_place(steps[: outward[0]], steps[outward[0]], steps[outward[0] + 1 :]):
         outermost = steps[outward.pop(0)]
         border, fill = outermost.border, outermost.fill
-    warped = kernels.resample(image, composed(steps), steps[-1].size, interpolation, border, fill)
     cut = [place for place, step in enumerate(steps) if _enlarges_part(steps[:place], step)]
+    if (outward or cut) and _begins_with_resize(steps):
+        return _one_by_one(image, [*steps, *pads])
+    made = kernels.drafted_or_resampled(image, composed(steps), steps[-1].size, interpolation, border, fill)
     if outward or cut:
+        made = warped = finished(made)
         edge = np.zeros(steps[-1].size, np.uint8)
         for place in outward:
             frame = steps[place - 1].size if place else image.shape[:2]
@@ -216,7 +223,18 @@ def _fused(image: Image, steps: list[Step]) -> Image:
         for place in cut:
             kernels.mark_edge(edge, composed(steps[place:]), steps[place - 1].size)
         _trace_back(image, steps, warped, edge, interpolation)
-    return _one_by_one(warped, pads)
+    return _one_by_one(finished(made), pads) if pads else made
+
+
+def _begins_with_resize(steps: list[Step]) -> bool:
+    """Tell whether steps are a resize and one warp, of an image: that takes a third of what tracing the edge would.
+
+    Masks are traced: the nearest pixel of the nearest pixel may be as far as a pixel of the smaller frame away.
+    """
+    first, *others = (step for step in steps if not step.exact)
+    (_, b, _), (c, _, _), last = first.to_input.tolist()
+    is_resize = first.inside and b == 0 == c and last == [0, 0, 1]
+    return is_resize and len(others) == 1 and kernels.of_warps(first.interpolation) != cv2.INTER_NEAREST
 
 
 def _enlarges_part(before: list[Step], step: Step) -> bool:

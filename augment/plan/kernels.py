@@ -1,4 +1,4 @@
-"""The kernels: pure functions of an image, a geometry and a border, done by OpenCV.
+"""The kernels of geometry and occlusion: pure functions of an image, a geometry and a border, done by OpenCV.
 
 None writes to its input unless that is its work. An image is uint8 or float32, [H, W, C] with 1 to 4 channels; so is
 what comes back. OpenCV lets go of Python's lock while it works, but takes it in between to make an array of its own for
@@ -10,15 +10,19 @@ from typing import cast
 
 import cv2
 import numpy as np
-import stringzilla
 from numpy.typing import NDArray
 
 from augment.errors import TransformError
-from augment.plan.lowered import Border, Floats, Integers, MatrixOf, Operation, TableOf
+from augment.plan.compiled import BORDERS, LONGEST, Cover, Pixel, Warp
+from augment.plan.draft import Draft, draft, finished
+from augment.plan.lowered import Border, Floats, Integers
 from augment.transform import Image
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
+
+Sides = tuple[int, int, int, int]
+"""Of a rectangle: left, top, right and bottom, in pixels; the last two are excluded."""
 
 
 def rearrange(image: Image, to_input: Floats, size: Size, border: Border, fill: float | Sequence[float]) -> Image:
@@ -101,6 +105,30 @@ def resample(
     else:
         cv2.warpPerspective(image, to_input, (width, height), resampled, flags, border.mode, value)
     return resampled
+
+
+def drafted(
+    image: Image, to_input: Floats, size: Size, interpolation: int, border: Border, fill: float | Sequence[float]
+) -> Draft | None:
+    """Begin a draft of what `resample` would make; None where the compiled kernels do not do that."""
+    (a, b, x), (c, d, y), last = to_input.tolist()
+    if last != [0, 0, 1] or of_warps(interpolation) != cv2.INTER_LINEAR or border.mode not in BORDERS:
+        return None
+    height, width = size
+    furthest = max(abs(a) * width + abs(b) * height + abs(x), abs(c) * width + abs(d) * height + abs(y))
+    is_stretch = b == 0 == c and a > 0 and d > 0
+    if is_stretch or not furthest < LONGEST > max(size) or 0 in size or draft(image) is None:
+        return None
+    values = (min(max(round(value), 0), 255) for value in scalar(fill, 3))
+    return Draft(image, (Warp(np.ascontiguousarray(to_input[:2]), border.mode, cast(Pixel, tuple(values))),), size)
+
+
+def drafted_or_resampled(
+    image: Image, to_input: Floats, size: Size, interpolation: int, border: Border, fill: float | Sequence[float]
+) -> Image | Draft:
+    """Fetch every output pixel from its place in the input, at once or later; arguments as those of `resample`."""
+    begun = drafted(image, to_input, size, interpolation, border, fill)
+    return resample(image, to_input, size, interpolation, border, fill) if begun is None else begun
 
 
 _OF_WARPS = {
@@ -192,107 +220,22 @@ def as_pixels(values: "np.typing.ArrayLike", dtype: "np.typing.DTypeLike") -> Im
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def run(image: Image, operations: Sequence[Operation], *, owned: bool = False) -> Image:
-    """Apply point-wise operations; consecutive tables are composed and looked up once.
+def covered(
+    image: Image | Draft, rectangles: Integers, fill: float | Sequence[float], *, owned: bool = False
+) -> Image | Draft:
+    """Fill rectangles [R, 4] (left, top, right, bottom): a draft, a new image, or the same where it is owned.
 
-    Args:
-        image: uint8 [H, W, C].
-        operations: tables, colour matrices and functions, in order.
-        owned: whether the image may be written to, since nobody else has it.
-
-    Returns:
-        A new image [H, W, C'] (the image itself where there is no operation, or where it is owned), of the dtype of the
-        last table.
+    Raises:
+        TransformError: the fill has not one value for each channel.
     """
-    pending = None
-    for operation in operations:
-        if isinstance(operation, np.ndarray):
-            pending = operation if pending is None else _composed(pending, operation)
-            continue
-        if pending is not None:
-            image, owned, pending = look_up(image, pending, owned=owned), True, None
-        if isinstance(operation, TableOf):
-            pending = operation.make(image)
-            continue
-        if isinstance(operation, MatrixOf):
-            made = np.empty((*image.shape[:2], len(operation.matrix)), image.dtype)
-            cv2.transform(image, operation.matrix, made)
-            image = made
-        else:
-            image = operation(image)
-        owned = True
-    return image if pending is None else look_up(image, pending, owned=owned)
-
-
-def look_up(image: Image, table: np.ndarray, *, owned: bool = False) -> Image:
-    """Replace every level by what a table [256] or [256, C] says.
-
-    Args:
-        image: uint8 [H, W, C].
-        table: uint8 or float32.
-        owned: whether the image may be written to.
-
-    Returns:
-        [H, W, C] of the table's dtype: a new image, or the image itself where it is owned.
-    """
-    if table.ndim == 2 and image.shape[2] == 1:
-        table = np.ascontiguousarray(table[:, 0])
-    if table.dtype != np.uint8:
-        looked_up = np.empty(image.shape, table.dtype)
-        cv2.LUT(image, table if table.ndim == 1 else table[np.newaxis], looked_up)
-        return looked_up
-    if table.ndim == 1:
-        found = image if owned and image.flags.c_contiguous else image.copy()
-        translate(found, table)
-        return found
-    planes = split(image)
-    for plane, column in zip(planes, np.ascontiguousarray(table.T), strict=True):
-        translate(plane, column)
-    return merged(planes)
-
-
-def translate(plane: Image, table: np.ndarray) -> None:
-    """Replace every level of a contiguous uint8 array by what a table, uint8 [256], says: in place.
-
-    StringZilla, which Albumentations brings along, takes 2.4 us for 224x224x3 where `cv2.LUT` takes 43 us.
-    """
-    stringzilla.translate(plane.data, table.data, inplace=True)
-
-
-def split(image: Image) -> list[Image]:
-    """Part an image [H, W, C] into its channels, C new arrays [H, W].
-
-    OpenCV takes 3.6 us to write 224x224x3 into memory that is given to it, and 18 us where it has to find its own.
-    """
-    height, width, channels = image.shape
-    planes = list(np.empty((channels, height, width), image.dtype))
-    cv2.split(image, planes)
-    return planes
-
-
-def merged(planes: Sequence[Image]) -> Image:
-    """Join channels [H, W] to an image [H, W, C]: a new array."""
-    joined = np.empty((*planes[0].shape, len(planes)), planes[0].dtype)
-    cv2.merge(planes, joined)
-    return joined
-
-
-def converted(image: Image, conversion: int, channels: int = 3) -> Image:
-    """Convert the colours of an image [H, W, C], or [H, W] of grey, as `cv2.cvtColor`.
-
-    Args:
-        image: it is not written to.
-        conversion: OpenCV's code.
-        channels: of the result; 1 gives [H, W].
-    """
-    made = np.empty(image.shape[:2] if channels == 1 else (*image.shape[:2], channels), image.dtype)
-    cv2.cvtColor(image, conversion, made)
-    return made
-
-
-def total(image: Image) -> float:
-    """Add up all levels of an image."""
-    return cv2.sumElems(np.ascontiguousarray(image).reshape(len(image), -1))[0]
+    begun = draft(image)
+    if begun is not None:
+        pixel = cast(Pixel, tuple(np.broadcast_to(_value(fill, begun, rectangles), 3).tolist()))
+        return begun.then([Cover(*sides, pixel) for sides in cast(list[Sides], rectangles.tolist())])
+    image = finished(image)
+    image = image if owned else image.copy()
+    cover(image, rectangles, fill)
+    return image
 
 
 def cover(image: Image, rectangles: Integers, fill: float | Sequence[float]) -> None:
@@ -301,11 +244,16 @@ def cover(image: Image, rectangles: Integers, fill: float | Sequence[float]) -> 
     Raises:
         TransformError: the fill has not one value for each channel.
     """
+    value = _value(fill, image, rectangles)
+    for left, top, right, bottom in rectangles.tolist():
+        image[top:bottom, left:right] = value
+
+
+def _value(fill: float | Sequence[float], image: Image | Draft, rectangles: Integers) -> Image:
     value = np.array(fill, image.dtype)
     if value.ndim and len(rectangles) and len(value) != image.shape[2]:
         raise TransformError(f"a fill of {len(value)} values for an image of {image.shape[2]} channels")
-    for left, top, right, bottom in rectangles.tolist():
-        image[top:bottom, left:right] = value
+    return value
 
 
 def blank(size: Sequence[int], image: Image) -> Image:
@@ -326,12 +274,6 @@ def scalar(fill: float | Sequence[float], channels: int) -> Sequence[float]:
 
 def _between(place: int, size: int) -> int:
     return min(max(place, 0), size)
-
-
-def _composed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    per_channel = first.ndim == 2 == second.ndim
-    composed: np.ndarray = second[first, np.arange(second.shape[1])] if per_channel else second[first]
-    return composed
 
 
 def _edges(to_input: list[list[float]], size: Size) -> tuple[int, int, int, int] | None:

@@ -12,7 +12,7 @@ to the table of its family in `tests/augment/plan/cases_*.py`.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -139,15 +139,52 @@ class TableOf:
     make: Callable[[Image], Table]
 
 
+class Contrast(NamedTuple):
+    """Levels stretched about the mean of the grey image, among the operations of a point-wise transform.
+
+    Attributes:
+        factor: 0 or more; 1 changes nothing.
+    """
+
+    factor: float
+
+
+class Saturation(NamedTuple):
+    """A blend with the grey image, uint8 [H, W, 3].
+
+    Attributes:
+        factor: of the image; 0 is grey, 1 changes nothing.
+    """
+
+    factor: float
+
+
+class ShiftHsv(NamedTuple):
+    """Shifts of hue, saturation and value of an image, uint8 [H, W, 3]; what is grey stays grey.
+
+    Attributes:
+        hue: 0 to 179 steps.
+        saturation: -255 to 255 levels; the sum is clipped.
+        value: likewise.
+    """
+
+    hue: int
+    saturation: int = 0
+    value: int = 0
+
+
+HUES = 180
+"""OpenCV's hue of a uint8 image is counted in steps of two degrees."""
+
 Function = Callable[[Image], Image]
 """Whatever else needs the whole image: uint8 [H, W, C] to a new image of that size. It must not write to its input."""
 
-Operation = Table | MatrixOf | TableOf | Function
+Operation = Table | MatrixOf | TableOf | Contrast | Saturation | ShiftHsv | Function
 """What a point-wise transform is made of."""
 
 
 class Pointwise(Lowered):
-    """A transform that changes pixels where they are: a sequence of tables, colour matrices and functions."""
+    """A transform that changes pixels where they are: a sequence of operations."""
 
     kernel = "table"
     is_float: ClassVar[bool] = False

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from augment import keys
 from augment.errors import TransformError
-from augment.plan import geometry, kernels, program
+from augment.plan import geometry, kernels, pointwise, program
+from augment.plan.draft import Draft, finished
 from augment.plan.explain import explain
 from augment.plan.lowered import Columns, Fill, Geometry, Integers, NotLoweredError, Operation, Pointwise
 from augment.plan.program import Decisions, Leaf
@@ -259,7 +260,14 @@ class Plan:
         Raises:
             TransformError: a transform failed on this image.
         """
-        return self.run(image, params, row, params.leaves(row), window)
+        return finished(self.draft(image, params, row, window))
+
+    def draft(self, image: Image, params: Params, row: int, window: Window | None = None) -> Image | Draft:
+        """Augment one image as `apply`, but leave to be made with others what the compiled kernels can do.
+
+        See `augment.plan.draft.finish`. Until then the image must not be written to.
+        """
+        return self._run(image, params, row, params.leaves(row), window)
 
     def reference(self, image: Image, params: Params, row: int) -> Image:
         """Augment one image by the original transforms, one by one, with the same parameters; as `apply`."""
@@ -309,6 +317,11 @@ class Plan:
 
     def run(self, image: Image, params: Params, row: int, places: Sequence[int], window: Window | None = None) -> Image:
         """Run some leaves of one sample, in order; as `apply`, which runs those that the sample drew."""
+        return finished(self._run(image, params, row, places, window))
+
+    def _run(
+        self, image: Image | Draft, params: Params, row: int, places: Sequence[int], window: Window | None
+    ) -> Image | Draft:
         if image.ndim != 3:
             raise TransformError(f"an image must be [H, W, C], got the shape {image.shape}")
         owned = False  # whether it may be written to: kernels have made it, and nobody else can have it
@@ -316,24 +329,28 @@ class Plan:
             members, before = list(group), image
             try:
                 if kind is Geometry:
-                    image = self._geometry(image, params, row, members, window)
+                    image = self._geometry(finished(image), params, row, members, window)
                 elif kind is Pointwise:
                     image = self._pointwise(image, params, row, members, owned)
                 elif kind is Fill:
-                    image = image if owned else image.copy()
-                    self._fill(image, params, row, members)
+                    image = self._fill(image, params, row, members, owned)
                 else:
-                    image = self._originals(image, params, row, members)
+                    image = self._originals(finished(image), params, row, members)
             except TransformError:
                 raise
             except Exception as error:  # of a kernel, on an image for which it is not made
                 names = ", ".join(type(self.leaves[place].transform).__name__ for place in members)
                 raise TransformError(f"{type(error).__name__} in {names}: {error}") from error
-            owned = kind is not None and (owned if image is before else image.flags.owndata)
+            if isinstance(image, Draft) or kind is None:
+                owned = isinstance(image, Draft)
+            elif image is not before:
+                owned = image.flags.owndata
             window = None
         return image
 
-    def _geometry(self, image: Image, params: Params, row: int, places: Sequence[int], window: Window | None) -> Image:
+    def _geometry(
+        self, image: Image, params: Params, row: int, places: Sequence[int], window: Window | None
+    ) -> Image | Draft:
         steps = self.steps(params, row, places)
         if steps is None or image.shape[2] > _MOST_CHANNELS:
             return self._originals(image, params, row, places)
@@ -342,7 +359,7 @@ class Plan:
         self._check_size(image, params, row, places[0])
         return geometry.run(image, steps)
 
-    def _check_size(self, image: Image, params: Params, row: int, place: int) -> None:
+    def _check_size(self, image: Image | Draft, params: Params, row: int, place: int) -> None:
         drawn, at = params.of(place, row)
         expected = drawn.sizes[at]
         if image.shape[:2] != expected:
@@ -371,7 +388,9 @@ class Plan:
                 steps.append(moves.of(at, mask=mask))
         return steps
 
-    def _pointwise(self, image: Image, params: Params, row: int, places: Sequence[int], owned: bool) -> Image:
+    def _pointwise(
+        self, image: Image | Draft, params: Params, row: int, places: Sequence[int], owned: bool
+    ) -> Image | Draft:
         pending: list[Operation] = []
         channels = image.shape[2]
         for place in places:
@@ -384,23 +403,27 @@ class Plan:
                 pending += lowered.operations(drawn.columns, at, channels)
                 channels = lowered.channels_after(channels)
             except NotLoweredError:
-                image, pending = kernels.run(image, pending, owned=owned), []
+                image, pending = finished(pointwise.run(image, pending, owned=owned)), []
                 image, owned = self._original(image, params, row, place), False
                 channels = image.shape[2]
-        return kernels.run(image, pending, owned=owned)
+        return pointwise.run(image, pending, owned=owned)
 
     @staticmethod
     def _yields_float(operations: Sequence[Operation]) -> bool:
         last = operations[-1]
         return isinstance(last, np.ndarray) and last.dtype != np.uint8
 
-    def _fill(self, image: Image, params: Params, row: int, places: Sequence[int]) -> None:
+    def _fill(
+        self, image: Image | Draft, params: Params, row: int, places: Sequence[int], owned: bool
+    ) -> Image | Draft:
         self._check_size(image, params, row, places[0])
         for place in places:
             lowered = self.leaves[place].lowered
             assert isinstance(lowered, Fill)  # noqa: S101  # for the type checker: that is how they were grouped
             drawn, at = params.of(place, row)
-            kernels.cover(image, lowered.rectangles(drawn.columns, at), lowered.value)
+            image = kernels.covered(image, lowered.rectangles(drawn.columns, at), lowered.value, owned=owned)
+            owned = True
+        return image
 
     def _originals(self, image: Image, params: Params, row: int, places: Sequence[int]) -> Image:
         for place in places:

@@ -14,6 +14,7 @@ import numpy as np
 
 from augment.errors import TransformError
 from augment.plan import geometry, kernels
+from augment.plan.draft import finished
 from augment.plan.lowered import Fill, Geometry, Pointwise
 from augment.transform import Image
 
@@ -139,7 +140,8 @@ class Targets:
         if mask.dtype not in (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64):
             pixels = pixels.astype(np.uint8 if mask.dtype == np.bool_ else np.int32)  # what OpenCV can move
         parts = [pixels[..., at : at + 4] for at in range(0, pixels.shape[2], 4)]  # what OpenCV takes at once
-        moved = np.concatenate([geometry.run(part, steps) for part in parts], axis=2).astype(mask.dtype, copy=False)
+        moved = np.concatenate([finished(geometry.run(part, steps)) for part in parts], axis=2)
+        moved = moved.astype(mask.dtype, copy=False)
         return np.ascontiguousarray(moved if mask.ndim == 3 else moved[..., 0])
 
     def _covered(self, mask: Image, params: "Params", row: int, places: Sequence[int]) -> Image:

@@ -15,6 +15,7 @@ from augment import keys
 from augment.plan.plan import Plan, Window
 from augment.transform import Image
 from pipeline import graph
+from pipeline.augmentation import Augmentation
 from pipeline.cache import PixelCache, RamCache
 from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
@@ -269,7 +270,7 @@ class _Definition:
 
 
 @dataclass(frozen=True)
-class Resized:
+class Resized(Augmentation):
     """An augmentation, or none, with a resize behind it."""
 
     plan: Plan | None

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from augment import keys
 from augment.plan.plan import Window
 from augment.transform import Image
+from pipeline.augmentation import Augmentation
 from pipeline.errors import OptionError
 from pipeline.keras.normaliser import Normaliser
 
 
 @dataclass(frozen=True)
-class OverriddenTransform:
-    """A generator's own methods as a `pipeline.augmentation.Augmentation`.
+class OverriddenTransform(Augmentation):
+    """A generator's own methods as an augmentation.
 
     Attributes:
         get: called as `get_random_transform(img_shape)`, with a `seed` below 2^32 where it takes one.

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from augment.plan import kernels
+from augment.plan import colours, kernels
 from augment.plan.plan import Window
 from augment.transform import Image
+from pipeline.augmentation import Augmentation
 from pipeline.keras.warp import Warp
 
 Columns = Mapping[str, NDArray[Any]]
@@ -41,8 +42,8 @@ class Ranges:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomTransform:
-    """What `ImageDataGenerator` does to an image at random; a `pipeline.augmentation.Augmentation`.
+class RandomTransform(Augmentation):
+    """What `ImageDataGenerator` does to an image at random.
 
     Attributes:
         ranges: of the parameters.
@@ -187,7 +188,7 @@ def shift_channels(image: Image, intensity: float) -> Image:
     if image.dtype != np.uint8:
         return np.clip(image + np.float32(intensity), image.min(), image.max())
     low, high, _, _ = cv2.minMaxLoc(image.reshape(len(image), -1))
-    return kernels.look_up(image, np.clip(_LEVELS + np.float32(intensity), low, high))
+    return colours.look_up(image, np.clip(_LEVELS + np.float32(intensity), low, high))
 
 
 def brighten(image: Image, brightness: float, slack: float = 0) -> Image:
@@ -204,7 +205,7 @@ def brighten(image: Image, brightness: float, slack: float = 0) -> Image:
         image *= 255
     whole = np.clip(image + np.float32(slack), 0, 255).astype(np.uint8)
     table = np.clip(np.float32(brightness) * _LEVELS, 0, 255).astype(np.uint8).astype(np.float32)
-    brightened = kernels.look_up(whole, table)
+    brightened = colours.look_up(whole, table)
     if image.shape[2] == 4:
         brightened[..., 3] = whole[..., 3]
     return brightened / 255 * (high - low) + low if is_stretched else brightened

@@ -7,23 +7,23 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import cv2
 import numpy as np
 
-from augment.plan import kernels
+from augment.plan import colours
 from augment.plan.lowered import Columns, Floats, Integers, MatrixOf, NotLoweredError, Operation, Pointwise, lowers
 from augment.plan.transforms.tables import shuffled
 from augment.transform import Image
 
 
 def _luma(image: Image) -> Image:
-    return kernels.converted(image, cv2.COLOR_RGB2GRAY, 1)
+    return colours.converted(image, cv2.COLOR_RGB2GRAY, 1)
 
 
 def _lightness(image: Image) -> Image:
-    return kernels.split(kernels.converted(image, cv2.COLOR_RGB2LAB))[0]
+    return colours.split(colours.converted(image, cv2.COLOR_RGB2LAB))[0]
 
 
 def _middle(image: Image) -> Image:
     """Give the middle between a pixel's lowest and highest level, rounded down."""
-    lowest = highest = (planes := kernels.split(image))[0]
+    lowest = highest = (planes := colours.split(image))[0]
     for plane in planes[1:]:
         lowest, highest = cv2.min(lowest, plane), cv2.max(highest, plane)
     return cv2.add(lowest, (highest - lowest) >> 1)
@@ -31,7 +31,7 @@ def _middle(image: Image) -> Image:
 
 def _average(image: Image) -> Image:
     """Give the mean of a pixel's levels, rounded down."""
-    planes = kernels.split(image)
+    planes = colours.split(image)
     total = planes[0].astype(np.uint16)
     for plane in planes[1:]:
         total += plane
@@ -40,7 +40,7 @@ def _average(image: Image) -> Image:
 
 
 def _highest(image: Image) -> Image:
-    planes = kernels.split(image)
+    planes = colours.split(image)
     highest = planes[0]
     for plane in planes[1:]:
         highest = cv2.max(highest, plane)
@@ -87,7 +87,7 @@ class ToGray(Pointwise):
 
     def _grey(self, image: Image) -> Image:
         grey, count = self._METHODS[self.transform.method](image), self.transform.num_output_channels
-        return kernels.merged([grey] * count)
+        return colours.merged([grey] * count)
 
 
 @lowers(A.ToSepia)
@@ -134,8 +134,8 @@ class ChannelShuffle(Pointwise):
             return []
 
         def shuffle(image: Image) -> Image:
-            planes = kernels.split(image)
-            return kernels.merged([planes[channel] for channel in order])
+            planes = colours.split(image)
+            return colours.merged([planes[channel] for channel in order])
 
         return [shuffle]
 

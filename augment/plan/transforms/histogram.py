@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.plan import kernels
+from augment.plan import colours
 from augment.plan.lowered import Columns, Floats, Integers, NotLoweredError, Operation, Pointwise, lowers
 from augment.transform import Image
 
@@ -54,16 +54,16 @@ class Equalize(_Histogram):
         return [self._by_channel if self.transform.by_channels or channels == 1 else self._luma]
 
     def _by_channel(self, image: Image) -> Image:
-        planes = kernels.split(image)
+        planes = colours.split(image)
         for plane in planes:
             self._equalize(plane)
-        return kernels.merged(planes)
+        return colours.merged(planes)
 
     def _luma(self, image: Image) -> Image:
-        ycc = kernels.converted(image, cv2.COLOR_RGB2YCrCb)
-        planes = kernels.split(ycc)
+        ycc = colours.converted(image, cv2.COLOR_RGB2YCrCb)
+        planes = colours.split(ycc)
         self._equalize(planes[0])
-        return kernels.converted(cv2.merge(planes, ycc), cv2.COLOR_YCrCb2RGB)
+        return colours.converted(cv2.merge(planes, ycc), cv2.COLOR_YCrCb2RGB)
 
     def _equalize(self, plane: Image) -> None:
         """Equalize a plane in place: as OpenCV, or as Pillow's `ImageOps.equalize`."""
@@ -75,7 +75,7 @@ class Equalize(_Histogram):
         step = np.sum(present[:-1]) // 255
         if len(present) > 1 and step:
             levels = (np.cumsum(counts) + step // 2) // step
-            kernels.translate(plane, np.minimum(levels, 255).astype(np.uint8))
+            colours.translate(plane, np.minimum(levels, 255).astype(np.uint8))
 
 
 @lowers(A.AutoContrast)
@@ -92,13 +92,13 @@ class AutoContrast(_Histogram):
         return [self._stretch]
 
     def _stretch(self, image: Image) -> Image:
-        planes = kernels.split(image)
+        planes = colours.split(image)
         for plane in planes:
             counts = histogram(plane, 255)  # the original's counts leave the level 255 out
             low, high = self._bounds(counts)
             if low < high:
-                kernels.translate(plane, self._table(counts, low, high))
-        return kernels.merged(planes)
+                colours.translate(plane, self._table(counts, low, high))
+        return colours.merged(planes)
 
     def _bounds(self, counts: Histogram) -> tuple[int, int]:
         """Find the levels between which contrast is stretched, once the cut-off percentage is gone from each end."""

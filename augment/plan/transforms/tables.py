@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from augment.plan import kernels
+from augment.plan import colours
+from augment.plan.colours import scaled, shifted
 from augment.plan.lowered import (
     Columns,
     Floats,
@@ -27,21 +28,6 @@ from augment.plan.lowered import (
 )
 from augment.transform import Image
 
-LEVELS = np.arange(256, dtype=np.float32)
-
-_SHIFTED = np.clip(np.arange(256) + np.arange(-255, 256)[:, np.newaxis], 0, 255).astype(np.uint8)
-"""The tables of level + shift, clipped to 0 to 255, for all shifts from -255 to 255."""
-
-
-def shifted(shift: Floats) -> NDArray[np.uint8]:
-    """Fetch the tables of level + shift, clipped to 0 to 255, uint8 [..., 256].
-
-    Args:
-        shift: float64 [...], cut off to whole levels.
-    """
-    tables: NDArray[np.uint8] = _SHIFTED[np.clip(shift, -255, 255).astype(np.int64) + 255]
-    return tables
-
 
 def shuffled(numbers: Floats, channels: int) -> list[int]:
     """Put channels in random order, by the ranks of random numbers in [0, 1).
@@ -54,24 +40,6 @@ def shuffled(numbers: Floats, channels: int) -> list[int]:
         numbers = keys.uniform((numbers[:1] * 2.0**53).astype(np.uint64), "channels", channels)[0]
     order: list[int] = np.argsort(numbers[:channels]).tolist()
     return order
-
-
-def scaled(factor: Floats | float, offset: Floats | float = 0.0) -> NDArray[np.uint8]:
-    """Make the tables of factor * level + offset, cut off and clipped to 0 to 255.
-
-    In float32, as `albucore.multiply` and `multiply_add` compute theirs.
-
-    Args:
-        factor: float64 [N], or one number.
-        offset: likewise.
-
-    Returns:
-        uint8 [N, 256], or [256].
-    """
-    levels: NDArray[np.float32] = np.asarray(factor, np.float32)[..., np.newaxis] * LEVELS
-    levels += np.asarray(offset, np.float32)[..., np.newaxis]
-    np.maximum(levels, 0, out=levels)
-    return np.minimum(levels, 255, out=levels).astype(np.uint8)
 
 
 def brightest(image: Image) -> float:
@@ -107,7 +75,7 @@ class RandomBrightnessContrast(Pointwise):
             return [columns["table"][row]]
 
         def table(image: Image) -> Table:
-            beta = columns["fraction"][row] * (kernels.total(image) / image.size)
+            beta = columns["fraction"][row] * (colours.total(image) / image.size)
             return scaled(*self._safe(columns["alpha"][row], beta, 255))
 
         return [TableOf(table)]

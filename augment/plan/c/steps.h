@@ -1,0 +1,82 @@
+/* The compiled kernels: what is done to an image, uint8 [H, W, 3], and what does it.
+
+   OpenCV does each of these in one to six calls, and Python's lock is let go of, and waited for again, at each. Here all
+   that is to be done to the images of a batch is one call, without the lock. What comes out is what OpenCV's functions
+   give, bit for bit; `augment/plan/compiled.py` tries that out before it uses them.
+
+   The loops are plain, without branches, over short arrays of one quantity each: the compiler makes vector instructions
+   of them, for each of the processors named in CLONES. */
+
+#ifndef CAUDAL_STEPS_H
+#define CAUDAL_STEPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define CLONES
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+enum {
+    LEVELS = 256,
+    CHANNELS = 3,
+    BLOCK = 512 /* pixels that are worked on at once: what is known of them stays in the first cache */
+};
+
+/* The channels of a block of pixels. */
+typedef struct {
+    uint8_t channel[CHANNELS][BLOCK];
+} Planes;
+
+INLINE void part(const uint8_t *restrict pixels, Planes *restrict planes, int count)
+{
+    for (int i = 0; i < count; i++)
+        for (int c = 0; c < CHANNELS; c++)
+            planes->channel[c][i] = pixels[CHANNELS * i + c];
+}
+
+INLINE void join(const Planes *restrict planes, uint8_t *restrict pixels, int count)
+{
+    for (int i = 0; i < count; i++)
+        for (int c = 0; c < CHANNELS; c++)
+            pixels[CHANNELS * i + c] = planes->channel[c][i];
+}
+
+typedef struct {
+    const uint8_t *pixels;
+    ptrdiff_t stride; /* bytes from row to row */
+    int rows, columns;
+} Source;
+
+/* Where the pixels of a warp come from, as `cv2.warpAffine` takes it with WARP_INVERSE_MAP and INTER_LINEAR. */
+typedef struct {
+    double to_input[6];
+    int border; /* OpenCV's number of a border mode */
+    uint8_t fill[CHANNELS];
+} Warp;
+
+enum { CONSTANT_BORDER, REPLICATE_BORDER, REFLECT_BORDER, REFLECT_101_BORDER = 4 };
+
+/* Warp a source into an image [rows, columns, 3]. */
+void warp(const Warp *warp, const Source *source, uint8_t *pixels, int rows, int columns);
+
+/* Replace every level of `count` pixels by what a table says, or the table of each channel. */
+void look_up(uint8_t *pixels, size_t count, const uint8_t table[LEVELS]);
+void look_up_channels(uint8_t *pixels, size_t count, const uint8_t tables[CHANNELS * LEVELS]);
+
+/* Stretch levels about the mean of the grey image, and blend with it; a factor of 1 changes nothing. */
+void adjust_contrast(uint8_t *pixels, size_t count, double factor);
+void adjust_saturation(uint8_t *pixels, size_t count, double factor);
+
+/* Shifts of hue (0 to 179), saturation and value (-255 to 255 each). */
+typedef struct {
+    int hue, saturation, value;
+    int together; /* how many pixels OpenCV converts from HSV at once: it treats the others of a row in another way */
+} Shift;
+
+void shift_hsv(uint8_t *pixels, size_t rows, size_t columns, const Shift *shift);
+
+#endif

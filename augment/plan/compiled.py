@@ -1,0 +1,147 @@
+"""The compiled kernels (`augment/plan/c/`), where there are any: all that is to be done to some images in one call.
+
+OpenCV takes one to six calls for each step, and Python's lock is waited for at each. They are used only where they
+give what OpenCV gives, bit for bit, which is tried out once in each process: OpenCV's arithmetic is another in other
+versions and on other processors. So they change nothing but the time. `CAUDAL_COMPILED=0` in the environment leaves
+them out.
+"""
+
+import importlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from augment.plan import colours
+from augment.plan.lowered import Contrast, Floats, Saturation, ShiftHsv, Table
+from augment.transform import Image
+
+logger = logging.getLogger(__name__)
+
+Size = tuple[int, int]
+Pixel = tuple[int, int, int]
+
+
+class Warp(NamedTuple):
+    """Every pixel mixed of the four around its place: `cv2.warpAffine` with INTER_LINEAR and WARP_INVERSE_MAP.
+
+    Attributes:
+        to_input: float64 [2, 3], contiguous.
+        border: one of `BORDERS`.
+        fill: what stands outside, where the border is constant.
+    """
+
+    to_input: Floats
+    border: int
+    fill: Pixel
+
+
+class Cover(NamedTuple):
+    """A rectangle that is covered, in pixels; the right and the bottom are excluded."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    fill: Pixel
+
+
+Step = Table | Contrast | Saturation | ShiftHsv | Cover | Warp
+"""What the kernels do: a table is uint8 [256], or [256, 3] for each channel."""
+
+Work = tuple[Image, Image, Sequence[Step]]
+"""Where the pixels of an image come from, where they are written, and the steps between, of which only the first may be
+a warp. The first image is uint8 [H, W, 3] with contiguous rows, the second is contiguous, and of the same size unless
+there is a warp."""
+
+BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT, cv2.BORDER_REFLECT_101)
+"""The modes of a warp."""
+
+LONGEST = 32_000
+"""Pixels: the longest side of an image, and the furthest place, of a warp."""
+
+_TOGETHER = (64, 32, 16)
+"""Pixels that OpenCV converts from HSV at once: with AVX-512, AVX2, and less. It rounds the others in another way."""
+
+
+@lru_cache(1)
+def kernels() -> Callable[[Sequence[Work]], None] | None:
+    """Give what does some works, in order and without Python's lock; None where it is not there, or not exact."""
+    if os.environ.get("CAUDAL_COMPILED") == "0":
+        return None
+    try:
+        module = importlib.import_module("augment.plan._kernels")
+    except ImportError:
+        logger.info("the kernels are not compiled: OpenCV does their work")
+        return None
+    for together in _TOGETHER:
+        run = _Kernels(module, together)
+        if all(run.gives(expected, source, step) for source, step, expected in _tries()):
+            return run
+    logger.info("the compiled kernels do not give what OpenCV gives here: OpenCV does their work")
+    return None
+
+
+class _Kernels:
+    """The kernels.
+
+    Args:
+        module: the compiled one.
+        together: how many pixels OpenCV converts from HSV at once.
+    """
+
+    def __init__(self, module: Any, together: int) -> None:
+        self._run = module.run
+        self._kinds: dict[type, int] = {
+            Contrast: module.CONTRAST,
+            Saturation: module.SATURATION,
+            ShiftHsv: module.SHIFT_HSV,
+            Cover: module.COVER,
+            Warp: module.WARP,
+        }
+        self._together = together
+
+    def __call__(self, works: Sequence[Work]) -> None:
+        """Do works."""
+        self._run([(source, image, [self._step(step) for step in steps]) for source, image, steps in works])
+
+    def gives(self, expected: Image, source: Image, step: Step) -> bool:
+        """Tell whether a step makes of a source what is expected."""
+        made = np.empty_like(expected)
+        self([(source, made, [step])])
+        return np.array_equal(made, expected)
+
+    def _step(self, step: Any) -> Any:
+        """Write a step as the module reads it."""
+        kind = type(step)
+        if kind is np.ndarray:
+            return np.ascontiguousarray(step.T)  # one channel after the other
+        if kind is Warp:
+            return self._kinds[kind], step.to_input, step.border, bytes(step.fill)
+        if kind is Cover:
+            return self._kinds[kind], *step[:4], bytes(step.fill)
+        if kind is ShiftHsv:
+            return self._kinds[kind], *step, self._together
+        return self._kinds[kind], *step
+
+
+def _tries() -> Iterator[tuple[Image, Step, Image]]:
+    """Give images, steps, and what OpenCV makes of one by the other."""
+    levels = np.arange(0, 256, 12, dtype=np.uint8)
+    cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
+    for width in (64, 224, 61):  # OpenCV takes rows in whole vectors, or with a rest
+        image = np.resize(cube, (-(-len(cube) // width), width, 3))
+        for factor in (0.0, 0.7, 1.3):
+            yield image, Contrast(factor), colours.look_up(image, colours.contrast_table(image, factor))
+            yield image, Saturation(factor), colours.blended_with_grey(image, factor)
+        for shift in (ShiftHsv(17), ShiftHsv(171, -40, 20), ShiftHsv(90, 60)):
+            yield image, shift, colours.shifted_in_hsv(image, shift)
+    matrix, fill = np.array([[0.9, -0.31, 11.7], [0.29, 1.2, -20.3]]), (3, 200, 90)
+    for border in BORDERS:
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        warped = cv2.warpAffine(image, matrix, (70, 60), flags=flags, borderMode=border, borderValue=fill)
+        yield image, Warp(matrix, border, fill), np.asarray(warped, np.uint8)

@@ -1,0 +1,71 @@
+"""Images that are still to be made, so that all of a batch are made in one call of the compiled kernels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from augment.plan import compiled
+from augment.plan.compiled import LONGEST, Step
+from augment.transform import Image
+
+
+class Draft:
+    """An image that is still to be made: pixels, and the steps from there. It is never changed; `then` makes another.
+
+    Args:
+        source: uint8 [H, W, 3] with contiguous rows; it is not written to.
+        steps: of which only the first may be a warp.
+        size: (height, width) of what the warp makes; by default that of the source.
+
+    Attributes:
+        shape: of the image, (height, width, 3).
+        dtype: uint8.
+    """
+
+    __slots__ = ("_source", "_steps", "shape")
+    dtype = np.dtype(np.uint8)
+    ndim = 3
+
+    def __init__(self, source: Image, steps: tuple[Step, ...] = (), size: tuple[int, int] | None = None) -> None:
+        self._source = source
+        self._steps = steps
+        self.shape = (*(size or source.shape[:2]), 3)
+
+    def then(self, steps: Sequence[Step]) -> "Draft":
+        """Give the draft on which some steps, none of them a warp, follow."""
+        return Draft(self._source, (*self._steps, *steps), self.shape[:2])
+
+    @property
+    def source_bytes(self) -> int:
+        """The size of what it holds."""
+        return self._source.nbytes
+
+
+def draft(image: Image | Draft) -> Draft | None:
+    """Begin a draft of an image; None where the kernels are not there, or not for such images."""
+    if isinstance(image, Draft):
+        return image
+    height, width, channels = image.shape
+    is_taken = channels == 3 and image.dtype == np.uint8 and image.strides[1:] == (3, 1)
+    if not is_taken or not 0 < height < LONGEST or not 0 < width < LONGEST or image.strides[0] * height > _MOST_BYTES:
+        return None
+    return None if compiled.kernels() is None else Draft(image)
+
+
+_MOST_BYTES = 2**30
+
+
+def finished(image: Image | Draft) -> Image:
+    """Make an image, where it is still to be made."""
+    if not isinstance(image, Draft):
+        return image
+    made = np.empty(image.shape, image.dtype)
+    finish([(image, made)])
+    return made
+
+
+def finish(drafts: Sequence[tuple[Draft, Image]]) -> None:
+    """Make some images, each in the contiguous memory that is given for it."""
+    run = compiled.kernels()
+    assert run is not None  # noqa: S101  # there are no drafts without them
+    run([(one._source, image, one._steps) for one, image in drafts])

@@ -1,0 +1,214 @@
+"""The compiled kernels give what OpenCV gives, bit for bit."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import albumentations as A  # noqa: N812  # its users know it by this name
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import augment
+from augment import keys
+from augment.plan import colours, compiled
+from augment.plan.compiled import BORDERS, Cover, Step, Warp
+from augment.plan.draft import Draft, draft, finish, finished
+from augment.plan.lowered import Contrast, Saturation, ShiftHsv
+from augment.transform import Image
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("augment.plan._kernels") is None, reason="the kernels were not compiled: no compiler"
+)
+
+
+def made(image: Image, *steps: Step, size: tuple[int, int] | None = None) -> Image:
+    """Take steps by the compiled kernels."""
+    return finished(Draft(image, steps, size))
+
+
+def noise(height: int, width: int, seed: int = 0) -> Image:
+    """Make an image of random levels."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_kernels_are_used_where_a_processor_has_vectors_of_256_bits() -> None:
+    """They agree with OpenCV on such processors; a change of OpenCV that they do not follow shows here."""
+    with open("/proc/cpuinfo") as file:
+        if not {"avx2", "fma"} <= set(file.read().split()):
+            pytest.skip("OpenCV does its arithmetic in another way on this processor")
+    assert compiled.kernels() is not None
+
+
+@pytest.mark.parametrize("width", [4096, 61])
+@pytest.mark.parametrize("shift", [ShiftHsv(0), ShiftHsv(179), ShiftHsv(23, 50, -30), ShiftHsv(90, -255, 255)])
+def test_all_colours_are_shifted_as_by_opencv(shift: ShiftHsv, width: int) -> None:
+    """Every one of 2^24 colours, or every 31st, in rows that OpenCV takes whole and in rows that leave a rest."""
+    colour = np.arange(0, 2**24, 1 if width == 4096 else 31, np.uint32)
+    cube = np.stack([colour >> 16, colour >> 8 & 255, colour & 255], axis=1).astype(np.uint8)
+    image = np.resize(cube, (len(cube) // width, width, 3))
+    np.testing.assert_array_equal(made(image, shift), colours.shifted_in_hsv(image, shift))
+
+
+@given(factor=st.floats(0, 3), height=st.integers(1, 40), width=st.integers(1, 90), seed=st.integers(0, 99))
+def test_contrast_and_saturation_are_those_of_opencv(factor: float, height: int, width: int, seed: int) -> None:
+    """For any factor and size."""
+    image = noise(height, width, seed)
+    expected = colours.look_up(image, colours.contrast_table(image, factor))
+    np.testing.assert_array_equal(made(image, Contrast(factor)), expected)
+    np.testing.assert_array_equal(made(image, Saturation(factor)), colours.blended_with_grey(image, factor))
+
+
+@settings(max_examples=200)
+@given(
+    matrix=st.lists(st.floats(-3, 3), min_size=4, max_size=4),
+    shift=st.lists(st.floats(-200, 200), min_size=2, max_size=2),
+    source=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    size=st.tuples(st.integers(1, 90), st.integers(1, 600)),
+    border=st.sampled_from(BORDERS),
+    seed=st.integers(0, 99),
+)
+def test_warps_are_those_of_opencv(
+    matrix: list[float],
+    shift: list[float],
+    source: tuple[int, int],
+    size: tuple[int, int],
+    border: int,
+    seed: int,
+) -> None:
+    """For any matrix, size and border, of a window of an image, whose neighbours do not show."""
+    (a, b, c, d), (x, y) = matrix, shift
+    to_input, fill = np.array([[a, b, x], [c, d, y]]), (200, 3, 90)
+    window = noise(source[0] + 2, source[1] + 3, seed)[1:-1, 2:-1]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    expected = cv2.warpAffine(window, to_input, size[::-1], flags=flags, borderMode=border, borderValue=fill)
+    warped = made(window, Warp(to_input, border, fill), size=size)
+    np.testing.assert_array_equal(warped, expected.reshape(warped.shape))
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_levels_are_looked_up(per_channel: bool) -> None:
+    """In one table, or in that of each channel."""
+    table = np.random.default_rng(1).integers(0, 256, (256, 3) if per_channel else 256, np.uint8)
+    image = noise(37, 61)
+    expected = table[image, np.arange(3)] if per_channel else table[image]
+    np.testing.assert_array_equal(made(image, table), expected)
+
+
+def test_rectangles_are_covered_within_the_image() -> None:
+    """What reaches outside is cut off."""
+    image = noise(30, 40)
+    expected = image.copy()
+    expected[20:30, 35:40] = 7, 8, 9
+    np.testing.assert_array_equal(made(image, Cover(35, 20, 99, 99, (7, 8, 9))), expected)
+
+
+def test_steps_are_taken_in_order_and_the_source_is_not_written_to() -> None:
+    """A warp first, and then whatever follows, into memory that is given."""
+    image = noise(50, 60)
+    before = image.copy()
+    matrix = np.array([[0.9, 0.2, 3.0], [-0.2, 1.1, 1.0]])
+    begun = Draft(image, (Warp(matrix, cv2.BORDER_REPLICATE, (0, 0, 0)),), (40, 45))
+    batch = np.zeros((2, 40, 45, 3), np.uint8)
+    finish([(begun.then([Saturation(0.4), Contrast(1.5)]), batch[1]), (begun, batch[0])])
+    by_itself = colours.blended_with_grey(batch[0], 0.4)
+    expected = colours.look_up(by_itself, colours.contrast_table(by_itself, 1.5))
+    np.testing.assert_array_equal(batch[1], expected)
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [noise(20, 20)[..., :1], noise(20, 20).astype(np.float32), noise(20, 20)[:, ::2], noise(20, 20)[:0]],
+    ids=["grey", "float", "apart", "empty"],
+)
+def test_other_images_are_left_to_opencv(image: Image) -> None:
+    """There is no draft of an image that the kernels do not take."""
+    assert draft(image) is None
+
+
+WELL = noise(8, 8), noise(8, 8)
+
+
+@pytest.mark.parametrize(
+    "works",
+    [
+        None,
+        [()],
+        [(*WELL, ())],
+        [(*WELL, [()])],
+        [(*WELL, [(99,)])],
+        [(*WELL, [("a",)])],
+        [(*WELL, [b"short"])],
+        [(*WELL, [3])],
+        [(WELL[0], noise(8, 9), [])],
+        [(WELL[0][..., 0], WELL[1], [])],
+        [(WELL[0], b"x" * 192, [])],
+    ],
+)
+def test_what_is_no_work_is_refused(works: Any) -> None:
+    """An error of Python, and nothing is written."""
+    from augment.plan import _kernels  # type: ignore[attr-defined]  # it ships no type information
+
+    before = [image.copy() for image in WELL]
+    with pytest.raises((TypeError, ValueError, BufferError)):
+        _kernels.run(works)
+    np.testing.assert_array_equal(WELL, before)
+
+
+PIPELINE = A.Compose(
+    [
+        A.RandomResizedCrop((48, 61), scale=(0.3, 1.0)),
+        A.HorizontalFlip(),
+        A.Affine(rotate=(-30, 30), scale=(0.7, 1.3), border_mode=cv2.BORDER_REFLECT_101, p=0.7),
+        A.OneOf([A.HueSaturationValue(), A.RGBShift(), A.ToGray(), A.Equalize()]),
+        A.ColorJitter(p=0.8),
+        A.CoarseDropout(fill=(9, 120, 33)),
+        A.GaussianBlur(p=0.2),
+        A.RandomBrightnessContrast(p=0.5),
+    ]
+)
+"""Runs for the kernels, and what interrupts them."""
+
+DIGEST = """
+import hashlib
+import sys
+
+sys.path.insert(0, {root!r})
+from tests.augment.plan.test_compiled import augmented
+print(hashlib.sha256(augmented(60).tobytes()).hexdigest())
+"""
+
+
+def augmented(count: int) -> np.ndarray:
+    """Augment an image in so many ways."""
+    plan, image = augment.compile(PIPELINE), noise(70, 90)
+    params = plan.draw(keys.fold_in(keys.root(0), np.arange(count)), [image.shape] * count)
+    return np.stack([plan.apply(image, params, row) for row in range(count)])
+
+
+def test_a_plan_gives_the_same_without_the_kernels() -> None:
+    """They change nothing but the time."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    run = subprocess.run(
+        [sys.executable, "-c", DIGEST.format(root=root)],
+        env={**os.environ, "CAUDAL_COMPILED": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    import hashlib
+
+    assert run.stdout.split()[-1] == hashlib.sha256(augmented(60).tobytes()).hexdigest()
+
+
+def test_kernels_can_be_used_from_eight_threads() -> None:
+    """Each gets what one by itself gets."""
+    with ThreadPoolExecutor(8) as pool:
+        for one in pool.map(augmented, [20] * 8):
+            np.testing.assert_array_equal(one, augmented(20))
