@@ -3,6 +3,7 @@
 import cv2
 
 from augment.plan import kernels
+from augment.plan.draft import Draft, finished, resized
 from augment.transform import Image
 
 INTERPOLATIONS = {
@@ -13,6 +14,14 @@ INTERPOLATIONS = {
     "lanczos4": cv2.INTER_LANCZOS4,
 }
 """OpenCV's interpolations by Keras's names; "area" averages where the image shrinks and so does not alias."""
+
+
+def resize_later(image: Image | Draft, size: tuple[int, int], interpolation: str = "bilinear") -> Image | Draft:
+    """Stretch an image to a size as `resize`, or leave it to be made with others (`augment.plan.draft.finish`)."""
+    if image.shape[:2] == size:
+        return image
+    begun = resized(image, size) if interpolation == "bilinear" else None
+    return resize(finished(image), size, interpolation) if begun is None else begun
 
 
 def resize(image: Image, size: tuple[int, int], interpolation: str = "bilinear") -> Image:
@@ -28,6 +37,6 @@ def resize(image: Image, size: tuple[int, int], interpolation: str = "bilinear")
     """
     if image.shape[:2] == size:
         return image
-    resized = kernels.blank(size, image)
-    cv2.resize(image, size[::-1], resized, interpolation=INTERPOLATIONS[interpolation])
-    return resized
+    stretched = kernels.blank(size, image)
+    cv2.resize(image, size[::-1], stretched, interpolation=INTERPOLATIONS[interpolation])
+    return stretched

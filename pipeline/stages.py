@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from augment import keys
 from augment.errors import TransformError
 from augment.mixing import Mixer
-from augment.plan.draft import Draft, finish, finished
+from augment.plan.draft import Draft, finish
 from augment.plan.plan import Window
 from augment.transform import Image
 from pipeline.augmentation import Augmentation
@@ -28,7 +28,7 @@ from pipeline.errors import AugmentationError, DecodeError, OptionError, SampleE
 from pipeline.labels import checked_label, encode_labels
 from pipeline.multiple import Multiple
 from pipeline.order import Indices
-from pipeline.resize import resize
+from pipeline.resize import resize, resize_later
 from pipeline.sources.base import Sample
 from pipeline.taken import Request, Taken, decoded, requests
 
@@ -99,7 +99,7 @@ class Stages(Draw[Row]):
         """
         images: NDArray[Any] | None = None
         drafts: list[tuple[Draft, Image]] = []
-        first = ""
+        drafted, first = 0, ""
         labels: list[int] = []
         sample_keys: list[bytes] = []
         for row in self.good(epoch, start, stop):
@@ -109,9 +109,10 @@ class Stages(Draw[Row]):
             self._check(row, images, first)
             if isinstance(row.image, Draft):
                 drafts.append((row.image, images[len(labels)]))
-                if sum(one.source_bytes for one, _ in drafts) > _MOST_DRAFTED:
+                drafted += row.image.source_bytes
+                if drafted > _MOST_DRAFTED:
                     finish(drafts)
-                    drafts = []
+                    drafts, drafted = [], 0
             else:
                 images[len(labels)] = row.image  # at once: it is in the processor's cache now
             labels.append(row.label)
@@ -246,8 +247,8 @@ class Stages(Draw[Row]):
                 image = self.plan.draft(pixels, params, row, request.window)
             except TransformError as error:
                 raise AugmentationError(item.sample.key, f"{error} (on an image of {item.size})") from error
-        if self.image_size is not None and image.shape[:2] != self.image_size:
-            image = resize(finished(image), self.image_size, self.interpolation)
+        if self.image_size is not None:
+            image = resize_later(image, self.image_size, self.interpolation)
         return Row(image, self._label(item.sample), item.sample.key)
 
     def _check(self, row: Row, images: NDArray[Any], first: str) -> None:

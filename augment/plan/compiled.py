@@ -40,6 +40,18 @@ class Warp(NamedTuple):
     fill: Pixel
 
 
+class Resize(NamedTuple):
+    """A stretch to another size: `cv2.resize` with INTER_LINEAR, and then, where asked for, flips.
+
+    Attributes:
+        is_mirrored: whether left and right are exchanged.
+        is_upside_down: whether top and bottom are.
+    """
+
+    is_mirrored: bool = False
+    is_upside_down: bool = False
+
+
 class Cover(NamedTuple):
     """A rectangle that is covered, in pixels; the right and the bottom are excluded."""
 
@@ -50,13 +62,15 @@ class Cover(NamedTuple):
     fill: Pixel
 
 
-Step = Table | Contrast | Saturation | ShiftHsv | Cover | Warp
+Step = Table | Contrast | Saturation | ShiftHsv | Cover | Resize | Warp
 """What the kernels do: a table is uint8 [256], or [256, 3] for each channel."""
 
 Work = tuple[Image, Image, Sequence[Step]]
-"""Where the pixels of an image come from, where they are written, and the steps between, of which only the first may be
-a warp. The first image is uint8 [H, W, 3] with contiguous rows, the second is contiguous, and of the same size unless
-there is a warp."""
+"""Where the pixels of an image come from, where they are written, and the steps between.
+
+Only the first step may be a warp or resize. The first image is uint8 [H, W, 3] with contiguous rows; the second is
+contiguous, and of the same size unless there is a warp or resize.
+"""
 
 BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT, cv2.BORDER_REFLECT_101)
 """The modes of a warp."""
@@ -64,14 +78,17 @@ BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT, cv2.BO
 LONGEST = 32_000
 """Pixels: the longest side of an image, and the furthest place, of a warp."""
 
-_TOGETHER = (64, 32, 16)
-"""Pixels that OpenCV converts from HSV at once: with AVX-512, AVX2, and less. It rounds the others in another way."""
+_TOGETHER = (64, 32)
+"""Pixels that OpenCV converts from HSV at once, with AVX-512 and AVX2. It rounds the others in another way."""
+
+_FMA3 = 12
+"""OpenCV's number (`CV_CPU_FMA3`) of what makes its float arithmetic that of the kernels."""
 
 
 @lru_cache(1)
 def kernels() -> Callable[[Sequence[Work]], None] | None:
     """Give what does some works, in order and without Python's lock; None where it is not there, or not exact."""
-    if os.environ.get("CAUDAL_COMPILED") == "0":
+    if os.environ.get("CAUDAL_COMPILED") == "0" or not cv2.checkHardwareSupport(_FMA3):
         return None
     try:
         module = importlib.import_module("augment.plan._kernels")
@@ -101,6 +118,7 @@ class _Kernels:
             Saturation: module.SATURATION,
             ShiftHsv: module.SHIFT_HSV,
             Cover: module.COVER,
+            Resize: module.RESIZE,
             Warp: module.WARP,
         }
         self._together = together
@@ -131,7 +149,7 @@ class _Kernels:
 
 def _tries() -> Iterator[tuple[Image, Step, Image]]:
     """Give images, steps, and what OpenCV makes of one by the other."""
-    levels = np.arange(0, 256, 12, dtype=np.uint8)
+    levels = np.arange(0, 256, 25, dtype=np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
     for width in (64, 224, 61):  # OpenCV takes rows in whole vectors, or with a rest
         image = np.resize(cube, (-(-len(cube) // width), width, 3))
@@ -140,6 +158,8 @@ def _tries() -> Iterator[tuple[Image, Step, Image]]:
             yield image, Saturation(factor), colours.blended_with_grey(image, factor)
         for shift in (ShiftHsv(17), ShiftHsv(171, -40, 20), ShiftHsv(90, 60)):
             yield image, shift, colours.shifted_in_hsv(image, shift)
+    for size in ((37, 20), (300, 90), (48, 224)):
+        yield image, Resize(), np.asarray(cv2.resize(image, size), np.uint8)
     matrix, fill = np.array([[0.9, -0.31, 11.7], [0.29, 1.2, -20.3]]), (3, 200, 90)
     for border in BORDERS:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

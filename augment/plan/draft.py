@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from augment.plan import compiled
-from augment.plan.compiled import LONGEST, Step
+from augment.plan.compiled import LONGEST, Resize, Step
 from augment.transform import Image
 
 
@@ -14,8 +14,8 @@ class Draft:
 
     Args:
         source: uint8 [H, W, 3] with contiguous rows; it is not written to.
-        steps: of which only the first may be a warp.
-        size: (height, width) of what the warp makes; by default that of the source.
+        steps: of which only the first may be a warp or resize.
+        size: (height, width) of what that makes; by default that of the source.
 
     Attributes:
         shape: of the image, (height, width, 3).
@@ -32,8 +32,15 @@ class Draft:
         self.shape = (*(size or source.shape[:2]), 3)
 
     def then(self, steps: Sequence[Step]) -> "Draft":
-        """Give the draft on which some steps, none of them a warp, follow."""
+        """Give the draft on which some steps, none of them a warp or resize, follow."""
         return Draft(self._source, (*self._steps, *steps), self.shape[:2])
+
+    def flipped(self, *, mirrored: bool, upside_down: bool) -> "Draft | None":
+        """Give the draft that is flipped then; None where that is no part of its last step."""
+        if len(self._steps) != 1 or not isinstance(step := self._steps[0], Resize):
+            return None
+        flips = Resize(step.is_mirrored != mirrored, step.is_upside_down != upside_down)
+        return Draft(self._source, (flips,), self.shape[:2])
 
     @property
     def source_bytes(self) -> int:
@@ -53,6 +60,17 @@ def draft(image: Image | Draft) -> Draft | None:
 
 
 _MOST_BYTES = 2**30
+
+
+def resized(image: Image | Draft, size: tuple[int, int]) -> Draft | None:
+    """Begin a draft of `cv2.resize` with INTER_LINEAR to (height, width); None where the kernels do not do that."""
+    if isinstance(image, Draft) or draft(image) is None:
+        return None
+    (height, width), (rows, columns) = image.shape[:2], size
+    is_half = height == 2 * rows and width == 2 * columns  # which OpenCV averages
+    if is_half or width < 2 or not 0 < rows < LONGEST or not 0 < columns < LONGEST:
+        return None
+    return Draft(image, (Resize(),), size)
 
 
 def finished(image: Image | Draft) -> Image:

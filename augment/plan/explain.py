@@ -127,20 +127,28 @@ def _geometry(root: Node, members: Sequence[Leaf]) -> str:
     if len(sampling) == 1:
         assert sampling[0].lowered is not None  # noqa: S101  # for the type checker: it is a geometry
         return f"geometry, {sampling[0].lowered.kernel}"
-    warps = max(
-        _warps([draws for leaf in choice if leaf in moves for draws in moves[leaf]]) for choice in _choices(root)
-    )
+    choices = [[draws for leaf in choice if leaf in moves for draws in moves[leaf]] for choice in _choices(root)]
+    warps = max(map(_warps, choices))
     if warps == 1:
-        return "geometry, one warp where more than one of them samples pixels"
+        parted = ", or a resize and a warp for the sake of an edge" if any(map(_is_parted, choices)) else ""
+        return f"geometry, one warp where more than one of them samples pixels{parted}"
     return f"geometry, up to {warps} warps: a border or an interpolation keeps them apart"
 
 
 def _warps(steps: Sequence[list[geometry.Step]]) -> int:
     """Count the warps of steps that follow one another, each with its draws: the most of all draws."""
-    # As many draws as every one accepts: images that one refuses are left out of its own.
-    draws = (list(draw) for draw in zip(*steps, strict=False))
-    counts = (sum(any(not step.exact for step in group) for group in geometry.groups(draw)) for draw in draws)
+    counts = (sum(any(not step.exact for step in group) for group in groups) for groups in _groups(steps))
     return max(counts, default=1)
+
+
+def _is_parted(steps: Sequence[list[geometry.Step]]) -> bool:
+    """Tell whether any draw of such steps makes a resize and a warp run one by one that could be one warp."""
+    return any(geometry.is_parted(group) for groups in _groups(steps) for group in groups)
+
+
+def _groups(steps: Sequence[list[geometry.Step]]) -> Iterator[list[list[geometry.Step]]]:
+    """Part steps into groups, for as many draws as every one accepts: it leaves out images that it refuses."""
+    return (geometry.groups(list(draw)) for draw in zip(*steps, strict=False))
 
 
 def _choices(node: Node) -> list[list[Leaf]]:

@@ -193,48 +193,84 @@ def _one_by_one(image: Image, steps: list[Step]) -> Image | Draft:
     made: Image | Draft = image
     for step in steps:
         if step.exact:
-            made = kernels.rearrange(finished(made), step.to_input, step.size, step.border, step.fill)
+            made = kernels.rearranged(made, step.to_input, step.size, step.border, step.fill)
         else:
             arguments = step.to_input, step.size, step.interpolation, step.border, step.fill
             made = kernels.drafted_or_resampled(finished(made), *arguments)
     return made
 
 
-def _fused(image: Image, steps: list[Step]) -> Image | Draft:
-    (top, left, height, width), cropped = prefix_window(steps, image.shape[:2])
-    image, steps = image[top : top + height, left : left + width], steps[cropped:]
+class _Merged(NamedTuple):
+    """Steps that become one warp.
+
+    Attributes:
+        steps: behind the leading crops.
+        pads: behind those.
+        border: of the warp.
+        fill: likewise.
+        outward: the places among the steps whose borders the warp does not have.
+        cut: those that enlarge what was cropped.
+    """
+
+    steps: list[Step]
+    pads: list[Step]
+    border: Border
+    fill: float | Sequence[float]
+    outward: list[int]
+    cut: list[int]
+
+    @property
+    def is_parted(self) -> bool:
+        """Whether they run one by one: a resize and one warp, of an image, if the edge would have to be traced.
+
+        That takes a third of the time. Masks are traced: the nearest pixel of the nearest pixel may be as far as a
+        pixel of the smaller frame away.
+        """
+        if not self.outward and not self.cut:
+            return False
+        first, *others = (step for step in self.steps if not step.exact)
+        (_, b, _), (c, _, _), last = first.to_input.tolist()
+        is_resize = first.inside and b == 0 == c and last == [0, 0, 1]
+        return is_resize and len(others) == 1 and kernels.of_warps(first.interpolation) != cv2.INTER_NEAREST
+
+
+def _merged(steps: list[Step]) -> _Merged:
+    """Look at what one warp would make of the steps behind the leading crops."""
     steps, pads = _without_pads_behind(steps)
-    interpolation = next(step.interpolation for step in steps if not step.exact)
     outward = [place for place, step in enumerate(steps) if not step.inside]
     border, fill = _AT_EDGES, _AT_EDGES.fill
     if outward and _border_is_in_place(steps[: outward[0]], steps[outward[0]], steps[outward[0] + 1 :]):
         outermost = steps[outward.pop(0)]
         border, fill = outermost.border, outermost.fill
     cut = [place for place, step in enumerate(steps) if _enlarges_part(steps[:place], step)]
-    if (outward or cut) and _begins_with_resize(steps):
-        return _one_by_one(image, [*steps, *pads])
-    made = kernels.drafted_or_resampled(image, composed(steps), steps[-1].size, interpolation, border, fill)
-    if outward or cut:
+    return _Merged(steps, pads, border, fill, outward, cut)
+
+
+def is_parted(group: list[Step]) -> bool:
+    """Tell whether a group of steps is a resize and one warp that run one by one; see `groups`."""
+    if sum(not step.exact for step in group) < 2:
+        return False
+    return _merged(group[next(place for place, step in enumerate(group) if not step.is_crop) :]).is_parted
+
+
+def _fused(image: Image, steps: list[Step]) -> Image | Draft:
+    (top, left, height, width), cropped = prefix_window(steps, image.shape[:2])
+    image, merged = image[top : top + height, left : left + width], _merged(steps[cropped:])
+    if merged.is_parted:
+        return _one_by_one(image, [*merged.steps, *merged.pads])
+    steps, interpolation = merged.steps, next(step.interpolation for step in merged.steps if not step.exact)
+    size = steps[-1].size
+    made = kernels.drafted_or_resampled(image, composed(steps), size, interpolation, merged.border, merged.fill)
+    if merged.outward or merged.cut:
         made = warped = finished(made)
-        edge = np.zeros(steps[-1].size, np.uint8)
-        for place in outward:
+        edge = np.zeros(size, np.uint8)
+        for place in merged.outward:
             frame = steps[place - 1].size if place else image.shape[:2]
             kernels.cover_outside(warped, edge, composed(steps[place:]), frame, steps[place].fill)
-        for place in cut:
+        for place in merged.cut:
             kernels.mark_edge(edge, composed(steps[place:]), steps[place - 1].size)
         _trace_back(image, steps, warped, edge, interpolation)
-    return _one_by_one(finished(made), pads) if pads else made
-
-
-def _begins_with_resize(steps: list[Step]) -> bool:
-    """Tell whether steps are a resize and one warp, of an image: that takes a third of what tracing the edge would.
-
-    Masks are traced: the nearest pixel of the nearest pixel may be as far as a pixel of the smaller frame away.
-    """
-    first, *others = (step for step in steps if not step.exact)
-    (_, b, _), (c, _, _), last = first.to_input.tolist()
-    is_resize = first.inside and b == 0 == c and last == [0, 0, 1]
-    return is_resize and len(others) == 1 and kernels.of_warps(first.interpolation) != cv2.INTER_NEAREST
+    return _one_by_one(finished(made), merged.pads) if merged.pads else made
 
 
 def _enlarges_part(before: list[Step], step: Step) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from augment.errors import TransformError
 from augment.plan.compiled import BORDERS, LONGEST, Cover, Pixel, Warp
-from augment.plan.draft import Draft, draft, finished
+from augment.plan.draft import Draft, draft, finished, resized
 from augment.plan.lowered import Border, Floats, Integers
 from augment.transform import Image
 
@@ -49,6 +49,20 @@ def rearrange(image: Image, to_input: Floats, size: Size, border: Border, fill: 
     if flip is not None:
         image = cast(Image, cv2.flip(image, flip, blank(image.shape[:2], image)))
     return window(image, top, left, size, border, fill)
+
+
+def rearranged(
+    image: Image | Draft, to_input: Floats, size: Size, border: Border, fill: float | Sequence[float]
+) -> Image | Draft:
+    """Flip, turn, crop and pad as `rearrange`; where an image is still to be resized, a flip becomes a part of that."""
+    (a, b, x), (c, d, y), _ = to_input.tolist()
+    height, width = image.shape[:2]
+    places = 0 if a > 0 else width - 1, 0 if d > 0 else height - 1
+    if isinstance(image, Draft) and b == 0 == c and (x, y) == places and size == (height, width):
+        flipped = image.flipped(mirrored=a < 0, upside_down=d < 0)
+        if flipped is not None:
+            return flipped
+    return rearrange(finished(image), to_input, size, border, fill)
 
 
 def window(image: Image, top: int, left: int, size: Size, border: Border, fill: float | Sequence[float]) -> Image:
@@ -111,16 +125,20 @@ def drafted(
     image: Image, to_input: Floats, size: Size, interpolation: int, border: Border, fill: float | Sequence[float]
 ) -> Draft | None:
     """Begin a draft of what `resample` would make; None where the compiled kernels do not do that."""
-    (a, b, x), (c, d, y), last = to_input.tolist()
-    if last != [0, 0, 1] or of_warps(interpolation) != cv2.INTER_LINEAR or border.mode not in BORDERS:
+    rows = to_input.tolist()
+    (a, b, x), (c, d, y), last = rows
+    if last != [0, 0, 1]:
+        return None
+    if _edges(rows, size) == (0, 0, *image.shape[:2]):
+        return resized(image, size) if interpolation == cv2.INTER_LINEAR else None
+    if of_warps(interpolation) != cv2.INTER_LINEAR or border.mode not in BORDERS or draft(image) is None:
         return None
     height, width = size
     furthest = max(abs(a) * width + abs(b) * height + abs(x), abs(c) * width + abs(d) * height + abs(y))
-    is_stretch = b == 0 == c and a > 0 and d > 0
-    if is_stretch or not furthest < LONGEST > max(size) or 0 in size or draft(image) is None:
+    if not furthest < LONGEST > max(size) or 0 in size:
         return None
-    values = (min(max(round(value), 0), 255) for value in scalar(fill, 3))
-    return Draft(image, (Warp(np.ascontiguousarray(to_input[:2]), border.mode, cast(Pixel, tuple(values))),), size)
+    red, green, blue = (min(max(round(value), 0), 255) for value in scalar(fill, 3))
+    return Draft(image, (Warp(np.ascontiguousarray(to_input[:2]), border.mode, (red, green, blue)),), size)
 
 
 def drafted_or_resampled(
@@ -230,7 +248,8 @@ def covered(
     """
     begun = draft(image)
     if begun is not None:
-        pixel = cast(Pixel, tuple(np.broadcast_to(_value(fill, begun, rectangles), 3).tolist()))
+        value = _value(fill, begun, rectangles).tolist()
+        pixel = cast(Pixel, tuple(value) if isinstance(value, list) else (value,) * 3)
         return begun.then([Cover(*sides, pixel) for sides in cast(list[Sides], rectangles.tolist())])
     image = finished(image)
     image = image if owned else image.copy()

@@ -4,10 +4,6 @@
 
 #include <math.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#endif
-
 /* The grey of `cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)`. */
 INLINE int grey_of(int red, int green, int blue)
 {
@@ -135,11 +131,8 @@ void shift_hsv(uint8_t *pixels, size_t rows, size_t columns, const Shift *shift)
         }
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define HAS_VECTORS_OF_LEVELS __builtin_cpu_supports("avx512vbmi")
-#define VECTORS_OF_LEVELS __attribute__((target("avx512f,avx512bw,avx512vbmi")))
-
-VECTORS_OF_LEVELS static __m512i found(__m512i levels, const uint8_t *table)
+#ifdef PICKING_BYTES
+PICKING_BYTES static __m512i found(__m512i levels, const uint8_t *table)
 {
     __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(table), levels, _mm512_loadu_si512(table + 64));
     __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), levels, _mm512_loadu_si512(table + 192));
@@ -147,7 +140,7 @@ VECTORS_OF_LEVELS static __m512i found(__m512i levels, const uint8_t *table)
 }
 
 /* Look 64 levels up at once; gives how many were. */
-VECTORS_OF_LEVELS static size_t look_up_vectors(uint8_t *levels, size_t count, const uint8_t *table)
+PICKING_BYTES static size_t look_up_vectors(uint8_t *levels, size_t count, const uint8_t *table)
 {
     size_t at = 0;
     for (; at + 64 <= count; at += 64)
@@ -155,13 +148,12 @@ VECTORS_OF_LEVELS static size_t look_up_vectors(uint8_t *levels, size_t count, c
     return at;
 }
 #else
-#define HAS_VECTORS_OF_LEVELS 0
 #define look_up_vectors(levels, count, table) 0
 #endif
 
 static void look_up_levels(uint8_t *levels, size_t count, const uint8_t *table)
 {
-    for (size_t at = HAS_VECTORS_OF_LEVELS ? look_up_vectors(levels, count, table) : 0; at < count; at++)
+    for (size_t at = PICKS_BYTES ? look_up_vectors(levels, count, table) : 0; at < count; at++)
         levels[at] = table[levels[at]];
 }
 

@@ -6,7 +6,8 @@
 
 #include "steps.h"
 
-enum { TABLE, TABLE_PER_CHANNEL, CONTRAST, SATURATION, SHIFT_HSV, COVER, WARP };
+/* Those from RESIZE on make an image of the source; the others change it. */
+enum { TABLE, TABLE_PER_CHANNEL, CONTRAST, SATURATION, SHIFT_HSV, COVER, RESIZE, WARP };
 
 typedef struct {
     int kind;
@@ -14,6 +15,7 @@ typedef struct {
         uint8_t table[CHANNELS * LEVELS]; /* TABLE: only the first 256 */
         double factor;                    /* CONTRAST, SATURATION */
         Shift shift;
+        Resize resize;
         Warp warp;
         struct {
             int64_t left, top, right, bottom;
@@ -28,6 +30,12 @@ typedef struct {
     Step *steps;
     Py_ssize_t count;
 } Work;
+
+/* Whether the first step makes the image of the source. */
+static int begins_anew(const Work *work)
+{
+    return work->count && work->steps[0].kind >= RESIZE;
+}
 
 static void cover(const Step *step, uint8_t *pixels, int64_t rows, int64_t columns)
 {
@@ -49,6 +57,7 @@ static void take(const Step *step, const Source *source, uint8_t *pixels, int ro
     case SATURATION: adjust_saturation(pixels, count, step->factor); break;
     case SHIFT_HSV: shift_hsv(pixels, (size_t)rows, (size_t)columns, &step->shift); break;
     case COVER: cover(step, pixels, rows, columns); break;
+    case RESIZE: resize(&step->resize, source, pixels, rows, columns); break;
     case WARP: warp(&step->warp, source, pixels, rows, columns); break;
     }
 }
@@ -61,7 +70,7 @@ static void do_work(const Work *work)
     Source source = {from->buf, from->strides[0], (int)from->shape[0], (int)from->shape[1]};
     if (work->image.len == 0)
         return;
-    if (source.pixels != pixels && !(work->count && work->steps[0].kind == WARP))
+    if (source.pixels != pixels && !begins_anew(work))
         for (int row = 0; row < rows; row++)
             memcpy(pixels + (ptrdiff_t)CHANNELS * columns * row, source.pixels + source.stride * row, (size_t)CHANNELS * (size_t)columns);
     for (Py_ssize_t at = 0; at < work->count; at++)
@@ -107,6 +116,8 @@ static int read_step(PyObject *given, Step *step)
             break;
         memcpy(step->cover.fill, fill, CHANNELS);
         return 1;
+    case RESIZE:
+        return PyArg_ParseTuple(given, "ipp:resize", &step->kind, &step->resize.is_mirrored, &step->resize.is_upside_down);
     case WARP:
         if (!PyArg_ParseTuple(given, "iy*iy#:warp", &step->kind, &data, &step->warp.border, &fill, &length))
             return 0;
@@ -145,19 +156,19 @@ static int read_work(PyObject *given, Work *work)
         PyErr_NoMemory();
         return 0;
     }
-    int warps = 0;
+    Py_ssize_t anew = 0;
     for (Py_ssize_t at = 0; at < work->count; at++) {
         if (!read_step(PyList_GET_ITEM(steps, at), &work->steps[at]))
             return 0;
-        warps += work->steps[at].kind == WARP;
+        anew += work->steps[at].kind >= RESIZE;
     }
-    int warps_first = work->count && work->steps[0].kind == WARP;
-    int sizes_agree = is_image(&work->source) && is_image(&work->image) && work->source.shape[0] == work->image.shape[0] &&
-                      work->source.shape[1] == work->image.shape[1];
-    if (warps == warps_first && is_image(&work->source) && is_image(&work->image) && work->source.len &&
-        (warps_first ? work->source.buf != work->image.buf : sizes_agree))
+    int are_images = is_image(&work->source) && is_image(&work->image) && work->source.len;
+    const Py_ssize_t *from = work->source.shape, *to = work->image.shape;
+    if (are_images && anew == begins_anew(work) &&
+        (work->steps[0].kind != RESIZE || !anew || from[1] > 1) &&
+        (anew ? work->source.buf != work->image.buf : from[0] == to[0] && from[1] == to[1]))
         return 1;
-    PyErr_SetString(PyExc_ValueError, "images are uint8 [H, W, 3], of one size where the first step is no warp, the only one");
+    PyErr_SetString(PyExc_ValueError, "images are uint8 [H, W, 3], of one size where the first step is no warp or resize, which the others cannot be");
     return 0;
 }
 
@@ -211,7 +222,7 @@ PyMODINIT_FUNC PyInit__kernels(void)
     const struct {
         const char *name;
         int kind;
-    } kinds[] = {{"CONTRAST", CONTRAST}, {"SATURATION", SATURATION}, {"SHIFT_HSV", SHIFT_HSV}, {"COVER", COVER}, {"WARP", WARP}};
+    } kinds[] = {{"CONTRAST", CONTRAST}, {"SATURATION", SATURATION}, {"SHIFT_HSV", SHIFT_HSV}, {"COVER", COVER}, {"RESIZE", RESIZE}, {"WARP", WARP}};
     PyObject *module = PyModule_Create(&definition);
     for (size_t at = 0; module && at < sizeof kinds / sizeof kinds[0]; at++)
         if (PyModule_AddIntConstant(module, kinds[at].name, kinds[at].kind) < 0)

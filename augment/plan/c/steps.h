@@ -18,6 +18,16 @@
 #else
 #define CLONES
 #endif
+
+/* Where a processor can pick bytes out of two vectors of 64 at once: loops that need this say how themselves. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define PICKS_BYTES __builtin_cpu_supports("avx512vbmi")
+#define PICKING_BYTES __attribute__((target("avx512f,avx512bw,avx512vbmi")))
+#include <immintrin.h>
+#else
+#define PICKS_BYTES 0
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
@@ -62,6 +72,15 @@ enum { CONSTANT_BORDER, REPLICATE_BORDER, REFLECT_BORDER, REFLECT_101_BORDER = 4
 
 /* Warp a source into an image [rows, columns, 3]. */
 void warp(const Warp *warp, const Source *source, uint8_t *pixels, int rows, int columns);
+
+/* A resize as `cv2.resize` does it with INTER_LINEAR, and whether the result is flipped along its rows or columns. */
+typedef struct {
+    int is_mirrored, is_upside_down;
+} Resize;
+
+/* Resize a source of at least two columns into an image [rows, columns, 3]. Where both sides become half as long, OpenCV
+   does something else. */
+void resize(const Resize *resize, const Source *source, uint8_t *pixels, int rows, int columns);
 
 /* Replace every level of `count` pixels by what a table says, or the table of each channel. */
 void look_up(uint8_t *pixels, size_t count, const uint8_t table[LEVELS]);

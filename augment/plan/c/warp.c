@@ -15,15 +15,12 @@ enum {
     HALF_PLACE = 1 << (STEP_BITS - PLACE_BITS - 1)
 };
 
-/* Of the source: eight bytes can be read there, and eight in the next row; some of the four are outside; all are. */
-enum { INSIDE, EDGE, OUTSIDE };
-
 /* Where some pixels of a row lie in the source, and what is found there. */
 typedef struct {
     int32_t column[BLOCK], row[BLOCK];     /* of the upper left of the four */
     int32_t right[BLOCK], down[BLOCK];     /* places from there, 0 to 31 */
     int32_t offset[BLOCK];                 /* of its bytes in the source */
-    int32_t side[BLOCK];                   /* INSIDE, EDGE or OUTSIDE */
+    int32_t inside[BLOCK];                 /* whether eight bytes can be read there, and eight in the next row */
     uint32_t found[BLOCK][4];              /* those bytes: the six of two pixels, above and below */
 } Places;
 
@@ -37,7 +34,6 @@ CLONES static void find(Places *restrict places, const int32_t *restrict across,
                         const Source *source, int count)
 {
     int32_t columns = source->columns, rows = source->rows, stride = (int32_t)source->stride;
-    int32_t last = (rows - 2) * stride + CHANNELS * columns - 8;
     for (int i = 0; i < count; i++) {
         int32_t place_x = (x + across[i]) >> (STEP_BITS - PLACE_BITS), place_y = (y + along[i]) >> (STEP_BITS - PLACE_BITS);
         int32_t column = place_x >> PLACE_BITS, row = place_y >> PLACE_BITS, offset = row * stride + CHANNELS * column;
@@ -46,9 +42,7 @@ CLONES static void find(Places *restrict places, const int32_t *restrict across,
         places->right[i] = place_x & (PLACES - 1);
         places->down[i] = place_y & (PLACES - 1);
         places->offset[i] = offset;
-        int32_t inside = (column >= 0) & (column < columns - 1) & (row >= 0) & (row < rows - 1) & (offset <= last);
-        int32_t outside = (column < -1) | (column >= columns) | (row < -1) | (row >= rows);
-        places->side[i] = inside ? INSIDE : outside ? OUTSIDE : EDGE;
+        places->inside[i] = (column >= 0) & (column < columns - 2) & (row >= 0) & (row < rows - 1);
     }
 }
 
@@ -65,19 +59,43 @@ static int32_t standing_in(int32_t at, int32_t size, int border)
     return at;
 }
 
-/* Collect the four pixels of a place at or beyond the edge of the source. */
-static void collect(uint32_t found[4], int32_t column, int32_t row, const Source *source, const Warp *warp)
+/* Collect the four pixels of each place from `first` to `last`, at or beyond the edges of the source. */
+static void collect(Places *places, int first, int last, const Source *source, const Warp *warp)
 {
-    uint8_t bytes[2][8] = {{0}};
-    for (int below = 0; below < 2; below++)
-        for (int beside = 0; beside < 2; beside++) {
-            int32_t at_row = standing_in(row + below, source->rows, warp->border);
-            int32_t at_column = standing_in(column + beside, source->columns, warp->border);
-            int is_outside = at_row < 0 || at_column < 0;
-            memcpy(bytes[below] + CHANNELS * beside,
-                   is_outside ? warp->fill : source->pixels + at_row * source->stride + CHANNELS * at_column, CHANNELS);
+    const uint8_t *fill = warp->fill;
+    const uint8_t all_outside[2][8] = {{fill[0], fill[1], fill[2], fill[0], fill[1], fill[2]}, {fill[0], fill[1], fill[2], fill[0], fill[1], fill[2]}};
+    for (int i = first; i < last; i++) {
+        uint8_t bytes[2][8] = {{0}};
+        if (warp->border == CONSTANT_BORDER && (places->row[i] < -1 || places->row[i] >= source->rows || places->column[i] < -1 ||
+                                                places->column[i] >= source->columns)) {
+            memcpy(places->found[i], all_outside, sizeof all_outside);
+            continue;
         }
-    memcpy(found, bytes, sizeof bytes);
+        for (int four = 0; four < 4; four++) {
+            int32_t row = standing_in(places->row[i] + four / 2, source->rows, warp->border);
+            int32_t column = standing_in(places->column[i] + four % 2, source->columns, warp->border);
+            const uint8_t *found = row < 0 || column < 0 ? warp->fill : source->pixels + row * source->stride + CHANNELS * column;
+            memcpy(bytes[four / 2] + CHANNELS * (four % 2), found, CHANNELS);
+        }
+        memcpy(places->found[i], bytes, sizeof bytes);
+    }
+}
+
+/* Find the four pixels of each place. Those that are inside are neighbours, since a row is straight. */
+static void look(Places *places, int count, const Source *source, const Warp *warp)
+{
+    int first = 0, last = count;
+    while (first < last && !places->inside[first])
+        first++;
+    while (last > first && !places->inside[last - 1])
+        last--;
+    collect(places, 0, first, source, warp);
+    for (int i = first; i < last; i++) {
+        const uint8_t *from = source->pixels + places->offset[i];
+        memcpy(places->found[i], from, 8);
+        memcpy(places->found[i] + 2, from + source->stride, 8);
+    }
+    collect(places, last, count, source, warp);
 }
 
 CLONES static void mix(const Places *restrict places, uint8_t *restrict pixels, int count)
@@ -115,8 +133,6 @@ void warp(const Warp *warp, const Source *source, uint8_t *pixels, int rows, int
     const double *matrix = warp->to_input;
     Places places;
     int32_t across[BLOCK], along[BLOCK];
-    uint32_t filled[4];
-    collect(filled, -2, -2, source, warp); /* what stands outside a constant border */
     fetch(source);
     for (int left = 0; left < columns; left += BLOCK) {
         int count = columns - left < BLOCK ? columns - left : BLOCK;
@@ -127,16 +143,7 @@ void warp(const Warp *warp, const Source *source, uint8_t *pixels, int rows, int
         for (int row = 0; row < rows; row++) {
             int32_t x = steps(matrix[1] * row + matrix[2]) + HALF_PLACE, y = steps(matrix[4] * row + matrix[5]) + HALF_PLACE;
             find(&places, across, along, x, y, source, count);
-            for (int i = 0; i < count; i++) {
-                const uint8_t *from = source->pixels + places.offset[i];
-                if (places.side[i] == INSIDE) {
-                    memcpy(places.found[i], from, 8);
-                    memcpy(places.found[i] + 2, from + source->stride, 8);
-                } else if (places.side[i] == OUTSIDE && warp->border == CONSTANT_BORDER)
-                    memcpy(places.found[i], filled, sizeof filled);
-                else
-                    collect(places.found[i], places.column[i], places.row[i], source, warp);
-            }
+            look(&places, count, source, warp);
             mix(&places, pixels + CHANNELS * ((ptrdiff_t)row * columns + left), count);
         }
     }

@@ -18,7 +18,7 @@ import augment
 from augment import keys
 from augment.plan import colours, compiled
 from augment.plan.compiled import BORDERS, Cover, Step, Warp
-from augment.plan.draft import Draft, draft, finish, finished
+from augment.plan.draft import Draft, draft, finish, finished, resized
 from augment.plan.lowered import Contrast, Saturation, ShiftHsv
 from augment.transform import Image
 
@@ -91,6 +91,27 @@ def test_warps_are_those_of_opencv(
     np.testing.assert_array_equal(warped, expected.reshape(warped.shape))
 
 
+@settings(max_examples=200)
+@given(
+    source=st.tuples(st.integers(1, 90), st.integers(2, 700)),
+    size=st.tuples(st.integers(1, 90), st.integers(1, 600)),
+    flips=st.tuples(st.booleans(), st.booleans()),
+    seed=st.integers(0, 99),
+)
+def test_resizes_are_those_of_opencv(
+    source: tuple[int, int], size: tuple[int, int], flips: tuple[bool, bool], seed: int
+) -> None:
+    """From any size to any other, and flipped behind that."""
+    image = noise(*source, seed)
+    begun = resized(image, size)
+    assert (begun is None) == (source == (2 * size[0], 2 * size[1]))  # which OpenCV averages
+    if begun is not None:
+        expected = cv2.resize(image, size[::-1]).reshape(*size, 3)[:: -1 if flips[1] else 1, :: -1 if flips[0] else 1]
+        flipped = begun.flipped(mirrored=flips[0], upside_down=flips[1])
+        assert flipped is not None
+        np.testing.assert_array_equal(finished(flipped), expected)
+
+
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_levels_are_looked_up(per_channel: bool) -> None:
     """In one table, or in that of each channel."""
@@ -133,6 +154,7 @@ def test_other_images_are_left_to_opencv(image: Image) -> None:
 
 
 WELL = noise(8, 8), noise(8, 8)
+RESIZE = 6
 
 
 @pytest.mark.parametrize(
@@ -146,6 +168,8 @@ WELL = noise(8, 8), noise(8, 8)
         [(*WELL, [("a",)])],
         [(*WELL, [b"short"])],
         [(*WELL, [3])],
+        [(*WELL, [(RESIZE, False, False), (RESIZE, False, False)])],
+        [(noise(8, 1), WELL[1], [(RESIZE, False, False)])],
         [(WELL[0], noise(8, 9), [])],
         [(WELL[0][..., 0], WELL[1], [])],
         [(WELL[0], b"x" * 192, [])],
