@@ -23,6 +23,7 @@ test: lint types
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(SOURCES)
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy

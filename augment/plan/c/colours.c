@@ -51,10 +51,7 @@ CLONES void adjust_saturation(uint8_t *pixels, size_t count, double factor)
 }
 
 /* All bits where a hue is in one of some sectors, or none. */
-INLINE int within(int sector, int first, int last)
-{
-    return -((sector >= first) & (sector <= last));
-}
+INLINE int within(int sector, int first, int last) { return -((sector >= first) & (sector <= last)); }
 
 /* Shift the hue, saturation and value of some pixels, at most BLOCK.
 

@@ -32,10 +32,7 @@ typedef struct {
 } Work;
 
 /* Whether the first step makes the image of the source. */
-static int begins_anew(const Work *work)
-{
-    return work->count && work->steps[0].kind >= RESIZE;
-}
+static int begins_anew(const Work *work) { return work->count && work->steps[0].kind >= RESIZE; }
 
 static void cover(const Step *step, uint8_t *pixels, int64_t rows, int64_t columns)
 {
@@ -72,7 +69,8 @@ static void do_work(const Work *work)
         return;
     if (source.pixels != pixels && !begins_anew(work))
         for (int row = 0; row < rows; row++)
-            memcpy(pixels + (ptrdiff_t)CHANNELS * columns * row, source.pixels + source.stride * row, (size_t)CHANNELS * (size_t)columns);
+            memcpy(pixels + (ptrdiff_t)CHANNELS * columns * row, source.pixels + source.stride * row,
+                   (size_t)CHANNELS * (size_t)columns);
     for (Py_ssize_t at = 0; at < work->count; at++)
         take(&work->steps[at], &source, pixels, rows, columns);
 }
@@ -102,22 +100,24 @@ static int read_step(PyObject *given, Step *step)
     case CONTRAST:
     case SATURATION: return PyArg_ParseTuple(given, "id:factor", &step->kind, &step->factor);
     case SHIFT_HSV:
-        if (!PyArg_ParseTuple(given, "iiiii:shift", &step->kind, &step->shift.hue, &step->shift.saturation, &step->shift.value,
-                              &step->shift.together))
+        if (!PyArg_ParseTuple(given, "iiiii:shift", &step->kind, &step->shift.hue, &step->shift.saturation,
+                              &step->shift.value, &step->shift.together))
             return 0;
-        if (step->shift.hue >= 0 && step->shift.hue < 180 && step->shift.together > 0)
+        if (step->shift.hue >= 0 && step->shift.hue < 180 && step->shift.together > 0 &&
+            BLOCK % step->shift.together == 0) /* see `shift_hsv` */
             return 1;
         break;
     case COVER:
-        if (!PyArg_ParseTuple(given, "iLLLLy#:cover", &step->kind, &step->cover.left, &step->cover.top, &step->cover.right,
-                              &step->cover.bottom, &fill, &length))
+        if (!PyArg_ParseTuple(given, "iLLLLy#:cover", &step->kind, &step->cover.left, &step->cover.top,
+                              &step->cover.right, &step->cover.bottom, &fill, &length))
             return 0;
         if (length != CHANNELS)
             break;
         memcpy(step->cover.fill, fill, CHANNELS);
         return 1;
     case RESIZE:
-        return PyArg_ParseTuple(given, "ipp:resize", &step->kind, &step->resize.is_mirrored, &step->resize.is_upside_down);
+        return PyArg_ParseTuple(given, "ipp:resize", &step->kind, &step->resize.is_mirrored,
+                                &step->resize.is_upside_down);
     case WARP:
         if (!PyArg_ParseTuple(given, "iy*iy#:warp", &step->kind, &data, &step->warp.border, &fill, &length))
             return 0;
@@ -136,8 +136,8 @@ static int read_step(PyObject *given, Step *step)
 static int is_image(const Py_buffer *buffer)
 {
     return buffer->ndim == 3 && buffer->itemsize == 1 && buffer->shape[2] == CHANNELS && buffer->strides[2] == 1 &&
-           buffer->strides[1] == CHANNELS && buffer->strides[0] >= 0 && buffer->shape[0] <= INT16_MAX && buffer->shape[1] <= INT16_MAX &&
-           buffer->shape[0] * buffer->strides[0] < INT32_MAX;
+           buffer->strides[1] == CHANNELS && buffer->strides[0] >= 0 && buffer->shape[0] <= INT16_MAX &&
+           buffer->shape[1] <= INT16_MAX && buffer->shape[0] * buffer->strides[0] < INT32_MAX;
 }
 
 /* Read a tuple of a source, an image, which may be the same, and a list of steps. */
@@ -164,11 +164,11 @@ static int read_work(PyObject *given, Work *work)
     }
     int are_images = is_image(&work->source) && is_image(&work->image) && work->source.len;
     const Py_ssize_t *from = work->source.shape, *to = work->image.shape;
-    if (are_images && anew == begins_anew(work) &&
-        (work->steps[0].kind != RESIZE || !anew || from[1] > 1) &&
+    if (are_images && anew == begins_anew(work) && (work->steps[0].kind != RESIZE || !anew || from[1] > 1) &&
         (anew ? work->source.buf != work->image.buf : from[0] == to[0] && from[1] == to[1]))
         return 1;
-    PyErr_SetString(PyExc_ValueError, "images are uint8 [H, W, 3], of one size where the first step is no warp or resize, which the others cannot be");
+    PyErr_SetString(PyExc_ValueError, "images are uint8 [H, W, 3], of one size where the first step is no warp or "
+                                      "resize, which the others cannot be");
     return 0;
 }
 
@@ -198,9 +198,7 @@ static PyObject *run(PyObject *module, PyObject *given)
     while (read < count && read_work(PyList_GET_ITEM(given, read), &works[read]))
         read++;
     if (read == count) {
-        Py_BEGIN_ALLOW_THREADS
-        for (Py_ssize_t at = 0; at < count; at++)
-            do_work(&works[at]);
+        Py_BEGIN_ALLOW_THREADS for (Py_ssize_t at = 0; at < count; at++) do_work(&works[at]);
         Py_END_ALLOW_THREADS
     }
     for (Py_ssize_t at = 0; at < count; at++)
@@ -222,7 +220,8 @@ PyMODINIT_FUNC PyInit__kernels(void)
     const struct {
         const char *name;
         int kind;
-    } kinds[] = {{"CONTRAST", CONTRAST}, {"SATURATION", SATURATION}, {"SHIFT_HSV", SHIFT_HSV}, {"COVER", COVER}, {"RESIZE", RESIZE}, {"WARP", WARP}};
+    } kinds[] = {{"CONTRAST", CONTRAST}, {"SATURATION", SATURATION}, {"SHIFT_HSV", SHIFT_HSV},
+                 {"COVER", COVER},       {"RESIZE", RESIZE},         {"WARP", WARP}};
     PyObject *module = PyModule_Create(&definition);
     for (size_t at = 0; module && at < sizeof kinds / sizeof kinds[0]; at++)
         if (PyModule_AddIntConstant(module, kinds[at].name, kinds[at].kind) < 0)

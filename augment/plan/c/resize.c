@@ -1,7 +1,7 @@
 /* Resizes: along the rows first, and then down the columns.
 
-   As `cv2.resize` of OpenCV 4 with INTER_LINEAR: weights are whole numbers of 1/2048, and a few bits are cut off between
-   the two, so that all is done in whole numbers. */
+   As `cv2.resize` of OpenCV 4 with INTER_LINEAR: weights are whole numbers of 1/2048, and a few bits are cut off
+   between the two, so that all is done in whole numbers. */
 
 #include "steps.h"
 
@@ -19,9 +19,9 @@ enum {
 typedef struct {
     int32_t offset[BLOCK];    /* of the bytes of the first of two neighbours */
     int16_t weight[BLOCK][2]; /* of both */
-    int is_close;             /* whether the bytes of each group stand among 128, so that they can be picked out at once */
-    int32_t start[BLOCK / GROUP];                         /* of those */
-    uint8_t pick[BLOCK / GROUP][CHANNELS][GROUP][2];      /* of them, for each channel, those of both neighbours */
+    int is_close; /* whether the bytes of each group stand among 128, so that they can be picked out at once */
+    int32_t start[BLOCK / GROUP];                    /* of those */
+    uint8_t pick[BLOCK / GROUP][CHANNELS][GROUP][2]; /* of them, for each channel, those of both neighbours */
 } Along;
 
 /* A row of the source, resized: its levels times 128. */
@@ -92,7 +92,8 @@ PICKING_BYTES static void resize_close_row(const Along *along, const uint8_t *by
 #define resize_close_row(along, bytes, level, count)
 #endif
 
-CLONES static void weigh(const Along *restrict along, const uint8_t (*restrict found)[8], Level *restrict level, int count)
+CLONES static void weigh(const Along *restrict along, const uint8_t (*restrict found)[8], Level *restrict level,
+                         int count)
 {
     for (int c = 0; c < CHANNELS; c++)
         for (int i = 0; i < count; i++) {
@@ -113,7 +114,8 @@ static void resize_row(const Along *along, const uint8_t *bytes, Level *level, i
     weigh(along, (const uint8_t (*)[8])found, level, count);
 }
 
-CLONES static void blend(const Level *restrict above, const Level *restrict below, const int16_t weight[2], uint8_t *restrict pixels, int count)
+CLONES static void blend(const Level *restrict above, const Level *restrict below, const int16_t weight[2],
+                         uint8_t *restrict pixels, int count)
 {
     Planes planes;
     for (int c = 0; c < CHANNELS; c++)

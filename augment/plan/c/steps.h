@@ -1,8 +1,8 @@
 /* The compiled kernels: what is done to an image, uint8 [H, W, 3], and what does it.
 
-   OpenCV does each of these in one to six calls, and Python's lock is let go of, and waited for again, at each. Here all
-   that is to be done to the images of a batch is one call, without the lock. What comes out is what OpenCV's functions
-   give, bit for bit; `augment/plan/compiled.py` tries that out before it uses them.
+   OpenCV does each of these in one to six calls, and Python's lock is let go of, and waited for again, at each. Here
+   all that is to be done to the images of a batch is one call, without the lock. What comes out is what OpenCV's
+   functions give, bit for bit; `augment/plan/compiled.py` tries that out before it uses them.
 
    The loops are plain, without branches, over short arrays of one quantity each: the compiler makes vector instructions
    of them, for each of the processors named in CLONES. */
@@ -78,8 +78,8 @@ typedef struct {
     int is_mirrored, is_upside_down;
 } Resize;
 
-/* Resize a source of at least two columns into an image [rows, columns, 3]. Where both sides become half as long, OpenCV
-   does something else. */
+/* Resize a source of at least two columns into an image [rows, columns, 3]. Where both sides become half as long,
+   OpenCV does something else. */
 void resize(const Resize *resize, const Source *source, uint8_t *pixels, int rows, int columns);
 
 /* Replace every level of `count` pixels by what a table says, or the table of each channel. */

@@ -1,7 +1,7 @@
 /* Warps: every pixel is mixed of the four around its place in the source.
 
-   As `cv2.warpAffine` of OpenCV 4 with INTER_LINEAR: places are whole numbers of 1/32 of a pixel, so that all is done in
-   whole numbers. */
+   As `cv2.warpAffine` of OpenCV 4 with INTER_LINEAR: places are whole numbers of 1/32 of a pixel, so that all is done
+   in whole numbers. */
 
 #include "steps.h"
 
@@ -9,33 +9,31 @@
 #include <string.h>
 
 enum {
-    PLACE_BITS = 5,                      /* of the fraction of a place */
-    PLACES = 1 << PLACE_BITS,            /* in a pixel */
-    STEP_BITS = 10,                      /* of the fraction of a step from pixel to pixel */
+    PLACE_BITS = 5,           /* of the fraction of a place */
+    PLACES = 1 << PLACE_BITS, /* in a pixel */
+    STEP_BITS = 10,           /* of the fraction of a step from pixel to pixel */
     HALF_PLACE = 1 << (STEP_BITS - PLACE_BITS - 1)
 };
 
 /* Where some pixels of a row lie in the source, and what is found there. */
 typedef struct {
-    int32_t column[BLOCK], row[BLOCK];     /* of the upper left of the four */
-    int32_t right[BLOCK], down[BLOCK];     /* places from there, 0 to 31 */
-    int32_t offset[BLOCK];                 /* of its bytes in the source */
-    int32_t inside[BLOCK];                 /* whether eight bytes can be read there, and eight in the next row */
-    uint32_t found[BLOCK][4];              /* those bytes: the six of two pixels, above and below */
+    int32_t column[BLOCK], row[BLOCK]; /* of the upper left of the four */
+    int32_t right[BLOCK], down[BLOCK]; /* places from there, 0 to 31 */
+    int32_t offset[BLOCK];             /* of its bytes in the source */
+    int32_t inside[BLOCK];             /* whether eight bytes can be read there, and eight in the next row */
+    uint32_t found[BLOCK][4];          /* those bytes: the six of two pixels, above and below */
 } Places;
 
 /* Round as OpenCV does, to steps. */
-static int32_t steps(double pixels)
-{
-    return (int32_t)rint(pixels * (1 << STEP_BITS));
-}
+static int32_t steps(double pixels) { return (int32_t)rint(pixels * (1 << STEP_BITS)); }
 
-CLONES static void find(Places *restrict places, const int32_t *restrict across, const int32_t *restrict along, int32_t x, int32_t y,
-                        const Source *source, int count)
+CLONES static void find(Places *restrict places, const int32_t *restrict across, const int32_t *restrict along,
+                        int32_t x, int32_t y, const Source *source, int count)
 {
     int32_t columns = source->columns, rows = source->rows, stride = (int32_t)source->stride;
     for (int i = 0; i < count; i++) {
-        int32_t place_x = (x + across[i]) >> (STEP_BITS - PLACE_BITS), place_y = (y + along[i]) >> (STEP_BITS - PLACE_BITS);
+        int32_t place_x = (x + across[i]) >> (STEP_BITS - PLACE_BITS),
+                place_y = (y + along[i]) >> (STEP_BITS - PLACE_BITS);
         int32_t column = place_x >> PLACE_BITS, row = place_y >> PLACE_BITS, offset = row * stride + CHANNELS * column;
         places->column[i] = column;
         places->row[i] = row;
@@ -63,18 +61,20 @@ static int32_t standing_in(int32_t at, int32_t size, int border)
 static void collect(Places *places, int first, int last, const Source *source, const Warp *warp)
 {
     const uint8_t *fill = warp->fill;
-    const uint8_t all_outside[2][8] = {{fill[0], fill[1], fill[2], fill[0], fill[1], fill[2]}, {fill[0], fill[1], fill[2], fill[0], fill[1], fill[2]}};
+    const uint8_t all_outside[2][8] = {{fill[0], fill[1], fill[2], fill[0], fill[1], fill[2]},
+                                       {fill[0], fill[1], fill[2], fill[0], fill[1], fill[2]}};
     for (int i = first; i < last; i++) {
         uint8_t bytes[2][8] = {{0}};
-        if (warp->border == CONSTANT_BORDER && (places->row[i] < -1 || places->row[i] >= source->rows || places->column[i] < -1 ||
-                                                places->column[i] >= source->columns)) {
+        if (warp->border == CONSTANT_BORDER && (places->row[i] < -1 || places->row[i] >= source->rows ||
+                                                places->column[i] < -1 || places->column[i] >= source->columns)) {
             memcpy(places->found[i], all_outside, sizeof all_outside);
             continue;
         }
         for (int four = 0; four < 4; four++) {
             int32_t row = standing_in(places->row[i] + four / 2, source->rows, warp->border);
             int32_t column = standing_in(places->column[i] + four % 2, source->columns, warp->border);
-            const uint8_t *found = row < 0 || column < 0 ? warp->fill : source->pixels + row * source->stride + CHANNELS * column;
+            const uint8_t *found =
+                row < 0 || column < 0 ? warp->fill : source->pixels + row * source->stride + CHANNELS * column;
             memcpy(bytes[four / 2] + CHANNELS * (four % 2), found, CHANNELS);
         }
         memcpy(places->found[i], bytes, sizeof bytes);
@@ -113,9 +113,12 @@ CLONES static void mix(const Places *restrict places, uint8_t *restrict pixels, 
         uint32_t below_green = PLACES * (c >> 8 & 255) + right * ((d >> 8 & 255) - (c >> 8 & 255));
         uint32_t above_blue = above >> 16, below_blue = below >> 16;
         const uint32_t half = PLACES * PLACES / 2;
-        planes.channel[0][i] = (uint8_t)((PLACES * above_red + down * (below_red - above_red) + half) >> (2 * PLACE_BITS));
-        planes.channel[1][i] = (uint8_t)((PLACES * above_green + down * (below_green - above_green) + half) >> (2 * PLACE_BITS));
-        planes.channel[2][i] = (uint8_t)((PLACES * above_blue + down * (below_blue - above_blue) + half) >> (2 * PLACE_BITS));
+        planes.channel[0][i] =
+            (uint8_t)((PLACES * above_red + down * (below_red - above_red) + half) >> (2 * PLACE_BITS));
+        planes.channel[1][i] =
+            (uint8_t)((PLACES * above_green + down * (below_green - above_green) + half) >> (2 * PLACE_BITS));
+        planes.channel[2][i] =
+            (uint8_t)((PLACES * above_blue + down * (below_blue - above_blue) + half) >> (2 * PLACE_BITS));
     }
     join(&planes, pixels, count);
 }
@@ -141,7 +144,8 @@ void warp(const Warp *warp, const Source *source, uint8_t *pixels, int rows, int
             along[i] = steps(matrix[3] * (left + i));
         }
         for (int row = 0; row < rows; row++) {
-            int32_t x = steps(matrix[1] * row + matrix[2]) + HALF_PLACE, y = steps(matrix[4] * row + matrix[5]) + HALF_PLACE;
+            int32_t x = steps(matrix[1] * row + matrix[2]) + HALF_PLACE,
+                    y = steps(matrix[4] * row + matrix[5]) + HALF_PLACE;
             find(&places, across, along, x, y, source, count);
             look(&places, count, source, warp);
             mix(&places, pixels + CHANNELS * ((ptrdiff_t)row * columns + left), count);
