@@ -53,8 +53,10 @@ def draft(image: Image | Draft) -> Draft | None:
     if isinstance(image, Draft):
         return image
     height, width, channels = image.shape
-    is_taken = channels == 3 and image.dtype == np.uint8 and image.strides[1:] == (3, 1)
-    if not is_taken or not 0 < height < LONGEST or not 0 < width < LONGEST or image.strides[0] * height > _MOST_BYTES:
+    has_rows = image.strides[1:] == (3, 1) and 0 <= image.strides[0] * height <= _MOST_BYTES
+    if channels != 3 or image.dtype != np.uint8 or not has_rows:
+        return None
+    if not 0 < height < LONGEST or not 0 < width < LONGEST:
         return None
     return None if compiled.kernels() is None else Draft(image)
 

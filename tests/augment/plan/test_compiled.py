@@ -145,12 +145,26 @@ def test_steps_are_taken_in_order_and_the_source_is_not_written_to() -> None:
 
 @pytest.mark.parametrize(
     "image",
-    [noise(20, 20)[..., :1], noise(20, 20).astype(np.float32), noise(20, 20)[:, ::2], noise(20, 20)[:0]],
-    ids=["grey", "float", "apart", "empty"],
+    [
+        noise(20, 20)[..., :1],
+        noise(20, 20).astype(np.float32),
+        noise(20, 20)[:, ::2],
+        noise(20, 20)[:, ::-1],
+        noise(20, 20)[::-1],
+        noise(20, 20)[..., ::-1],
+        noise(20, 20)[:0],
+    ],
+    ids=["grey", "float", "apart", "mirrored", "upside-down", "blue-first", "empty"],
 )
 def test_other_images_are_left_to_opencv(image: Image) -> None:
-    """There is no draft of an image that the kernels do not take."""
+    """There is no draft of an image that the kernels do not take; what a plan makes of it is the same."""
     assert draft(image) is None
+    if image.size:
+        plan = augment.compile([A.ColorJitter(p=1), A.CoarseDropout(fill=3, p=1)])
+        params = plan.draw(keys.fold_in(keys.root(0), np.arange(3)), [image.shape] * 3)
+        for row in range(3):
+            expected = plan.apply(image.copy(), params, row)  # whose rows follow one another
+            np.testing.assert_array_equal(plan.apply(image, params, row), expected)
 
 
 WELL = noise(8, 8), noise(8, 8)
