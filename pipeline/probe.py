@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from augment import keys
+from augment.plan.draft import Draft
 from augment.plan.plan import Window
 from augment.transform import Image
 from pipeline import graph
@@ -249,6 +250,10 @@ class _TimedStages(_Lasting):
     def _finished(self, item: Taken, request: Request, params: Any, row: int) -> Row:
         with self.clock("augment"):
             return super()._finished(item, request, params, row)
+
+    def _finish(self, drafts: Sequence[tuple[Draft, Image]]) -> None:
+        with self.clock("augment"):
+            super()._finish(drafts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,7 @@ ElementSpec = tuple[tuple[int | None, int | None, int], np.dtype[Any]]
 """The shape of all images (height, width, channels), None for a side that may differ, and their dtype."""
 
 
-_MOST_DRAFTED = 1 << 20
+_MOST_HELD = 1 << 20
 """Bytes of the images that wait to be made together: more would leave the processor's cache before."""
 
 
@@ -55,11 +55,19 @@ class Batch(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One sample, finished but for what is done to all images of a batch at once."""
+    """One sample, finished but for what is done to several images at once.
+
+    Attributes:
+        image: [H, W, C], or the draft of it.
+        label: the number of its class.
+        key: its name in the source.
+        held_bytes: of the pixels that a draft is to be made of; a window of them keeps all of them.
+    """
 
     image: Image | Draft
     label: int
     key: str
+    held_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +107,7 @@ class Stages(Draw[Row]):
         """
         images: NDArray[Any] | None = None
         drafts: list[tuple[Draft, Image]] = []
-        drafted, first = 0, ""
+        held, first = 0, ""
         labels: list[int] = []
         sample_keys: list[bytes] = []
         for row in self.good(epoch, start, stop):
@@ -109,16 +117,16 @@ class Stages(Draw[Row]):
             self._check(row, images, first)
             if isinstance(row.image, Draft):
                 drafts.append((row.image, images[len(labels)]))
-                drafted += row.image.source_bytes
-                if drafted > _MOST_DRAFTED:
-                    finish(drafts)
-                    drafts, drafted = [], 0
+                held += row.held_bytes
+                if held > _MOST_HELD:
+                    self._finish(drafts)
+                    drafts, held = [], 0
             else:
                 images[len(labels)] = row.image  # at once: it is in the processor's cache now
             labels.append(row.label)
             sample_keys.append(row.key.encode("utf-8", "surrogateescape"))
         if drafts:
-            finish(drafts)
+            self._finish(drafts)
         return self._mixed(
             Batch(
                 self._no_images() if images is None else images[: len(labels)],
@@ -249,7 +257,11 @@ class Stages(Draw[Row]):
                 raise AugmentationError(item.sample.key, f"{error} (on an image of {item.size})") from error
         if self.image_size is not None:
             image = resize_later(image, self.image_size, self.interpolation)
-        return Row(image, self._label(item.sample), item.sample.key)
+        return Row(image, self._label(item.sample), item.sample.key, pixels.nbytes)
+
+    def _finish(self, drafts: Sequence[tuple[Draft, Image]]) -> None:
+        """Make the images of which drafts are there."""
+        finish(drafts)
 
     def _check(self, row: Row, images: NDArray[Any], first: str) -> None:
         """Refuse an image that does not fit into its batch."""

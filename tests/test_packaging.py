@@ -1,7 +1,12 @@
 """What is installed must be what is there."""
 
+import platform
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
+
+import pytest
 
 
 def test_every_package_is_listed(project_root: Path) -> None:
@@ -30,3 +35,12 @@ def test_the_synonym_table_is_shipped_with_its_licence(project_root: Path) -> No
         "WordNet 3.0 Copyright 2006 by Princeton University"
         in (project_root / "augment" / "text" / "WORDNET-LICENSE").read_text()
     )
+
+
+def test_the_kernels_are_compiled_where_a_compiler_can(project_root: Path) -> None:
+    """A build that fails is passed over in silence, and all that needs the kernels would be skipped."""
+    gcc = shutil.which("gcc")
+    version = subprocess.run([gcc, "-dumpversion"], capture_output=True, text=True, check=True).stdout if gcc else "0"
+    if platform.machine() != "x86_64" or int(version.split(".")[0]) < 12:
+        pytest.skip("there is no GCC 12 for x86-64 here")
+    assert list((project_root / "augment" / "plan").glob("_kernels.*.so"))

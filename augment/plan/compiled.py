@@ -9,7 +9,7 @@ them out.
 import importlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -22,7 +22,6 @@ from augment.transform import Image
 
 logger = logging.getLogger(__name__)
 
-Size = tuple[int, int]
 Pixel = tuple[int, int, int]
 
 
@@ -76,7 +75,7 @@ BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT, cv2.BO
 """The modes of a warp."""
 
 LONGEST = 32_000
-"""Pixels: the longest side of an image, and the furthest place, of a warp."""
+"""Pixels: the sides of an image, and the places that a warp looks for, are less than this."""
 
 _TOGETHER = (64, 32)
 """Pixels that OpenCV converts from HSV at once, with AVX-512 and AVX2. It rounds the others in another way."""
@@ -86,8 +85,11 @@ _FMA3 = 12
 
 
 @lru_cache(1)
-def kernels() -> Callable[[Sequence[Work]], None] | None:
-    """Give what does some works, in order and without Python's lock; None where it is not there, or not exact."""
+def kernels() -> "Kernels | None":
+    """Give what does some works, in order and without Python's lock; None where it is not there, or not exact.
+
+    What is found at the first call stays: neither the environment nor `cv2.setUseOptimized` changes it later.
+    """
     if os.environ.get("CAUDAL_COMPILED") == "0" or not cv2.checkHardwareSupport(_FMA3):
         return None
     try:
@@ -96,23 +98,28 @@ def kernels() -> Callable[[Sequence[Work]], None] | None:
         logger.info("the kernels are not compiled: OpenCV does their work")
         return None
     for together in _TOGETHER:
-        run = _Kernels(module, together)
+        run = Kernels(module, together)
         if all(run.gives(expected, source, step) for source, step, expected in _tries()):
             return run
     logger.info("the compiled kernels do not give what OpenCV gives here: OpenCV does their work")
     return None
 
 
-class _Kernels:
+class Kernels:
     """The kernels.
 
     Args:
         module: the compiled one.
         together: how many pixels OpenCV converts from HSV at once.
+
+    Attributes:
+        picks_bytes: whether the processor can pick bytes out of two vectors at once, without which resizes take longer
+            than OpenCV's.
     """
 
     def __init__(self, module: Any, together: int) -> None:
         self._run = module.run
+        self.picks_bytes: bool = module.picks_bytes()
         self._kinds: dict[type, int] = {
             Contrast: module.CONTRAST,
             Saturation: module.SATURATION,
@@ -158,8 +165,9 @@ def _tries() -> Iterator[tuple[Image, Step, Image]]:
             yield image, Saturation(factor), colours.blended_with_grey(image, factor)
         for shift in (ShiftHsv(17), ShiftHsv(171, -40, 20), ShiftHsv(90, 60)):
             yield image, shift, colours.shifted_in_hsv(image, shift)
-    for size in ((37, 20), (300, 90), (48, 224)):
-        yield image, Resize(), np.asarray(cv2.resize(image, size), np.uint8)
+    window = np.tile(image, (3, 10, 1))[2:, 5:]
+    for source, size in ((image, (37, 20)), (image, (300, 90)), (window, (530, 60))):
+        yield source, Resize(), np.asarray(cv2.resize(source, size), np.uint8)
     matrix, fill = np.array([[0.9, -0.31, 11.7], [0.29, 1.2, -20.3]]), (3, 200, 90)
     for border in BORDERS:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

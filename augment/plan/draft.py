@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from augment.errors import TransformError
 from augment.plan import compiled
 from augment.plan.compiled import LONGEST, Resize, Step
 from augment.transform import Image
@@ -42,11 +43,6 @@ class Draft:
         flips = Resize(step.is_mirrored != mirrored, step.is_upside_down != upside_down)
         return Draft(self._source, (flips,), self.shape[:2])
 
-    @property
-    def source_bytes(self) -> int:
-        """The size of what it holds."""
-        return self._source.nbytes
-
 
 def draft(image: Image | Draft) -> Draft | None:
     """Begin a draft of an image; None where the kernels are not there, or not for such images."""
@@ -65,14 +61,23 @@ _MOST_BYTES = 2**30
 
 
 def resized(image: Image | Draft, size: tuple[int, int]) -> Draft | None:
-    """Begin a draft of `cv2.resize` with INTER_LINEAR to (height, width); None where the kernels do not do that."""
-    if isinstance(image, Draft) or draft(image) is None:
+    """Begin a draft of `cv2.resize` with INTER_LINEAR to (height, width); None where the kernels do not do that.
+
+    They leave to OpenCV what it does sooner: shrinking by much, and all of it on a processor that cannot pick bytes.
+    """
+    kernels = compiled.kernels()
+    if kernels is None or not kernels.picks_bytes or isinstance(image, Draft) or draft(image) is None:
         return None
     (height, width), (rows, columns) = image.shape[:2], size
     is_half = height == 2 * rows and width == 2 * columns  # which OpenCV averages
-    if is_half or width < 2 or not 0 < rows < LONGEST or not 0 < columns < LONGEST:
+    shrinks_much = height > _MOST_SHRUNK * rows or width > _MOST_SHRUNK * columns
+    if is_half or shrinks_much or width < 2 or not 0 < rows < LONGEST or not 0 < columns < LONGEST:
         return None
     return Draft(image, (Resize(),), size)
+
+
+_MOST_SHRUNK = 2.5
+"""To less than this part of a side, the bytes of sixteen pixels do not stand among 128 any more."""
 
 
 def finished(image: Image | Draft) -> Image:
@@ -85,7 +90,14 @@ def finished(image: Image | Draft) -> Image:
 
 
 def finish(drafts: Sequence[tuple[Draft, Image]]) -> None:
-    """Make some images, each in the contiguous memory that is given for it."""
+    """Make some images, each in the contiguous memory that is given for it.
+
+    Raises:
+        TransformError: the kernels refuse one, which no draft that `draft` began is.
+    """
     run = compiled.kernels()
     assert run is not None  # noqa: S101  # there are no drafts without them
-    run([(one._source, image, one._steps) for one, image in drafts])
+    try:
+        run([(one._source, image, one._steps) for one, image in drafts])
+    except (BufferError, TypeError, ValueError) as error:
+        raise TransformError(f"the compiled kernels refuse an image: {error}") from error

@@ -129,26 +129,31 @@ def _geometry(root: Node, members: Sequence[Leaf]) -> str:
         return f"geometry, {sampling[0].lowered.kernel}"
     choices = [[draws for leaf in choice if leaf in moves for draws in moves[leaf]] for choice in _choices(root)]
     warps = max(map(_warps, choices))
+    parted = max(warps, *(_warps(choice, parted=2) for choice in choices))
     if warps == 1:
-        parted = ", or a resize and a warp for the sake of an edge" if any(map(_is_parted, choices)) else ""
-        return f"geometry, one warp where more than one of them samples pixels{parted}"
+        more = ", or a resize and a warp for the sake of an edge" if parted > 1 else ""
+        return f"geometry, one warp where more than one of them samples pixels{more}"
+    if parted > warps:
+        return f"geometry, up to {parted} warps and resizes: a border, an interpolation or an edge keeps them apart"
     return f"geometry, up to {warps} warps: a border or an interpolation keeps them apart"
 
 
-def _warps(steps: Sequence[list[geometry.Step]]) -> int:
-    """Count the warps of steps that follow one another, each with its draws: the most of all draws."""
-    counts = (sum(any(not step.exact for step in group) for group in groups) for groups in _groups(steps))
-    return max(counts, default=1)
+def _warps(steps: Sequence[list[geometry.Step]], parted: int = 1) -> int:
+    """Count the warps of steps that follow one another, each with its draws: the most of all draws.
+
+    Args:
+        steps: the draws of each.
+        parted: counts for what could be one warp, but runs as a resize and a warp.
+    """
+    # As many draws as every one accepts: images that one refuses are left out of its own.
+    draws = (geometry.groups(list(draw)) for draw in zip(*steps, strict=False))
+    return max((sum(_sampled(group, parted) for group in groups) for groups in draws), default=1)
 
 
-def _is_parted(steps: Sequence[list[geometry.Step]]) -> bool:
-    """Tell whether any draw of such steps makes a resize and a warp run one by one that could be one warp."""
-    return any(geometry.is_parted(group) for groups in _groups(steps) for group in groups)
-
-
-def _groups(steps: Sequence[list[geometry.Step]]) -> Iterator[list[list[geometry.Step]]]:
-    """Part steps into groups, for as many draws as every one accepts: it leaves out images that it refuses."""
-    return (geometry.groups(list(draw)) for draw in zip(*steps, strict=False))
+def _sampled(group: list[geometry.Step], parted: int) -> int:
+    if geometry.is_parted(group):
+        return parted
+    return int(any(not step.exact for step in group))
 
 
 def _choices(node: Node) -> list[list[Leaf]]:

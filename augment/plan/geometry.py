@@ -223,15 +223,18 @@ class _Merged(NamedTuple):
     def is_parted(self) -> bool:
         """Whether they run one by one: a resize and one warp, of an image, if the edge would have to be traced.
 
-        That takes a third of the time. Masks are traced: the nearest pixel of the nearest pixel may be as far as a
-        pixel of the smaller frame away.
+        That takes a third of the time where the frame between is not larger than the last. Masks are traced: the
+        nearest pixel of the nearest pixel may be as far as a pixel of the smaller frame away.
         """
         if not self.outward and not self.cut:
             return False
         first, *others = (step for step in self.steps if not step.exact)
         (_, b, _), (c, _, _), last = first.to_input.tolist()
         is_resize = first.inside and b == 0 == c and last == [0, 0, 1]
-        return is_resize and len(others) == 1 and kernels.of_warps(first.interpolation) != cv2.INTER_NEAREST
+        is_small = math.prod(first.size) <= math.prod(self.steps[-1].size)
+        return (
+            is_resize and is_small and len(others) == 1 and kernels.of_warps(first.interpolation) != cv2.INTER_NEAREST
+        )
 
 
 def _merged(steps: list[Step]) -> _Merged:

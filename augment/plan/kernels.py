@@ -126,16 +126,15 @@ def drafted(
 ) -> Draft | None:
     """Begin a draft of what `resample` would make; None where the compiled kernels do not do that."""
     rows = to_input.tolist()
-    (a, b, x), (c, d, y), last = rows
-    if last != [0, 0, 1]:
+    if rows[2] != [0, 0, 1]:
         return None
     if _edges(rows, size) == (0, 0, *image.shape[:2]):
         return resized(image, size) if interpolation == cv2.INTER_LINEAR else None
     if of_warps(interpolation) != cv2.INTER_LINEAR or border.mode not in BORDERS or draft(image) is None:
         return None
     height, width = size
-    furthest = max(abs(a) * width + abs(b) * height + abs(x), abs(c) * width + abs(d) * height + abs(y))
-    if not furthest < LONGEST > max(size) or 0 in size:
+    is_near = (abs(first) * width + abs(second) * height + abs(shift) < LONGEST for first, second, shift in rows[:2])
+    if not all(is_near) or max(size) >= LONGEST or 0 in size:
         return None
     red, green, blue = (min(max(round(value), 0), 255) for value in scalar(fill, 3))
     return Draft(image, (Warp(np.ascontiguousarray(to_input[:2]), border.mode, (red, green, blue)),), size)
@@ -246,7 +245,7 @@ def covered(
     Raises:
         TransformError: the fill has not one value for each channel.
     """
-    begun = draft(image)
+    begun = draft(image) if len(rectangles) <= _MOST_RECTANGLES else None
     if begun is not None:
         value = _value(fill, begun, rectangles).tolist()
         pixel = cast(Pixel, tuple(value) if isinstance(value, list) else (value,) * 3)
@@ -255,6 +254,10 @@ def covered(
     image = image if owned else image.copy()
     cover(image, rectangles, fill)
     return image
+
+
+_MOST_RECTANGLES = 64
+"""That are covered one step each; more take longer to be told to the kernels than to be covered."""
 
 
 def cover(image: Image, rectangles: Integers, fill: float | Sequence[float]) -> None:

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import Loader, image_dataset
+from augment.plan import compiled
+from pipeline import Loader, image_dataset, stages
 from pipeline.advice import Advice, advise
 from pipeline.diagnosis import STAGES, Diagnosis, Timing, diagnose
 from pipeline.probe import Probe
@@ -90,6 +91,22 @@ def test_slow_augmentation_is_named_and_leaving_it_out_helps_as_promised(photogr
         image_dataset(photographs, augment=slow, **options), image_dataset(photographs, augment=quick, **options)
     )
     assert comes_true(found.advice[0].factor, measured), (found.advice[0], measured)
+
+
+def test_what_is_made_of_drafts_is_augmentation(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiled kernels work once for several images, and still the time is that of the augmentation."""
+    finish = stages.finish
+
+    def slow(drafts: Any) -> None:
+        time.sleep(0.002 * len(drafts))
+        finish(drafts)
+
+    monkeypatch.setattr(stages, "finish", slow)
+    if compiled.kernels() is None:
+        pytest.skip("the kernels were not compiled, or are not used on this processor")
+    augmented = A.Compose([CROP, A.ColorJitter(p=1)])
+    found = diagnosed(Loader(photographs, image_size=(48, 48), batch_size=8, parallel_calls=2, augment=augmented))
+    assert found.bottleneck == "augment"
 
 
 @pytest.mark.alone

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pipeline
-from pipeline import Loader
+from augment.plan import compiled
+from pipeline import Loader, image_dataset, stages
 
 Make = Callable[..., Any]
 Stream = list[tuple[Any, ...]]
@@ -330,3 +331,22 @@ def test_a_loader_that_was_used_can_be_sent_away(folders: Callable[..., Path]) -
     before = [images.tobytes() for images, _ in loader.dataset(1).as_numpy_iterator()]
     again = pickle.loads(pickle.dumps(loader))  # noqa: S301  # our own bytes
     assert [images.tobytes() for images, _ in again.dataset(1).as_numpy_iterator()] == before
+
+
+def test_few_images_that_were_decoded_whole_wait_to_be_augmented(
+    folders: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small crop keeps its whole image in memory: what waits is counted by that."""
+    if compiled.kernels() is None:
+        pytest.skip("the kernels were not compiled, or are not used on this processor")
+    finish, together = stages.finish, []
+
+    def counted(drafts: Any) -> None:
+        together.append(len(drafts))
+        finish(drafts)
+
+    monkeypatch.setattr(stages, "finish", counted)
+    crop = A.Compose([A.RandomCrop(8, 8), A.ColorJitter(p=1)])
+    for _ in image_dataset(folders(a=6, b=6, height=500, width=500), image_size=(8, 8), batch_size=12, augment=crop):
+        pass
+    assert together == [2] * 6  # of 750,000 bytes each; a MiB may wait

@@ -128,7 +128,6 @@ void shift_hsv(uint8_t *pixels, size_t rows, size_t columns, const Shift *shift)
         }
 }
 
-#ifdef PICKING_BYTES
 PICKING_BYTES static __m512i found(__m512i levels, const uint8_t *table)
 {
     __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(table), levels, _mm512_loadu_si512(table + 64));
@@ -144,9 +143,6 @@ PICKING_BYTES static size_t look_up_vectors(uint8_t *levels, size_t count, const
         _mm512_storeu_si512(levels + at, found(_mm512_loadu_si512(levels + at), table));
     return at;
 }
-#else
-#define look_up_vectors(levels, count, table) 0
-#endif
 
 static void look_up_levels(uint8_t *levels, size_t count, const uint8_t *table)
 {

@@ -135,9 +135,24 @@ static int read_step(PyObject *given, Step *step)
 
 static int is_image(const Py_buffer *buffer)
 {
-    return buffer->ndim == 3 && buffer->itemsize == 1 && buffer->shape[2] == CHANNELS && buffer->strides[2] == 1 &&
-           buffer->strides[1] == CHANNELS && buffer->strides[0] >= 0 && buffer->shape[0] <= INT16_MAX &&
-           buffer->shape[1] <= INT16_MAX && buffer->shape[0] * buffer->strides[0] < INT32_MAX;
+    return buffer->format && strcmp(buffer->format, "B") == 0 && buffer->ndim == 3 && buffer->itemsize == 1 &&
+           buffer->shape[2] == CHANNELS && buffer->strides[2] == 1 && buffer->strides[1] == CHANNELS &&
+           buffer->strides[0] >= 0 && buffer->shape[0] <= INT16_MAX && buffer->shape[1] <= INT16_MAX &&
+           buffer->shape[0] * buffer->strides[0] < INT32_MAX;
+}
+
+/* Where the bytes of an image end. */
+static const char *end(const Py_buffer *image)
+{
+    return (const char *)image->buf + (image->shape[0] - 1) * image->strides[0] + CHANNELS * image->shape[1];
+}
+
+/* Whether two images, which are not empty, share bytes and are not the same. */
+static int overlap(const Py_buffer *one, const Py_buffer *other)
+{
+    const char *first = one->buf, *second = other->buf;
+    int are_same = first == second && one->strides[0] == other->strides[0];
+    return !are_same && first < end(other) && second < end(one);
 }
 
 /* Read a tuple of a source, an image, which may be the same, and a list of steps. */
@@ -146,9 +161,9 @@ static int read_work(PyObject *given, Work *work)
     PyObject *source, *image, *steps;
     if (!PyArg_ParseTuple(given, "OOO!:work", &source, &image, &PyList_Type, &steps))
         return 0;
-    if (PyObject_GetBuffer(source, &work->source, PyBUF_STRIDES) < 0)
+    if (PyObject_GetBuffer(source, &work->source, PyBUF_STRIDES | PyBUF_FORMAT) < 0)
         return 0;
-    if (PyObject_GetBuffer(image, &work->image, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE) < 0)
+    if (PyObject_GetBuffer(image, &work->image, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE | PyBUF_FORMAT) < 0)
         return 0;
     work->count = PyList_GET_SIZE(steps);
     work->steps = PyMem_Calloc((size_t)work->count + 1, sizeof(Step));
@@ -164,7 +179,8 @@ static int read_work(PyObject *given, Work *work)
     }
     int are_images = is_image(&work->source) && is_image(&work->image) && work->source.len;
     const Py_ssize_t *from = work->source.shape, *to = work->image.shape;
-    if (are_images && anew == begins_anew(work) && (work->steps[0].kind != RESIZE || !anew || from[1] > 1) &&
+    if (are_images && !(work->image.len && overlap(&work->source, &work->image)) && anew == begins_anew(work) &&
+        (work->steps[0].kind != RESIZE || !anew || from[1] > 1) &&
         (anew ? work->source.buf != work->image.buf : from[0] == to[0] && from[1] == to[1]))
         return 1;
     PyErr_SetString(PyExc_ValueError, "images are uint8 [H, W, 3], of one size where the first step is no warp or "
@@ -198,7 +214,9 @@ static PyObject *run(PyObject *module, PyObject *given)
     while (read < count && read_work(PyList_GET_ITEM(given, read), &works[read]))
         read++;
     if (read == count) {
-        Py_BEGIN_ALLOW_THREADS for (Py_ssize_t at = 0; at < count; at++) do_work(&works[at]);
+        Py_BEGIN_ALLOW_THREADS
+        for (Py_ssize_t at = 0; at < count; at++)
+            do_work(&works[at]);
         Py_END_ALLOW_THREADS
     }
     for (Py_ssize_t at = 0; at < count; at++)
@@ -209,7 +227,17 @@ static PyObject *run(PyObject *module, PyObject *given)
     Py_RETURN_NONE;
 }
 
-static PyMethodDef methods[] = {{"run", run, METH_O, run_doc}, {NULL, NULL, 0, NULL}};
+static PyObject *picks_bytes(PyObject *module, PyObject *none)
+{
+    (void)module, (void)none;
+    return PyBool_FromLong(PICKS_BYTES);
+}
+
+static PyMethodDef methods[] = {
+    {"run", run, METH_O, run_doc},
+    {"picks_bytes", picks_bytes, METH_NOARGS, "Tell whether the processor can pick bytes out of two vectors."},
+    {NULL, NULL, 0, NULL},
+};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, "_kernels", "What is done to images, compiled.", 0, methods, NULL, NULL, NULL, NULL,

@@ -31,7 +31,7 @@ typedef struct {
 } Level;
 
 /* Find where a pixel of `size` comes from: gives the first of two neighbours of `source`, and their weights. */
-static int32_t find(int32_t at, int32_t size, int32_t source, int16_t weight[2])
+static int32_t neighbours_of(int32_t at, int32_t size, int32_t source, int16_t weight[2])
 {
     double scale = 1.0 / ((double)size / source);
     float place = (float)((at + 0.5) * scale - 0.5);
@@ -46,7 +46,7 @@ static void find_along(Along *along, int32_t left, int32_t count, int32_t column
 {
     for (int32_t i = 0; i < count; i++) {
         int32_t at = is_mirrored ? columns - 1 - left - i : left + i;
-        int32_t first = find(at, columns, source, along->weight[i]);
+        int32_t first = neighbours_of(at, columns, source, along->weight[i]);
         if (first < 0 || first >= source - 1) { /* the outermost pixel by itself */
             along->weight[i][0] = first < 0 ? ONE : 0;
             along->weight[i][1] = first < 0 ? 0 : ONE;
@@ -72,7 +72,6 @@ static void find_along(Along *along, int32_t left, int32_t count, int32_t column
     }
 }
 
-#ifdef PICKING_BYTES
 PICKING_BYTES static void resize_close_row(const Along *along, const uint8_t *bytes, Level *level, int count)
 {
     for (int group = 0; group * GROUP < count; group++) {
@@ -88,9 +87,6 @@ PICKING_BYTES static void resize_close_row(const Along *along, const uint8_t *by
         }
     }
 }
-#else
-#define resize_close_row(along, bytes, level, count)
-#endif
 
 CLONES static void weigh(const Along *restrict along, const uint8_t (*restrict found)[8], Level *restrict level,
                          int count)
@@ -138,7 +134,7 @@ void resize(const Resize *resize, const Source *source, uint8_t *pixels, int row
         find_along(&along, left, count, columns, source->columns, resize->is_mirrored);
         for (int row = 0; row < rows; row++) {
             int16_t weight[2];
-            int32_t first = find(row, rows, source->rows, weight);
+            int32_t first = neighbours_of(row, rows, source->rows, weight);
             const Level *neighbours[2];
             for (int second = 0; second < 2; second++) {
                 int32_t at = first + second < 0 ? 0 : first + second < source->rows ? first + second : source->rows - 1;

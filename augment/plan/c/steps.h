@@ -4,8 +4,9 @@
    all that is to be done to the images of a batch is one call, without the lock. What comes out is what OpenCV's
    functions give, bit for bit; `augment/plan/compiled.py` tries that out before it uses them.
 
-   The loops are plain, without branches, over short arrays of one quantity each: the compiler makes vector instructions
-   of them, for each of the processors named in CLONES. */
+   Most loops are plain, without branches, over short arrays of one quantity each: the compiler makes vector
+   instructions of them, for each of the processors named in CLONES. Two are written for processors that can pick bytes
+   out of two vectors (PICKING_BYTES), and once more without. */
 
 #ifndef CAUDAL_STEPS_H
 #define CAUDAL_STEPS_H
@@ -13,20 +14,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
+/* Compilers that can do so, and choose among the copies when they are called. */
+#if defined(__x86_64__) && defined(__GLIBC__) && (defined(__clang__) ? __clang_major__ >= 18 : __GNUC__ >= 12)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
-#define CLONES
+#error "the kernels need GCC 12 or clang 18, glibc and x86-64; without them OpenCV does their work"
 #endif
 
 /* Where a processor can pick bytes out of two vectors of 64 at once: loops that need this say how themselves. */
-#if defined(__x86_64__) && defined(__GNUC__)
 #define PICKS_BYTES __builtin_cpu_supports("avx512vbmi")
 #define PICKING_BYTES __attribute__((target("avx512f,avx512bw,avx512vbmi")))
 #include <immintrin.h>
-#else
-#define PICKS_BYTES 0
-#endif
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -93,7 +91,8 @@ void adjust_saturation(uint8_t *pixels, size_t count, double factor);
 /* Shifts of hue (0 to 179), saturation and value (-255 to 255 each). */
 typedef struct {
     int hue, saturation, value;
-    int together; /* how many pixels OpenCV converts from HSV at once: it treats the others of a row in another way */
+    int together; /* how many pixels OpenCV converts from HSV at once: it treats the others of a row in another way.
+                     BLOCK is a multiple of it. */
 } Shift;
 
 void shift_hsv(uint8_t *pixels, size_t rows, size_t columns, const Shift *shift);

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import augment
 from augment import keys
+from augment.errors import TransformError
 from augment.plan import colours, compiled
 from augment.plan.compiled import BORDERS, Cover, Step, Warp
 from augment.plan.draft import Draft, draft, finish, finished, resized
@@ -104,8 +105,9 @@ def test_resizes_are_those_of_opencv(
     """From any size to any other, and flipped behind that."""
     image = noise(*source, seed)
     begun = resized(image, size)
-    assert (begun is None) == (source == (2 * size[0], 2 * size[1]))  # which OpenCV averages
-    if begun is not None:
+    if source == (2 * size[0], 2 * size[1]):  # which OpenCV averages
+        assert begun is None
+    if begun is not None:  # much smaller sizes are left to OpenCV
         expected = cv2.resize(image, size[::-1]).reshape(*size, 3)[:: -1 if flips[1] else 1, :: -1 if flips[0] else 1]
         flipped = begun.flipped(mirrored=flips[0], upside_down=flips[1])
         assert flipped is not None
@@ -167,6 +169,53 @@ def test_other_images_are_left_to_opencv(image: Image) -> None:
             np.testing.assert_array_equal(plan.apply(image, params, row), expected)
 
 
+def odd_views() -> dict[str, Image]:
+    """Make views of images that are laid out in memory in other ways than one byte after the other."""
+    image = noise(21, 30)
+    read_only = image.copy()
+    read_only.flags.writeable = False
+    return {
+        "window": image[3:9, 5:20],
+        "every other row": image[::2],
+        "one row": image[:1],
+        "one row of an upside-down image": image[::-1][:1],
+        "one column": image[:, :1],
+        "one pixel": image[:1, :1],
+        "one row, again and again": np.broadcast_to(image[:1], image.shape),
+        "one pixel, again and again": np.broadcast_to(image[:1, :1], image.shape),
+        "columns first": np.asfortranarray(image),
+        "transposed": image.transpose(1, 0, 2),
+        "three channels of four": np.concatenate([image, image[..., :1]], axis=2)[..., :3],
+        "read-only": read_only,
+        "another dtype": image.view(np.int8),
+        "truth": image > 100,
+    }
+
+
+@pytest.mark.parametrize("view", odd_views())
+def test_what_a_draft_is_begun_of_is_taken(view: str) -> None:
+    """What `draft` accepts the kernels accept."""
+    image = odd_views()[view]
+    begun = draft(image)
+    if begun is not None:
+        np.testing.assert_array_equal(finished(begun), image)
+        np.testing.assert_array_equal(finished(begun.then([ShiftHsv(9)])), colours.shifted_in_hsv(image, ShiftHsv(9)))
+
+
+def test_what_the_kernels_refuse_is_an_error_of_the_transform() -> None:
+    """It is one of those that a plan raises, and that a loader can skip."""
+    with pytest.raises(TransformError, match="the compiled kernels refuse an image"):
+        made(noise(8, 8), np.zeros(17, np.uint8))
+
+
+def test_many_rectangles_are_covered_as_few_are() -> None:
+    """Where there are more than the kernels are told one by one."""
+    image = noise(60, 60)
+    plan = augment.compile([A.CoarseDropout((200, 200), (1, 3), (1, 3), fill=7, p=1), A.ColorJitter(p=1)])
+    params = plan.draw(keys.fold_in(keys.root(0), [0]), [image.shape])
+    np.testing.assert_array_equal(plan.apply(image, params, 0), plan.reference(image, params, 0))
+
+
 WELL = noise(8, 8), noise(8, 8)
 RESIZE = 6
 
@@ -187,6 +236,9 @@ RESIZE = 6
         [(WELL[0], noise(8, 9), [])],
         [(WELL[0][..., 0], WELL[1], [])],
         [(WELL[0], b"x" * 192, [])],
+        [(WELL[0], WELL[1].view(np.int8), [])],
+        [(WELL[0][:7], WELL[0][1:], [])],
+        [(WELL[0], WELL[0][:4], [(RESIZE, False, False)])],
     ],
 )
 def test_what_is_no_work_is_refused(works: Any) -> None:

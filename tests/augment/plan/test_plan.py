@@ -438,6 +438,10 @@ class TestExplain:
         """Averages over areas, and different borders, are not said to be one warp."""
         area = A.Resize(50, 50, interpolation=cv2.INTER_AREA)
         assert "up to 2 warps" in augment.compile([area, area]).explain()
+        edge = A.RandomResizedCrop((64, 64)), A.Rotate(p=1)
+        assert ", or a resize and a warp for the sake of an edge: " in augment.compile(edge).explain()
+        nearest = A.Affine(rotate=10, interpolation=cv2.INTER_NEAREST, p=1)
+        assert "up to 3 warps and resizes" in augment.compile([*edge, nearest]).explain()
 
     def test_alternatives_do_not_count_together(self) -> None:
         """No sample gets two of them, whatever keeps their warps apart."""
