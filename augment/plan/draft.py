@@ -63,7 +63,7 @@ _MOST_BYTES = 2**30
 def resized(image: Image | Draft, size: tuple[int, int]) -> Draft | None:
     """Begin a draft of `cv2.resize` with INTER_LINEAR to (height, width); None where the kernels do not do that.
 
-    They leave to OpenCV what it does sooner: shrinking by much, and all of it on a processor that cannot pick bytes.
+    They leave shrinking by much to OpenCV, and all of it on a processor that cannot pick bytes.
     """
     kernels = compiled.kernels()
     if kernels is None or not kernels.picks_bytes or isinstance(image, Draft) or draft(image) is None:

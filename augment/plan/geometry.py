@@ -250,7 +250,7 @@ def _merged(steps: list[Step]) -> _Merged:
 
 
 def is_parted(group: list[Step]) -> bool:
-    """Tell whether a group of steps is a resize and one warp that run one by one; see `groups`."""
+    """Tell whether a group of steps (see `groups`) is a resize and one warp that run one by one."""
     if sum(not step.exact for step in group) < 2:
         return False
     return _merged(group[next(place for place, step in enumerate(group) if not step.is_crop) :]).is_parted

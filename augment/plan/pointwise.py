@@ -62,25 +62,20 @@ def _joined(operations: Sequence[Operation]) -> Iterator[Operation]:
 
 
 def _one_by_one(image: Image, operations: Sequence[Operation], *, owned: bool) -> Image:
-    pending: Table | None = None
     for operation in operations:
-        if isinstance(operation, np.ndarray):
-            pending = operation if pending is None else _composed(pending, operation)
-            continue
-        if pending is not None:
-            image, owned, pending = colours.look_up(image, pending, owned=owned), True, None
-        if isinstance(operation, (TableOf, Contrast)):
-            pending = _table(image, operation)
-            continue
-        image, owned = _done(image, operation), True
-    return image if pending is None else colours.look_up(image, pending, owned=owned)
+        if isinstance(operation, (np.ndarray, TableOf, Contrast)):
+            image = colours.look_up(image, _table(image, operation), owned=owned)
+        else:
+            image = _done(image, operation)
+        owned = True
+    return image
 
 
-def _table(image: Image, operation: TableOf | Contrast) -> Table:
-    """Make a table that depends on the whole image."""
+def _table(image: Image, operation: Table | TableOf | Contrast) -> Table:
+    """Give a table, which may depend on the whole image."""
     if isinstance(operation, Contrast):
         return colours.contrast_table(image, operation.factor)
-    return operation.make(image)
+    return operation.make(image) if isinstance(operation, TableOf) else operation
 
 
 def _done(image: Image, operation: MatrixOf | Saturation | ShiftHsv | Function) -> Image:

@@ -180,7 +180,7 @@ static int read_work(PyObject *given, Work *work)
     int are_images = is_image(&work->source) && is_image(&work->image) && work->source.len;
     const Py_ssize_t *from = work->source.shape, *to = work->image.shape;
     if (are_images && !(work->image.len && overlap(&work->source, &work->image)) && anew == begins_anew(work) &&
-        (work->steps[0].kind != RESIZE || !anew || from[1] > 1) &&
+        (work->steps[0].kind != RESIZE || !anew || (PICKS_BYTES && from[1] > 1 && 2 * from[1] <= 5 * to[1])) &&
         (anew ? work->source.buf != work->image.buf : from[0] == to[0] && from[1] == to[1]))
         return 1;
     PyErr_SetString(PyExc_ValueError, "images are uint8 [H, W, 3], of one size where the first step is no warp or "

@@ -17,10 +17,9 @@ enum {
 
 /* Where the pixels of a block of columns come from, along a row. */
 typedef struct {
-    int32_t offset[BLOCK];    /* of the bytes of the first of two neighbours */
-    int16_t weight[BLOCK][2]; /* of both */
-    int is_close; /* whether the bytes of each group stand among 128, so that they can be picked out at once */
-    int32_t start[BLOCK / GROUP];                    /* of those */
+    int32_t offset[BLOCK];                           /* of the bytes of the first of two neighbours */
+    int16_t weight[BLOCK][2];                        /* of both */
+    int32_t start[BLOCK / GROUP];                    /* of the 128 bytes among which those of a group stand */
     uint8_t pick[BLOCK / GROUP][CHANNELS][GROUP][2]; /* of them, for each channel, those of both neighbours */
 } Along;
 
@@ -58,12 +57,10 @@ static void find_along(Along *along, int32_t left, int32_t count, int32_t column
         along->offset[i] = along->offset[count - 1];
         along->weight[i][0] = along->weight[i][1] = 0;
     }
-    along->is_close = 1;
     for (int32_t group = 0; group * GROUP < count; group++) {
         const int32_t *offset = along->offset + group * GROUP;
         int32_t start = offset[0] < offset[GROUP - 1] ? offset[0] : offset[GROUP - 1];
         along->start[group] = start;
-        along->is_close &= offset[0] + offset[GROUP - 1] - 2 * start + 2 * CHANNELS <= PADDING;
         for (int i = 0; i < GROUP; i++)
             for (int c = 0; c < CHANNELS; c++) {
                 along->pick[group][c][i][0] = (uint8_t)(offset[i] - start + c);
@@ -72,7 +69,7 @@ static void find_along(Along *along, int32_t left, int32_t count, int32_t column
     }
 }
 
-PICKING_BYTES static void resize_close_row(const Along *along, const uint8_t *bytes, Level *level, int count)
+PICKING_BYTES static void resize_row(const Along *along, const uint8_t *bytes, Level *level, int count)
 {
     for (int group = 0; group * GROUP < count; group++) {
         __m512i first = _mm512_loadu_si512(bytes + along->start[group]);
@@ -86,28 +83,6 @@ PICKING_BYTES static void resize_close_row(const Along *along, const uint8_t *by
             _mm256_storeu_si256((__m256i *)(level->level[c] + group * GROUP), levels);
         }
     }
-}
-
-CLONES static void weigh(const Along *restrict along, const uint8_t (*restrict found)[8], Level *restrict level,
-                         int count)
-{
-    for (int c = 0; c < CHANNELS; c++)
-        for (int i = 0; i < count; i++) {
-            int32_t first = found[i][c], second = found[i][c + CHANNELS];
-            level->level[c][i] = (int16_t)((first * along->weight[i][0] + second * along->weight[i][1]) >> CUT_BITS);
-        }
-}
-
-static void resize_row(const Along *along, const uint8_t *bytes, Level *level, int count)
-{
-    uint8_t found[BLOCK][8];
-    if (PICKS_BYTES && along->is_close) {
-        resize_close_row(along, bytes, level, count);
-        return;
-    }
-    for (int i = 0; i < count; i++)
-        memcpy(found[i], bytes + along->offset[i], 8);
-    weigh(along, (const uint8_t (*)[8])found, level, count);
 }
 
 CLONES static void blend(const Level *restrict above, const Level *restrict below, const int16_t weight[2],

@@ -5,8 +5,8 @@
    functions give, bit for bit; `augment/plan/compiled.py` tries that out before it uses them.
 
    Most loops are plain, without branches, over short arrays of one quantity each: the compiler makes vector
-   instructions of them, for each of the processors named in CLONES. Two are written for processors that can pick bytes
-   out of two vectors (PICKING_BYTES), and once more without. */
+   instructions of them, for each of the processors named in CLONES. Tables and resizes are written for processors that
+   can pick bytes out of two vectors (PICKING_BYTES); tables once more without. */
 
 #ifndef CAUDAL_STEPS_H
 #define CAUDAL_STEPS_H
@@ -76,8 +76,9 @@ typedef struct {
     int is_mirrored, is_upside_down;
 } Resize;
 
-/* Resize a source of at least two columns into an image [rows, columns, 3]. Where both sides become half as long,
-   OpenCV does something else. */
+/* Resize a source of at least two columns into an image [rows, columns, 3], on a processor that picks bytes, and to no
+   less than 2/5 of its columns: sixteen pixels then come from 128 bytes. Where both sides become half as long, OpenCV
+   does something else. */
 void resize(const Resize *resize, const Source *source, uint8_t *pixels, int rows, int columns);
 
 /* Replace every level of `count` pixels by what a table says, or the table of each channel. */

@@ -1,0 +1,100 @@
+"""`python -m benchmarks.kernels PHOTOGRAPH`: the compiled kernels beside OpenCV's calls, and drawing, by themselves.
+
+Each makes 224 x 224 pixels of one photograph, in one thread, from what is in the processor's cache. Medians of many
+calls, in turns; within a dataset all of them take longer.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import cv2
+import numpy as np
+
+import augment
+from augment import keys
+from augment.plan import colours, compiled
+from augment.plan.compiled import Resize, Step, Warp
+from augment.plan.lowered import Contrast, Saturation, ShiftHsv
+from augment.transform import Image
+
+SIDE = 224
+CALLS = 300
+
+
+def main() -> None:
+    """Measure and print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels", description=__doc__)
+    parser.add_argument("photograph", type=Path)
+    photograph = cv2.imread(str(parser.parse_args().photograph), cv2.IMREAD_COLOR_RGB)
+    if photograph is None:
+        parser.error("OpenCV cannot read this file")
+    cv2.setNumThreads(0)
+    run = compiled.kernels()
+    if run is None:
+        print("no kernels were compiled, or they are not used on this processor")
+    else:
+        print(f"{'us an image':24}{'compiled':>10}{'OpenCV':>10}")
+        for name, (source, step, by_opencv) in contests(photograph).items():
+            made = np.empty((SIDE, SIDE, 3), np.uint8)
+            ours, theirs = timed(lambda: run([(source, made, [step])]), by_opencv)  # noqa: B023  # called at once
+            print(f"{name:24}{ours:10.1f}{theirs:10.1f}")
+    plan = augment.compile(augment.policy("full", (SIDE, SIDE)))
+    for size in (32, 64):
+        sample_keys, shapes = keys.fold_in(keys.root(0), np.arange(size)), [(375, 500)] * size
+        (drawing,) = timed(lambda: plan.draw(sample_keys, shapes))  # noqa: B023  # called at once
+        print(f"drawing {size} x `full`: {drawing / size:.1f} us an image")
+
+
+def contests(photograph: Image) -> dict[str, tuple[Image, Step, Callable[[], object]]]:
+    """Give what is measured: of what it is made, the step, and what OpenCV does."""
+    frame, larger = (np.ascontiguousarray(cv2.resize(photograph, size)) for size in ((256, 256), (400, 330)))
+    image = np.ascontiguousarray(frame[:SIDE, :SIDE])
+    table = np.arange(255, -1, -1, dtype=np.uint8)
+    within, outside = np.array([[0.8, -0.1, 30], [0.1, 0.8, 10]]), np.array([[0.9, -0.4, 40], [0.4, 0.9, -40]])
+    flags, made = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, np.empty_like(image)
+    return {
+        "table": (image, table, lambda: cv2.LUT(image, table)),
+        "contrast": (
+            image,
+            Contrast(0.8),
+            lambda: colours.look_up(image, colours.contrast_table(image, 0.8)),
+        ),
+        "saturation": (image, Saturation(0.8), lambda: colours.blended_with_grey(image, 0.8)),
+        "hue": (image, ShiftHsv(17), lambda: colours.shifted_in_hsv(image, ShiftHsv(17))),
+        "warp, within the image": (
+            frame,
+            Warp(within, cv2.BORDER_CONSTANT, (0, 0, 0)),
+            lambda: cv2.warpAffine(frame, within, (SIDE, SIDE), made, flags),
+        ),
+        "warp, partly outside": (
+            frame,
+            Warp(outside, cv2.BORDER_CONSTANT, (0, 0, 0)),
+            lambda: cv2.warpAffine(frame, outside, (SIDE, SIDE), made, flags),
+        ),
+        **(
+            {"resize of 330 x 400": (larger, Resize(), lambda: cv2.resize(larger, (SIDE, SIDE), made))}
+            if getattr(compiled.kernels(), "picks_bytes", False)
+            else {}
+        ),
+    }
+
+
+def timed(*calls: Callable[[], object]) -> list[float]:
+    """Time calls in turns: the median of each, in us."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for _ in range(CALLS):
+        for call, own in zip(calls, seconds, strict=True):
+            begin = time.perf_counter()
+            call()
+            own.append(time.perf_counter() - begin)
+    return [statistics.median(own) * 1e6 for own in seconds]
+
+
+if __name__ == "__main__":
+    main()
