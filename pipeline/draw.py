@@ -12,6 +12,7 @@ from augment import keys
 from pipeline.errors import SampleError, TooManyErrorsError
 from pipeline.ledger import Ledger
 from pipeline.order import Indices, Order
+from pipeline.shutdown import stop_if_ending
 from pipeline.sources.base import Source
 
 RowT = TypeVar("RowT")
@@ -73,6 +74,7 @@ class Draw(ABC, Generic[RowT]):
         """Yield the samples at some positions; in place of a bad one, nothing, or the next good one of this shard."""
         indices, rows = self._drawn(epoch, np.arange(start, stop))
         for place, row in enumerate(rows):
+            stop_if_ending()
             if not isinstance(row, SampleError):
                 yield row
                 continue

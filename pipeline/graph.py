@@ -7,18 +7,22 @@ the cores busy with one call of Python a batch instead of several a sample.
 
 import threading
 import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import shutdown
 from pipeline.ledger import Ledger
 from pipeline.sources.base import Source
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Batches(Protocol):
@@ -123,14 +127,11 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
 
     stop = min(layout.steps * layout.block, layout.length)
 
-    def begin() -> Any:
+    def begin() -> NDArray[np.int64]:
         making().ledger.begin()
         epoch, start = take_epoch()
         places = np.arange(start, stop, layout.block)
         return np.stack([np.full_like(places, epoch), places], axis=1)
-
-    def positions(_: Any) -> Any:
-        return tf.ensure_shape(tf.numpy_function(begin, [], tf.int64, stateful=True), [None, 2])
 
     shape, dtype = stages.element_spec
     is_full = layout.static_batch and not layout.varies and stop % layout.block == 0
@@ -138,8 +139,8 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
     label_dtype = tf.int32 if stages.label_mode in ("int", None) else tf.float32
     label_shape = {"categorical": [len(stages.source.class_names)], "binary": [1]}.get(stages.label_mode or "", [])
 
-    def batch(place: Any) -> Any:
-        def compute(place: Any) -> Any:
+    def compute(place: Any) -> Any:
+        with shutdown.callback():
             stages, (epoch, start) = making(), place.tolist()
             try:
                 return stages.batch(epoch, start, min(start + layout.block, layout.length))
@@ -147,6 +148,8 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
                 stages.ledger.fail(epoch, start, error)
                 raise
 
+    @without_autograph
+    def batch(place: Any) -> Any:
         features, labels, keys = tf.numpy_function(compute, [place], [dtype, label_dtype, tf.string])
         features.set_shape([size, *shape])
         labels.set_shape([size, *label_shape])
@@ -154,14 +157,15 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
         chosen = (features, *([labels] if layout.with_labels else []), *([keys] if layout.with_keys else []))
         return chosen if len(chosen) > 1 else features
 
-    # The places of an epoch are drawn up when its iteration begins. `flat_map` over a range would do so, too, but takes
-    # 9 ms longer to start.
-    dataset = tf.data.Dataset.from_tensors(0).map(positions).unbatch()
-    dataset = dataset.map(batch, num_parallel_calls=layout.parallel_calls, deterministic=True)
+    @without_autograph
+    def is_not_empty(*batch: Any) -> Any:
+        return tf.shape(tf.nest.flatten(batch)[0])[0] > 0
+
+    dataset = iterate_rows(begin, [2]).map(batch, num_parallel_calls=layout.parallel_calls, deterministic=True)
     if layout.batch_size is None:
         dataset = dataset.unbatch()
     elif layout.varies:
-        dataset = dataset.filter(lambda *batch: tf.shape(tf.nest.flatten(batch)[0])[0] > 0)
+        dataset = dataset.filter(is_not_empty)
     dataset = dataset.prefetch(layout.prefetch)
     if step == 0 and not layout.varies:
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(layout.steps))
@@ -174,6 +178,39 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
     # So the functions do not hold the stages. The dataset does, and whatever is made of it holds the dataset.
     dataset.batches = stages
     return dataset
+
+
+def iterate_rows(compute: Callable[[], NDArray[np.int64]], shape: Sequence[int]) -> "tf.data.Dataset":
+    """Build a dataset of the rows of an array that is computed anew when an iteration begins.
+
+    Args:
+        compute: returns int64 [N, *shape].
+        shape: of a row.
+    """
+    import tensorflow as tf
+
+    shutdown.end_with_program()
+
+    def guarded() -> NDArray[np.int64]:
+        with shutdown.callback():
+            return compute()
+
+    @without_autograph
+    def rows(_: Any) -> Any:
+        return tf.ensure_shape(tf.numpy_function(guarded, [], tf.int64, stateful=True), [None, *shape])
+
+    # `flat_map` over a range would compute them then, too, but takes 9 ms longer to start.
+    return tf.data.Dataset.from_tensors(0).map(rows).unbatch()
+
+
+def without_autograph(function: _Function) -> _Function:
+    """Mark a function that tf.data maps: it has no Python control flow to convert.
+
+    Autograph would take 29 us per batch, and write a file for each function, which a killed program leaves behind.
+    """
+    import tensorflow as tf
+
+    return cast(_Function, tf.autograph.experimental.do_not_convert(function))
 
 
 def _options(layout: Layout) -> "tf.data.Options":

@@ -19,6 +19,7 @@ from augment.errors import AugmentError
 from augment.text.specification import TextAugmentation, from_dict, to_dict
 from augment.text.variants import Variants
 from pipeline.errors import WorkerError
+from pipeline.shutdown import end_with_program, stop_if_ending
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pipeline.text_workers import serve; serve()"
 
@@ -41,7 +42,8 @@ class TextWorkers:
         self._lock = threading.Lock()
         self._started: list[subprocess.Popen[str]] = []
         self._idle: queue.LifoQueue[subprocess.Popen[str]] = queue.LifoQueue()
-        weakref.finalize(self, _end, self._started)
+        weakref.finalize(self, _end, self._started).atexit = False
+        end_with_program(self)
 
     def __call__(self, texts: Sequence[str], keys: Sequence[int], numbers: Sequence[int]) -> list[str]:
         """Give one variant of each text, as `Variants` does.
@@ -63,6 +65,11 @@ class TextWorkers:
         made: list[list[str]] = self._answer(texts=list(texts), keys=list(keys))
         return made
 
+    def kill(self) -> None:
+        """End the processes for good, and do not wait: a thread that waits for an answer gets an error."""
+        for worker in self._started:
+            worker.kill()
+
     def _answer(self, **request: Any) -> Any:
         with self._worker() as worker:
             answer = _asked(worker, json.dumps(request))
@@ -83,6 +90,7 @@ class TextWorkers:
 
     def _new(self) -> subprocess.Popen[str] | None:
         with self._lock:
+            stop_if_ending()
             if len(self._started) == self._count:
                 return None
             worker = subprocess.Popen(  # noqa: S603  # this interpreter, with a line of our own

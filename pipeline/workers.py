@@ -26,6 +26,7 @@ from pipeline.errors import WorkerError
 from pipeline.fork_server import ForkedProcess, fork_server
 from pipeline.ledger import Ledger, LedgerRow
 from pipeline.shared_memory import MOST_SLOTS, LentSlots, Slot, put
+from pipeline.shutdown import end_with_program, stop_if_ending
 from pipeline.sources.base import Source
 from pipeline.stages import Stages
 
@@ -63,7 +64,8 @@ class Workers:
         self._lock = threading.Lock()
         # One processor is left to the workers' start, which would take several times as long beside them.
         self._threads = threading.Semaphore(max(1, len(os.sched_getaffinity(0)) - 1))
-        weakref.finalize(self, _end, self._workers, self._definition, os.getpid())
+        weakref.finalize(self, _end, self._workers, self._definition, os.getpid()).atexit = False
+        end_with_program(self)
 
     @property
     def ledger(self) -> Ledger:
@@ -90,6 +92,11 @@ class Workers:
         while not self._settled():
             time.sleep(_POLL_S)
 
+    def kill(self) -> None:
+        """End the processes for good, and do not wait: a thread that waits for a batch gets an error."""
+        for worker in self._workers:
+            worker.kill()
+
     def batch(self, epoch: int, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
         """Make a batch of the samples at positions start to stop of an epoch, as the stages do.
 
@@ -99,6 +106,7 @@ class Workers:
         worker = self._taken()
         if worker is None:
             with self._threads:
+                stop_if_ending()
                 worker = self._taken()  # they may be ready by now
                 if worker is None:
                     return self._stages.batch(epoch, start, stop)
@@ -232,11 +240,15 @@ class _Worker:
         self._let_go()
         return process.status() if process is not None else None
 
-    def close(self) -> None:
-        """End the process for good."""
+    def kill(self) -> None:
+        """End the process for good, and leave the descriptors to the thread that may be using them."""
         self._closed = True
-        if self._process is not None:
-            self._process.end()
+        if (process := self._process) is not None:
+            process.end()
+
+    def close(self) -> None:
+        """End the process for good, and close its descriptors: no thread uses it."""
+        self.kill()
         self._let_go()
         os.close(self._memory)
 

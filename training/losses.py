@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.graph import without_autograph
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def with_one_hot_labels(dataset: "tf.data.Dataset", classes: int) -> "tf.data.Da
     """Write integer labels as one-hot rows, which is what smoothing works on."""
     import tensorflow as tf
 
+    @without_autograph
     def encode(images: Any, labels: Any, *weights: Any) -> Any:
         return images, tf.one_hot(tf.reshape(labels, [-1]), classes), *weights
 
@@ -69,6 +71,7 @@ def with_class_weights(dataset: "tf.data.Dataset", class_weights: Sequence[float
 
     table = tf.constant(class_weights, tf.float32)
 
+    @without_autograph
     def weigh(images: Any, labels: Any, *weights: Any) -> Any:
         if labels.shape.rank == 2 and labels.shape[1] > 1:
             chosen = tf.linalg.matvec(tf.cast(labels, tf.float32), table)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import graph
 from pipeline.errors import OptionError, SampleError
 from pipeline.keras.prefetch import Prefetcher
 from pipeline.keras.stream import Stream
@@ -110,7 +111,7 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
             OptionError: there is no such position.
         """
         numbered = self.stream.dataset(epoch, step)
-        dataset = numbered.map(self.targets.tensors)
+        dataset = numbered.map(graph.without_autograph(self.targets.tensors))
         if "cardinality" in vars(numbered):  # known to us, not to tf.data; see pipeline/graph.py
             dataset.cardinality = numbered.cardinality
         dataset.loader = self.stream

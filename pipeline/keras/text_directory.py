@@ -1,13 +1,14 @@
 """`text_dataset_from_directory` with Keras's arguments."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
+from pipeline import graph
 from pipeline.errors import OptionError
 from pipeline.graph import EpochCounter
 from pipeline.keras.image_directory import (
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 EXTENSIONS = (".txt",)
-_BLOCK = 1024
-"""Positions that Python hands to the graph at once."""
 
 
 def text_dataset_from_directory(
@@ -105,18 +104,18 @@ def _dataset(
     paths = tf.constant([os.fsencode(path) for path in listing.paths])
     labels = None if label_mode is None else tf.constant(_labels(listing, label_mode))
 
-    def indices() -> Iterator[NDArray[np.int64]]:
+    def indices() -> NDArray[np.int64]:
         epoch, _ = take_epoch()
-        for start in range(0, len(order), _BLOCK):
-            yield order(epoch, np.arange(start, min(start + _BLOCK, len(order))))
+        return order(epoch, np.arange(len(order)))
 
+    @graph.without_autograph
     def example(index: Any) -> Any:
         text = tf.io.read_file(tf.gather(paths, index))
         if max_length is not None:
             text = tf.strings.substr(text, 0, max_length)
         return text if labels is None else (text, tf.gather(labels, index))
 
-    dataset = tf.data.Dataset.from_generator(indices, output_signature=tf.TensorSpec([None], tf.int64)).unbatch()
+    dataset = graph.iterate_rows(indices, [])
     dataset = dataset.map(example, num_parallel_calls=len(os.sched_getaffinity(0)), deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(order)))
     if batch_size is not None:

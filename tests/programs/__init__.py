@@ -1,0 +1,1 @@
+"""Whole programs that hold iterators until their end, and what runs them."""
