@@ -150,7 +150,7 @@ static int read_image(const Position *at, PyObject *given, const char *name, Py_
     if (shape[0] < 1 || shape[0] > MAX_SIDE || shape[1] < 1 || shape[1] > MAX_SIDE || shape[2] != CHANNELS)
         return refuse(at, PyExc_ValueError, "%s must be [H, W, 3] with sides from 1 to %d, not [%zd, %zd, %zd]", name,
                       MAX_SIDE, shape[0], shape[1], shape[2]);
-    if (strides[1] != CHANNELS || strides[2] != 1)
+    if ((strides[1] != CHANNELS && shape[1] > 1) || strides[2] != 1)
         return refuse(at, PyExc_ValueError, "%s must have contiguous rows, not strides (%zd, %zd, %zd)", name,
                       strides[0], strides[1], strides[2]);
     Py_ssize_t stride = shape[0] > 1 ? strides[0] : 0; /* one row has no next one */
