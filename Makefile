@@ -24,7 +24,7 @@ test: lint types
 sanitize: $(VENV)/.installed-dev
 	SANITIZED_KERNELS=$$($(BIN)/python -m tests.augment.plan.sanitized_kernels build/sanitized) && \
 	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
-	SANITIZED_KERNELS=$$SANITIZED_KERNELS $(BIN)/python -m pytest tests/augment/plan/test_hostile_kernels.py
+	SANITIZED_KERNELS=$$SANITIZED_KERNELS $(BIN)/python -m pytest --capture=no tests/augment/plan/test_hostile_kernels.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
