@@ -19,16 +19,18 @@ def main() -> None:
     directory.mkdir(parents=True, exist_ok=True)
     (module,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"]
     path = directory / f"_kernels{sysconfig.get_config_var('EXT_SUFFIX')}"
-    subprocess.run(
-        [
-            "gcc",  # noqa: S607  # the one that the user has
-            *("-shared", "-fPIC", "-g", *module["extra-compile-args"], *CHECKS),
-            f"-I{sysconfig.get_paths()['include']}",
-            *(str(ROOT / source) for source in module["sources"]),
-            *("-o", str(path), *(f"-l{library}" for library in module["libraries"])),
-        ],
-        check=True,
-    )
+    options = [
+        *module["extra-compile-args"],
+        *CHECKS,
+        "-shared",
+        "-fPIC",
+        "-g",
+        f"-I{sysconfig.get_paths()['include']}",
+    ]
+    sources = [str(ROOT / source) for source in module["sources"]]
+    libraries = [f"-l{library}" for library in module["libraries"]]
+    command = ["gcc", *options, *sources, "-o", str(path), *libraries]
+    subprocess.run(command, check=True)
     print(path)  # noqa: T201  # for the Makefile
 
 
