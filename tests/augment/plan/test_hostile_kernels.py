@@ -164,7 +164,8 @@ def check_resize(kernels: Any, seed: int) -> None:
     target = Target(int(rng.integers(1, 40)), int(rng.integers(1, 600)))
     height, width = target.image.shape[:2]
     is_possible = kernels.has_vbmi() and source.shape[1] >= 2 and 2 * source.shape[1] <= 5 * width
-    work = (source, target.image, [(kernels.RESIZE, False, False)])
+    mirrored, upside_down = (bool(rng.integers(2)) for _ in range(2))
+    work = (source, target.image, [(kernels.RESIZE, mirrored, upside_down)])
     if not is_possible:
         with pytest.raises(ValueError, match="a resize "):
             kernels.run([work])
@@ -174,6 +175,7 @@ def check_resize(kernels: Any, seed: int) -> None:
     averages = source.shape[:2] == (2 * height, 2 * width)  # as OpenCV does then
     if compiled.kernels() is not None and not averages and source.shape[0] <= 2.5 * height:
         expected = cv2.resize(np.ascontiguousarray(source), (width, height)).reshape(height, width, 3)
+        expected = expected[:: -1 if upside_down else 1, :: -1 if mirrored else 1]
         np.testing.assert_array_equal(target.image, expected, f"seed {seed}")
 
 
