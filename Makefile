@@ -11,7 +11,7 @@ SOURCES := $(wildcard augment/plan/c/*)
 export NO_ALBUMENTATIONS_UPDATE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test lint types clean
+.PHONY: demo test sanitize lint types clean
 
 demo: $(VENV)/.installed
 	$(BIN)/caudal demo
@@ -19,6 +19,12 @@ demo: $(VENV)/.installed
 test: lint types
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not alone'
 	$(BIN)/python -m pytest -m alone
+
+# The kernels' own tests, with a module that reports every access outside an object and every undefined operation.
+sanitize: $(VENV)/.installed-dev
+	SANITIZED_KERNELS=$$($(BIN)/python -m tests.augment.plan.sanitized_kernels build/sanitized) && \
+	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+	SANITIZED_KERNELS=$$SANITIZED_KERNELS $(BIN)/python -m pytest --capture=no tests/augment/plan/test_hostile_kernels.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -119,7 +119,7 @@ class Kernels:
 
     def __init__(self, module: Any, together: int) -> None:
         self._run = module.run
-        self.picks_bytes: bool = module.picks_bytes()
+        self.picks_bytes: bool = module.has_vbmi()
         self._kinds: dict[type, int] = {
             Contrast: module.CONTRAST,
             Saturation: module.SATURATION,

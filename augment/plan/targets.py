@@ -8,18 +8,18 @@ import copy
 import threading
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from augment.errors import TransformError
 from augment.plan import geometry, kernels
 from augment.plan.draft import finished
+from augment.plan.execute import Executor
 from augment.plan.lowered import Fill, Geometry, Pointwise
+from augment.plan.params import Params
+from augment.plan.program import Leaf
 from augment.transform import Image
-
-if TYPE_CHECKING:
-    from augment.plan.plan import Params, Plan
 
 _KNOWN = ("image", "mask", "masks", "bboxes", "keypoints")
 _ARRAYS = ("images", "volume", "volumes", "mask3d", "masks3d")
@@ -30,43 +30,47 @@ class Targets:
     """Applies a plan to an image and what belongs to it.
 
     Args:
-        plan: the plan.
+        transform: the plan's composition.
+        leaves: its leaves.
+        executor: what runs them.
     """
 
-    def __init__(self, plan: "Plan") -> None:
-        self._plan = plan
+    def __init__(self, transform: Any, leaves: Sequence[Leaf], executor: Executor) -> None:
+        self._transform = transform
+        self._leaves = leaves
+        self._executor = executor
         self._copies = threading.local()
 
-    def apply(self, data: dict[str, Any], params: "Params", row: int) -> dict[str, Any]:
+    def apply(self, data: dict[str, Any], params: Params, row: int) -> dict[str, Any]:
         """Augment an image with its masks, boxes and keypoints; see `Plan.apply_to`."""
         import albumentations as A  # noqa: N812  # its users know it by this name
 
         if refused := sorted(data.keys() & set(_ARRAYS)):
             raise TransformError(f"plans take {', '.join(_KNOWN)} and additional targets of these kinds, not {refused}")
-        leaves = self._plan.leaves
-        if leaves and isinstance(leaves[0].transform, A.BaseCompose) and leaves[0].transform is self._plan.transform:
+        is_opaque = len(self._leaves) > 0 and self._leaves[0].transform is self._transform
+        if is_opaque and isinstance(self._transform, A.BaseCompose):
             # A composition that is not compiled does all of it by itself.
-            return self._plan.keyed(params, row, 0)(data) if params.leaves(row) else dict(data)
+            return self._executor.keyed(params, row, 0)(data) if params.leaves(row) else dict(data)
         if not params.decisions.entered[row]:
             return dict(data)
         compose, data = self._compose(), dict(data)
         try:
             compose.preprocess(data)
-            for kind, group in groupby(params.leaves(row), self._plan.kind):
+            for kind, group in groupby(params.leaves(row), self._executor.kind):
                 data = self._segment(compose, data, params, row, kind, list(group))
-            finished: dict[str, Any] = compose.postprocess(data)
+            augmented: dict[str, Any] = compose.postprocess(data)
         except TransformError:
             raise
         except Exception as error:  # OpenCV's own errors among them
             raise TransformError(f"{type(error).__name__} in the augmentation: {error}") from error
-        return finished
+        return augmented
 
     def _compose(self) -> Any:
         # The processors of boxes and keypoints remember what they encoded: each thread has its own.
         if not hasattr(self._copies, "compose"):
             import albumentations as A  # noqa: N812  # its users know it by this name
 
-            whole = copy.deepcopy(self._plan.transform)
+            whole = copy.deepcopy(self._transform)
             self._copies.compose = whole if type(whole) is A.Compose else A.Compose([whole])
         return self._copies.compose
 
@@ -74,7 +78,7 @@ class Targets:
         self,
         compose: Any,
         data: dict[str, Any],
-        params: "Params",
+        params: Params,
         row: int,
         kind: type | None,
         places: Sequence[int],
@@ -82,7 +86,7 @@ class Targets:
         """Run neighbouring leaves of one kind on all targets."""
         if kind not in (Geometry, Pointwise, Fill):
             for place in places:
-                data = self._plan.keyed(params, row, place)(data)
+                data = self._executor.keyed(params, row, place)(data)
                 data = compose.check_data_post_transform(data)
             return data
         moved, size = dict(data), data["image"].shape
@@ -92,7 +96,7 @@ class Targets:
                 size = self._points(compose, moved, kinds, params, row, place, size)
         for name, target in kinds.items():
             if target == "image":
-                moved[name] = self._plan.run(data[name], params, row, places)
+                moved[name] = finished(self._executor.run(data[name], params, row, places, None))
             elif target in ("mask", "masks") and kind is not Pointwise:
                 moved[name] = self._masks(data[name], target, params, row, places, is_fill=kind is Fill)
         return compose.check_data_post_transform(moved) if kind is Pointwise else moved
@@ -102,13 +106,13 @@ class Targets:
         compose: Any,
         data: dict[str, Any],
         kinds: dict[str, str],
-        params: "Params",
+        params: Params,
         row: int,
         place: int,
         size: tuple[int, ...],
     ) -> tuple[int, ...]:
         """Move boxes and keypoints by one transform; gives the size of the image behind it."""
-        leaf = self._plan.leaves[place]
+        leaf = self._leaves[place]
         blank = np.broadcast_to(np.uint8(0), size)  # the originals ask for nothing but its shape
         drawn, at = params.of(place, row)
         arguments = leaf.transform.update_transform_params({}, {"image": blank})
@@ -123,17 +127,15 @@ class Targets:
         data["image"] = image
         return (*after, *size[2:])
 
-    def _masks(
-        self, given: Any, target: str, params: "Params", row: int, places: Sequence[int], *, is_fill: bool
-    ) -> Any:
+    def _masks(self, given: Any, target: str, params: Params, row: int, places: Sequence[int], *, is_fill: bool) -> Any:
         run = self._covered if is_fill else self._warped
         if target == "mask":
             return run(given, params, row, places)
         masks = [run(mask, params, row, places) for mask in given]
         return type(given)(masks) if isinstance(given, (list, tuple)) else np.stack(masks)
 
-    def _warped(self, mask: Image, params: "Params", row: int, places: Sequence[int]) -> Image:
-        steps = self._plan.steps(params, row, places, mask=True)
+    def _warped(self, mask: Image, params: Params, row: int, places: Sequence[int]) -> Image:
+        steps = params.steps(row, places, mask=True)
         if steps is None:
             raise TransformError("a transform refuses this image")
         pixels = mask if mask.ndim == 3 else mask[..., np.newaxis]
@@ -144,10 +146,10 @@ class Targets:
         moved = moved.astype(mask.dtype, copy=False)
         return np.ascontiguousarray(moved if mask.ndim == 3 else moved[..., 0])
 
-    def _covered(self, mask: Image, params: "Params", row: int, places: Sequence[int]) -> Image:
+    def _covered(self, mask: Image, params: Params, row: int, places: Sequence[int]) -> Image:
         covered = mask.copy()
         for place in places:
-            lowered = self._plan.leaves[place].lowered
+            lowered = self._leaves[place].lowered
             if isinstance(lowered, Fill) and lowered.mask_value is not None:
                 drawn, at = params.of(place, row)
                 kernels.cover(covered, lowered.rectangles(drawn.columns, at), lowered.mask_value)

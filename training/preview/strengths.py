@@ -93,7 +93,7 @@ def _strengths(plan: Plan, data: dict[str, Any], place: int) -> Sequence[tuple[d
         shown = [at_strength(plan, data, place, strength) for strength in strengths]
         return [one for one in shown if one is not None]
     shape = data["image"].shape
-    draws = [alone(plan, data, plan.lone(0, number, 0, shape, place), place) for number in range(_DRAWS)]
+    draws = [alone(plan, data, plan.sample_single_leaf(0, number, 0, shape, place), place) for number in range(_DRAWS)]
     draws.sort(key=lambda one: -likeness(data["image"], one[0]["image"]))
     return [draws[round(strength * (_DRAWS - 1))] for strength in STRENGTHS]
 

@@ -98,7 +98,7 @@ def _change(augmenter: Augmenter, sample: Sample, epoch: int, place: int, before
     """Apply one transform with what it draws for a sample in an epoch."""
     plan = augmenter.plan
     assert plan is not None  # noqa: S101  # for the type checker: the caller has looked
-    params = plan.lone(augmenter.seed, epoch, sample.index, before["image"].shape, place)
+    params = plan.sample_single_leaf(augmenter.seed, epoch, sample.index, before["image"].shape, place)
     after, values = alone(plan, before, params, place)
     similarity = likeness(before["image"], after["image"])
     return Change(named(plan.leaves[place].transform), sample, epoch, similarity, values, before, after)

@@ -1,12 +1,14 @@
-/* The compiled kernels: what is done to an image, uint8 [H, W, 3], and what does it.
+/* The compiled kernels: the steps that change an image, uint8 [H, W, 3].
 
-   OpenCV does each of these in one to six calls, and Python's lock is let go of, and waited for again, at each. Here
-   all that is to be done to the images of a batch is one call, without the lock. What comes out is what OpenCV's
-   functions give, bit for bit; `augment/plan/compiled.py` tries that out before it uses them.
+   OpenCV does each step in one to six calls, and each call releases the GIL and waits for it again. Here all steps of
+   a batch are one call, without the GIL. The results are those of OpenCV's functions, bit for bit;
+   `augment/plan/compiled.py` compares them before it uses the kernels.
 
-   Most loops are plain, without branches, over short arrays of one quantity each: the compiler makes vector
-   instructions of them, for each of the processors named in CLONES. Tables and resizes are written for processors that
-   can pick bytes out of two vectors (PICKING_BYTES); tables once more without. */
+   The kernels check nothing: `works.c` checks every number that comes from Python.
+
+   Most loops are plain, without branches, over short arrays of one quantity each: the compiler vectorizes them for each
+   of the processors named in CLONES. Lookup tables and resizes are written by hand for processors with VBMI; lookup
+   tables a second time for the others. */
 
 #ifndef CAUDAL_STEPS_H
 #define CAUDAL_STEPS_H
@@ -21,9 +23,9 @@
 #error "the kernels need GCC 12 or clang 18, glibc and x86-64; without them OpenCV does their work"
 #endif
 
-/* Where a processor can pick bytes out of two vectors of 64 at once: loops that need this say how themselves. */
-#define PICKS_BYTES __builtin_cpu_supports("avx512vbmi")
-#define PICKING_BYTES __attribute__((target("avx512f,avx512bw,avx512vbmi")))
+/* VBMI picks bytes out of two vectors of 64 at once: loops that need this call it by name. */
+#define HAS_VBMI __builtin_cpu_supports("avx512vbmi")
+#define NEEDS_VBMI __attribute__((target("avx512f,avx512bw,avx512vbmi")))
 #include <immintrin.h>
 
 #define INLINE static inline __attribute__((always_inline))
@@ -31,7 +33,10 @@
 enum {
     LEVELS = 256,
     CHANNELS = 3,
-    BLOCK = 512 /* pixels that are worked on at once: what is known of them stays in the first cache */
+    BLOCK = 512,           /* pixels per pass: what is known of them stays in the first cache */
+    MAX_SIDE = INT16_MAX,  /* pixels of a side: OpenCV's warps count them in 16 bits */
+    MAX_FACTOR = 1000000,  /* of contrast and saturation: their levels fit into 32 bits */
+    RESIZE_ROW_SLACK = 128 /* bytes that a resize reads behind a row */
 };
 
 /* The channels of a block of pixels. */
@@ -39,29 +44,32 @@ typedef struct {
     uint8_t channel[CHANNELS][BLOCK];
 } Planes;
 
-INLINE void part(const uint8_t *restrict pixels, Planes *restrict planes, int count)
+INLINE void split(const uint8_t *restrict pixels, Planes *restrict planes, int count)
 {
     for (int i = 0; i < count; i++)
         for (int c = 0; c < CHANNELS; c++)
             planes->channel[c][i] = pixels[CHANNELS * i + c];
 }
 
-INLINE void join(const Planes *restrict planes, uint8_t *restrict pixels, int count)
+INLINE void merge(const Planes *restrict planes, uint8_t *restrict pixels, int count)
 {
     for (int i = 0; i < count; i++)
         for (int c = 0; c < CHANNELS; c++)
             pixels[CHANNELS * i + c] = planes->channel[c][i];
 }
 
+/* An image [rows, columns, 3] that is read. Sides are 1 to MAX_SIDE; all bytes lie within 2 GB, so that offsets of
+   pixels fit into 32 bits. */
 typedef struct {
     const uint8_t *pixels;
     ptrdiff_t stride; /* bytes from row to row */
     int rows, columns;
 } Source;
 
-/* Where the pixels of a warp come from, as `cv2.warpAffine` takes it with WARP_INVERSE_MAP and INTER_LINEAR. */
+/* Where the pixels of a warp come from, as in `cv2.warpAffine` with WARP_INVERSE_MAP and INTER_LINEAR. Every pixel of
+   the result comes from less than MAX_SIDE away from the first pixel of the source. */
 typedef struct {
-    double to_input[6];
+    double to_input[2][3];
     int border; /* OpenCV's number of a border mode */
     uint8_t fill[CHANNELS];
 } Warp;
@@ -71,28 +79,33 @@ enum { CONSTANT_BORDER, REPLICATE_BORDER, REFLECT_BORDER, REFLECT_101_BORDER = 4
 /* Warp a source into an image [rows, columns, 3]. */
 void warp(const Warp *warp, const Source *source, uint8_t *pixels, int rows, int columns);
 
-/* A resize as `cv2.resize` does it with INTER_LINEAR, and whether the result is flipped along its rows or columns. */
+/* A resize as in `cv2.resize` with INTER_LINEAR, and whether the result is flipped along its rows or columns. */
 typedef struct {
     int is_mirrored, is_upside_down;
 } Resize;
 
-/* Resize a source of at least two columns into an image [rows, columns, 3], on a processor that picks bytes, and to no
-   less than 2/5 of its columns: sixteen pixels then come from 128 bytes. Where both sides become half as long, OpenCV
-   does something else. */
-void resize(const Resize *resize, const Source *source, uint8_t *pixels, int rows, int columns);
+/* Resize a source of at least two columns into an image [rows, columns, 3], on a processor with VBMI, and to no less
+   than 2/5 of its columns: sixteen pixels then come from 128 bytes. Where both sides become half as long, OpenCV does
+   something else.
 
-/* Replace every level of `count` pixels by what a table says, or the table of each channel. */
-void look_up(uint8_t *pixels, size_t count, const uint8_t table[LEVELS]);
-void look_up_channels(uint8_t *pixels, size_t count, const uint8_t tables[CHANNELS * LEVELS]);
+   `row` has room for a row of the source and RESIZE_ROW_SLACK bytes. The caller allocates it: 98 KB, for the longest
+   row, are more than the stack of a small thread holds, and without the GIL there is no way to report a lack of
+   memory. */
+void resize(const Resize *resize, const Source *source, uint8_t *pixels, int rows, int columns, uint8_t *row);
 
-/* Stretch levels about the mean of the grey image, and blend with it; a factor of 1 changes nothing. */
+/* Replace every level of `count` pixels by its entry in a lookup table, or in the table of its channel. */
+void apply_lut(uint8_t *pixels, size_t count, const uint8_t table[LEVELS]);
+void apply_lut_per_channel(uint8_t *pixels, size_t count, const uint8_t tables[CHANNELS * LEVELS]);
+
+/* Stretch levels about the mean of the gray image, and blend with it; a factor of 1 changes nothing, MAX_FACTOR is the
+   largest. */
 void adjust_contrast(uint8_t *pixels, size_t count, double factor);
 void adjust_saturation(uint8_t *pixels, size_t count, double factor);
 
 /* Shifts of hue (0 to 179), saturation and value (-255 to 255 each). */
 typedef struct {
     int hue, saturation, value;
-    int together; /* how many pixels OpenCV converts from HSV at once: it treats the others of a row in another way.
+    int together; /* how many pixels OpenCV converts from HSV at once: it rounds the others of a row differently.
                      BLOCK is a multiple of it. */
 } Shift;
 

@@ -27,8 +27,8 @@ typedef struct {
 /* Round as OpenCV does, to steps. */
 static int32_t steps(double pixels) { return (int32_t)rint(pixels * (1 << STEP_BITS)); }
 
-CLONES static void find(Places *restrict places, const int32_t *restrict across, const int32_t *restrict along,
-                        int32_t x, int32_t y, const Source *source, int count)
+CLONES static void locate(Places *restrict places, const int32_t *restrict across, const int32_t *restrict along,
+                          int32_t x, int32_t y, const Source *source, int count)
 {
     int32_t columns = source->columns, rows = source->rows, stride = (int32_t)source->stride;
     for (int i = 0; i < count; i++) {
@@ -45,20 +45,23 @@ CLONES static void find(Places *restrict places, const int32_t *restrict across,
 }
 
 /* As `cv2.borderInterpolate`: the row or column that stands for one outside; -1 for none. */
-static int32_t standing_in(int32_t at, int32_t size, int border)
+static int32_t border_interpolate(int32_t at, int32_t size, int border)
 {
-    int32_t shared = border == REFLECT_101_BORDER ? 1 : 0; /* the outermost pixel stands on both sides of the edge */
     if (border == CONSTANT_BORDER)
         return at >= 0 && at < size ? at : -1;
     if (border == REPLICATE_BORDER || size == 1)
         return at < 0 ? 0 : at < size ? at : size - 1;
-    while (at < 0 || at >= size)
-        at = at < 0 ? shared - 1 - at : 2 * size - 1 - shared - at;
-    return at;
+    int32_t shared = border == REFLECT_101_BORDER ? 1 : 0; /* the outermost pixel stands on both sides of the edge */
+    int32_t period = 2 * (size - shared);                  /* after which the reflections repeat */
+    if (at < 0)
+        at = shared - 1 - at;
+    if (at >= period) /* far away: without a loop, and without a division for the pixels nearby */
+        at %= period;
+    return at < size ? at : period - 1 + shared - at;
 }
 
-/* Collect the four pixels of each place from `first` to `last`, at or beyond the edges of the source. */
-static void collect(Places *places, int first, int last, const Source *source, const Warp *warp)
+/* Gather the four pixels of each place from `first` to `last`, at or beyond the edges of the source. */
+static void gather_border(Places *places, int first, int last, const Source *source, const Warp *warp)
 {
     const uint8_t *fill = warp->fill;
     const uint8_t all_outside[2][8] = {{fill[0], fill[1], fill[2], fill[0], fill[1], fill[2]},
@@ -71,8 +74,8 @@ static void collect(Places *places, int first, int last, const Source *source, c
             continue;
         }
         for (int four = 0; four < 4; four++) {
-            int32_t row = standing_in(places->row[i] + four / 2, source->rows, warp->border);
-            int32_t column = standing_in(places->column[i] + four % 2, source->columns, warp->border);
+            int32_t row = border_interpolate(places->row[i] + four / 2, source->rows, warp->border);
+            int32_t column = border_interpolate(places->column[i] + four % 2, source->columns, warp->border);
             const uint8_t *found =
                 row < 0 || column < 0 ? warp->fill : source->pixels + row * source->stride + CHANNELS * column;
             memcpy(bytes[four / 2] + CHANNELS * (four % 2), found, CHANNELS);
@@ -81,21 +84,21 @@ static void collect(Places *places, int first, int last, const Source *source, c
     }
 }
 
-/* Find the four pixels of each place. Those that are inside are neighbours, since a row is straight. */
-static void look(Places *places, int count, const Source *source, const Warp *warp)
+/* Gather the four pixels of each place. Those that are inside are neighbors, since a row is straight. */
+static void gather(Places *places, int count, const Source *source, const Warp *warp)
 {
     int first = 0, last = count;
     while (first < last && !places->inside[first])
         first++;
     while (last > first && !places->inside[last - 1])
         last--;
-    collect(places, 0, first, source, warp);
+    gather_border(places, 0, first, source, warp);
     for (int i = first; i < last; i++) {
         const uint8_t *from = source->pixels + places->offset[i];
         memcpy(places->found[i], from, 8);
         memcpy(places->found[i] + 2, from + source->stride, 8);
     }
-    collect(places, last, count, source, warp);
+    gather_border(places, last, count, source, warp);
 }
 
 CLONES static void mix(const Places *restrict places, uint8_t *restrict pixels, int count)
@@ -120,7 +123,7 @@ CLONES static void mix(const Places *restrict places, uint8_t *restrict pixels, 
         planes.channel[2][i] =
             (uint8_t)((PLACES * above_blue + down * (below_blue - above_blue) + half) >> (2 * PLACE_BITS));
     }
-    join(&planes, pixels, count);
+    merge(&planes, pixels, count);
 }
 
 /* Bring a source into the processor's cache, row by row: a warp that reads across them waits for memory at each. */
@@ -133,21 +136,20 @@ static void fetch(const Source *source)
 
 void warp(const Warp *warp, const Source *source, uint8_t *pixels, int rows, int columns)
 {
-    const double *matrix = warp->to_input;
+    const double *to_x = warp->to_input[0], *to_y = warp->to_input[1];
     Places places;
     int32_t across[BLOCK], along[BLOCK];
     fetch(source);
     for (int left = 0; left < columns; left += BLOCK) {
         int count = columns - left < BLOCK ? columns - left : BLOCK;
         for (int i = 0; i < count; i++) {
-            across[i] = steps(matrix[0] * (left + i));
-            along[i] = steps(matrix[3] * (left + i));
+            across[i] = steps(to_x[0] * (left + i));
+            along[i] = steps(to_y[0] * (left + i));
         }
         for (int row = 0; row < rows; row++) {
-            int32_t x = steps(matrix[1] * row + matrix[2]) + HALF_PLACE,
-                    y = steps(matrix[4] * row + matrix[5]) + HALF_PLACE;
-            find(&places, across, along, x, y, source, count);
-            look(&places, count, source, warp);
+            int32_t x = steps(to_x[1] * row + to_x[2]) + HALF_PLACE, y = steps(to_y[1] * row + to_y[2]) + HALF_PLACE;
+            locate(&places, across, along, x, y, source, count);
+            gather(&places, count, source, warp);
             mix(&places, pixels + CHANNELS * ((ptrdiff_t)row * columns + left), count);
         }
     }

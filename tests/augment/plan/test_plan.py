@@ -1,4 +1,4 @@
-"""Tests of whole plans: compositions, randomness, targets, windows and what a plan says of itself."""
+"""Tests of whole plans: compositions, randomness, targets and windows."""
 
 import copy
 import pickle
@@ -368,102 +368,6 @@ class TestTargets:
         assert isinstance(as_list, list)
         np.testing.assert_array_equal(as_array, masks.transpose(0, 2, 1))
         np.testing.assert_array_equal(np.stack(as_list), as_array)
-
-
-class TestExplain:
-    """What a plan says of itself is true."""
-
-    def test_the_course_pipeline(self) -> None:
-        """Crop, flip and rotation share a warp, the crop is pushed down, and nothing runs as it is."""
-        text = augment.compile(augment.policy("full", (224, 224))).explain()
-        lines = text.splitlines()
-        assert lines[0].startswith("Push-down: of a JPEG only the window of RandomResizedCrop is decoded")
-        assert lines[1].startswith("1. geometry, one warp")
-        assert lines[1].endswith("RandomResizedCrop, HorizontalFlip (p=0.5), Affine (p=0.7)")
-        assert "2. point-wise" in lines[2]
-        assert lines[3] == "3. rectangles filled: CoarseDropout (p=0.5)"
-        assert len(lines) == 4
-
-    def test_what_stays_opaque_is_named_with_its_reason(self) -> None:
-        """A transform without a kernel, an option without one, and what stands behind an unknown size."""
-        text = augment.compile(
-            A.Compose([A.Blur(), A.CoarseDropout(fill="random"), A.RandomSizedBBoxSafeCrop(9, 9), A.HorizontalFlip()])
-        ).explain()
-        assert "Push-down: none; a JPEG is decoded whole" in text
-        assert "Blur is not compiled: it has no kernel here" in text
-        assert "CoarseDropout is not compiled: " in text
-        assert "HorizontalFlip is not compiled: it stands behind a transform that may change the size" in text
-
-    def test_a_pipeline_without_crop_is_not_said_to_push_one_down(self) -> None:
-        """A resize alone needs every pixel."""
-        assert augment.compile(A.Resize(9, 9)).explain().startswith("Push-down: none; a JPEG is decoded whole")
-
-    @pytest.mark.parametrize(
-        ("transform", "push_down"),
-        [
-            ([A.HorizontalFlip(p=0.5), A.RandomCrop(9, 9)], "only the window of RandomCrop is decoded, where a sample"),
-            (A.RandomCrop(9, 9, p=0), "none; a JPEG is decoded whole."),
-            ([A.ColorJitter(p=1), A.Resize(32, 32)], "none; a JPEG is decoded whole."),
-            (
-                [A.ColorJitter(p=0.5), A.Resize(32, 32)],
-                "none; a JPEG is decoded whole, no finer than the result needs where it begins with geometry.",
-            ),
-            ([A.Blur(p=0.5), A.RandomCrop(9, 9)], "only the window of RandomCrop is decoded, where a sample begins"),
-            (A.OneOf([A.Blur(p=1), A.RandomCrop(9, 9)]), "only the window of RandomCrop is decoded, where a sample"),
-            (A.Sequential([A.RandomCrop(9, 9)], p=0), "none; a JPEG is decoded whole."),
-            ([A.PadIfNeeded(64, 64), A.RandomCrop(9, 9)], "only the window of RandomCrop is decoded"),
-            (A.Affine(rotate=(-3, 7), p=1), "none; a JPEG is decoded whole, no finer than the result needs."),
-            (A.PadIfNeeded(512, 512), "none; a JPEG is decoded whole."),
-            (A.Resize(9, 9, interpolation=cv2.INTER_AREA), "none; a JPEG is decoded whole."),
-            (A.CenterCrop(1024, 1024), "of a JPEG only the window of CenterCrop is decoded."),
-        ],
-    )
-    def test_what_depends_on_the_draw_is_not_promised(self, transform: Any, push_down: str) -> None:
-        """A crop behind a flip, a resize behind a jitter, a pad, an average: each gets its own sentence."""
-        assert push_down in augment.compile(transform).explain().splitlines()[0]
-
-    @pytest.mark.parametrize(
-        "transform",
-        [
-            [A.SmallestMaxSize(256), A.RandomCrop(224, 224), A.Rotate()],
-            [A.Rotate(), A.RandomCrop(224, 224), A.Resize(96, 96)],
-            [A.Rotate(), A.RandomCrop(9000, 9000), A.Resize(96, 96)],
-        ],
-    )
-    def test_what_refuses_some_images_is_explained(self, transform: Any) -> None:
-        """A crop that some images are too small for does not keep the plan from being described."""
-        assert "1. geometry, one warp" in augment.compile(transform).explain()
-
-    def test_warps_that_stay_apart_are_counted(self) -> None:
-        """Averages over areas, and different borders, are not said to be one warp."""
-        area = A.Resize(50, 50, interpolation=cv2.INTER_AREA)
-        assert "up to 2 warps" in augment.compile([area, area]).explain()
-        edge = A.RandomResizedCrop((64, 64)), A.Rotate(p=1)
-        assert ", or a resize and a warp for the sake of an edge: " in augment.compile(edge).explain()
-        nearest = A.Affine(rotate=10, interpolation=cv2.INTER_NEAREST, p=1)
-        assert "up to 3 warps and resizes" in augment.compile([*edge, nearest]).explain()
-
-    def test_alternatives_do_not_count_together(self) -> None:
-        """No sample gets two of them, whatever keeps their warps apart."""
-        linear, cubic = A.Rotate(p=1), A.Rotate(interpolation=cv2.INTER_CUBIC, p=1)
-        for either in (A.OneOf([linear, cubic]), A.SomeOf([linear, cubic], n=1)):
-            assert "up to" not in augment.compile(either).explain()
-            assert "up to 2 warps" in augment.compile([either, A.Resize(50, 50, interpolation=2)]).explain()
-        many = [A.OneOf([linear, cubic, A.Sequential([linear, cubic])]) for _ in range(4)]
-        assert "up to 8 warps" in augment.compile(many).explain()
-
-    def test_what_stands_behind_floats_runs_as_it_is(self) -> None:
-        """Kernels for uint8 do not run on float32, and the plan does not claim that they do."""
-        text = augment.compile([A.ToFloat(), A.RandomGamma(p=1)]).explain()
-        assert "RandomGamma is not compiled: its kernel is for uint8, and ToFloat before it gives float32" in text
-
-    def test_what_may_stand_behind_floats_is_said_to(self) -> None:
-        """Kernels run where ToFloat was not drawn, and where floats have become uint8 again."""
-        text = augment.compile([A.ToFloat(p=0.5), A.RandomGamma(p=1)]).explain()
-        assert "RandomGamma is not compiled" not in text
-        assert "Where ToFloat gives float32, what stands behind it and has a kernel for uint8 runs as it is." in text
-        back = augment.compile([A.ToFloat(), A.FromFloat(dtype="uint8"), A.RandomGamma(p=1)]).explain()
-        assert "RandomGamma is not compiled" not in back
 
 
 class Halved(A.ImageOnlyTransform):

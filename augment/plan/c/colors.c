@@ -1,57 +1,57 @@
-/* Colours: tables, contrast, saturation, and shifts in HSV. */
+/* Colors: lookup tables, contrast, saturation, and shifts in HSV. */
 
 #include "steps.h"
 
 #include <math.h>
 
-/* The grey of `cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)`. */
-INLINE int grey_of(int red, int green, int blue)
+/* The gray of `cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)`. */
+INLINE int gray_of(int red, int green, int blue)
 {
     return (9798 * red + 19235 * green + 3735 * blue + (1 << 14)) >> 15;
 }
 
-INLINE int clipped(int level)
+INLINE int clip(int level)
 {
     level = level < 0 ? 0 : level;
     return level > 255 ? 255 : level;
 }
 
-CLONES static uint64_t sum_of_grey(const uint8_t *pixels, size_t count)
+CLONES static uint64_t sum_gray(const uint8_t *pixels, size_t count)
 {
     Planes planes;
     uint64_t total = 0;
     for (size_t at = 0; at < count; at += BLOCK) {
         int size = count - at < BLOCK ? (int)(count - at) : BLOCK;
         uint32_t sum = 0;
-        part(pixels + CHANNELS * at, &planes, size);
+        split(pixels + CHANNELS * at, &planes, size);
         for (int i = 0; i < size; i++)
-            sum += (uint32_t)grey_of(planes.channel[0][i], planes.channel[1][i], planes.channel[2][i]);
+            sum += (uint32_t)gray_of(planes.channel[0][i], planes.channel[1][i], planes.channel[2][i]);
         total += sum;
     }
     return total;
 }
 
-/* As `cv2.addWeighted(image, factor, grey, 1 - factor, 0)`. */
+/* As `cv2.addWeighted(image, factor, gray, 1 - factor, 0)`. */
 CLONES void adjust_saturation(uint8_t *pixels, size_t count, double factor)
 {
     Planes planes;
     float own = (float)factor, others = (float)(1 - factor);
     for (size_t at = 0; at < count; at += BLOCK) {
         int size = count - at < BLOCK ? (int)(count - at) : BLOCK;
-        part(pixels + CHANNELS * at, &planes, size);
+        split(pixels + CHANNELS * at, &planes, size);
         for (int i = 0; i < size; i++) {
             int red = planes.channel[0][i], green = planes.channel[1][i], blue = planes.channel[2][i];
-            float grey = (float)grey_of(red, green, blue) * others;
-            planes.channel[0][i] = (uint8_t)clipped((int)rintf(fmaf((float)red, own, grey)));
-            planes.channel[1][i] = (uint8_t)clipped((int)rintf(fmaf((float)green, own, grey)));
-            planes.channel[2][i] = (uint8_t)clipped((int)rintf(fmaf((float)blue, own, grey)));
+            float gray = (float)gray_of(red, green, blue) * others;
+            planes.channel[0][i] = (uint8_t)clip((int)rintf(fmaf((float)red, own, gray)));
+            planes.channel[1][i] = (uint8_t)clip((int)rintf(fmaf((float)green, own, gray)));
+            planes.channel[2][i] = (uint8_t)clip((int)rintf(fmaf((float)blue, own, gray)));
         }
-        join(&planes, pixels + CHANNELS * at, size);
+        merge(&planes, pixels + CHANNELS * at, size);
     }
 }
 
 /* All bits where a hue is in one of some sectors, or none. */
-INLINE int within(int sector, int first, int last) { return -((sector >= first) & (sector <= last)); }
+INLINE int mask_between(int sector, int first, int last) { return -((sector >= first) & (sector <= last)); }
 
 /* Shift the hue, saturation and value of some pixels, at most BLOCK.
 
@@ -61,7 +61,7 @@ INLINE int within(int sector, int first, int last) { return -((sector >= first) 
 CLONES static void shift_block(uint8_t *restrict pixels, int count, const Shift *restrict shift, int first_rounded)
 {
     Planes rgb, hsv;
-    part(pixels, &rgb, count);
+    split(pixels, &rgb, count);
     for (int i = 0; i < count; i++) {
         int red = rgb.channel[0][i], green = rgb.channel[1][i], blue = rgb.channel[2][i];
         int highest = red > green ? red : green, lowest = red < green ? red : green;
@@ -72,7 +72,7 @@ CLONES static void shift_block(uint8_t *restrict pixels, int count, const Shift 
         int by_value = (int)rintf(1044480.0f / (float)(highest > 1 ? highest : 1));
         int by_range = (int)rintf(122880.0f / (float)(range > 1 ? range : 1));
         int saturation = (range * by_value + (1 << 11)) >> 12;
-        int shifted = clipped(saturation + shift->saturation);
+        int shifted = clip(saturation + shift->saturation);
         int hue = red - green + 4 * range;
         hue = highest == green ? blue - red + 2 * range : hue;
         hue = highest == red ? green - blue : hue;
@@ -81,8 +81,8 @@ CLONES static void shift_block(uint8_t *restrict pixels, int count, const Shift 
         hue += shift->hue;
         hue -= hue >= 180 ? 180 : 0;
         hsv.channel[0][i] = (uint8_t)hue;
-        hsv.channel[1][i] = (uint8_t)(saturation == 0 ? 0 : shifted); /* what is grey stays grey */
-        hsv.channel[2][i] = (uint8_t)clipped(highest + shift->value);
+        hsv.channel[1][i] = (uint8_t)(saturation == 0 ? 0 : shifted); /* what is gray stays gray */
+        hsv.channel[2][i] = (uint8_t)clip(highest + shift->value);
     }
     for (int i = 0; i < count; i++) {
         float hue = (float)hsv.channel[0][i] * (6.0f / 180.0f);
@@ -100,17 +100,17 @@ CLONES static void shift_block(uint8_t *restrict pixels, int count, const Shift 
         int low = (int)(i < first_rounded ? levels[1] : rintf(levels[1]));
         int falling = (int)(i < first_rounded ? levels[2] : rintf(levels[2]));
         int rising = (int)(i < first_rounded ? levels[3] : rintf(levels[3]));
-        int red = (high & ~within(sector, 1, 4)) | (falling & within(sector, 1, 1)) | (low & within(sector, 2, 3)) |
-                  (rising & within(sector, 4, 4));
-        int green = (rising & within(sector, 0, 0)) | (high & within(sector, 1, 2)) | (falling & within(sector, 3, 3)) |
-                    (low & within(sector, 4, 5));
-        int blue = (low & within(sector, 0, 1)) | (rising & within(sector, 2, 2)) | (high & within(sector, 3, 4)) |
-                   (falling & within(sector, 5, 5));
+        int red = (high & ~mask_between(sector, 1, 4)) | (falling & mask_between(sector, 1, 1)) |
+                  (low & mask_between(sector, 2, 3)) | (rising & mask_between(sector, 4, 4));
+        int green = (rising & mask_between(sector, 0, 0)) | (high & mask_between(sector, 1, 2)) |
+                    (falling & mask_between(sector, 3, 3)) | (low & mask_between(sector, 4, 5));
+        int blue = (low & mask_between(sector, 0, 1)) | (rising & mask_between(sector, 2, 2)) |
+                   (high & mask_between(sector, 3, 4)) | (falling & mask_between(sector, 5, 5));
         rgb.channel[0][i] = (uint8_t)red;
         rgb.channel[1][i] = (uint8_t)green;
         rgb.channel[2][i] = (uint8_t)blue;
     }
-    join(&rgb, pixels, count);
+    merge(&rgb, pixels, count);
 }
 
 void shift_hsv(uint8_t *pixels, size_t rows, size_t columns, const Shift *shift)
@@ -128,54 +128,54 @@ void shift_hsv(uint8_t *pixels, size_t rows, size_t columns, const Shift *shift)
         }
 }
 
-PICKING_BYTES static __m512i found(__m512i levels, const uint8_t *table)
+NEEDS_VBMI static __m512i lookup(__m512i levels, const uint8_t *table)
 {
     __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(table), levels, _mm512_loadu_si512(table + 64));
     __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), levels, _mm512_loadu_si512(table + 192));
     return _mm512_mask_blend_epi8(_mm512_movepi8_mask(levels), low, high);
 }
 
-/* Look 64 levels up at once; gives how many were. */
-PICKING_BYTES static size_t look_up_vectors(uint8_t *levels, size_t count, const uint8_t *table)
+/* Apply a table to 64 levels at once; return to how many it was applied. */
+NEEDS_VBMI static size_t apply_lut_vectors(uint8_t *levels, size_t count, const uint8_t *table)
 {
     size_t at = 0;
     for (; at + 64 <= count; at += 64)
-        _mm512_storeu_si512(levels + at, found(_mm512_loadu_si512(levels + at), table));
+        _mm512_storeu_si512(levels + at, lookup(_mm512_loadu_si512(levels + at), table));
     return at;
 }
 
-static void look_up_levels(uint8_t *levels, size_t count, const uint8_t *table)
+static void apply_lut_levels(uint8_t *levels, size_t count, const uint8_t *table)
 {
-    for (size_t at = PICKS_BYTES ? look_up_vectors(levels, count, table) : 0; at < count; at++)
+    for (size_t at = HAS_VBMI ? apply_lut_vectors(levels, count, table) : 0; at < count; at++)
         levels[at] = table[levels[at]];
 }
 
-void look_up(uint8_t *pixels, size_t count, const uint8_t table[LEVELS])
+void apply_lut(uint8_t *pixels, size_t count, const uint8_t table[LEVELS])
 {
-    look_up_levels(pixels, CHANNELS * count, table);
+    apply_lut_levels(pixels, CHANNELS * count, table);
 }
 
-CLONES void look_up_channels(uint8_t *pixels, size_t count, const uint8_t tables[CHANNELS * LEVELS])
+CLONES void apply_lut_per_channel(uint8_t *pixels, size_t count, const uint8_t tables[CHANNELS * LEVELS])
 {
     Planes planes;
     for (size_t at = 0; at < count; at += BLOCK) {
         int size = count - at < BLOCK ? (int)(count - at) : BLOCK;
-        part(pixels + CHANNELS * at, &planes, size);
+        split(pixels + CHANNELS * at, &planes, size);
         for (int c = 0; c < CHANNELS; c++)
-            look_up_levels(planes.channel[c], (size_t)size, tables + LEVELS * c);
-        join(&planes, pixels + CHANNELS * at, size);
+            apply_lut_levels(planes.channel[c], (size_t)size, tables + LEVELS * c);
+        merge(&planes, pixels + CHANNELS * at, size);
     }
 }
 
 void adjust_contrast(uint8_t *pixels, size_t count, double factor)
 {
     uint8_t table[LEVELS];
-    double mean = (double)sum_of_grey(pixels, count) / (double)count;
+    double mean = (double)sum_gray(pixels, count) / (double)count;
     float scale = (float)factor, offset = (float)(mean * (1 - factor));
     for (int level = 0; level < LEVELS; level++) {
         float stretched = scale * (float)level + offset;
         stretched = stretched < 0 ? 0 : stretched > 255 ? 255 : stretched;
         table[level] = factor == 0 ? (uint8_t)(mean + 0.5) : (uint8_t)stretched;
     }
-    look_up(pixels, count, table);
+    apply_lut(pixels, count, table);
 }

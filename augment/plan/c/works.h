@@ -1,0 +1,56 @@
+/* Works: what Python asks for, read and checked. */
+
+#ifndef CAUDAL_WORKS_H
+#define CAUDAL_WORKS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "steps.h"
+
+/* Kinds of steps. Those from RESIZE on make an image from the source; the others change it in place. */
+enum { LUT, LUT_PER_CHANNEL, CONTRAST, SATURATION, SHIFT_HSV, COVER, RESIZE, WARP };
+
+/* A rectangle, in pixels; right and bottom are excluded. It may reach outside the image. */
+typedef struct {
+    int left, top, right, bottom;
+    uint8_t fill[CHANNELS];
+} Rectangle;
+
+typedef struct {
+    int kind;
+    union {
+        uint8_t table[CHANNELS * LEVELS]; /* LUT: only the first 256 */
+        double factor;                    /* CONTRAST, SATURATION */
+        Shift shift;
+        Rectangle rectangle; /* COVER */
+        Resize resize;
+        Warp warp;
+    };
+} Step;
+
+/* One image: where its pixels come from, where they go, and the steps between. */
+typedef struct {
+    Py_buffer source_buffer, target_buffer; /* `obj` is NULL until they are read */
+    Source source;
+    uint8_t *pixels; /* of the target, contiguous; the source's own where it is changed in place */
+    int rows, columns;
+    Step *steps;
+    Py_ssize_t count;
+} Work;
+
+typedef struct {
+    Work *works;
+    Py_ssize_t count;
+    uint8_t *row; /* for resizes; NULL where there are none */
+} Works;
+
+/* Whether the first step makes the image from the source. */
+static inline int makes_image(const Work *work) { return work->count && work->steps[0].kind >= RESIZE; }
+
+/* Read a list of works. Returns 0, with a Python exception, where one is refused; release them in any case. */
+int read_works(PyObject *given, Works *works);
+
+void release_works(Works *works);
+
+#endif

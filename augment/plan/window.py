@@ -1,0 +1,72 @@
+"""The window of an image that a sample needs, so that a decoder need not decode the rest."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from augment.plan import geometry, kernels
+
+
+class Window(NamedTuple):
+    """The part of an image that a plan needs, and how finely it needs it.
+
+    Attributes:
+        top: first row of the part, in pixels of the whole image.
+        left: first column, in pixels.
+        height: rows.
+        width: columns.
+        finest: pixels of the image per pixel of the result, at the finest place: decoded at 1/2, 1/4 or 1/8 of its
+            size, an image is still fine enough where this is at least 2, 4 or 8.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    finest: float
+
+    @property
+    def ratio(self) -> int:
+        """The largest of the JPEG decoder's divisors (1, 2, 4, 8) at which the image is still fine enough."""
+        finest = self.finest
+        return 8 if finest >= 8 else 4 if finest >= 4 else 2 if finest >= 2 else 1
+
+    def scaled(self, ratio: int) -> tuple[int, int, int, int]:
+        """Return the window (top, left, height, width) of the image at 1/ratio of its size that covers this one."""
+        top, left = self.top // ratio, self.left // ratio
+        return top, left, -(-(self.top + self.height) // ratio) - top, -(-(self.left + self.width) // ratio) - left
+
+
+def find_window(steps: list[geometry.Step], size: kernels.Size) -> Window | None:
+    """Find the window that a sample's first steps leave of an image.
+
+    Args:
+        steps: the geometric steps with which the pipeline begins.
+        size: (height, width) of the image.
+
+    Returns:
+        The window; None where the whole image is needed as it is.
+    """
+    part, cropped = geometry.prefix_window(steps, size)
+    window = Window(*part, geometry.finest(steps[cropped:]))
+    is_whole = part == (0, 0, *size) and window.ratio == 1
+    return None if is_whole else window
+
+
+def skip_decoded(window: Window, steps: list[geometry.Step], size: kernels.Size) -> list[geometry.Step]:
+    """Return the steps that remain for an image of which only a window was decoded, at 1/`window.ratio`.
+
+    Args:
+        window: what was decoded.
+        steps: those of the whole image.
+        size: (height, width) of the whole image.
+    """
+    (top, left, height, width), cropped = geometry.prefix_window(steps, size)
+    ratio, steps = window.ratio, steps[cropped:]
+    if ratio == 1:
+        return steps
+    decoded_top, decoded_left, *_ = window.scaled(ratio)
+    shift = [(start + 0.5) / ratio - 0.5 - decoded for start, decoded in ((left, decoded_left), (top, decoded_top))]
+    to_input = np.array([[1 / ratio, 0, shift[0]], [0, 1 / ratio, shift[1]], [0, 0, 1]])
+    sampling = next(step for step in steps if not step.exact)
+    return [sampling._replace(to_input=to_input, size=(height, width), inside=True, whole=True), *steps]
