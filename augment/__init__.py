@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from augment.plan.plan import Plan as Plan
     from augment.plan.plan import compile as compile  # noqa: A004  # `augment.compile` says what it does
     from augment.policies import policy as policy
+    from augment.serialization import load as load
     from augment.transform import KeyedTransform as KeyedTransform
-    from augment.transform import load as load
 
 __all__ = [
     "AugmentError",
@@ -64,7 +64,7 @@ __getattr__ = importing(
         "TransformError": "augment.errors",
         "compile": "augment.plan.plan",
         "keys": "",
-        "load": "augment.transform",
+        "load": "augment.serialization",
         "policies": "",
         "policy": "augment.policies",
         "text": "",
