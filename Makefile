@@ -11,7 +11,7 @@ SOURCES := $(wildcard augment/plan/c/*)
 export NO_ALBUMENTATIONS_UPDATE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test lint types clean
+.PHONY: demo test lint types api clean
 
 demo: $(VENV)/.installed
 	$(BIN)/caudal demo
@@ -27,6 +27,10 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+# Write down what is public.
+api: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.public_api
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

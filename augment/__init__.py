@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from augment.mixing import CutMix as CutMix
     from augment.mixing import MixUp as MixUp
     from augment.mixing import Mosaic as Mosaic
-    from augment.plan.plan import Params as Params
+    from augment.plan.params import Params as Params
     from augment.plan.plan import Plan as Plan
     from augment.plan.plan import compile as compile  # noqa: A004  # `augment.compile` says what it does
     from augment.policies import policy as policy
@@ -58,17 +58,17 @@ __getattr__ = importing(
         "KeyedTransform": "augment.transform",
         "MixUp": "augment.mixing",
         "Mosaic": "augment.mixing",
-        "Params": "augment.plan.plan",
+        "Params": "augment.plan.params",
         "Plan": "augment.plan.plan",
         "ReplaceBackground": "augment.backgrounds",  # imports Albumentations, which takes seconds
         "TransformError": "augment.errors",
         "compile": "augment.plan.plan",
-        "keys": "",
+        "keys": "augment.keys",
         "load": "augment.serialization",
-        "policies": "",
+        "policies": "augment.policies",
         "policy": "augment.policies",
-        "text": "",
-        "views": "",
+        "text": "augment.text",
+        "views": "augment.views",
     },
 )
 

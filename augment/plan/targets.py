@@ -6,9 +6,9 @@ through the originals' own methods, with the parameters that the plan drew.
 
 import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,14 +16,30 @@ from augment.errors import TransformError
 from augment.plan import geometry, kernels
 from augment.plan.draft import finished
 from augment.plan.lowered import Fill, Geometry, Pointwise
+from augment.plan.params import Params
+from augment.plan.program import Leaf
 from augment.transform import Image
-
-if TYPE_CHECKING:
-    from augment.plan.plan import Params, Plan
 
 _KNOWN = ("image", "mask", "masks", "bboxes", "keypoints")
 _ARRAYS = ("images", "volume", "volumes", "mask3d", "masks3d")
 """Albumentations' targets of more dimensions, which plans do not take."""
+
+
+class _Plan(Protocol):
+    """The parts of a `Plan` that its targets need."""
+
+    transform: Any
+    leaves: list[Leaf]
+
+    def kind(self, place: int) -> type | None: ...
+
+    def run(self, image: Image, params: Params, row: int, places: Sequence[int]) -> Image: ...
+
+    def steps(
+        self, params: Params, row: int, places: Sequence[int], *, mask: bool = False
+    ) -> list[geometry.Step] | None: ...
+
+    def keyed(self, params: Params, row: int, place: int) -> Callable[[dict[str, Any]], dict[str, Any]]: ...
 
 
 class Targets:
@@ -33,11 +49,11 @@ class Targets:
         plan: the plan.
     """
 
-    def __init__(self, plan: "Plan") -> None:
+    def __init__(self, plan: _Plan) -> None:
         self._plan = plan
         self._copies = threading.local()
 
-    def apply(self, data: dict[str, Any], params: "Params", row: int) -> dict[str, Any]:
+    def apply(self, data: dict[str, Any], params: Params, row: int) -> dict[str, Any]:
         """Augment an image with its masks, boxes and keypoints; see `Plan.apply_to`."""
         import albumentations as A  # noqa: N812  # its users know it by this name
 
@@ -74,7 +90,7 @@ class Targets:
         self,
         compose: Any,
         data: dict[str, Any],
-        params: "Params",
+        params: Params,
         row: int,
         kind: type | None,
         places: Sequence[int],
@@ -102,7 +118,7 @@ class Targets:
         compose: Any,
         data: dict[str, Any],
         kinds: dict[str, str],
-        params: "Params",
+        params: Params,
         row: int,
         place: int,
         size: tuple[int, ...],
@@ -123,16 +139,14 @@ class Targets:
         data["image"] = image
         return (*after, *size[2:])
 
-    def _masks(
-        self, given: Any, target: str, params: "Params", row: int, places: Sequence[int], *, is_fill: bool
-    ) -> Any:
+    def _masks(self, given: Any, target: str, params: Params, row: int, places: Sequence[int], *, is_fill: bool) -> Any:
         run = self._covered if is_fill else self._warped
         if target == "mask":
             return run(given, params, row, places)
         masks = [run(mask, params, row, places) for mask in given]
         return type(given)(masks) if isinstance(given, (list, tuple)) else np.stack(masks)
 
-    def _warped(self, mask: Image, params: "Params", row: int, places: Sequence[int]) -> Image:
+    def _warped(self, mask: Image, params: Params, row: int, places: Sequence[int]) -> Image:
         steps = self._plan.steps(params, row, places, mask=True)
         if steps is None:
             raise TransformError("a transform refuses this image")
@@ -144,7 +158,7 @@ class Targets:
         moved = moved.astype(mask.dtype, copy=False)
         return np.ascontiguousarray(moved if mask.ndim == 3 else moved[..., 0])
 
-    def _covered(self, mask: Image, params: "Params", row: int, places: Sequence[int]) -> Image:
+    def _covered(self, mask: Image, params: Params, row: int, places: Sequence[int]) -> Image:
         covered = mask.copy()
         for place in places:
             lowered = self._plan.leaves[place].lowered

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.plan.describe import describe
-from augment.plan.plan import Params, Plan
+from augment.plan.params import Params
+from augment.plan.plan import Plan
 from augment.transform import Image
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -43,11 +44,53 @@ def test_help_imports_neither_tensorflow_nor_albumentations(run_python: Callable
     assert run_python(code).splitlines()[-1] == ""
 
 
+def test_help_is_fast(run_python: Callable[..., str]) -> None:
+    """`caudal --help` answers within a quarter of a second: it imports neither NumPy nor Rich, nor the commands."""
+    code = (
+        "import sys; sys.argv = ['caudal', '--help']\n"
+        "from caudal.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "slow = {'numpy', 'cv2', 'rich.markdown', 'training', 'caudal.commands.train'}\n"
+        "print('\\n' + ','.join(sorted(slow & set(sys.modules))))"
+    )
+    assert run_python(code).splitlines()[-1] == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_the_commands_say(command: str) -> None:
+    """`caudal --help` does not import the commands: what it says of them is what `caudal COMMAND --help` says."""
+    from caudal import __main__
+
+    assert set(__main__.COMMANDS) == set(COMMANDS)
+    commands: Any = __main__._LazyCommands()
+    assert commands[command].help == __main__.COMMANDS[command]
+
+
 def test_version_is_that_of_the_distribution(caudal: Callable[..., Any]) -> None:
-    """`caudal --version` prints the version."""
+    """`caudal --version` prints the version, and whether the compiled kernels are in use."""
     from importlib.metadata import version
 
-    assert caudal("--version") == (0, version("caudal") + "\n", "")
+    import caudal as package
+    from augment.plan import compiled
+
+    assert caudal("--version") == (0, f"{version('caudal')}\n{compiled.status()}\n", "")
+    assert package.__version__ == version("caudal")
+
+
+def test_version_says_why_the_compiled_kernels_are_not_in_use(project_root: Path) -> None:
+    """The second line has the reason."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "caudal", "--version"],
+        cwd=project_root,
+        env={**os.environ, "CAUDAL_COMPILED": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert finished.stdout.splitlines()[1:] == [
+        "compiled kernels: not in use (CAUDAL_COMPILED=0); OpenCV does their work"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +107,7 @@ def test_version_is_that_of_the_distribution(caudal: Callable[..., Any]) -> None
             "--label-mode is int, categorical, binary or none, got 'x'",
         ),
         (["stream", "SRC", "--on-error", "x"], "on_error must be one of"),
-        (["stream", "SRC", "--max-errors", "x"], "--max-errors is a number (20) or a share (0.01), got 'x'"),
+        (["stream", "SRC", "--max-errors", "x"], "--max-errors is a number (20) or a fraction (0.01), got 'x'"),
         (["stream", "SRC", "--step", "99"], "epoch 0, step 99 is no position of a stream of 1 steps an epoch"),
         (["stream", "SRC", "--cache", "/dev/null/x"], "the cache in /dev/null/x cannot be made: Not a directory"),
         (["stream", "nowhere"], "nowhere does not exist, and as a pattern it matches no file"),
