@@ -4,7 +4,6 @@ import ast
 import collections.abc
 import importlib
 import inspect
-import sys
 import textwrap
 import types
 import typing
@@ -174,4 +173,3 @@ def _annotation(value: Any) -> str:
 
 if __name__ == "__main__":
     PATH.write_text(describe())
-    print(f"wrote {PATH}", file=sys.stderr)

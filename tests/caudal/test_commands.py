@@ -58,13 +58,13 @@ def test_help_is_fast(run_python: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_list_of_commands_says_what_the_commands_say(command: str) -> None:
+def test_the_list_of_commands_says_what_the_commands_say(caudal: Callable[..., Any], command: str) -> None:
     """`caudal --help` does not import the commands: what it says of them is what `caudal COMMAND --help` says."""
-    from caudal import __main__
+    from caudal.__main__ import COMMANDS as HELP
 
-    assert set(__main__.COMMANDS) == set(COMMANDS)
-    commands: Any = __main__._LazyCommands()
-    assert commands[command].help == __main__.COMMANDS[command]
+    assert set(HELP) == set(COMMANDS)
+    # Lines break at spaces and hyphens.
+    assert "".join(HELP[command].split()) in "".join(caudal(command, "--help").out.split())
 
 
 def test_version_is_that_of_the_distribution(caudal: Callable[..., Any]) -> None:
