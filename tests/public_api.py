@@ -31,6 +31,7 @@ MODULES = (
     "training",
     "training.architectures",
     "training.errors",
+    "caudal.errors",
 )
 """The packages, and their modules that are offered as a whole."""
 

@@ -30,9 +30,9 @@ def _without_command(context: typer.Context) -> None:
         print(context.get_help())
 
 
-_AlphaSr = Annotated[float, typer.Option("--alpha-sr", min=0, max=1, help="Share of words replaced by synonyms.")]
-_AlphaRi = Annotated[float, typer.Option("--alpha-ri", min=0, max=1, help="Share of words for which one is inserted.")]
-_AlphaRs = Annotated[float, typer.Option("--alpha-rs", min=0, max=1, help="Share of words that are swapped.")]
+_AlphaSr = Annotated[float, typer.Option("--alpha-sr", min=0, max=1, help="Fraction of words replaced by synonyms.")]
+_AlphaRi = Annotated[float, typer.Option("--alpha-ri", min=0, max=1, help="Insertions, as a fraction of the words.")]
+_AlphaRs = Annotated[float, typer.Option("--alpha-rs", min=0, max=1, help="Fraction of words that are swapped.")]
 _PRd = Annotated[float, typer.Option("--p-rd", min=0, max=1, help="Probability with which a word is deleted.")]
 _Mode = Annotated[str, typer.Option("--mode", help="fixed (keeps case and punctuation) or paper (as published).")]
 _Language = Annotated[
