@@ -11,7 +11,7 @@ SOURCES := $(wildcard augment/plan/c/*)
 export NO_ALBUMENTATIONS_UPDATE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test sanitize lint types clean
+.PHONY: demo test sanitize lint types api clean
 
 demo: $(VENV)/.installed
 	$(BIN)/caudal demo
@@ -33,6 +33,10 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+# Write down what is public.
+api: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.public_api
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

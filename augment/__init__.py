@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from augment.plan.plan import Plan as Plan
     from augment.plan.plan import compile as compile  # noqa: A004  # `augment.compile` says what it does
     from augment.policies import policy as policy
+    from augment.serialization import load as load
     from augment.transform import KeyedTransform as KeyedTransform
-    from augment.transform import load as load
 
 __all__ = [
     "AugmentError",
@@ -63,12 +63,12 @@ __getattr__ = importing(
         "ReplaceBackground": "augment.backgrounds",  # imports Albumentations, which takes seconds
         "TransformError": "augment.errors",
         "compile": "augment.plan.plan",
-        "keys": "",
-        "load": "augment.transform",
-        "policies": "",
+        "keys": "augment.keys",
+        "load": "augment.serialization",
+        "policies": "augment.policies",
         "policy": "augment.policies",
-        "text": "",
-        "views": "",
+        "text": "augment.text",
+        "views": "augment.views",
     },
 )
 

@@ -6,18 +6,19 @@ from typing import Any
 
 
 def importing(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """Make the `__getattr__` (PEP 562) of a package that offers what its modules define.
+    """Make the `__getattr__` (PEP 562) of a package that offers what other modules define.
 
     Args:
         package: its name.
-        homes: the module in which each name is defined; empty for a module of the package itself. No name may be that
-            of a module which defines it: importing the module would put it in the name's place.
+        homes: for each name the module that defines it, or the module `....NAME` where the name stands for a module.
+            Apart from these, no name may be that of a module of the package: importing the module would replace it.
     """
 
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(homes[name]), name) if homes[name] else import_module(f"{package}.{name}")
+        home = import_module(homes[name])
+        value = home if homes[name].rpartition(".")[2] == name else getattr(home, name)
         vars(import_module(package))[name] = value
         return value
 

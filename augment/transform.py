@@ -7,7 +7,6 @@ place.
 """
 
 import copy
-import os
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
@@ -100,32 +99,6 @@ class KeyedTransform:
         if not hasattr(self._copies, "transform"):
             self._copies.transform = copy.deepcopy(self._transform)
         return self._copies.transform
-
-
-def load(path: str | os.PathLike[str]) -> Any:
-    """Read what `albumentations.save` wrote.
-
-    Args:
-        path: a JSON or YAML file, told apart by its extension.
-
-    Raises:
-        TransformError: the file cannot be read, or holds no Albumentations transform.
-    """
-    import albumentations
-
-    import augment.backgrounds
-    import augment.policies.aug_mix_transform
-    import augment.policies.sharpness  # noqa: F401  # Albumentations then knows these transforms
-
-    name = os.fspath(path)
-    data_format = "yaml" if name.endswith((".yaml", ".yml")) else "json"
-    try:
-        return albumentations.load(name, data_format=cast(Any, data_format))
-    except Exception as error:  # whatever stands in the file, it is the user's to mend
-        raise TransformError(
-            f"{name} holds no transform ({type(error).__name__}: {error}); write one with "
-            f"albumentations.save(transform, path, data_format={data_format!r})"
-        ) from error
 
 
 def composed(transform: Any) -> Any:

@@ -1,25 +1,17 @@
-"""`caudal`: the entry point, and what every command shares about its end."""
+"""`caudal`: the entry point, the list of the commands, and what every command shares about its end."""
 
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from augment.errors import CaudalError
-from caudal.convert import convert
-from caudal.curve import curve
-from caudal.demo import demo
-from caudal.diagnose import diagnose
-from caudal.inspect import inspect
-from caudal.preview import preview
-from caudal.search import search
-from caudal.stream import stream
-from caudal.text import text
-from caudal.train import train
-from caudal.verify import verify
 from pipeline.errors import TooManyErrorsError
 
 if TYPE_CHECKING:
@@ -28,27 +20,83 @@ if TYPE_CHECKING:
 _UsageError: Any = typer.BadParameter.__mro__[1]  # click's class; newer versions of Typer carry a click of their own
 _INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
 
+COMMANDS: Mapping[str, str] = {
+    "demo": "Write, convert, stream, augment and train on real images: no download, three minutes on two cores.",
+    "inspect": "Count classes, sizes and formats, and name the files that cannot be read.",
+    "preview": "Draw your images, and beside them what an augmentation makes of them for the network.",
+    "stream": "Iterate a dataset: print images/s and, with --digest, what tells two streams apart.",
+    "diagnose": "Measure a dataset stage by stage on this machine, and say what holds it up and what would help.",
+    "convert": "Convert class-folders, TFRecords and texts into each other; run it again to finish an interrupted one.",
+    "verify": "Check every file, record and checksum of a converted dataset; exit status 1 if anything is wrong.",
+    "train": "Train a model; print its error on what was held out, and write curves, confusion matrix and a report.",
+    "search": "Search for the experiment with the lowest error; run it again, or several times at once, to continue.",
+    "curve": "Measure learning curves of logistic regression and of a CNN, fit power laws, and extrapolate them.",
+    "text": "Augment sentences (EDA: synonyms, insertions, swaps, deletions), or look at what it does to them.",
+}
+"""The help of each command, in its order: `caudal --help` shows it without importing the commands."""
+
+
+class _LazyCommands(Mapping[str, Any]):
+    """The commands by name; each is imported from `caudal.commands` when it is first asked for."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+    def __contains__(self, name: object) -> bool:
+        return name in COMMANDS
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in COMMANDS:
+            raise KeyError(name)
+        command = getattr(import_module(f"caudal.commands.{name}"), name)
+        if isinstance(command, typer.Typer):
+            return typer.main.get_command(command)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(name)(command)
+        return typer.main.get_command(alone)
+
+
+class _Commands(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: Any = _LazyCommands()
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(self.commands)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+# Rich's tables take a fifth of a second to import, and cut words in 80 columns.
 app = typer.Typer(
+    cls=_Commands,
     name="caudal",
     help="Feed images and texts to a model as fast as they decode, in an order that can be reproduced and resumed.",
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, inspect, preview, stream, diagnose, convert, verify, train, search, curve):
-    app.command()(command)
-app.add_typer(text)
 
 
 @app.callback(invoke_without_command=True)
 def _without_command(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and whether the compiled kernels are in use.")
+    ] = False,
 ) -> None:
     if version:
-        from importlib.metadata import version as installed
+        from augment.plan import compiled
+        from caudal import __version__
 
-        print(installed("caudal"))
+        print(__version__)
+        print(compiled.status())
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())

@@ -5,9 +5,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.progress import Progress
+if TYPE_CHECKING:
+    from pipeline.progress import Progress
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -37,7 +38,7 @@ def printable(value: object) -> str:
 
 
 @contextlib.contextmanager
-def progress_bar(description: str, unit: str = "") -> Iterator[Progress]:
+def progress_bar(description: str, unit: str = "") -> Iterator["Progress"]:
     """Show a progress bar on standard error while the block runs; nothing where that is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pipeline import errors as errors
     from pipeline.conversion import Conversion as Conversion
     from pipeline.conversion import convert as convert
+    from pipeline.diagnosis import diagnose as diagnose
     from pipeline.inspection import inspect as inspect
     from pipeline.keras import ImageDataGenerator as ImageDataGenerator
     from pipeline.keras import image_dataset_from_directory as image_dataset_from_directory
@@ -28,6 +29,7 @@ __all__ = [
     "Loader",
     "TextLoader",
     "convert",
+    "diagnose",
     "errors",
     "image_dataset",
     "image_dataset_from_directory",
@@ -45,7 +47,8 @@ __getattr__ = importing(
         "Loader": "pipeline.loader",
         "TextLoader": "pipeline.text",
         "convert": "pipeline.conversion",
-        "errors": "",
+        "diagnose": "pipeline.diagnosis",
+        "errors": "pipeline.errors",
         "image_dataset": "pipeline.loader",
         "image_dataset_from_directory": "pipeline.keras",
         "inspect": "pipeline.inspection",

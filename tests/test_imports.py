@@ -1,7 +1,10 @@
 """The layout: imports point one way, importing does nothing, and nothing that runs strangers' code is used."""
 
 import ast
+import importlib
 import json
+import pkgutil
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,6 +46,71 @@ def test_imports_point_one_way(package: str, project_root: Path) -> None:
     assert wrong == {}
 
 
+def module_graph(root: Path) -> dict[str, set[str]]:
+    """Find the modules that each module imports: at its top, in functions, and for type checking.
+
+    `from package import name` is an import of the module `package.name` if there is one, and of `package` otherwise.
+    That importing a module runs its packages' `__init__` first does not count: those import nothing when they run.
+    """
+    files = {
+        ".".join(Path(path).with_suffix("").parts).removesuffix(".__init__"): tree
+        for path, tree in trees(root, *LAYERS, "benchmarks")
+    }
+    graph: dict[str, set[str]] = {}
+    for module, tree in files.items():
+        names = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                own = {f"{node.module}.{alias.name}" for alias in node.names}
+                names |= {name if name in files else str(node.module) for name in own}
+        graph[module] = (names & files.keys()) - {module}
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Find the groups of nodes that can all be reached from each other (Tarjan's strongly connected components)."""
+    numbers: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found = []
+
+    def visit(node: str) -> None:
+        numbers[node] = lowest[node] = len(numbers)
+        stack.append(node)
+        for other in sorted(graph[node]):
+            if other not in numbers:
+                visit(other)
+            if other in stack:
+                lowest[node] = min(lowest[node], lowest[other])
+        if lowest[node] == numbers[node]:
+            members = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(members) > 1:
+                found.append(sorted(members))
+
+    for node in sorted(graph):
+        if node not in numbers:
+            visit(node)
+    return found
+
+
+def test_circles_are_found() -> None:
+    """Two circles that share a module are one; a chain is none."""
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": {"c", "e"}, "e": set(), "x": {"y"}, "y": {"x", "a"}}
+    assert circles(graph) == [["b", "c", "d"], ["x", "y"]]
+
+
+def test_no_modules_import_each_other(project_root: Path) -> None:
+    """There is no circle of imports, also not of imports in functions or for type checking only."""
+    graph = module_graph(project_root)
+    assert "augment.keys" in graph["augment.transform"]
+    assert "training.fit" in graph["training"]
+    assert "pipeline" in graph["caudal.commands.options"]
+    assert circles(graph) == []
+
+
 def test_augment_knows_neither_tensorflow_nor_files_of_datasets(project_root: Path) -> None:
     """The lowest layer imports no TensorFlow, Keras or protobuf."""
     for path, tree in trees(project_root, "augment"):
@@ -68,12 +136,61 @@ def test_nothing_that_runs_what_a_file_says_is_used(project_root: Path) -> None:
                 assert all(isinstance(value, ast.Constant) and value.value is False for value in allowed), path
 
 
-@pytest.mark.parametrize("package", ["augment", "pipeline"])
+def sort_key(name: str) -> tuple[int, str]:
+    """Sort constants before classes before the others, as Ruff does."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+
+@pytest.mark.parametrize("package", LAYERS)
 def test_what_a_package_offers_is_there_and_sorted(package: str) -> None:
-    """`__all__` is sorted and holds only names that exist."""
-    module = __import__(package)
-    assert sorted(module.__all__) == module.__all__
+    """`__all__` is sorted, holds only names that exist, and `dir` shows them all."""
+    module = importlib.import_module(package)
+    assert sorted(module.__all__, key=sort_key) == module.__all__
     assert all(hasattr(module, name) for name in module.__all__)
+    assert set(module.__all__) <= set(dir(module))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        module.nothing  # noqa: B018  # asking for it is the test
+
+
+def test_caudal_offers_what_the_packages_offer() -> None:
+    """Every public name of `augment`, `pipeline` and `training` is the same object in `caudal`."""
+    import caudal
+    import caudal.errors
+
+    for package in map(importlib.import_module, ("augment", "pipeline", "training")):
+        for name in set(package.__all__) - {"errors"}:
+            assert getattr(caudal, name) is getattr(package, name), name
+    assert caudal.EDA is caudal.text.EDA
+    errors = [caudal.CaudalError]
+    while errors:
+        error = errors.pop()
+        assert getattr(caudal.errors, error.__name__) is error
+        errors += [one for one in error.__subclasses__() if one.__module__.split(".")[0] in LAYERS]
+
+
+def test_no_module_takes_the_place_of_a_public_name(project_root: Path) -> None:
+    """No module of `caudal` has the name of a public function or class: importing it would replace that."""
+    import caudal
+
+    modules = {module.name for module in pkgutil.iter_modules([str(project_root / "caudal")])}
+    assert modules & set(caudal.__all__) == {"errors"}
+    assert isinstance(caudal.errors, types.ModuleType)
+
+
+@pytest.mark.parametrize("package", ["augment", "caudal", "pipeline"])
+def test_type_checkers_see_what_a_lazy_package_offers(package: str, project_root: Path) -> None:
+    """What is imported for type checking is what the package offers."""
+    tree = ast.parse((project_root / package / "__init__.py").read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    names = {alias.asname for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    names |= {str(ast.unparse(node.target)) for node in block.body if isinstance(node, ast.AnnAssign)}
+    assert names == set(importlib.import_module(package).__all__)
+
+
+def test_importing_caudal_imports_no_library(run_python: Callable[..., str]) -> None:
+    """`import caudal` takes milliseconds: NumPy waits until it is needed."""
+    code = "import sys, caudal; print(*sorted({'numpy', 'cv2', 'pipeline', 'training', 'typer'} & set(sys.modules)))"
+    assert run_python(code).strip() == ""
 
 
 WATCHED_IMPORT = """

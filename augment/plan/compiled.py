@@ -84,26 +84,40 @@ _FMA3 = 12
 """OpenCV's number (`CV_CPU_FMA3`) of what makes its float arithmetic that of the kernels."""
 
 
-@lru_cache(1)
 def kernels() -> "Kernels | None":
-    """Give what does some works, in order and without Python's lock; None where it is not there, or not exact.
+    """Return what does some works, in order and without the GIL; None where it is not there, or not exact.
 
     What is found at the first call stays: neither the environment nor `cv2.setUseOptimized` changes it later.
     """
-    if os.environ.get("CAUDAL_COMPILED") == "0" or not cv2.checkHardwareSupport(_FMA3):
-        return None
+    return _find()[0]
+
+
+def status() -> str:
+    """Say whether the compiled kernels are in use, and if they are not, why."""
+    reason = _find()[1]
+    return f"compiled kernels: not in use ({reason}); OpenCV does their work" if reason else "compiled kernels: in use"
+
+
+@lru_cache(1)
+def _find() -> "tuple[Kernels | None, str]":
+    """Return the kernels, or why they are not used."""
+    if os.environ.get("CAUDAL_COMPILED") == "0":
+        return None, "CAUDAL_COMPILED=0"
+    if not cv2.checkHardwareSupport(_FMA3):
+        return None, "this processor has no FMA3, or OpenCV does not use it"
     try:
         module = importlib.import_module("augment.plan._kernels")
-    except ImportError:
-        logger.info("the kernels are not compiled: OpenCV does their work")
-        return None
+    except ImportError as error:
+        # A build without a compiler is silent: the kernels are optional.
+        logger.info("the compiled kernels cannot be imported: OpenCV does their work")
+        return None, f"they cannot be imported: {error}"
     for together in _TOGETHER:
         run = Kernels(module, together)
         tries = (one for one in _tries() if run.picks_bytes or not isinstance(one[1], Resize))
         if all(run.gives(expected, source, step) for source, step, expected in tries):
-            return run
+            return run, ""
     logger.info("the compiled kernels do not give what OpenCV gives here: OpenCV does their work")
-    return None
+    return None, f"they do not give what OpenCV {cv2.__version__} gives here, bit for bit"
 
 
 class Kernels:

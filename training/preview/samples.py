@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from augment import keys
-from augment.plan.plan import Params, Plan
+from augment.plan.params import Params
+from augment.plan.plan import Plan
 from augment.plan.trace import Step, trace
 from augment.transform import Image
 from pipeline.decode import Decoder

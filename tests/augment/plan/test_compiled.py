@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -305,3 +306,15 @@ def test_kernels_can_be_used_from_eight_threads() -> None:
     with ThreadPoolExecutor(8) as pool:
         for one in pool.map(augmented, [20] * 8):
             np.testing.assert_array_equal(one, augmented(20))
+
+
+def test_the_status_says_why_the_kernels_are_not_in_use(run_python: Callable[..., str]) -> None:
+    """Left out by the environment, not compiled, or not exact here: each has its reason."""
+    say = "from augment.plan import compiled; print(compiled.status(), compiled.kernels() is None)"
+    left_out = "compiled kernels: not in use (CAUDAL_COMPILED=0); OpenCV does their work True"
+    assert run_python(say, CAUDAL_COMPILED="0").strip() == left_out
+    missing = run_python(f"import sys; sys.modules['augment.plan._kernels'] = None; {say}", CAUDAL_COMPILED="1")
+    assert missing.startswith("compiled kernels: not in use (they cannot be imported: ")
+    other = "import cv2; cv2.warpAffine = lambda image, *_, **__: image[:60, :70] ^ 1"
+    inexact = run_python(f"{other}\n{say}", CAUDAL_COMPILED="1")
+    assert inexact.startswith("compiled kernels: not in use (they do not give what OpenCV ")

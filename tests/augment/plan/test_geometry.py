@@ -17,7 +17,8 @@ from augment import keys
 from augment.errors import TransformError
 from augment.plan.geometry import run
 from augment.plan.lowered import REGISTRY, Geometry
-from augment.plan.plan import Params, Plan
+from augment.plan.params import Params
+from augment.plan.plan import Plan
 from tests.augment.plan.cases_geometry import CASES, WARPS
 
 _DRAWS = 5000

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from caudal.arguments import JsonOption, SourceArgument, augmentation, image_size
+from caudal.commands.options import AUGMENT, JsonOption, SizeOption, SourceArgument, augmentation, image_size
 from caudal.output import import_tensorflow, print_json, printable, progress_bar
-from pipeline.errors import OptionError, SampleError
 
 if TYPE_CHECKING:
+    from pipeline.errors import SampleError
     from training.preview.samples import Augmenter, Sample
-
 
 Report = tuple[dict[str, Any], list[str]]
 """What a picture shows: for programs, and for people."""
@@ -38,9 +37,7 @@ class _Shown:
 
 def preview(
     source: SourceArgument,
-    augment: Annotated[
-        str, typer.Option(metavar="FILE", help="What albumentations.save wrote, or a policy's name.")
-    ] = "full",
+    augment: Annotated[str, AUGMENT] = "full",
     out: Annotated[str, typer.Option(metavar="PNG", help="The picture to write.")] = "preview.png",
     html: Annotated[
         bool, typer.Option("--html", help="Also a page, OUT.html, to click through the transforms step by step.")
@@ -56,7 +53,7 @@ def preview(
     ] = None,
     versions: Annotated[int, typer.Option(min=1, help="Augmented versions of each: one an epoch.")] = 4,
     epoch: Annotated[int, typer.Option(min=0, help="The first epoch.")] = 0,
-    size: Annotated[str, typer.Option("--image-size", metavar="HxW", help="What the network sees.")] = "224x224",
+    size: SizeOption = "224x224",
     seed: Annotated[int, typer.Option(min=0, help="Of the augmentation, and of the choice of samples.")] = 0,
     annotations: Annotated[
         str | None, typer.Option(metavar="JSON", help="A COCO file: its boxes and keypoints are drawn.")
@@ -67,7 +64,7 @@ def preview(
     explain: Annotated[bool, typer.Option("--explain", help="Print how the augmentation is computed.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Draw what an augmentation makes of your images: originals on the left, what the network sees beside them."""
+    """Draw your images, and beside them what an augmentation makes of them for the network."""
     if transform_grid and stress:
         raise typer.BadParameter("--transform-grid and --stress are different pictures: ask for one at a time")
     if html and (transform_grid or stress):
@@ -139,6 +136,7 @@ def _versions(shown: _Shown, out: str, *, with_page: bool = False) -> Report:
 
 
 def _grid(shown: _Shown, out: str) -> Report:
+    from pipeline.errors import OptionError
     from training.preview.strengths import distinct, strengths_sheet
 
     plan = shown.augmenter.plan
@@ -152,6 +150,7 @@ def _grid(shown: _Shown, out: str) -> Report:
 
 
 def _stress(shown: _Shown, out: str) -> Report:
+    from pipeline.errors import OptionError
     from training.preview.stress import stress, stress_sheet
 
     with progress_bar("changing samples", "samples") as progress:
@@ -185,6 +184,8 @@ def _stress(shown: _Shown, out: str) -> Report:
 
 
 def _written(write: Callable[[str], Path], out: str) -> str:
+    from pipeline.errors import OptionError
+
     try:
         return str(write(out))
     except OSError as error:

@@ -5,7 +5,7 @@ from itertools import repeat
 
 import numpy as np
 
-from pipeline.throughput import compare, measure
+from caudal.throughput import compare, measure
 
 BATCH = (np.zeros((4, 2, 2, 3), np.uint8), np.zeros(4))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from caudal.arguments import JsonOption, column
+from caudal.commands.options import JsonOption, LabelColumnOption, TextColumnOption, column
 from caudal.output import print_json, printable, progress_bar
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 text = typer.Typer(
     name="text",
     help="Augment sentences (EDA: synonyms, insertions, swaps, deletions), or look at what it does to them.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 
@@ -29,9 +30,9 @@ def _without_command(context: typer.Context) -> None:
         print(context.get_help())
 
 
-_AlphaSr = Annotated[float, typer.Option("--alpha-sr", min=0, max=1, help="Share of words replaced by synonyms.")]
-_AlphaRi = Annotated[float, typer.Option("--alpha-ri", min=0, max=1, help="Share of words for which one is inserted.")]
-_AlphaRs = Annotated[float, typer.Option("--alpha-rs", min=0, max=1, help="Share of words that are swapped.")]
+_AlphaSr = Annotated[float, typer.Option("--alpha-sr", min=0, max=1, help="Fraction of words replaced by synonyms.")]
+_AlphaRi = Annotated[float, typer.Option("--alpha-ri", min=0, max=1, help="Insertions, as a fraction of the words.")]
+_AlphaRs = Annotated[float, typer.Option("--alpha-rs", min=0, max=1, help="Fraction of words that are swapped.")]
 _PRd = Annotated[float, typer.Option("--p-rd", min=0, max=1, help="Probability with which a word is deleted.")]
 _Mode = Annotated[str, typer.Option("--mode", help="fixed (keeps case and punctuation) or paper (as published).")]
 _Language = Annotated[
@@ -42,11 +43,9 @@ _Format = Annotated[
     str | None,
     typer.Option("--format", help="'label text', text, tsv, csv or jsonl.", show_default="by the extension"),
 ]
-_TextColumn = Annotated[str | None, typer.Option("--text-column", metavar="NAME|N", help="The column of the text.")]
-_LabelColumn = Annotated[str | None, typer.Option("--label-column", metavar="NAME|N", help="The column of the label.")]
 
 
-@text.command()
+@text.command(short_help="Write each sentence and its variants to a file.")
 def augment(
     source: Annotated[
         str, typer.Argument(metavar="IN", help="`label text` lines, .tsv, .csv or .jsonl.", show_default=False)
@@ -64,8 +63,8 @@ def augment(
     seed: _Seed = 0,
     original: Annotated[bool, typer.Option(help="Write each sentence itself before its variants.")] = True,
     format: _Format = None,  # noqa: A002  # the option's name
-    text_column: _TextColumn = None,
-    label_column: _LabelColumn = None,
+    text_column: TextColumnOption = None,
+    label_column: LabelColumnOption = None,
     encoding: Annotated[str, typer.Option(help="Of the texts; what is written is UTF-8.")] = "utf-8",
     fallback: Annotated[str, typer.Option(help="What other texts are read in; none leaves them out.")] = "latin-1",
     processes: Annotated[int | None, typer.Option(min=1, help="How many work.", show_default="processors")] = None,
@@ -102,11 +101,11 @@ def augment(
     )
 
 
-@text.command()
+@text.command(short_help="Show sentences and their variants side by side.")
 def preview(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="[SRC]", help="Class-folder, TFRecords, or a file of sentences.", show_default=False),
+        typer.Argument(metavar="SRC", help="Class-folder, TFRecords, or a file of sentences.", show_default=False),
     ] = None,
     sentence: Annotated[str | None, typer.Option("--text", metavar="SENTENCE", help="A sentence instead.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Sentences of SRC, drawn by the seed.")] = 3,
@@ -119,8 +118,8 @@ def preview(
     language: _Language = "eng",
     seed: _Seed = 0,
     format: _Format = None,  # noqa: A002  # the option's name
-    text_column: _TextColumn = None,
-    label_column: _LabelColumn = None,
+    text_column: TextColumnOption = None,
+    label_column: LabelColumnOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show sentences and their variants side by side, what differs in colour."""

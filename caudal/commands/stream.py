@@ -3,13 +3,16 @@
 import hashlib
 import time
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from caudal.arguments import JsonOption, SourceArgument, augmentation, image_size, max_errors, shard
+from caudal.commands.options import JsonOption, LoaderOptions, SourceArgument, max_errors, shard, with_options
 from caudal.output import import_tensorflow, print_json, printable, progress_bar
-from pipeline.progress import Progress
+
+if TYPE_CHECKING:
+    from pipeline import Loader
+    from pipeline.progress import Progress
 
 
 @dataclass
@@ -26,52 +29,35 @@ class _Stream:
         return hashlib.sha256("".join(self.batches).encode()).hexdigest()
 
 
+@with_options
 def stream(
     source: SourceArgument,
-    size: Annotated[str, typer.Option("--image-size", metavar="HxW", help="Height and width in pixels.")] = "256x256",
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 32,
+    options: LoaderOptions = LoaderOptions(size="256x256"),
     label_mode: Annotated[str, typer.Option(metavar="MODE", help="int, categorical, binary or none.")] = "int",
-    augment: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="What albumentations.save wrote (JSON or YAML), or a policy's name."),
-    ] = None,
     shuffle: Annotated[bool, typer.Option(help="A new order in each epoch.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of order and augmentation.")] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="How many epochs.")] = 1,
     epoch: Annotated[int, typer.Option(min=0, help="The first epoch.")] = 0,
     step: Annotated[int, typer.Option(min=0, help="The batch of the first epoch to begin with.")] = 0,
     part: Annotated[str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts.")] = "0/1",
-    parallel_calls: Annotated[
-        int | None, typer.Option(min=1, help="Batches computed at once.", show_default="processors")
-    ] = None,
-    cache: Annotated[str | None, typer.Option(metavar="ram|DIR", help="Keep what was read, or decoded.")] = None,
-    on_error: Annotated[str, typer.Option(metavar="MODE", help="raise, skip or replace.")] = "raise",
     errors: Annotated[
-        str | None, typer.Option("--max-errors", metavar="N", help="Bad samples that are borne: a number or a share.")
+        str | None, typer.Option("--max-errors", metavar="N", help="Bad samples to tolerate: a number or a fraction.")
     ] = None,
     digest: Annotated[bool, typer.Option(help="Hash each batch's images and labels, and the stream.")] = False,
     keys: Annotated[bool, typer.Option(help="List the samples' keys in order.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Iterate a dataset: print images/s and, with --digest, what tells two streams apart."""
-    from pipeline import Loader
-
     if label_mode not in ("int", "categorical", "binary", "none"):
         raise typer.BadParameter(f"--label-mode is int, categorical, binary or none, got {label_mode!r}")
     tf = import_tensorflow()
-    loader = Loader(
+    loader = options.loader(
         source,
-        image_size=image_size(size),
-        batch_size=batch_size,
-        augment=augmentation(augment, image_size(size)),
-        label_mode=None if label_mode == "none" else label_mode,  # type: ignore[arg-type]  # the loader checks it
+        label_mode=None if label_mode == "none" else label_mode,
         shuffle=shuffle,
         seed=seed,
         shard=shard(part),
-        cache=cache,
-        on_error=on_error,  # type: ignore[arg-type]  # the loader checks it
         max_errors=max_errors(errors),
-        parallel_calls=parallel_calls,
     )
     result = _Stream()
     try:
@@ -85,7 +71,14 @@ def stream(
 
 
 def _consume(
-    loader: Any, epoch: int, step: int, epochs: int, result: _Stream, digest: bool, keys: bool, progress: Progress
+    loader: "Loader",
+    epoch: int,
+    step: int,
+    epochs: int,
+    result: _Stream,
+    digest: bool,
+    keys: bool,
+    progress: "Progress",
 ) -> None:
     dataset = loader.dataset(epoch, step, with_keys=True)
     steps = loader.steps_per_epoch * epochs - step
@@ -102,7 +95,7 @@ def _consume(
     result.seconds = time.perf_counter() - begin
 
 
-def _report(loader: Any, result: _Stream, digest: bool, keys: bool, json: bool) -> None:
+def _report(loader: "Loader", result: _Stream, digest: bool, keys: bool, json: bool) -> None:
     rate = result.images / result.seconds
     if json:
         print_json(

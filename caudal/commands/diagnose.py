@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from caudal.arguments import JsonOption, SourceArgument, augmentation, image_size
+from caudal.commands.options import JsonOption, LoaderOptions, SourceArgument, with_options
 from caudal.output import import_tensorflow, print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -17,40 +17,22 @@ _LONG_STEP_S = 2.0  # a training step that takes longer is measured once
 _WIDTH = 28  # of the longest bar, in characters: the table fits into 80
 
 
+@with_options
 def diagnose(
     source: SourceArgument,
-    augment: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="What albumentations.save wrote (JSON or YAML), or a policy's name."),
-    ] = None,
+    options: LoaderOptions = LoaderOptions(),
     model: Annotated[
         str | None, typer.Option(metavar="NAME", help="An architecture: is it the model that is waited for?")
     ] = None,
-    size: Annotated[str, typer.Option("--image-size", metavar="HxW", help="Height and width in pixels.")] = "224x224",
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 32,
-    parallel_calls: Annotated[
-        int | None, typer.Option(min=1, help="Batches computed at once.", show_default="processors")
-    ] = None,
-    cache: Annotated[str | None, typer.Option(metavar="ram|DIR", help="As the dataset is used with it.")] = None,
-    on_error: Annotated[str, typer.Option(metavar="MODE", help="raise, skip or replace.")] = "raise",
     rounds: Annotated[int, typer.Option(min=1, help="How often each measurement is taken, in turns.")] = 3,
     out: Annotated[str | None, typer.Option(metavar="PNG", help="Draw the chart as a picture, too.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Measure a dataset stage by stage on this machine, and say what holds it up and what would help."""
-    from pipeline import Loader
     from pipeline.diagnosis import diagnose as measure
 
     import_tensorflow()
-    loader = Loader(
-        source,
-        image_size=image_size(size),
-        batch_size=batch_size,
-        augment=augmentation(augment, image_size(size)),
-        parallel_calls=parallel_calls,
-        cache=cache,
-        on_error=on_error,  # type: ignore[arg-type]  # the loader checks it
-    )
+    loader = options.loader(source)
     step = None if model is None else _step(loader, model)
     with progress_bar("measuring", "measurements") as progress:
         found = measure(loader, model=step, rounds=rounds, progress=progress)

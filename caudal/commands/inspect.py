@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from caudal.arguments import JsonOption, SourceArgument
+from caudal.commands.options import JsonOption, SourceArgument
 from caudal.output import import_tensorflow, print_json, print_table, printable, progress_bar
 
 if TYPE_CHECKING:

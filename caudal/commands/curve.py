@@ -8,15 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from caudal import training_options as options
-from caudal.arguments import JsonOption, SourceArgument, augmentation, image_size
+from caudal.commands.options import ExperimentOptions, JsonOption, SourceArgument, make_directory, with_options
 from caudal.output import import_tensorflow, print_json, print_table, progress_bar
 
 
+@with_options
 def curve(
     source: SourceArgument,
-    validation: options.ValidationOption = None,
-    split: options.SplitOption = None,
+    options: ExperimentOptions = ExperimentOptions(width=0.125, dropout=False, size="28x28", learning_rate=3e-3),
     sizes: Annotated[
         str | None,
         typer.Option(metavar="N,N,N", help="Training sets.", show_default="six, up to all or 2,048 images"),
@@ -27,17 +26,6 @@ def curve(
         float | None,
         typer.Option(min=0, max=1, help="An error: how many examples does it need?", show_default="half of the least"),
     ] = None,
-    augment: options.AugmentOption = None,
-    model: options.ModelOption = "all-convolutional-c",
-    width: options.WidthOption = 0.125,
-    dropout: options.DropoutOption = False,
-    size: options.SizeOption = "28x28",
-    color_mode: options.ColorOption = "rgb",
-    batch_size: options.BatchOption = 32,
-    learning_rate: options.RateOption = 3e-3,
-    seed: options.SeedOption = 0,
-    cache: options.CacheOption = None,
-    on_error: options.OnErrorOption = "raise",
     out: Annotated[str, typer.Option(metavar="DIR", help="Where the table and the picture go.")] = "caudal-curve",
     json: JsonOption = False,
 ) -> None:
@@ -48,25 +36,9 @@ def curve(
     from training.curve_figure import curve_chart
     from training.learning_curve import learning_curve
 
-    experiment = options.experiment(
-        source,
-        validation,
-        size,
-        None,
-        validation_split=split,
-        model=model,
-        width=width,
-        dropout=dropout,
-        color_mode=color_mode,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        recipe=Recipe(schedule="cosine"),
-        seed=seed,
-        cache=cache,
-        on_error=on_error,
-    )
-    transform = augmentation(augment, image_size(size))
-    directory = options.prepared(out)
+    experiment = options.experiment(source, Recipe(schedule="cosine"), augment=None)
+    transform = options.transform()
+    directory = make_directory(out)
     with progress_bar("measuring", "trainings") as progress, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn's remarks where a solver stops early
         measured = learning_curve(

@@ -1,8 +1,8 @@
-"""Tests of what all commands share, and of the short ones: `inspect`, `convert`, `verify`."""
+"""What all commands share: help, version, errors in one line, and interrupts."""
 
-import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -30,24 +30,54 @@ def test_every_command_explains_itself(caudal: Callable[..., Any], command: str)
     assert f"caudal {command}" in outcome.out
 
 
-def test_help_imports_neither_tensorflow_nor_albumentations(run_python: Callable[..., str]) -> None:
-    """What takes seconds to import, or writes files, is imported only where it is used."""
+def test_help_imports_neither_libraries_nor_commands(run_python: Callable[..., str]) -> None:
+    """`caudal --help` answers within a quarter of a second: what takes time to import is imported where it is used."""
     code = (
         "import sys; sys.argv = ['caudal', '--help']\n"
         "from caudal.__main__ import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = ('tensorflow', 'keras', 'albumentations', 'matplotlib')\n"
-        "print('\\n' + ','.join(name for name in heavy if name in sys.modules))"
+        "slow = {'tensorflow', 'keras', 'albumentations', 'matplotlib', 'numpy', 'cv2', 'rich', 'training'}\n"
+        "commands = {name for name in sys.modules if name.startswith('caudal.commands.')}\n"
+        "print('\\n' + ','.join(sorted(slow & set(sys.modules) | commands)))"
     )
     assert run_python(code).splitlines()[-1] == ""
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_the_commands_say(caudal: Callable[..., Any], command: str) -> None:
+    """`caudal --help` does not import the commands: what it says of them is what `caudal COMMAND --help` says."""
+    from caudal.__main__ import COMMANDS as HELP
+
+    assert set(HELP) == set(COMMANDS)
+    # Lines break at spaces and hyphens.
+    assert "".join(HELP[command].split()) in "".join(caudal(command, "--help").out.split())
+
+
 def test_version_is_that_of_the_distribution(caudal: Callable[..., Any]) -> None:
-    """`caudal --version` prints the version."""
+    """`caudal --version` prints the version, and whether the compiled kernels are in use."""
     from importlib.metadata import version
 
-    assert caudal("--version") == (0, version("caudal") + "\n", "")
+    import caudal as package
+    from augment.plan import compiled
+
+    assert caudal("--version") == (0, f"{version('caudal')}\n{compiled.status()}\n", "")
+    assert package.__version__ == version("caudal")
+
+
+def test_version_says_why_the_compiled_kernels_are_not_in_use(project_root: Path) -> None:
+    """The second line has the reason."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "caudal", "--version"],
+        cwd=project_root,
+        env={**os.environ, "CAUDAL_COMPILED": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert finished.stdout.splitlines()[1:] == [
+        "compiled kernels: not in use (CAUDAL_COMPILED=0); OpenCV does their work"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +94,7 @@ def test_version_is_that_of_the_distribution(caudal: Callable[..., Any]) -> None
             "--label-mode is int, categorical, binary or none, got 'x'",
         ),
         (["stream", "SRC", "--on-error", "x"], "on_error must be one of"),
-        (["stream", "SRC", "--max-errors", "x"], "--max-errors is a number (20) or a share (0.01), got 'x'"),
+        (["stream", "SRC", "--max-errors", "x"], "--max-errors is a number (20) or a fraction (0.01), got 'x'"),
         (["stream", "SRC", "--step", "99"], "epoch 0, step 99 is no position of a stream of 1 steps an epoch"),
         (["stream", "SRC", "--cache", "/dev/null/x"], "the cache in /dev/null/x cannot be made: Not a directory"),
         (["stream", "nowhere"], "nowhere does not exist, and as a pattern it matches no file"),
@@ -98,44 +128,6 @@ def test_file_that_holds_no_transform_is_refused(
     assert outcome.status == 2
     assert "x.json holds no transform" in outcome.err
     assert "albumentations.save" in outcome.err
-
-
-def test_inspect_shows_names_that_would_break_a_line(caudal: Callable[..., Any], folders: Callable[..., Path]) -> None:
-    """Line breaks, bytes that are no text, and markup in names are shown, not obeyed."""
-    root = folders(ants=1)
-    for name in ("new\nline", os.fsdecode(b"\xff"), "[red]x"):
-        os.rename(root / "ants", root / name)
-        outcome = caudal("inspect", root)
-        assert outcome.status == 0
-        shown = {"new\nline": "new\\nline", os.fsdecode(b"\xff"): "\\xff"}.get(name, name)
-        assert shown in outcome.out
-        os.rename(root / name, root / "ants")
-
-
-def test_inspect_convert_and_verify_agree(
-    caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path
-) -> None:
-    """What `inspect` counts is what `convert` writes and `verify` finds whole, in text and in JSON."""
-    source, target = folders(ants=3, bees=4), tmp_path / "out"
-    assert json.loads(caudal("inspect", source, "--json").out)["classes"] == {"ants": 3, "bees": 4}
-    assert "7 images, " in caudal("inspect", source, "--decode").out
-    manifest = json.loads(caudal("convert", source, target, "--shards", 2, "--json").out)
-    assert [shard["examples"] for shard in manifest["shards"]] == [3, 4]
-    assert "7 images in 2 shards" in caudal("convert", source, target, "--shards", 2, "--overwrite").out
-    assert caudal("verify", target) == (0, "whole: every file, record and checksum is as it was written\n", "")
-    assert json.loads(caudal("verify", target, "--json", "--decode").out) == {"ok": True, "faults": []}
-
-
-def test_verify_of_damaged_data_is_the_answer_no(
-    caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path
-) -> None:
-    """Each fault has its line, and the status is 1."""
-    caudal("convert", folders(ants=3), tmp_path / "out")
-    (tmp_path / "out" / "stray").touch()
-    outcome = caudal("verify", tmp_path / "out")
-    assert outcome.status == 1
-    assert outcome.out.splitlines()[0] == "stray: is not part of the dataset: dataset.json does not list it"
-    assert json.loads(caudal("verify", tmp_path / "out", "--json").out)["ok"] is False
 
 
 def cpu_seconds(process: int) -> float:

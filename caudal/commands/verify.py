@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from caudal.arguments import JsonOption
+from caudal.commands.options import JsonOption
 from caudal.output import import_tensorflow, print_json, printable, progress_bar
 
 

@@ -7,44 +7,31 @@ from typing import Annotated, Any
 
 import typer
 
-from caudal import training_options as options
-from caudal.arguments import JsonOption, SourceArgument
+from caudal.commands.options import JsonOption, SourceArgument, TrainingOptions, make_directory, with_options
 from caudal.output import import_tensorflow, print_json, print_table, progress_bar
 
 
+@with_options
 def search(
     source: SourceArgument,
     space: Annotated[
         str, typer.Option(metavar="FILE", help="What varies, in TOML: docs/training.md.", show_default=False)
     ],
-    validation: options.ValidationOption = None,
-    split: options.SplitOption = None,
+    options: TrainingOptions = TrainingOptions(),
     method: Annotated[str, typer.Option(metavar="NAME", help="brute-force, grid, random or tpe.")] = "tpe",
     trials: Annotated[
         int | None, typer.Option(min=1, help="How many in all.", show_default="every combination, or 20")
     ] = None,
     subset: Annotated[
-        float, typer.Option(min=0.0001, max=1, help="The share of the training images that trials use.")
+        float, typer.Option(min=0.0001, max=1, help="The fraction of the training images that trials use.")
     ] = 1.0,
     refit: Annotated[bool, typer.Option("--refit", help="Train the best on all of them, and report.")] = False,
-    model: options.ModelOption = "all-convolutional-c",
-    width: options.WidthOption = 1.0,
-    dropout: options.DropoutOption = None,
-    size: options.SizeOption = "64x64",
-    color_mode: options.ColorOption = "rgb",
-    batch_size: options.BatchOption = 32,
-    augment: options.AugmentOption = None,
-    epochs: options.EpochsOption = 10,
-    learning_rate: options.RateOption = 1e-3,
-    seed: options.SeedOption = 0,
-    cache: options.CacheOption = None,
-    on_error: options.OnErrorOption = "raise",
     out: Annotated[
         str, typer.Option(metavar="DIR", help="Where trials, pictures and the best go; a search in it goes on.")
     ] = "caudal-search",
     json: JsonOption = False,
 ) -> None:
-    """Search for the experiment with the lowest error; run it again, or several times at once, to go on."""
+    """Search for the experiment with the lowest error; run it again, or several times at once, to continue."""
     from training.space import read_space
 
     read = read_space(space)
@@ -57,25 +44,8 @@ def search(
     from training.search import refit as refit_best
     from training.search import search as find
 
-    experiment = options.experiment(
-        source,
-        validation,
-        size,
-        augment,
-        validation_split=split,
-        model=model,
-        width=width,
-        dropout=dropout,
-        color_mode=color_mode,
-        batch_size=batch_size,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        recipe=Recipe(schedule="cosine"),
-        seed=seed,
-        cache=cache,
-        on_error=on_error,
-    )
-    directory = options.prepared(out)
+    experiment = options.experiment(source, Recipe(schedule="cosine"))
+    directory = make_directory(out)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna's remarks on what is experimental in it
         with progress_bar("searching", "trials") as progress:

@@ -6,42 +6,33 @@ from typing import Annotated, Any
 
 import typer
 
-from augment.views import views as read_views
-from caudal import training_options as options
-from caudal.arguments import JsonOption, image_size
+from caudal.commands.options import (
+    JsonOption,
+    OptionalSourceArgument,
+    TrainingOptions,
+    make_directory,
+    with_options,
+)
 from caudal.output import import_tensorflow, print_json, print_table, progress_bar
 
 
+@with_options
 def train(
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="SRC", help="Class-folder directory, or TFRecord file, directory or glob.", show_default=False
-        ),
-    ] = None,
-    validation: options.ValidationOption = None,
-    split: options.SplitOption = None,
-    model: options.ModelOption = "all-convolutional-c",
-    width: options.WidthOption = 1.0,
-    dropout: options.DropoutOption = None,
-    size: options.SizeOption = "64x64",
-    color_mode: options.ColorOption = "rgb",
-    batch_size: options.BatchOption = 32,
-    augment: options.AugmentOption = None,
-    epochs: options.EpochsOption = 10,
-    learning_rate: options.RateOption = 1e-3,
-    optimizer: options.OptimizerOption = "adam",
-    schedule: options.ScheduleOption = "cosine",
-    warmup: options.WarmupOption = 0.0,
-    weight_decay: options.DecayOption = 0.0,
-    label_smoothing: options.SmoothingOption = 0.0,
+    source: OptionalSourceArgument = None,
+    options: TrainingOptions = TrainingOptions(),
+    optimizer: Annotated[str, typer.Option(metavar="NAME", help="adam, sgd or rmsprop.")] = "adam",
+    schedule: Annotated[
+        str, typer.Option(metavar="NAME", help="Of the learning rate: constant, cosine or step.")
+    ] = "cosine",
+    warmup: Annotated[float, typer.Option(help="The fraction of all steps in which the rate rises from 0.")] = 0.0,
+    weight_decay: Annotated[float, typer.Option(help="Decoupled, of all kernels.")] = 0.0,
+    label_smoothing: Annotated[
+        float, typer.Option(help="The fraction of a label that is spread over all classes.")
+    ] = 0.0,
     balanced: Annotated[bool, typer.Option("--balanced", help="Weight rare classes up.")] = False,
     patience: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many epochs without a lower validation loss.")
     ] = None,
-    seed: options.SeedOption = 0,
-    cache: options.CacheOption = None,
-    on_error: options.OnErrorOption = "raise",
     views: Annotated[
         str | None,
         typer.Option(
@@ -71,10 +62,12 @@ def train(
 ) -> None:
     """Train a model; print its error on what was held out, and write curves, confusion matrix and a report."""
     if summary is not None:
-        _print_summary(summary, classes, width, size, color_mode, json)
+        _print_summary(summary, classes, options, json)
         return
     if source is None:
         raise typer.BadParameter("Missing argument 'SRC': the images to train on (or --summary MODEL)")
+    from augment.views import views as read_views
+
     if views is not None:
         read_views(views)  # refuses what there is not, before the training
     if reduce not in ("mean", "max", "vote"):
@@ -87,18 +80,7 @@ def train(
 
     experiment = options.experiment(
         source,
-        validation,
-        size,
-        augment,
-        validation_split=split,
-        model=model,
-        width=width,
-        dropout=dropout,
-        color_mode=color_mode,
-        batch_size=batch_size,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        recipe=Recipe(
+        Recipe(
             optimizer=optimizer,  # type: ignore[arg-type]  # the recipe checks it
             schedule=schedule,  # type: ignore[arg-type]  # the recipe checks it
             warmup=warmup,
@@ -107,11 +89,8 @@ def train(
             class_weights="balanced" if balanced else None,
             patience=patience,
         ),
-        seed=seed,
-        cache=cache,
-        on_error=on_error,
     )
-    directory = options.prepared(out)
+    directory = make_directory(out)
     with _bar(experiment) as callback, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras's remarks on what it does with a loader are no business of a user's
         outcome = experiment.run(
@@ -149,15 +128,15 @@ def _bar(experiment: Any) -> Any:
     return shown()
 
 
-def _print_summary(name: str, classes: int, width: float, size: str, color_mode: str, json: bool) -> None:
+def _print_summary(name: str, classes: int, options: TrainingOptions, json: bool) -> None:
     from training.architectures import build
     from training.errors import TrainingError
     from training.summary import summary
 
     import_tensorflow()
-    channels = 1 if color_mode == "grayscale" else 3
+    channels = 1 if options.color_mode == "grayscale" else 3
     try:
-        model = build(name, input_shape=(*image_size(size), channels), classes=classes, width=width)
+        model = build(name, input_shape=(*options.image_size, channels), classes=classes, width=options.width)
     except ValueError as error:
         raise TrainingError(str(error)) from None
     rows = summary(model)
@@ -170,7 +149,9 @@ def _print_summary(name: str, classes: int, width: float, size: str, color_mode:
         (row.name, row.kind, " x ".join(map(str, row.output_shape)), row.parameters, row.multiply_adds or 0)
         for row in rows
     ]
-    print_table(f"{name}, {size}, {classes} classes", ("layer", "kind", "output", "parameters", "multiply-adds"), cells)
+    print_table(
+        f"{name}, {options.size}, {classes} classes", ("layer", "kind", "output", "parameters", "multiply-adds"), cells
+    )
     print(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds an image")
 
 

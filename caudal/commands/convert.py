@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from caudal.arguments import JsonOption, augmentation, column, image_size, max_errors
+from caudal.commands.options import (
+    AugmentOption,
+    JsonOption,
+    LabelColumnOption,
+    TextColumnOption,
+    augmentation,
+    column,
+    image_size,
+    max_errors,
+)
 from caudal.output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -52,10 +61,7 @@ def convert(
         str | None, typer.Option("--format", metavar="FORMAT", help="jpeg, png or webp.", show_default="as it is")
     ] = None,
     quality: Annotated[int | None, typer.Option(help="Of JPEG and WebP, 1 to 100.", show_default="95")] = None,
-    augment: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="What albumentations.save wrote, or a policy's name.", show_default=False),
-    ] = None,
+    augment: AugmentOption = None,
     copies: Annotated[
         int | None, typer.Option(help="Augmented copies of each, beside the original.", show_default="1")
     ] = None,
@@ -64,13 +70,13 @@ def convert(
         str | None,
         typer.Option(metavar="FORMAT", help="'label text', text, tsv, csv, jsonl.", show_default="by the extension"),
     ] = None,
-    text_column: Annotated[str | None, typer.Option(metavar="NAME|N", help="The column of the text.")] = None,
-    label_column: Annotated[str | None, typer.Option(metavar="NAME|N", help="The column of the label.")] = None,
+    text_column: TextColumnOption = None,
+    label_column: LabelColumnOption = None,
     encoding: Annotated[str | None, typer.Option(help="Of texts; written is UTF-8.", show_default="utf-8")] = None,
     on_error: Annotated[str, typer.Option(metavar="MODE", help="raise or skip.")] = "raise",
     errors: Annotated[
         str | None,
-        typer.Option("--max-errors", metavar="N", help="Bad samples that are left out: a number or a share."),
+        typer.Option("--max-errors", metavar="N", help="Bad samples to skip at most: a number or a fraction."),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes.", show_default="processors")] = None,
     executor: Annotated[str, typer.Option(metavar="NAME", help="processes, or ray.")] = "processes",
@@ -81,7 +87,7 @@ def convert(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and write nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Turn class-folders, TFRecords and texts into each other; the same command finishes what was interrupted."""
+    """Convert class-folders, TFRecords and texts into each other; run it again to finish an interrupted one."""
     from pipeline.conversion import Conversion
     from pipeline.conversion.estimate import estimate
     from pipeline.conversion.running import run

@@ -10,10 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from augment import policy
-from caudal.arguments import JsonOption
+from caudal.commands.options import JsonOption
 from caudal.output import import_tensorflow, print_json, print_table, progress_bar
-from pipeline.errors import ConvertError
 
 RESULTS = "caudal-demo.json"
 """The file that holds the results; a folder with it is one that the demo made."""
@@ -33,7 +31,7 @@ def demo(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write, convert, stream, augment and train on real images: no download, below three minutes on two cores."""
+    """Write, convert, stream, augment and train on real images: no download, three minutes on two cores."""
     root = _prepared(Path(out))
     say: Callable[[str], None] = (lambda _: None) if json else print
     import_tensorflow()
@@ -63,6 +61,8 @@ def demo(
 
 
 def _prepared(root: Path) -> Path:
+    from pipeline.errors import ConvertError
+
     if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / RESULTS).exists())):
         raise ConvertError(f"{root} exists, and no demo made it; give another folder with --out")
     try:
@@ -87,6 +87,7 @@ def _write_data(root: Path) -> None:
 
 def _convert(root: Path) -> int:
     import pipeline
+    from pipeline.errors import ConvertError
 
     shards = 0
     for part in ("train", "validation"):
@@ -101,9 +102,10 @@ def _convert(root: Path) -> int:
 
 
 def _throughput(root: Path, rounds: int) -> dict[str, list[float]]:
+    from augment import policy
+    from caudal.throughput import compare
     from pipeline import image_dataset
     from pipeline.baselines import ImageSequence, naive_generator
-    from pipeline.throughput import compare
 
     photographs, transform = root / "photographs", policy("full", IMAGE_SIZE)
     dataset = image_dataset(photographs, image_size=IMAGE_SIZE, batch_size=BATCH_SIZE, augment=transform)
@@ -172,6 +174,7 @@ def _pictures(root: Path, rates: dict[str, list[float]], histories: dict[str, di
 
 def _sheet(root: Path, samples: int = 4, epochs: int = 5) -> list[list[Any]]:
     """Take the first samples as they are, and beside them what five epochs make of them."""
+    from augment import policy
     from pipeline import Loader
 
     options: dict[str, Any] = {"shuffle": False, "batch_size": samples, "image_size": None}

@@ -1,0 +1,36 @@
+"""Augmentations as files: JSON and YAML, as `albumentations.save` writes them."""
+
+import os
+from typing import Any, cast
+
+from augment.errors import TransformError
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read an augmentation that `albumentations.save` wrote.
+
+    Args:
+        path: a JSON or YAML file, told apart by its extension.
+
+    Returns:
+        An Albumentations transform or composition.
+
+    Raises:
+        TransformError: the file cannot be read, or holds no Albumentations transform.
+    """
+    import albumentations
+
+    # Importing our own transforms registers them with Albumentations.
+    import augment.backgrounds
+    import augment.policies.aug_mix_transform
+    import augment.policies.sharpness  # noqa: F401
+
+    name = os.fspath(path)
+    data_format = "yaml" if name.endswith((".yaml", ".yml")) else "json"
+    try:
+        return albumentations.load(name, data_format=cast(Any, data_format))
+    except Exception as error:  # Albumentations raises different errors for different faults of a file
+        raise TransformError(
+            f"{name} holds no transform ({type(error).__name__}: {error}); write one with "
+            f"albumentations.save(transform, path, data_format={data_format!r})"
+        ) from error
