@@ -29,7 +29,6 @@ from pipeline.labels import checked_label, encode_labels
 from pipeline.multiple import Repeats
 from pipeline.order import Indices
 from pipeline.resize import resize, resize_later
-from pipeline.sources.base import Sample
 from pipeline.stacking import ElementSpec, FinishedSample, ImageStack
 from pipeline.taken import DecodedSample, DecodeRequest, ReadSample, ViewDecoder, decode, decode_requests, map_good
 from pipeline.timer import StageTimer, no_timer
@@ -47,20 +46,6 @@ class Batch(NamedTuple):
     images: NDArray[Any]
     labels: NDArray[Any]
     keys: NDArray[np.object_]
-
-
-class AugmentedSample(NamedTuple):
-    """A sample that lacks only its label.
-
-    Attributes:
-        sample: as its source returned it.
-        image: [H, W, C], or the draft of it.
-        held_bytes: of the pixels that were decoded for it.
-    """
-
-    sample: Sample
-    image: Image | Draft
-    held_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +97,7 @@ class Stages(Sampler[FinishedSample]):
         params = self.draw_params(read, sample_keys)
         requests = self.decode_requests(read, params)
         decoded = self.decode(requests)
-        augmented = self.augment(decoded, params)
-        return self.label(augmented)
+        return self.augment_and_label(decoded, params)
 
     def batch(self, epoch: int, start: int, stop: int) -> Batch:
         """Make a batch of the samples at positions start to stop of an epoch; bad ones are skipped or replaced.
@@ -165,10 +149,11 @@ class Stages(Sampler[FinishedSample]):
 
     def draw_params(self, read: Sequence[ReadSample | SampleError], sample_keys: keys.Key) -> Any:
         """Draw the parameters of the good samples' augmentation, by the keys [N] of all; None for no augmentation."""
-        good = [row for row, item in enumerate(read) if isinstance(item, ReadSample)]
-        if self.plan is None or not good:
+        if self.plan is None:
             return None
-        return self.plan.draw(sample_keys[good], [item.size for item in read if isinstance(item, ReadSample)])
+        good = [row for row, item in enumerate(read) if isinstance(item, ReadSample)]
+        sizes = [item.size for item in read if isinstance(item, ReadSample)]
+        return self.plan.draw(sample_keys[good], sizes) if good else None
 
     def decode_requests(
         self, read: Sequence[ReadSample | SampleError], params: Any
@@ -180,15 +165,11 @@ class Stages(Sampler[FinishedSample]):
         """Yield the samples with their pixels."""
         return map_good(ViewDecoder(self._pixels), requests)
 
-    def augment(
+    def augment_and_label(
         self, decoded: Iterable[DecodedSample | SampleError], params: Any
-    ) -> Iterator[AugmentedSample | SampleError]:
-        """Yield the samples augmented and resized to their final size."""
-        return map_good(partial(self._augment, params), decoded)
-
-    def label(self, augmented: Iterable[AugmentedSample | SampleError]) -> Iterator[FinishedSample | SampleError]:
-        """Yield the samples with the numbers of their classes."""
-        return map_good(self._label, augmented)
+    ) -> Iterator[FinishedSample | SampleError]:
+        """Yield the samples augmented, resized to their final size, and with the numbers of their classes."""
+        return map_good(partial(self._augment_and_label, params), decoded)
 
     def _read_sample(self, index: int) -> ReadSample | SampleError:
         """Read a sample and its header, or its pixels where they need no decoding."""
@@ -235,24 +216,27 @@ class Stages(Sampler[FinishedSample]):
         with self.timer("decode"):
             return decode(request, self.decoder)
 
-    def _augment(self, params: Any, decoded: DecodedSample) -> AugmentedSample:
-        request, pixels = decoded
-        sample = request.item.sample
-        image: Image | Draft = pixels
+    def _augment_and_label(self, params: Any, decoded: DecodedSample) -> FinishedSample:
+        sample, pixels = decoded.request.item.sample, decoded.image
+        image = self._augment(params, decoded)
+        label = sample.label if self.label_mode is None else checked_label(sample, self.source.class_names)
+        return FinishedSample(image, label, sample.key, pixels.nbytes)
+
+    def _augment(self, params: Any, decoded: DecodedSample) -> Image | Draft:
+        request, image = decoded
+        if params is None and self.image_size in (None, image.shape[:2]):
+            return image
         with self.timer("augment"):
+            augmented: Image | Draft = image
             if self.plan is not None and params is not None:
                 try:
-                    image = self.plan.draft(pixels, params, request.params_row, request.window)
+                    augmented = self.plan.draft(image, params, request.params_row, request.window)
                 except TransformError as error:
-                    raise AugmentationError(sample.key, f"{error} (on an image of {request.item.size})") from error
-            if self.image_size is not None:
-                image = resize_later(image, self.image_size, self.interpolation)
-        return AugmentedSample(sample, image, pixels.nbytes)
-
-    def _label(self, augmented: AugmentedSample) -> FinishedSample:
-        sample, image, held_bytes = augmented
-        label = sample.label if self.label_mode is None else checked_label(sample, self.source.class_names)
-        return FinishedSample(image, label, sample.key, held_bytes)
+                    message = f"{error} (on an image of {request.item.size})"
+                    raise AugmentationError(request.item.sample.key, message) from error
+            if self.image_size is None:
+                return augmented
+            return resize_later(augmented, self.image_size, self.interpolation)
 
     def _stack(self, samples: Iterable[FinishedSample], most: int) -> Batch:
         """Stack samples, of which there are at most so many."""

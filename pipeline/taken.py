@@ -193,7 +193,7 @@ def _convert(requests: list[DecodeRequest | SampleError], to_tensors: Callable[[
     ours = {
         row: request
         for row, request in enumerate(requests)
-        if isinstance(request, DecodeRequest) and request.item.format in KERNELS
+        if isinstance(request, DecodeRequest) and request.encoded is not None and request.item.format in KERNELS
     }
     if not ours:
         return

@@ -164,7 +164,7 @@ class Probe:
         return list(self.stages.decode(self.stages.decode_requests(chunk.read, chunk.params)))
 
     def _augment(self, chunk: Chunk) -> list[Image]:
-        augmented = self.stages.augment(chunk.decoded, chunk.params)
+        augmented = self.stages.augment_and_label(chunk.decoded, chunk.params)
         return [finished(sample.image) for sample in augmented if not isinstance(sample, SampleError)]
 
 
