@@ -15,7 +15,7 @@ import numpy as np
 
 from augment import keys
 from pipeline import graph
-from pipeline.draw import Draw
+from pipeline.draw import Sampler
 from pipeline.errors import OptionError
 from pipeline.ledger import LedgerRow
 from pipeline.order import Indices, Order
@@ -56,7 +56,7 @@ class BaseLoader(ABC):
 
     @property
     @abstractmethod
-    def _stages(self) -> Draw[Any]: ...
+    def _stages(self) -> Sampler[Any]: ...
 
     def __reduce__(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
         options = {field.name: getattr(self, field.name) for field in fields(cast(Any, self))}

@@ -55,10 +55,10 @@ class Decoder:
         """
         return self.header(encoded).format in KERNELS
 
-    def hand_over(self, items: Sequence[Any]) -> Sequence[Any]:
-        """Make what it takes in place of some images' bytes, all of `KERNELS`, or of some windows: tensors.
+    def to_tensors(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Convert the bytes of some images, all of `KERNELS`, or some windows, to tensors, which it decodes as well.
 
-        TensorFlow needs 9 us to begin with one, and no more to begin with many.
+        TensorFlow takes 9 us to make one tensor, and no longer to make many.
 
         Args:
             items: bytes, or tuples of integers.
@@ -74,8 +74,8 @@ class Decoder:
         """Decode one image, turned upright.
 
         Args:
-            encoded: the image file's bytes, or what `hand_over` made of them.
-            header: theirs, where it has been read already; it must have been where they are handed over.
+            encoded: the image file's bytes, or the tensor of them.
+            header: theirs, where it has been read already; a tensor needs it.
 
         Returns:
             uint8 [H, W, C], C as `color_mode` says. Transparency is dropped, or opaque where there is none.
@@ -98,7 +98,7 @@ class Decoder:
         """Decode only a part of a JPEG that is stored upright.
 
         Args:
-            encoded: the JPEG's bytes, or what `hand_over` made of them.
+            encoded: the JPEG's bytes, or the tensor of them.
             header: theirs.
             window: (top, left, height, width) in pixels of the image at 1/ratio of its size, or likewise.
             ratio: 1, 2, 4 or 8: the divisor at which the decoder's cosine transform is evaluated.

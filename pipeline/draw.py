@@ -1,4 +1,4 @@
-"""Which samples stand at the positions of an epoch, whatever a sample is, and what becomes of bad ones."""
+"""The sampler: which samples an epoch holds at which positions, whatever a sample is, and what replaces bad ones."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -15,23 +15,23 @@ from pipeline.order import Indices, Order
 from pipeline.shutdown import stop_if_ending
 from pipeline.sources.base import Source
 
-RowT = TypeVar("RowT")
+SampleT = TypeVar("SampleT")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draw(ABC, Generic[RowT]):
-    """Draws the finished samples of an epoch; a subclass says how a sample is made, and how a batch is stacked.
+class Sampler(ABC, Generic[SampleT]):
+    """Yields the finished samples of an epoch; a subclass says how to make a sample, and how to stack a batch.
 
     A pure function of the epoch and the positions, which any thread may call at any time.
 
     Attributes:
-        order: gives the position of each sample in an epoch.
-        members: the samples of the source that take part, int64; None for all.
+        order: maps each position of an epoch to a sample.
+        members: the indices of the source's samples that take part, int64; None for all.
         source: reads a sample.
         augment_key: the key that augmentation keys are folded from, shape [].
         label_mode: "int", "categorical", "binary" or None.
-        ledger: takes down the bad samples, or raises.
-        replaces: whether the next good sample takes a bad one's place.
+        ledger: records the bad samples, or raises.
+        replaces: whether the next good sample replaces a bad one.
     """
 
     order: Order
@@ -52,47 +52,51 @@ class Draw(ABC, Generic[RowT]):
         """Make a batch of the samples at positions start to stop of an epoch: (features, labels, keys)."""
 
     @property
-    def per_sample(self) -> int:
-        """How often each sample of the source stands in an epoch."""
+    def repeats(self) -> int:
+        """How often an epoch holds each sample of the source."""
         return 1
 
     @abstractmethod
-    def samples(self, indices: Indices, which: Indices, sample_keys: keys.Key) -> Iterator[RowT | SampleError]:
-        """Make some samples, or say what is wrong with each.
+    def samples(
+        self, indices: Indices, repeat_index: Indices, sample_keys: keys.Key
+    ) -> Iterator[SampleT | SampleError]:
+        """Make some samples; yield the error of a bad one in its place.
 
         Args:
             indices: int64 [N], of the samples in their source.
-            which: int64 [N], from 0 on: which of the `per_sample` that a sample becomes.
+            repeat_index: int64 [N], which of the `repeats` of its sample each one is, from 0 on.
             sample_keys: uint64 [N], of their augmentation.
         """
 
-    def augment_keys(self, epoch: int, indices: Indices, which: Indices) -> keys.Key:  # noqa: ARG002  # for subclasses
-        """Give the keys of the augmentation of some samples, uint64 [N]; arguments as those of `samples`."""
+    def augment_keys(self, epoch: int, indices: Indices, repeat_index: Indices) -> keys.Key:  # noqa: ARG002  # for subclasses
+        """Return the keys of some samples' augmentation, uint64 [N]; the arguments are those of `samples`."""
         return keys.fold_in(self.augment_key, epoch, indices)
 
-    def good(self, epoch: int, start: int, stop: int) -> Iterator[RowT]:
-        """Yield the samples at some positions; in place of a bad one, nothing, or the next good one of this shard."""
-        indices, rows = self._drawn(epoch, np.arange(start, stop))
-        for place, row in enumerate(rows):
-            stop_if_ending()
-            if not isinstance(row, SampleError):
-                yield row
-                continue
-            self.ledger.record(int(indices[place]), row)
-            if self.replaces:
-                yield self._substitute(epoch, start + place)
-
-    def _substitute(self, epoch: int, position: int) -> RowT:
-        for ahead in range(1, len(self.order)):
-            indices, (row,) = self._drawn(epoch, [(position + ahead) % len(self.order)])
-            if not isinstance(row, SampleError):
-                return row
-            self.ledger.record(int(indices[0]), row)
-        raise TooManyErrorsError(f"all {len(self.order)} samples are bad; the last: {self.ledger.rows[-1]}")
-
-    def _drawn(self, epoch: int, positions: ArrayLike) -> tuple[Indices, Iterator[RowT | SampleError]]:
-        """Draw the samples at some positions of an epoch: their indices in the source, and what is made of them."""
-        indices, which = np.divmod(self.order(epoch, positions), self.per_sample)
+    def select(self, epoch: int, positions: ArrayLike) -> tuple[Indices, Indices, keys.Key]:
+        """Select the samples at some positions [N] of an epoch; return the three arguments of `samples`."""
+        indices, repeat_index = np.divmod(self.order(epoch, positions), self.repeats)
         if self.members is not None:
             indices = self.members[indices]
-        return indices, self.samples(indices, which, self.augment_keys(epoch, indices, which))
+        return indices, repeat_index, self.augment_keys(epoch, indices, repeat_index)
+
+    def iter_good(self, epoch: int, start: int, stop: int) -> Iterator[SampleT]:
+        """Yield the good samples at some positions; skip a bad one, or yield the next good one of this shard for it."""
+        selected = self.select(epoch, np.arange(start, stop))
+        for row, sample in enumerate(self.samples(*selected)):
+            stop_if_ending()
+            if not isinstance(sample, SampleError):
+                yield sample
+                continue
+            self.ledger.record(int(selected[0][row]), sample)
+            if self.replaces:
+                yield self._replacement(epoch, start + row)
+
+    def _replacement(self, epoch: int, position: int) -> SampleT:
+        """Make the next good sample after a position; past the end of the epoch, search from its beginning."""
+        for ahead in range(1, len(self.order)):
+            selected = self.select(epoch, [(position + ahead) % len(self.order)])
+            (sample,) = self.samples(*selected)
+            if not isinstance(sample, SampleError):
+                return sample
+            self.ledger.record(int(selected[0][0]), sample)
+        raise TooManyErrorsError(f"all {len(self.order)} samples are bad; the last: {self.ledger.rows[-1]}")

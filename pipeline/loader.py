@@ -18,7 +18,7 @@ from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
 from pipeline.header import MAX_PIXELS
 from pipeline.ledger import Ledger
-from pipeline.multiple import Multiple
+from pipeline.multiple import Repeats
 from pipeline.options import check, check_classes, made
 from pipeline.sources import ArraySource, Source, open_source
 from pipeline.sources.base import digest
@@ -122,12 +122,12 @@ class Loader(BaseLoader):
         object.__setattr__(self, "class_names", self._source.class_names)
         check_classes(self)
         # What cannot be made or compiled, or does not fit, is refused now.
-        _ = self.plan, self._multiple, self._mixer, self._cached_source, self.workers and self._batches
+        _ = self.plan, self._repeats, self._mixer, self._cached_source, self.workers and self._batches
 
     @property
     def views_per_sample(self) -> int:
         """How often a sample of the source stands in an epoch: as so many copies and views."""
-        return len(self._multiple)
+        return len(self._repeats)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -151,7 +151,7 @@ class Loader(BaseLoader):
             self.drop_remainder,
         )
         cached = self._caches_pixels and self._cache_size
-        multiplied = (self._multiple, self._mixer) if self._multiple != Multiple() or self._mixer else ()
+        multiplied = (self._repeats, self._mixer) if self._repeats != Repeats() or self._mixer else ()
         return digest(
             (self._source.fingerprint, augment, delivered, chosen, cached, self.on_error, self.max_pixels, *multiplied)
         )
@@ -185,8 +185,8 @@ class Loader(BaseLoader):
         return source
 
     @cached_property
-    def _multiple(self) -> Multiple:
-        return Multiple(copies=self.copies, views=made(self.views, views))
+    def _repeats(self) -> Repeats:
+        return Repeats(copies=self.copies, views=made(self.views, views))
 
     @cached_property
     def _mixer(self) -> Mixer | None:
@@ -229,7 +229,7 @@ class Loader(BaseLoader):
 
     @cached_property
     def _stages(self) -> Stages:
-        order = self._order(len(self._source) if self._members is None else len(self._members), len(self._multiple))
+        order = self._order(len(self._source) if self._members is None else len(self._members), len(self._repeats))
         return Stages(
             order=order,
             members=self._members,
@@ -241,9 +241,9 @@ class Loader(BaseLoader):
             image_size=self.image_size,
             interpolation=self.interpolation,
             label_mode=self.label_mode,
-            multiple=self._multiple,
+            repetition=self._repeats,
             mix=self._mixer,
-            ledger=Ledger(self.on_error, self.max_errors, max(1, len(order) // len(self._multiple))),
+            ledger=Ledger(self.on_error, self.max_errors, max(1, len(order) // len(self._repeats))),
             replaces=self.on_error == "replace",
         )
 

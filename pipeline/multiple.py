@@ -1,4 +1,4 @@
-"""How one sample becomes several: copies with keys of their own, and fixed views of its image."""
+"""How one sample repeats in an epoch: copies with keys of their own, and fixed views of its image."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from augment.views import View, Views
 
 
 @dataclass(frozen=True, kw_only=True)
-class Multiple:
-    """What a sample becomes: each of its copies is, or has, all views.
+class Repeats:
+    """The repeats of each sample: each of its copies is, or has, all views.
 
-    The samples of an epoch are numbered, those of one source sample side by side: `len(multiple)` numbers each.
+    An epoch holds the repeats of one source sample side by side: `len(repeats)` of them, numbered by the repeat index.
 
     Attributes:
-        copies: how often each sample stands in an epoch, each time with another key.
+        copies: how often an epoch holds each sample, each time with another key.
         views: the views of its image; None for the image as a whole.
     """
 
@@ -26,12 +26,12 @@ class Multiple:
     def __len__(self) -> int:
         return self.copies * (1 if self.views is None else len(self.views))
 
-    def fold(self, sample_keys: keys.Key, which: NDArray[np.int64]) -> keys.Key:
-        """Make the keys [N] of copies and views from those of their samples; the first one has the sample's own."""
+    def fold(self, sample_keys: keys.Key, repeat_index: NDArray[np.int64]) -> keys.Key:
+        """Fold repeat indices [N] into the keys [N] of their samples; repeat 0 keeps the sample's own key."""
         if len(self) == 1:
             return sample_keys
-        return np.where(which == 0, sample_keys, keys.fold_in(sample_keys, "copy", which))
+        return np.where(repeat_index == 0, sample_keys, keys.fold_in(sample_keys, "copy", repeat_index))
 
-    def view(self, which: int, size: tuple[int, int], out: tuple[int, int] | None) -> View | None:
-        """Give the view that one of a sample's copies is, of an image (height, width) that becomes `out` at last."""
-        return None if self.views is None else self.views.windows(size, out)[which % len(self.views)]
+    def view(self, repeat_index: int, size: tuple[int, int], out: tuple[int, int] | None) -> View | None:
+        """Return the view that one repeat shows, of an image (height, width) that is resized to `out` in the end."""
+        return None if self.views is None else self.views.windows(size, out)[repeat_index % len(self.views)]

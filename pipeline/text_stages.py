@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from augment import keys
 from augment.errors import AugmentError
-from pipeline.draw import Draw
+from pipeline.draw import Sampler
 from pipeline.errors import AugmentationError, DecodeError, OptionError, SampleError
 from pipeline.labels import checked_label, encode_labels
 from pipeline.order import Indices
@@ -19,8 +19,14 @@ MakeVariants = Callable[[Sequence[str], Sequence[int], Sequence[int]], list[str]
 """Gives one variant of each text, by its key and number: `augment.text.variants.Variants`, here or in processes."""
 
 
-class TextRow(NamedTuple):
-    """One finished sample."""
+class FinishedText(NamedTuple):
+    """One finished sample.
+
+    Attributes:
+        text: decoded, and augmented where there is an augmentation.
+        label: the number of its class.
+        key: its name in the source, and the number of a copy.
+    """
 
     text: str
     label: int
@@ -92,8 +98,8 @@ _MARKS = b'\r\n\t ,"{}09azAZ'
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextStages(Draw[TextRow]):
-    """What a loader of texts does to each sample; `Draw` describes the attributes that are not listed here.
+class TextStages(Sampler[FinishedText]):
+    """What a loader of texts does to each sample; `Sampler` describes the attributes that are not listed here.
 
     Where there are copies, copy 0 is the text itself.
 
@@ -107,13 +113,28 @@ class TextStages(Draw[TextRow]):
     variants: MakeVariants | None
     copies: int | None
 
-    @property
-    def element_spec(self) -> tuple[tuple[int | None, ...], np.dtype[Any]]:
-        """A text is a scalar."""
-        return (), np.dtype(object)
+    def samples(
+        self, indices: Indices, repeat_index: Indices, sample_keys: keys.Key
+    ) -> Iterator[FinishedText | SampleError]:
+        """Make samples: read, decode and label all, and then augment the good ones together.
+
+        Args:
+            indices: int64 [N], of the samples in their source.
+            repeat_index: int64 [N], which copy of its text each one is.
+            sample_keys: uint64 [N], of their augmentation: copies of a text have one.
+
+        Yields:
+            Each sample in turn, or its error.
+        """
+        copies = repeat_index.tolist()
+        read = [self._read_sample(index, copy) for index, copy in zip(indices.tolist(), copies, strict=True)]
+        if self.variants is None:
+            return iter(read)
+        numbers = [1] * len(read) if self.copies is None else copies
+        return _augment_good(self.variants, read, sample_keys.tolist(), numbers)
 
     def batch(self, epoch: int, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
-        """Make a batch of the samples at positions start to stop of an epoch; bad ones are left out or replaced.
+        """Make a batch of the samples at positions start to stop of an epoch; bad ones are skipped or replaced.
 
         Returns:
             Texts, bytes in UTF-8 [B]; labels as the label mode says; the samples' keys, bytes [B].
@@ -122,63 +143,54 @@ class TextStages(Draw[TextRow]):
             SampleError: a sample is bad and `on_error` is "raise".
             TooManyErrorsError: there are more bad samples than allowed.
         """
-        rows = list(self.good(epoch, start, stop))
+        samples = list(self.iter_good(epoch, start, stop))
         return (
-            np.array([row.text.encode("utf-8", "replace") for row in rows], object),
-            encode_labels([row.label for row in rows], self.label_mode, len(self.source.class_names)),
-            np.array([row.key.encode("utf-8", "surrogateescape") for row in rows], object),
+            np.array([sample.text.encode("utf-8", "replace") for sample in samples], object),
+            encode_labels([sample.label for sample in samples], self.label_mode, len(self.source.class_names)),
+            np.array([sample.key.encode("utf-8", "surrogateescape") for sample in samples], object),
         )
 
     @property
-    def per_sample(self) -> int:
-        """How often each text is in an epoch."""
+    def repeats(self) -> int:
+        """How often an epoch holds each text."""
         return self.copies or 1
 
-    def samples(self, indices: Indices, which: Indices, sample_keys: keys.Key) -> Iterator[TextRow | SampleError]:
-        """Make samples: read, decode, label, augment.
+    @property
+    def element_spec(self) -> tuple[tuple[int | None, ...], np.dtype[Any]]:
+        """A text is a scalar."""
+        return (), np.dtype(object)
 
-        Args:
-            indices: int64 [N], of the samples in their source.
-            which: int64 [N], of the copies of a text.
-            sample_keys: uint64 [N], of their augmentation: copies of a text have one.
-
-        Yields:
-            Each sample in turn, or what is wrong with it.
-        """
-        numbers = which.tolist()
-        taken = [self._taken(index, number) for index, number in zip(indices.tolist(), numbers, strict=True)]
-        if self.variants is None:
-            yield from taken
-            return
-        good = [place for place, row in enumerate(taken) if isinstance(row, TextRow)]
-        numbers = [1] * len(taken) if self.copies is None else numbers
-        made = dict(zip(good, self._made(taken, good, sample_keys.tolist(), numbers), strict=True))
-        yield from (made.get(place, row) for place, row in enumerate(taken))
-
-    def _taken(self, index: int, number: int) -> TextRow | SampleError:
+    def _read_sample(self, index: int, copy: int) -> FinishedText | SampleError:
         """Read a sample, decode and label it."""
         try:
             sample = self.source.read(index)
             assert sample.encoded is not None  # noqa: S101  # for the type checker: texts come as bytes
             label = sample.label if self.label_mode is None else checked_label(sample, self.source.class_names)
-            key = f"{sample.key}+{number}" if number else sample.key
-            return TextRow(self.decoder(sample.key, sample.encoded), label, key)
+            key = f"{sample.key}+{copy}" if copy else sample.key
+            return FinishedText(self.decoder(sample.key, sample.encoded), label, key)
         except SampleError as error:
             return error
 
-    def _made(
-        self, taken: Sequence[TextRow | SampleError], good: Sequence[int], sample_keys: list[int], numbers: list[int]
-    ) -> Iterator[TextRow | SampleError]:
-        """Augment the good ones at once; where that fails, one by one, to see which of them is bad."""
-        assert self.variants is not None  # noqa: S101  # for the type checker: the caller has looked
-        rows = [row for row in taken if isinstance(row, TextRow)]
-        own_keys, own_numbers = [sample_keys[place] for place in good], [numbers[place] for place in good]
-        try:
-            texts = self.variants([row.text for row in rows], own_keys, own_numbers)
-            yield from (row._replace(text=text) for row, text in zip(rows, texts, strict=True))
-        except AugmentError:
-            for row, key, number in zip(rows, own_keys, own_numbers, strict=True):
-                try:
-                    yield row._replace(text=self.variants([row.text], [key], [number])[0])
-                except AugmentError as error:
-                    yield AugmentationError(row.key, str(error))
+
+def _augment_good(
+    variants: MakeVariants, read: Sequence[FinishedText | SampleError], sample_keys: list[int], numbers: list[int]
+) -> Iterator[FinishedText | SampleError]:
+    """Augment the good samples, each by its key and the number of its variant; errors pass."""
+    good = {row: sample for row, sample in enumerate(read) if isinstance(sample, FinishedText)}
+    own_keys, own_numbers = [sample_keys[row] for row in good], [numbers[row] for row in good]
+    augmented = dict(zip(good, _augment(variants, list(good.values()), own_keys, own_numbers), strict=True))
+    return (augmented.get(row, sample) for row, sample in enumerate(read))
+
+
+def _augment(
+    variants: MakeVariants, samples: Sequence[FinishedText], sample_keys: Sequence[int], numbers: Sequence[int]
+) -> list[FinishedText | SampleError]:
+    """Augment samples together; where that fails, one by one, to find which of them is bad."""
+    try:
+        texts = variants([sample.text for sample in samples], sample_keys, numbers)
+    except AugmentError as error:
+        if len(samples) == 1:
+            return [AugmentationError(samples[0].key, str(error))]
+        each = zip(samples, sample_keys, numbers, strict=True)
+        return [one for sample, key, number in each for one in _augment(variants, [sample], [key], [number])]
+    return [sample._replace(text=text) for sample, text in zip(samples, texts, strict=True)]

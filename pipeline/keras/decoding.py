@@ -59,7 +59,7 @@ class Fitted(Decoder):
     interpolation: str = "nearest"
     keep_aspect_ratio: bool = False
 
-    def hand_over(self, items: Sequence[Any]) -> Sequence[Any]:
+    def to_tensors(self, items: Sequence[Any]) -> Sequence[Any]:
         """Leave them as they are: Pillow reads some of them."""
         return items
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import pipeline
 from augment.plan import compiled
-from pipeline import Loader, image_dataset, stages
+from pipeline import Loader, image_dataset, stacking
 
 Make = Callable[..., Any]
 Stream = list[tuple[Any, ...]]
@@ -339,13 +339,13 @@ def test_few_images_that_were_decoded_whole_wait_to_be_augmented(
     """A small crop keeps its whole image in memory: what waits is counted by that."""
     if compiled.kernels() is None:
         pytest.skip("the kernels were not compiled, or are not used on this processor")
-    finish, together = stages.finish, []
+    finish, together = stacking.finish, []
 
     def counted(drafts: Any) -> None:
         together.append(len(drafts))
         finish(drafts)
 
-    monkeypatch.setattr(stages, "finish", counted)
+    monkeypatch.setattr(stacking, "finish", counted)
     crop = A.Compose([A.RandomCrop(8, 8), A.ColorJitter(p=1)])
     for _ in image_dataset(folders(a=6, b=6, height=500, width=500), image_size=(8, 8), batch_size=12, augment=crop):
         pass

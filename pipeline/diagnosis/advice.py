@@ -15,8 +15,8 @@ import numpy as np
 from augment.errors import CaudalError
 from augment.plan.plan import Plan
 from pipeline.decode import CHANNELS
+from pipeline.diagnosis.probe import Chunk, MemorySource, Probe
 from pipeline.graph import Layout
-from pipeline.probe import Chunk, Memory, Probe
 from pipeline.resize import resize
 from pipeline.sources.base import Sample
 from pipeline.stages import Stages
@@ -119,10 +119,10 @@ def _tried(probe: Probe, trial: _Trial) -> float | None:
 def _read(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Trial]:
     del read_s
     stages, layout = probe.stages, probe.layout
-    samples = [item.sample for chunk in chunks for item in chunk.items]
+    samples = [sample for chunk in chunks for sample in chunk.samples]
     if any(sample.encoded is None and sample.pixels is None for sample in samples):
         return  # a cache of pixels was read, and not the source
-    kept = replace(stages, source=Memory(stages.source, samples))
+    kept = replace(stages, source=MemorySource(stages.source, samples))
     mean = sum(_nbytes(sample) for sample in samples) / len(samples)
     action = f'keeping the files in memory after the first epoch (cache="ram", about {_size(mean * _used(stages))})'
     yield _Trial(action, {"cache": "ram"}, kept, layout)
@@ -137,7 +137,7 @@ def _read(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Tri
 
 def _decode(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Trial]:
     stages, layout = probe.stages, probe.layout
-    samples = [item.sample for chunk in chunks for item in chunk.items if item.sample.encoded is not None]
+    samples = [sample for chunk in chunks for sample in chunk.samples if sample.encoded is not None]
     if stages.image_size is None or not samples:
         return
     side = -(-max(stages.image_size) * 256 // 224 // 32) * 32  # what 256 is to 224, in steps of 32
@@ -146,7 +146,7 @@ def _decode(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_T
         yield _Trial(
             f"resizing to {side} beforehand with `caudal convert --resize-short {side}`",
             {"resize_short": side},
-            replace(stages, source=Memory(stages.source, smaller)),
+            replace(stages, source=MemorySource(stages.source, smaller)),
             layout,
             read_s,  # at most: the files are smaller then
         )
@@ -158,7 +158,7 @@ def _decode(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_T
         yield _Trial(
             f"a cache of decoded {side} x {side} pixels (cache=DIR, {size}; crops are then of those)",
             {"cache": "DIR", "cache_size": [side, side]},
-            replace(stages, source=Memory(stages.source, pixels)),
+            replace(stages, source=MemorySource(stages.source, pixels)),
             layout,
         )
 

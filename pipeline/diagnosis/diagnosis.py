@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.advice import Advice, advise
-from pipeline.probe import STAGES, Chunk, Probe
+from pipeline.diagnosis.advice import Advice, advise
+from pipeline.diagnosis.probe import Chunk, Probe
 from pipeline.progress import Progress
+from pipeline.timer import STAGES
 
 if TYPE_CHECKING:
     from pipeline.loader import Loader

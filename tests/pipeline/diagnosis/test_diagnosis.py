@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 
 from augment.plan import compiled
-from pipeline import Loader, image_dataset, stages
-from pipeline.advice import Advice, advise
-from pipeline.diagnosis import STAGES, Diagnosis, Timing, diagnose
-from pipeline.probe import Probe
+from pipeline import Loader, image_dataset, stacking
+from pipeline.diagnosis import Diagnosis, Timing, diagnose
+from pipeline.diagnosis.advice import Advice, advise
+from pipeline.diagnosis.probe import Probe
 from pipeline.sources.folder import FolderSource
+from pipeline.timer import STAGES
 
 CROP = A.RandomCrop(48, 48)
 
@@ -95,13 +96,13 @@ def test_slow_augmentation_is_named_and_leaving_it_out_helps_as_promised(photogr
 
 def test_what_is_made_of_drafts_is_augmentation(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiled kernels work once for several images, and still the time is that of the augmentation."""
-    finish = stages.finish
+    finish = stacking.finish
 
     def slow(drafts: Any) -> None:
         time.sleep(0.002 * len(drafts))
         finish(drafts)
 
-    monkeypatch.setattr(stages, "finish", slow)
+    monkeypatch.setattr(stacking, "finish", slow)
     if compiled.kernels() is None:
         pytest.skip("the kernels were not compiled, or are not used on this processor")
     augmented = A.Compose([CROP, A.ColorJitter(p=1)])

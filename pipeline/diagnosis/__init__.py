@@ -1,0 +1,11 @@
+"""Diagnosis: where the time of a dataset goes, and what would make it faster.
+
+`stage_timer` adds up the time that a running dataset spends in its stages, `probe` measures the dataset and each stage
+alone, `advice` tries what may help, and `diagnosis` draws the conclusion.
+"""
+
+from pipeline.diagnosis.diagnosis import Diagnosis as Diagnosis
+from pipeline.diagnosis.diagnosis import Timing as Timing
+from pipeline.diagnosis.diagnosis import diagnose as diagnose
+
+__all__ = ["Diagnosis", "Timing", "diagnose"]

@@ -1,0 +1,246 @@
+"""Timing the stages of a dataset, in place and alone, and what another source, augmentation or batch size would give.
+
+*In place*: the dataset runs as always, and a timer adds up how long its calls spend in each stage. *Alone*: one stage
+runs on samples for which all before it is done, in as many threads. *Exchanged*: the dataset runs with another stage in
+place of its own, so that an advice is tried before it is given.
+
+tf.data's own model of a dataset (`tf.data.experimental.get_model_proto`) does not help here: it exists only where the
+autotuner runs, and it sees one map.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from augment import keys
+from augment.plan.draft import finished
+from augment.transform import Image
+from pipeline import graph
+from pipeline.diagnosis.stage_timer import StageClock
+from pipeline.errors import SampleError, TooManyErrorsError
+from pipeline.ledger import Ledger
+from pipeline.order import Indices
+from pipeline.sources.base import Sample, Source
+from pipeline.stacking import ElementSpec, FinishedSample
+from pipeline.stages import Batch, Stages
+from pipeline.taken import DecodedSample, ReadSample
+from pipeline.timer import STAGES
+
+if TYPE_CHECKING:
+    from pipeline.loader import Loader
+
+_MOST_BYTES = 2**28  # of decoded pixels that a probe keeps in memory
+
+
+class Chunk(NamedTuple):
+    """A batch of samples that have been read and decoded.
+
+    Attributes:
+        read: those that could be read.
+        params: of their augmentation.
+        decoded: those that could be decoded.
+    """
+
+    read: list[ReadSample]
+    params: Any
+    decoded: list[DecodedSample]
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The good samples, as their source returned them."""
+        return [sample.request.item.sample for sample in self.decoded]
+
+
+class Probe:
+    """Times a loader's dataset.
+
+    Args:
+        loader: the dataset's definition.
+        pass_s: how long one pass over a part of it should take, in seconds.
+    """
+
+    def __init__(self, loader: "Loader", pass_s: float = 1.0) -> None:
+        cv2.setNumThreads(0)  # as in tf.data, which calls from many threads
+        self.stages: Stages = loader._stages
+        self.layout: graph.Layout = loader._layout(with_keys=False)
+        self.calls = self.layout.parallel_calls
+        self._epoch = 0
+        per_batch_s = self.layout.block * self.rate_s(self.stages, self.layout, 2 * self.calls)
+        self.steps = min(max(2 * self.calls, round(pass_s / per_batch_s)), 4096)
+
+    def in_place(self) -> tuple[float, dict[str, float]]:
+        """Run the dataset: seconds per image of the clock, and those that its calls spend in each of `STAGES`.
+
+        They are those of one call divided by the number of calls, and need not add up to the whole: calls wait for
+        their turn, and what tf.data does around them ("batch" is all but that) is seen by no timer in them.
+        """
+        clock = StageClock()
+        timed = replace(self.stages, timer=clock, known_spec=self.stages.element_spec)
+        whole = self.rate_s(timed, self.layout, self.steps)
+        images = clock.blocks["batch"] * min(self.layout.block, len(self.stages.order))
+        return whole, {stage: clock.seconds[stage] / max(images, 1) / self.calls for stage in STAGES}
+
+    def alone(self, chunks: Sequence[Chunk]) -> dict[str, float]:
+        """Run each of `STAGES` alone: seconds per image of the clock."""
+        stages, count = self.stages, sum(len(chunk.decoded) for chunk in chunks)
+        epoch, self._epoch = self._epoch, self._epoch + 1
+        selected = [self._select(epoch, step)[:2] for step in range(len(chunks))]
+        read_s = self._threaded(lambda part: stages.read_all(*(numbers.tolist() for numbers in part)), selected)
+        ready = [image for chunk in chunks for image in self._augment(chunk)]
+        return {
+            "read": read_s / (len(chunks) * self.layout.block),
+            "decode": self._threaded(self._decode, chunks) / count,
+            "augment": self._threaded(self._augment, chunks) / count,
+            "batch": self.rate_s(_ready_stages(stages, ready), self.layout, self.steps),
+        }
+
+    def sample(self) -> list[Chunk]:
+        """Read and decode some batches, one for each parallel call at least, and as many as memory allows.
+
+        Raises:
+            SampleError: a sample is bad, and `on_error` is "raise".
+            TooManyErrorsError: more are bad than allowed, or all.
+        """
+        stages, chunks, nbytes = self.stages, list[Chunk](), 0
+        for step in range(self.steps):
+            indices, repeat_index, sample_keys = self._select(0, step)
+            read = stages.read_all(indices.tolist(), repeat_index.tolist())
+            params = stages.draw_params(read, sample_keys)
+            decoded = list(stages.decode(stages.decode_requests(read, params)))
+            for index, item in zip(indices.tolist(), decoded, strict=True):
+                if isinstance(item, SampleError):
+                    stages.ledger.record(index, item)
+            good = [item for item in decoded if isinstance(item, DecodedSample)]
+            if not good:
+                continue
+            chunks.append(Chunk([item for item in read if isinstance(item, ReadSample)], params, good))
+            nbytes += sum(item.image.nbytes for item in good)
+            if nbytes > _MOST_BYTES and len(chunks) >= self.calls:
+                break
+        if not chunks:
+            raise TooManyErrorsError("none of the samples that were tried can be read")
+        return chunks[: max(1, len(chunks) // self.calls) * self.calls]  # so that no thread is left without work
+
+    def rate_s(self, stages: Stages, layout: graph.Layout, steps: int) -> float:
+        """Take batches of a dataset as a consumer that does nothing else: seconds per image.
+
+        Epoch follows epoch without an end, and the batches with which the calls fill up do not count: what is measured
+        is how it runs on and on.
+        """
+        calls = layout.parallel_calls
+        ahead = 2 * calls + layout.prefetch + 1  # so that no call is without work before the last batch is taken
+        endless = _EndlessBatches(stages, layout.block)
+        length = (steps + ahead) * layout.block
+        layout = replace(layout, length=length, with_labels=True, static_batch=False)
+        dataset = graph.build(endless, layout, self._epoch, 0)
+        self._epoch += 1 + (steps + ahead) // endless.steps_per_epoch
+        begin, images = 0.0, 0
+        for step, (part, _) in enumerate(dataset.take(steps + calls)):
+            if step >= calls:
+                images += 1 if layout.batch_size is None else len(part)
+            if step == calls - 1:
+                begin = time.perf_counter()
+        return (time.perf_counter() - begin) / max(images, 1)
+
+    def _threaded(self, work: Callable[[Any], Any], batches: Sequence[Any]) -> float:
+        """Run some work on batches in threads: seconds of the clock."""
+        with ThreadPoolExecutor(self.calls) as pool:
+            begin = time.perf_counter()
+            for _ in pool.map(work, batches):
+                pass
+            return time.perf_counter() - begin
+
+    def _select(self, epoch: int, step: int) -> tuple[Indices, Indices, keys.Key]:
+        """Select the samples of a batch; past the end of the epoch, those from its beginning."""
+        block = self.layout.block
+        return self.stages.select(epoch, np.arange(step * block, (step + 1) * block) % len(self.stages.order))
+
+    def _decode(self, chunk: Chunk) -> list[DecodedSample | SampleError]:
+        return list(self.stages.decode(self.stages.decode_requests(chunk.read, chunk.params)))
+
+    def _augment(self, chunk: Chunk) -> list[Image]:
+        augmented = self.stages.augment_and_label(chunk.decoded, chunk.params)
+        return [finished(sample.image) for sample in augmented if not isinstance(sample, SampleError)]
+
+
+class _EndlessBatches:
+    """The full batches of one epoch after the other; it stands where the stages would: see `pipeline.graph.Batches`.
+
+    Args:
+        stages: make them.
+        block: the samples of a batch; all of an epoch are one batch where there are fewer.
+    """
+
+    def __init__(self, stages: Stages, block: int) -> None:
+        self._stages = stages
+        self._block = block
+        self.steps_per_epoch = max(1, len(stages.order) // block)
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._stages.ledger
+
+    @property
+    def source(self) -> Source:
+        return self._stages.source
+
+    @property
+    def label_mode(self) -> str | None:
+        return self._stages.label_mode
+
+    @property
+    def element_spec(self) -> ElementSpec:
+        return self._stages.element_spec
+
+    def batch(self, epoch: int, start: int, stop: int) -> Batch:
+        epochs, step = divmod(start // self._block, self.steps_per_epoch)
+        first = step * self._block
+        return self._stages.batch(epoch + epochs, first, min(first + stop - start, len(self._stages.order)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ReadyStages(Stages):
+    """Stages whose samples are there already: what is left is the work on batches."""
+
+    ready: Sequence[Image] = field(repr=False)
+
+    def samples(
+        self, indices: Indices, repeat_index: Indices, sample_keys: keys.Key
+    ) -> Iterator[FinishedSample | SampleError]:
+        del repeat_index
+        images = [self.ready[index % len(self.ready)] for index in indices.tolist()]
+        if self.plan is not None:
+            self.plan.draw(sample_keys, [image.shape[:2] for image in images])
+        return (FinishedSample(image, 0, "") for image in images)
+
+
+def _ready_stages(stages: Stages, ready: Sequence[Image]) -> _ReadyStages:
+    return _ReadyStages(**{one.name: getattr(stages, one.name) for one in fields(stages)}, ready=ready)
+
+
+class MemorySource:
+    """A source whose samples are in memory: some of another's, again and again.
+
+    Args:
+        source: the other one.
+        samples: what is read instead of its own.
+    """
+
+    def __init__(self, source: Source, samples: Sequence[Sample]) -> None:
+        self._source = source
+        self._samples = samples
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def read(self, index: int) -> Sample:
+        """Return a sample."""
+        return self._samples[index % len(self._samples)]
