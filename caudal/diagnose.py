@@ -28,7 +28,7 @@ def diagnose(
     ] = None,
     size: Annotated[str, typer.Option("--image-size", metavar="HxW", help="Height and width in pixels.")] = "224x224",
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 32,
-    parallel_calls: Annotated[
+    num_parallel_calls: Annotated[
         int | None, typer.Option(min=1, help="Batches computed at once.", show_default="processors")
     ] = None,
     cache: Annotated[str | None, typer.Option(metavar="ram|DIR", help="As the dataset is used with it.")] = None,
@@ -47,7 +47,7 @@ def diagnose(
         image_size=image_size(size),
         batch_size=batch_size,
         augment=augmentation(augment, image_size(size)),
-        parallel_calls=parallel_calls,
+        num_parallel_calls=num_parallel_calls,
         cache=cache,
         on_error=on_error,  # type: ignore[arg-type]  # the loader checks it
     )
@@ -101,7 +101,7 @@ def _described(found: "Diagnosis") -> dict[str, Any]:
         ],
         "images": found.images,
         "batch_size": found.batch_size,
-        "parallel_calls": found.parallel_calls,
+        "num_parallel_calls": found.num_parallel_calls,
     }
 
 
@@ -141,7 +141,7 @@ def _print(found: "Diagnosis") -> None:
         style = "bold" if name == found.bottleneck else None
         table.add_row(name, f"{1000 * timing.seconds_per_image:.3f}", bar, spread, style=style)
     print(
-        f"{found.images:,} images a measurement, batches of {found.batch_size}, {found.parallel_calls} parallel calls; "
+        f"{found.images:,} images a measurement, batches of {found.batch_size}, {found.num_parallel_calls} parallel calls; "
         "medians (min to max)\nthe stages' times within the whole, and their rates when each runs alone:\n"
     )
     Console().print(table)

@@ -41,7 +41,7 @@ def stream(
     epoch: Annotated[int, typer.Option(min=0, help="The first epoch.")] = 0,
     step: Annotated[int, typer.Option(min=0, help="The batch of the first epoch to begin with.")] = 0,
     part: Annotated[str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts.")] = "0/1",
-    parallel_calls: Annotated[
+    num_parallel_calls: Annotated[
         int | None, typer.Option(min=1, help="Batches computed at once.", show_default="processors")
     ] = None,
     cache: Annotated[str | None, typer.Option(metavar="ram|DIR", help="Keep what was read, or decoded.")] = None,
@@ -71,7 +71,7 @@ def stream(
         cache=cache,
         on_error=on_error,  # type: ignore[arg-type]  # the loader checks it
         max_errors=max_errors(errors),
-        parallel_calls=parallel_calls,
+        num_parallel_calls=num_parallel_calls,
     )
     result = _Stream()
     try:

@@ -47,7 +47,7 @@ class BaseLoader(ABC):
     on_error: Any
     max_errors: float | None
     label_offset: int
-    parallel_calls: int | None
+    num_parallel_calls: int | None
     prefetch: int
 
     @property
@@ -157,15 +157,15 @@ class BaseLoader(ABC):
 
     @property
     def _calls(self) -> int:
-        return self.parallel_calls or len(os.sched_getaffinity(0))
+        return self.num_parallel_calls or len(os.sched_getaffinity(0))
 
-    def _layout(self, *, with_keys: bool) -> graph.Layout:
-        return graph.Layout(
+    def _layout(self, *, with_keys: bool) -> graph.EpochLayout:
+        return graph.EpochLayout(
             length=len(self._stages.order),
             batch_size=self.batch_size,
             drop_remainder=self.drop_remainder,
             varies=self.on_error == "skip",
-            parallel_calls=self._calls,
+            num_parallel_calls=self._calls,
             prefetch=self.prefetch,
             with_keys=with_keys,
             with_labels=self.label_mode is not None,

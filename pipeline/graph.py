@@ -66,7 +66,7 @@ class EpochCounter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class EpochLayout:
     """How the samples of an epoch are laid out in batches.
 
     Attributes:
@@ -74,7 +74,7 @@ class Layout:
         batch_size: samples in a batch; None for single samples.
         drop_remainder: whether a last batch that is not full is left out.
         varies: whether bad samples are left out, so that a batch may be smaller than it should.
-        parallel_calls: batches that are computed at once.
+        num_parallel_calls: batches that are computed at once.
         prefetch: batches that are kept ready.
         with_keys: whether the samples' keys stand behind the labels.
         with_labels: whether there are labels.
@@ -85,7 +85,7 @@ class Layout:
     batch_size: int | None
     drop_remainder: bool
     varies: bool
-    parallel_calls: int
+    num_parallel_calls: int
     prefetch: int
     with_keys: bool
     with_labels: bool
@@ -102,7 +102,7 @@ class Layout:
         return self.length // self.block if self.drop_remainder else -(-self.length // self.block)
 
 
-def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Dataset":
+def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.data.Dataset":
     """Build the dataset whose first iteration starts at a step of an epoch, and whose further ones take further epochs.
 
     Returns:
@@ -157,7 +157,7 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
     # The places of an epoch are drawn up when its iteration begins. `flat_map` over a range would do so, too, but takes
     # 9 ms longer to start.
     dataset = tf.data.Dataset.from_tensors(0).map(positions).unbatch()
-    dataset = dataset.map(batch, num_parallel_calls=layout.parallel_calls, deterministic=True)
+    dataset = dataset.map(batch, num_parallel_calls=layout.num_parallel_calls, deterministic=True)
     if layout.batch_size is None:
         dataset = dataset.unbatch()
     elif layout.varies:
@@ -176,7 +176,7 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
     return dataset
 
 
-def _options(layout: Layout) -> "tf.data.Options":
+def _options(layout: EpochLayout) -> "tf.data.Options":
     import tensorflow as tf
 
     options = tf.data.Options()
@@ -184,6 +184,6 @@ def _options(layout: Layout) -> "tf.data.Options":
     # 2.21).
     options.autotune.enabled = False
     # A pool of its own: calls of Python must not hold the threads that the model's operations run on.
-    options.threading.private_threadpool_size = layout.parallel_calls + 1
+    options.threading.private_threadpool_size = layout.num_parallel_calls + 1
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return options

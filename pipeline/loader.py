@@ -73,7 +73,7 @@ class Loader(BaseLoader):
         label_offset: subtracted from the labels in TFRecords: 1 where the classes are counted from 1.
         workers: processes that make the batches; 0 leaves it to threads of this process, of which one runs Python at
             a time. They start in the background, which takes some seconds; until then it is left to threads, too.
-        parallel_calls: batches that are computed at once; by default the number of usable processors, or one more than
+        num_parallel_calls: batches that are computed at once; by default the number of usable processors, or one more than
             there are workers.
         prefetch: batches that are kept ready.
 
@@ -110,7 +110,7 @@ class Loader(BaseLoader):
     max_pixels: int = MAX_PIXELS
     label_offset: int = 0
     workers: int = 0
-    parallel_calls: int | None = None
+    num_parallel_calls: int | None = None
     prefetch: int = 2
 
     def __post_init__(self) -> None:
@@ -125,7 +125,7 @@ class Loader(BaseLoader):
         _ = self.plan, self._multiple, self._mixer, self._cached_source, self.workers and self._batches
 
     @property
-    def views_per_sample(self) -> int:
+    def samples_per_image(self) -> int:
         """How often a sample of the source stands in an epoch: as so many copies and views."""
         return len(self._multiple)
 
@@ -225,7 +225,7 @@ class Loader(BaseLoader):
     @property
     def _calls(self) -> int:
         # One more than there are workers: while it fetches a batch, they all make others.
-        return self.parallel_calls or (self.workers + 1 if self.workers else super()._calls)
+        return self.num_parallel_calls or (self.workers + 1 if self.workers else super()._calls)
 
     @cached_property
     def _stages(self) -> Stages:

@@ -26,7 +26,7 @@ _KNOWN_OF_IMAGES: dict[str, tuple[str | None, ...]] = {
     "color_mode": tuple(CHANNELS),
     "interpolation": tuple(INTERPOLATIONS),
 }
-_AT_LEAST = {"batch_size": 1, "parallel_calls": 1, "prefetch": 0, "seed": 0}
+_AT_LEAST = {"batch_size": 1, "num_parallel_calls": 1, "prefetch": 0, "seed": 0}
 _AT_LEAST_OF_IMAGES = {"copies": 1, "workers": 0, "max_pixels": 1, "cache_limit_bytes": 0}
 _NEVER_NONE = ("copies", "prefetch", "max_pixels", "workers")
 

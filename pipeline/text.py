@@ -64,9 +64,9 @@ class TextLoader(BaseLoader):
         max_errors: under "skip" and "replace", how many bad samples are borne: a number (int), a share of all samples
             (float), or any (None).
         label_offset: subtracted from the labels in TFRecords: 1 where the classes are counted from 1.
-        workers: processes that augment. By default as many as `parallel_calls`, and none where that is 1, or where
+        workers: processes that augment. By default as many as `num_parallel_calls`, and none where that is 1, or where
             `augment` holds what cannot be told to another process (nlpaug, a function of yours).
-        parallel_calls: batches that are computed at once; by default the number of usable processors.
+        num_parallel_calls: batches that are computed at once; by default the number of usable processors.
         prefetch: batches that are kept ready.
 
     Raises:
@@ -98,7 +98,7 @@ class TextLoader(BaseLoader):
     max_errors: float | None = None
     label_offset: int = 0
     workers: int | None = None
-    parallel_calls: int | None = None
+    num_parallel_calls: int | None = None
     prefetch: int = 2
 
     def __post_init__(self) -> None:
@@ -174,7 +174,7 @@ class TextLoader(BaseLoader):
     def _variants(self) -> MakeVariants | None:
         if self.augment is None:
             return None
-        count = self.workers if self.workers is not None else self.parallel_calls or len(os.sched_getaffinity(0))
+        count = self.workers if self.workers is not None else self.num_parallel_calls or len(os.sched_getaffinity(0))
         if count > (1 if self.workers is None else 0):
             try:
                 return TextWorkers(self.augment, self.num_aug, count)

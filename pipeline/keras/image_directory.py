@@ -245,13 +245,13 @@ class _Definition:
             finish=partial(_finish, self, len(listing.class_names or ())),
         )
 
-    def _layout(self, length: int) -> graph.Layout:
-        return graph.Layout(
+    def _layout(self, length: int) -> graph.EpochLayout:
+        return graph.EpochLayout(
             length=length,
             batch_size=self.batch_size,
             drop_remainder=False,
             varies=self.on_error == "skip",
-            parallel_calls=len(os.sched_getaffinity(0)),
+            num_parallel_calls=len(os.sched_getaffinity(0)),
             prefetch=2,
             with_keys=False,
             with_labels=self.label_mode is not None,

@@ -68,7 +68,7 @@ class Stream:
     """
 
     batches: Finished
-    layout: graph.Layout
+    layout: graph.EpochLayout
     seed: int
 
     @property

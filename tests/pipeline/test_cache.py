@@ -49,7 +49,7 @@ def folder(folders: Make) -> Path:
 @pytest.fixture
 def options() -> dict[str, Any]:
     """Give the options of the loaders below: nothing is read ahead of what is asked for."""
-    return {"image_size": (4, 5), "batch_size": 2, "parallel_calls": 1, "prefetch": 0}
+    return {"image_size": (4, 5), "batch_size": 2, "num_parallel_calls": 1, "prefetch": 0}
 
 
 def test_from_memory_nothing_is_read_twice(folder: Path, options: dict[str, Any]) -> None:

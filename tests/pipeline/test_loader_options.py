@@ -341,7 +341,7 @@ def test_without_a_seed_one_is_drawn_and_logged(folder: Path, caplog: pytest.Log
             'on_error="skip" makes batches of different sizes, which drop_remainder=True excludes; '
             'use on_error="replace"',
         ),
-        ({"parallel_calls": 0}, "parallel_calls must be an integer of at least 1, or None; got 0"),
+        ({"num_parallel_calls": 0}, "num_parallel_calls must be an integer of at least 1, or None; got 0"),
         (
             {"seed": None, "validation_split": 0.5, "subset": "training"},
             "validation_split needs a seed: with seed=None the two parts would overlap",
@@ -381,7 +381,7 @@ def test_binary_labels_need_two_classes(folders: Make) -> None:
         {"seed": 1.5},
         {"batch_size": 2.5},
         {"batch_size": "32"},
-        {"parallel_calls": 1.5},
+        {"num_parallel_calls": 1.5},
         {"prefetch": -2},
         {"max_errors": -1, "on_error": "skip"},
         {"max_pixels": 0},
@@ -415,7 +415,7 @@ def test_a_source_that_is_missing_is_refused_when_the_loader_is_made(tmp_path: P
 def test_the_fingerprint_names_the_stream(folder: Path) -> None:
     """Equal definitions have equal fingerprints; each option that changes the stream changes it; speed does not."""
     base: dict[str, Any] = {"image_size": (8, 10), "augment": A.HorizontalFlip()}
-    same = [{}, {"parallel_calls": 1}, {"prefetch": 7}, {"cache": "ram"}]
+    same = [{}, {"num_parallel_calls": 1}, {"prefetch": 7}, {"cache": "ram"}]
     other: list[dict[str, Any]] = [
         {"image_size": (8, 8)},
         {"batch_size": 2},

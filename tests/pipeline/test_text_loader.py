@@ -52,8 +52,8 @@ def test_a_dataset_is_texts_and_labels(lines: Path) -> None:
 @pytest.mark.parametrize("options", [{}, {"augment": EDA_ONE}, {"augment": EDA_ONE, "num_aug": 3}])
 def test_a_stream_is_the_same_at_any_number_of_calls_and_processes(lines: Path, options: dict[str, Any]) -> None:
     """One call in this process, and three with two workers."""
-    one = pipeline.TextLoader(lines, batch_size=4, seed=5, parallel_calls=1, workers=0, **options)
-    many = pipeline.TextLoader(lines, batch_size=4, seed=5, parallel_calls=3, workers=2, **options)
+    one = pipeline.TextLoader(lines, batch_size=4, seed=5, num_parallel_calls=1, workers=0, **options)
+    many = pipeline.TextLoader(lines, batch_size=4, seed=5, num_parallel_calls=3, workers=2, **options)
     assert elements(one) == elements(many)
     assert elements(one, 1) == elements(many, 1) != elements(one)
     assert one.fingerprint == many.fingerprint
@@ -208,7 +208,7 @@ def test_nlpaug_runs_in_this_process(lines: Path) -> None:
     import nlpaug.augmenter.char as nac
 
     transform = NlpAug(nac.KeyboardAug())
-    loader = pipeline.TextLoader(lines, augment=transform, parallel_calls=2, shuffle=False)
+    loader = pipeline.TextLoader(lines, augment=transform, num_parallel_calls=2, shuffle=False)
     assert elements(loader)[4][0].decode() == transform(SENTENCES[4], (0, 0, 4))
     with pytest.raises(OptionError, match=r"workers=2: NlpAug cannot be described.*workers=0"):
         pipeline.TextLoader(lines, augment=transform, workers=2)

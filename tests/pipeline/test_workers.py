@@ -69,7 +69,7 @@ def test_workers_deliver_what_threads_do(arrays: Any, options: dict[str, Any]) -
 
 def test_images_of_different_sizes_are_delivered(tmp_path: Path) -> None:
     """Memory that a smaller image has left is no measure for the next one."""
-    options: dict[str, Any] = {"image_size": None, "batch_size": None, "workers": 1, "parallel_calls": 1}
+    options: dict[str, Any] = {"image_size": None, "batch_size": None, "workers": 1, "num_parallel_calls": 1}
     data = folder(tmp_path, growth=9)
     alone = Loader(data, image_size=None, batch_size=None)
     assert stream(started(Loader(data, **options)), epochs=4) == stream(alone, epochs=4)
