@@ -156,8 +156,8 @@ def _decode(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_T
         pixels = [_as_pixels(sample, stages, side) for sample in samples]
         size = _size(_used(stages) * side * side * CHANNELS[stages.decoder.color_mode])
         yield _Trial(
-            f"a cache of decoded {side} x {side} pixels (cache=DIR, {size}; crops are then of those)",
-            {"cache": "DIR", "cache_size": [side, side]},
+            f"a cache of decoded pixels (cache=Cache(DIR, size=({side}, {side})), {size}; crops are then of those)",
+            {"cache": {"directory": "DIR", "size": [side, side]}},
             replace(stages, source=Memory(stages.source, pixels)),
             layout,
         )

@@ -5,6 +5,7 @@ work is done by OpenCV's and TensorFlow's kernels, which release Python's global
 the cores busy with one call of Python a batch instead of several a sample.
 """
 
+import operator
 import threading
 import weakref
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import OptionError
 from pipeline.ledger import Ledger
 from pipeline.sources.base import Source
 
@@ -98,8 +100,20 @@ class EpochLayout:
 
     @property
     def steps(self) -> int:
-        """The elements of an epoch."""
+        """The number of steps in an epoch."""
         return self.length // self.block if self.drop_remainder else -(-self.length // self.block)
+
+    def check_position(self, epoch: int, step: int) -> tuple[int, int]:
+        """Check a position of the stream, and return it as integers of Python.
+
+        Raises:
+            OptionError: it is out of range.
+            TypeError: `epoch` or `step` is no integer.
+        """
+        epoch, step = operator.index(epoch), operator.index(step)
+        if epoch < 0 or not 0 <= step <= self.steps:
+            raise OptionError(f"{epoch=}, {step=} is out of range: an epoch has {self.steps} steps")
+        return epoch, step
 
 
 def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.data.Dataset":

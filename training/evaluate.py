@@ -72,8 +72,8 @@ def evaluate(
     loader = _unshuffled(loader, views)
     if loader.shard[1] > 1 and loader.samples_per_image > 1:
         raise OptionError(
-            f"shard={loader.shard} parts the {loader.samples_per_image} views of an image, which are answered together: "
-            "evaluate the whole, or parts that validation_split or limit makes"
+            f"shard={loader.shard} separates the {loader.samples_per_image} views of an image, which are evaluated "
+            "together: evaluate the whole, or a subset that validation_split or limit makes"
         )
     answers, labels, keys = [], [], []
     for images, own, names in loader.dataset(epoch, with_keys=True):

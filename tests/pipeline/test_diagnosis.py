@@ -176,7 +176,8 @@ def test_caches_tell_how_much_they_would_hold(photographs: Path) -> None:
     files = sum(path.stat().st_size for path in photographs.rglob("*.jpg")) / 2**20
     (told,) = re.findall(r"about ([\d.]+) MiB", actions["{'cache': 'ram'}"])
     assert float(told) == pytest.approx(files, rel=0.2)
-    assert f"cache=DIR, {1600 * 64 * 64 * 3 / 2**20:.1f} MiB" in actions["{'cache': 'DIR', 'cache_size': [64, 64]}"]
+    cached = actions["{'cache': {'directory': 'DIR', 'size': [64, 64]}}"]
+    assert f"cache=Cache(DIR, size=(64, 64)), {1600 * 64 * 64 * 3 / 2**20:.1f} MiB" in cached
 
 
 def test_cache_of_small_images_does_not_enlarge_them(folders: Callable[..., Path]) -> None:
@@ -184,7 +185,7 @@ def test_cache_of_small_images_does_not_enlarge_them(folders: Callable[..., Path
     loader = Loader(folders(ants=40, height=32, width=32), image_size=(32, 32), batch_size=8)
     probe = Probe(loader, pass_s=0.05)
     (advice,) = advise(probe, ["decode"], probe.sample(), 0.0, rounds=1)
-    assert advice.option == {"cache": "DIR", "cache_size": [32, 32]}
+    assert advice.option == {"cache": {"directory": "DIR", "size": [32, 32]}}
 
 
 def test_advice_against_another_stage_says_so() -> None:
