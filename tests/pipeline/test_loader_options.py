@@ -496,5 +496,5 @@ def test_a_limit_chooses_among_the_training_part(folders: Callable[..., Path]) -
 @pytest.mark.parametrize("limit", [0, 0.0, 1.5, True, "3"])
 def test_impossible_limits_are_refused(folders: Callable[..., Path], limit: Any) -> None:
     """By a message that shows what would do."""
-    with pytest.raises(OptionError, match="limit must be a number of samples"):
+    with pytest.raises(OptionError, match="limit must be a count from 1"):
         Loader(folders(ants=2), limit=limit)
