@@ -47,7 +47,7 @@ def tasks() -> dict[str, Task]:
         "photographs": Task(
             {
                 "image_size": (48, 48),
-                "cache_size": (96, 96),
+                "cached_size": (96, 96),
                 "width": 1 / 8,
                 "dropout": False,
                 "epochs": 20,
@@ -73,14 +73,15 @@ def tasks() -> dict[str, Task]:
 
 def measure(name: str, source: str, validation: str | None, seed: int, cache: str) -> list[dict[str, Any]]:
     """Run one seed of a task, without and with augmentation."""
+    from pipeline import Cache
     from training import Recipe
     from training.experiment import Experiment
 
     task, rows = tasks()[name], []
     for augmented in (False, True):
-        options = {name: value for name, value in task.options.items() if name != "cache_size"}
-        if "cache_size" in task.options:
-            options |= {"cache": cache, "cache_size": task.options["cache_size"]}
+        options = {name: value for name, value in task.options.items() if name != "cached_size"}
+        if "cached_size" in task.options:
+            options["cache"] = Cache(cache, size=task.options["cached_size"])
         outcome = Experiment(
             source=source,
             validation=validation,

@@ -76,7 +76,7 @@ def _augmenting(plan: Plan, images: np.ndarray) -> Callable[[int], None]:
 
 
 def _print_views(folder: Path, rounds: int) -> None:
-    options: dict[str, Any] = {"image_size": SIZE, "parallel_calls": 1, "shuffle": False}
+    options: dict[str, Any] = {"image_size": SIZE, "num_parallel_calls": 1, "shuffle": False}
     one = Loader(folder, batch_size=4, **options)
     loaders = {"once": one, "ten crops": Loader(folder, batch_size=40, views="ten_crop", **options)}
     loaders["ten times"] = Loader(folder, batch_size=40, copies=10, **options)
@@ -84,11 +84,11 @@ def _print_views(folder: Path, rounds: int) -> None:
     def consuming(loader: Loader) -> Callable[[int], None]:
         stages = loader._stages  # one thread, without tf.data: what the views themselves cost
         _ = stages.element_spec
-        photographs = min(40, loader.num_examples // loader.views_per_sample // 4 * 4)
-        block = 4 * loader.views_per_sample
+        photographs = min(40, loader.num_examples // loader.samples_per_image // 4 * 4)
+        block = 4 * loader.samples_per_image
 
         def run(number: int) -> None:  # noqa: ARG001  # the same photographs each time
-            for start in range(0, photographs * loader.views_per_sample, block):
+            for start in range(0, photographs * loader.samples_per_image, block):
                 stages.batch(0, start, start + block)
 
         return run

@@ -10,6 +10,7 @@ from augment.lazy import importing
 
 if TYPE_CHECKING:
     from pipeline import errors as errors
+    from pipeline.cache import Cache as Cache
     from pipeline.conversion import Conversion as Conversion
     from pipeline.conversion import convert as convert
     from pipeline.diagnosis import diagnose as diagnose
@@ -19,14 +20,17 @@ if TYPE_CHECKING:
     from pipeline.keras import text_dataset_from_directory as text_dataset_from_directory
     from pipeline.loader import Loader as Loader
     from pipeline.loader import image_dataset as image_dataset
+    from pipeline.sources.text_format import TextFormat as TextFormat
     from pipeline.text import TextLoader as TextLoader
     from pipeline.text import text_dataset as text_dataset
     from pipeline.verification import verify as verify
 
 __all__ = [
+    "Cache",
     "Conversion",
     "ImageDataGenerator",
     "Loader",
+    "TextFormat",
     "TextLoader",
     "convert",
     "diagnose",
@@ -42,9 +46,11 @@ __all__ = [
 __getattr__ = importing(
     __name__,
     {
+        "Cache": "pipeline.cache",
         "Conversion": "pipeline.conversion",
         "ImageDataGenerator": "pipeline.keras",
         "Loader": "pipeline.loader",
+        "TextFormat": "pipeline.sources.text_format",
         "TextLoader": "pipeline.text",
         "convert": "pipeline.conversion",
         "diagnose": "pipeline.diagnosis",

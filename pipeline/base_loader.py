@@ -1,15 +1,15 @@
-"""What loaders of images and of texts share: positions, epochs, parts, and the dataset that starts anywhere."""
+"""What loaders of images and of texts share: options, their checks, positions, and the dataset that starts anywhere."""
 
 import inspect
 import logging
-import operator
 import os
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, cast
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, cast
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from pipeline import graph
 from pipeline.draw import Sampler
 from pipeline.errors import OptionError
 from pipeline.ledger import LedgerRow
+from pipeline.options import check_bool, check_choice, check_integer, is_integer, raise_first
 from pipeline.order import Indices, Order
 from pipeline.sources.base import Labels, Source
-from pipeline.split import limited, members
+from pipeline.split import SUBSETS, limited, members
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -29,26 +30,75 @@ _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class BaseLoader(ABC):
-    """The part of a loader that does not know what a sample is; `pipeline.Loader` describes the attributes."""
+    """A loader that does not know what a sample is; `pipeline.Loader` documents the options.
 
-    source: Any
-    batch_size: int | None
-    label_mode: Any
-    class_names: Sequence[str] | None
-    shuffle: bool
-    seed: int | None
-    validation_split: float | None
-    subset: Any
-    stratify: bool
-    limit: float | None
-    shard: tuple[int, int]
-    drop_remainder: bool
-    on_error: Any
-    max_errors: float | None
-    label_offset: int
-    parallel_calls: int | None
-    prefetch: int
+    Raises:
+        OptionError: an option is unknown, out of range, or contradicts another.
+        SourceError: the source cannot be opened, or has no sample.
+    """
+
+    source: Any = field(kw_only=False)
+    batch_size: int | None = 32
+    label_mode: Literal["int", "categorical", "binary"] | None = "int"
+    class_names: Sequence[str] | None = None
+    label_offset: int = 0
+    shuffle: bool = True
+    seed: int | None = 0
+    shard: tuple[int, int] = (0, 1)
+    drop_remainder: bool = False
+    validation_split: float | None = None
+    subset: Literal["training", "validation"] | None = None
+    stratify: bool = False
+    limit: float | None = None
+    on_error: Literal["raise", "skip", "replace"] = "raise"
+    max_errors: float | None = None
+    num_parallel_calls: int | None = None
+    prefetch: int = 2
+
+    def __post_init__(self) -> None:
+        if self.seed is None:
+            self._draw_seed()
+        raise_first(self._check_options())
+        object.__setattr__(self, "shard", tuple(map(int, self.shard)))
+        names = self._source.class_names
+        object.__setattr__(self, "class_names", names)
+        if self.label_mode == "binary" and len(names) != 2:
+            raise OptionError(f"label_mode='binary' needs 2 classes, got {list(names)}")
+
+    def _check_options(self) -> Iterator[str]:
+        """Yield what is wrong with the options, as far as it shows without opening the source."""
+        yield from check_integer("batch_size", self.batch_size, 1, may_be_none=True)
+        yield from check_choice("label_mode", self.label_mode, ("int", "categorical", "binary", None))
+        if not is_integer(self.label_offset):
+            yield f"label_offset must be an integer, got {self.label_offset!r}"
+        yield from check_bool("shuffle", self.shuffle)
+        yield from check_integer("seed", self.seed, 0, may_be_none=True)
+        yield from _check_shard(self.shard)
+        yield from check_bool("drop_remainder", self.drop_remainder)
+        if (split := self.validation_split) is not None and not (isinstance(split, Real) and 0 < split < 1):
+            yield f"validation_split must lie between 0 and 1, got {split!r}"
+        yield from check_choice("subset", self.subset, (*SUBSETS, None))
+        yield from check_bool("stratify", self.stratify)
+        limit = self.limit
+        if not (limit is None or (is_integer(limit) and limit >= 1) or (isinstance(limit, float) and 0 < limit <= 1)):
+            yield f"limit must be a count from 1 (int), a fraction in (0, 1] (float), or None; got {limit!r}"
+        yield from check_choice("on_error", self.on_error, ("raise", "skip", "replace"))
+        most = self.max_errors
+        if not (most is None or (is_integer(most) and most >= 0) or (isinstance(most, float) and 0 <= most <= 1)):
+            yield f"max_errors must be a count (int), a fraction in [0, 1] (float), or None; got {most!r}"
+        yield from check_integer("num_parallel_calls", self.num_parallel_calls, 1, may_be_none=True)
+        yield from check_integer("prefetch", self.prefetch, 0)
+        if (self.validation_split is None) != (self.subset is None):
+            yield "validation_split and subset must be given together"
+        if self.stratify and self.validation_split is None:
+            yield "stratify needs validation_split"
+        if self.drop_remainder and self.on_error == "skip":
+            yield (
+                'on_error="skip" makes batches of different sizes, which drop_remainder=True excludes; '
+                'use on_error="replace"'
+            )
 
     @property
     @abstractmethod
@@ -59,72 +109,67 @@ class BaseLoader(ABC):
     def _stages(self) -> Sampler[Any]: ...
 
     def __reduce__(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
-        options = {field.name: getattr(self, field.name) for field in fields(cast(Any, self))}
-        # What is kept for speed is made again.
-        return cast(Callable[..., Self], _made), (type(self), options.pop("source"), options)
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        # What is kept for speed is built again.
+        return cast(Callable[..., Self], _build), (type(self), options.pop("source"), options)
 
     @property
     def num_examples(self) -> int:
-        """The samples in an epoch of this loader: its part and its shard, all copies and views, bad ones included."""
+        """The number of samples per epoch of the subset and shard: all copies and views, bad ones included."""
         return len(self._stages.order)
 
     @property
     def steps_per_epoch(self) -> int:
-        """The elements of an epoch: batches, or samples where `batch_size` is None."""
+        """The number of steps in an epoch: batches, or samples where `batch_size` is None."""
         return self._layout(with_keys=False).steps
 
     @property
     def errors(self) -> tuple[LedgerRow, ...]:
-        """The bad samples that were met so far: (sample, stage, reason), one row a sample."""
+        """The bad samples that were met so far, each once: (sample, stage, reason)."""
         return self._stages.ledger.rows
 
     @property
     def failure(self) -> Exception | None:
-        """The error that ended an iteration, as it was raised: `tf.data` delivers it as a `tf.errors.OpError`."""
+        """The error that ended an iteration, as it was raised: `tf.data` raises it as a `tf.errors.OpError`."""
         return self._stages.ledger.failure
 
     @cached_property
     def labels(self) -> Labels:
-        """The class of every sample of this loader's part, int64, in the order of the source; may read the dataset."""
+        """The class of every sample of the subset, int64 [N], in the order of the source; may read the dataset."""
         labels = self._source.labels()
         return labels if self._members is None else labels[self._members]
 
     def dataset(self, epoch: int = 0, step: int = 0, *, with_keys: bool = False) -> "tf.data.Dataset":
-        """Build the dataset from one position of the stream on; nothing before it is computed.
+        """Build the dataset that starts at a position of the stream; nothing before it is computed.
 
-        Iterating it once gives the rest of that epoch; iterating it again gives the next epoch, and so on.
+        The first iteration yields the rest of that epoch, each further one the next epoch.
 
         Args:
-            epoch: from 0 on.
-            step: elements of that epoch that are left out, from 0 on.
-            with_keys: delivers the samples' keys, strings [B], behind the labels.
+            epoch: the first epoch, from 0.
+            step: the number of steps of that epoch to skip, from 0.
+            with_keys: yields the samples' keys, strings [B], after the labels.
 
         Returns:
             A `tf.data.Dataset` of (features, labels): images uint8 [B, H, W, C] (float32 where the augmentation ends
             in one) or texts, strings [B]; labels as `label_mode` says. Its cardinality is known where every iteration
-            has the same: with `step` 0 and unless bad samples are skipped.
+            has the same: with `step` 0, and unless bad samples are skipped.
 
         Raises:
-            OptionError: there is no such position.
+            OptionError: the position is out of range.
             TypeError: `epoch` or `step` is no integer.
-            SampleError: no sample could be made to see what the augmentation yields.
+            SampleError: no sample is good, so that what the augmentation returns is unknown.
         """
         layout = self._layout(with_keys=with_keys)
-        epoch, step = operator.index(epoch), operator.index(step)
-        if epoch < 0 or not 0 <= step <= layout.steps:
-            raise OptionError(f"epoch {epoch}, step {step} is no position of a stream of {layout.steps} steps an epoch")
-        dataset = graph.build(self._batches, layout, epoch, step)
+        dataset = graph.build(self._batches, layout, *layout.check_position(epoch, step))
         dataset.loader = self
         dataset.class_names = list(self._source.class_names)
         return dataset
 
     def _draw_seed(self) -> None:
-        """Draw the seed where none is given."""
-        if self.seed is None:
-            if self.validation_split is not None:
-                raise OptionError("validation_split needs a seed: with seed=None the two parts would overlap")
-            object.__setattr__(self, "seed", secrets.randbits(63))
-            _log.warning("drew seed=%d; give it to see the same stream again", self.seed)
+        if self.validation_split is not None:
+            raise OptionError("validation_split needs a seed: with seed=None the two subsets would overlap")
+        object.__setattr__(self, "seed", secrets.randbits(63))
+        _log.warning("drew seed=%d; give it to see the same stream again", self.seed)
 
     @property
     def _key(self) -> keys.Key:
@@ -142,8 +187,22 @@ class BaseLoader(ABC):
         chosen = np.arange(len(self._source)) if chosen is None else chosen
         return chosen[limited(self._source.labels()[chosen], self.limit, self._key)]
 
-    def _order(self, samples: int, per_sample: int = 1) -> Order:
-        size = samples * per_sample
+    @property
+    def _order_options(self) -> tuple[Any, ...]:
+        """What a fingerprint holds of the order and the subset."""
+        return (
+            self.seed,
+            self.validation_split,
+            self.subset,
+            self.stratify,
+            self.limit,
+            self.shard,
+            self.drop_remainder,
+        )
+
+    def _order(self, repeats: int) -> Order:
+        """Build the order of an epoch in which each sample of the subset stands `repeats` times."""
+        size = repeats * (len(self._source) if self._members is None else len(self._members))
         order = Order(size=size, key=self._key, shuffle=self.shuffle, shard=self.shard)
         if not len(order):
             raise OptionError(f"shard {self.shard} of {size} samples is empty")
@@ -157,32 +216,39 @@ class BaseLoader(ABC):
 
     @property
     def _calls(self) -> int:
-        return self.parallel_calls or len(os.sched_getaffinity(0))
+        return self.num_parallel_calls or len(os.sched_getaffinity(0))
 
-    def _layout(self, *, with_keys: bool) -> graph.Layout:
-        return graph.Layout(
+    def _layout(self, *, with_keys: bool) -> graph.EpochLayout:
+        return graph.EpochLayout(
             length=len(self._stages.order),
             batch_size=self.batch_size,
             drop_remainder=self.drop_remainder,
             varies=self.on_error == "skip",
-            parallel_calls=self._calls,
+            num_parallel_calls=self._calls,
             prefetch=self.prefetch,
             with_keys=with_keys,
             with_labels=self.label_mode is not None,
         )
 
 
-def delivering(definition: Callable[_P, BaseLoader], name: str, doc: str) -> "Callable[_P, tf.data.Dataset]":
+def dataset_function(loader: Callable[_P, BaseLoader], name: str, doc: str) -> "Callable[_P, tf.data.Dataset]":
     """Make a function with a loader's parameters that returns its dataset."""
 
-    def deliver(*args: _P.args, **kwargs: _P.kwargs) -> "tf.data.Dataset":
-        return definition(*args, **kwargs).dataset()
+    def build_dataset(*args: _P.args, **kwargs: _P.kwargs) -> "tf.data.Dataset":
+        return loader(*args, **kwargs).dataset()
 
-    deliver.__name__ = deliver.__qualname__ = name
-    deliver.__doc__ = doc
-    deliver.__signature__ = inspect.signature(definition)  # type: ignore[attr-defined]  # what help() shows
-    return deliver
+    build_dataset.__name__ = build_dataset.__qualname__ = name
+    build_dataset.__doc__ = doc
+    signature = inspect.signature(loader).replace(return_annotation="tf.data.Dataset")
+    build_dataset.__signature__ = signature  # type: ignore[attr-defined]  # what help() shows
+    return build_dataset
 
 
-def _made(definition: Callable[..., Any], source: Any, options: dict[str, Any]) -> Any:
-    return definition(source, **options)
+def _build(loader: Callable[..., Any], source: Any, options: dict[str, Any]) -> Any:
+    return loader(source, **options)
+
+
+def _check_shard(shard: Any) -> Iterator[str]:
+    is_pair = isinstance(shard, Sequence) and len(shard) == 2 and all(map(is_integer, shard))
+    if not (is_pair and 0 <= shard[0] < shard[1]):
+        yield f"shard must be (index, count) with 0 <= index < count, got {shard}"

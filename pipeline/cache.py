@@ -8,17 +8,74 @@ import math
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import Any
 
 import google_crc32c
 import numpy as np
 
 from augment.transform import Image
-from pipeline.errors import CacheError
+from pipeline.errors import CacheError, OptionError
+from pipeline.options import check_integer, check_size, raise_first
 from pipeline.order import Indices
 from pipeline.sources.base import Labels, Sample, Source
 
 _log = logging.getLogger(__name__)
+
+RAM = "ram"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Where a loader keeps what it has read.
+
+    Attributes:
+        directory: "ram" keeps the encoded images in memory; a path keeps decoded images of one size in that directory.
+        size: (height, width) in pixels of the images in a directory; by default the loader's `image_size`.
+        limit_bytes: maximum size of the cache in bytes; by default what memory or disk have free.
+
+    Raises:
+        OptionError: a value is out of range, or contradicts another.
+    """
+
+    directory: str | os.PathLike[str]
+    _: KW_ONLY
+    size: tuple[int, int] | None = None
+    limit_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        raise_first(self._check_options())
+        if self.size is not None:
+            height, width = self.size
+            object.__setattr__(self, "size", (int(height), int(width)))
+
+    def _check_options(self) -> Iterator[str]:
+        if not _is_path(self.directory):
+            yield f'Cache: directory must be "ram" or a path, got {self.directory!r}'
+        yield from check_size("Cache: size", self.size)
+        yield from check_integer("Cache: limit_bytes", self.limit_bytes, 0, may_be_none=True)
+        if self.is_ram and self.size is not None:
+            yield 'Cache("ram") keeps encoded images, which have no common size; use a directory, or no size'
+
+    @classmethod
+    def from_option(cls, value: Any) -> "Cache | None":
+        """Read the option `cache`: None, "ram", a directory, or a `Cache`.
+
+        Raises:
+            OptionError: it is none of these.
+        """
+        if value is None or isinstance(value, cls):
+            return value
+        if not _is_path(value):
+            raise OptionError(f'cache must be None, "ram", a directory or a Cache; got {value!r}')
+        return cls(value)
+
+    @property
+    def is_ram(self) -> bool:
+        """Whether encoded images are kept in memory, and not decoded ones in a directory."""
+        return self.directory == RAM
 
 
 class RamCache:
@@ -153,6 +210,10 @@ def available_memory() -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def _is_path(value: object) -> bool:
+    return isinstance(value, (str, os.PathLike)) and bool(os.fspath(value))
+
+
 def _checksum(pixels: bytes) -> bytes:
     # The high bit is set so that no checksum is all zeros, which stands for "not stored".
     return int(google_crc32c.value(pixels) | 1 << 63).to_bytes(8, "little")
@@ -161,6 +222,6 @@ def _checksum(pixels: bytes) -> bytes:
 def _admit(what: str, size: int, limit: int | None, available: int, where: str) -> None:
     _log.info("caching %s takes %.1f MiB", what, size / 2**20)
     if limit is not None and size > limit:
-        raise CacheError(f"caching {what} takes {size} bytes, more than cache_limit_bytes={limit}")
+        raise CacheError(f"caching {what} takes {size} bytes, more than limit_bytes={limit}")
     if size > available:
         raise CacheError(f"caching {what} takes {size} bytes, but {available} bytes {where}")

@@ -9,38 +9,36 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment.transform import composed
+from pipeline.base_loader import BaseLoader
 from pipeline.errors import OptionError
-
-if TYPE_CHECKING:
-    from pipeline.base_loader import BaseLoader
 
 _OWN = ("augment.", "pipeline.")
 """Where the objects come from that are told by name."""
 
 
-def described(loader: "BaseLoader") -> tuple[str, list[NDArray[Any]]]:
+def described(loader: BaseLoader) -> tuple[str, list[NDArray[Any]]]:
     """Describe a loader, but for its `workers`.
 
     Returns:
         JSON, and the arrays that it refers to by their places.
 
     Raises:
-        OptionError: it holds something that another process cannot be told.
+        OptionError: an option cannot be sent to a worker process.
     """
     arrays: list[NDArray[Any]] = []
-    fields = {field.name: getattr(loader, field.name) for field in dataclasses.fields(loader)}  # type: ignore[arg-type]
+    fields = {field.name: getattr(loader, field.name) for field in dataclasses.fields(loader)}
     fields["workers"] = 0
     data = {name: _told(value, name, arrays) for name, value in fields.items()}
     return json.dumps({"loader": _name(type(loader)), "options": data}), arrays
 
 
-def made(description: str, arrays: Sequence[NDArray[Any]]) -> "BaseLoader":
+def made(description: str, arrays: Sequence[NDArray[Any]]) -> BaseLoader:
     """Make the loader that `described` has described."""
     data = json.loads(description)
     options = {name: _heard(value, arrays) for name, value in data["options"].items()}
@@ -69,7 +67,7 @@ def _told(value: Any, option: str, arrays: list[NDArray[Any]]) -> Any:
             "object": _name(type(value)),
             "fields": {key: _told(own, option, arrays) for key, own in fields.items()},
         }
-    raise _refusal(option, f"{type(value).__name__} is no data")
+    raise _refusal(option, f"type {type(value).__name__}")
 
 
 def _told_transform(transform: Any) -> Any:
@@ -83,7 +81,7 @@ def _told_transform(transform: Any) -> Any:
     except Exception as error:  # Albumentations raises different errors for what it cannot serialise
         raise _refusal("augment", f"{type(error).__name__}: {error}") from None
     if "__main__" in modules:
-        raise _refusal("augment", "a transform is defined in the script; put it into a module of its own")
+        raise _refusal("augment", "a transform is defined in the script")
     return {"transform": json.loads(json.dumps(data)), "modules": modules}
 
 
@@ -129,4 +127,5 @@ def _named(name: str) -> Any:
 
 
 def _refusal(option: str, reason: str) -> OptionError:
-    return OptionError(f"workers: another process cannot be told {option} ({reason}); workers=0 needs no other process")
+    remedy = "a module-level class, or workers=0" if option == "augment" else "workers=0"
+    return OptionError(f"workers: option {option!r} cannot be sent to a worker process ({reason}); use {remedy}")

@@ -5,6 +5,7 @@ work is done by OpenCV's and TensorFlow's kernels, which release Python's global
 the cores busy with one call of Python a batch instead of several a sample.
 """
 
+import operator
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import shutdown
+from pipeline.errors import OptionError
 from pipeline.ledger import Ledger
 from pipeline.sources.base import Source
 
@@ -70,7 +72,7 @@ class EpochCounter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class EpochLayout:
     """How the samples of an epoch are laid out in batches.
 
     Attributes:
@@ -78,7 +80,7 @@ class Layout:
         batch_size: samples in a batch; None for single samples.
         drop_remainder: whether a last batch that is not full is left out.
         varies: whether bad samples are left out, so that a batch may be smaller than it should.
-        parallel_calls: batches that are computed at once.
+        num_parallel_calls: batches that are computed at once.
         prefetch: batches that are kept ready.
         with_keys: whether the samples' keys stand behind the labels.
         with_labels: whether there are labels.
@@ -89,7 +91,7 @@ class Layout:
     batch_size: int | None
     drop_remainder: bool
     varies: bool
-    parallel_calls: int
+    num_parallel_calls: int
     prefetch: int
     with_keys: bool
     with_labels: bool
@@ -102,11 +104,23 @@ class Layout:
 
     @property
     def steps(self) -> int:
-        """The elements of an epoch."""
+        """The number of steps in an epoch."""
         return self.length // self.block if self.drop_remainder else -(-self.length // self.block)
 
+    def check_position(self, epoch: int, step: int) -> tuple[int, int]:
+        """Check a position of the stream, and return it as integers of Python.
 
-def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Dataset":
+        Raises:
+            OptionError: it is out of range.
+            TypeError: `epoch` or `step` is no integer.
+        """
+        epoch, step = operator.index(epoch), operator.index(step)
+        if epoch < 0 or not 0 <= step <= self.steps:
+            raise OptionError(f"{epoch=}, {step=} is out of range: an epoch has {self.steps} steps")
+        return epoch, step
+
+
+def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.data.Dataset":
     """Build the dataset whose first iteration starts at a step of an epoch, and whose further ones take further epochs.
 
     Returns:
@@ -161,7 +175,7 @@ def build(stages: Batches, layout: Layout, epoch: int, step: int) -> "tf.data.Da
     def is_not_empty(*batch: Any) -> Any:
         return tf.shape(tf.nest.flatten(batch)[0])[0] > 0
 
-    dataset = iterate_rows(begin, [2]).map(batch, num_parallel_calls=layout.parallel_calls, deterministic=True)
+    dataset = iterate_rows(begin, [2]).map(batch, num_parallel_calls=layout.num_parallel_calls, deterministic=True)
     if layout.batch_size is None:
         dataset = dataset.unbatch()
     elif layout.varies:
@@ -213,7 +227,7 @@ def without_autograph(function: _Function) -> _Function:
     return cast(_Function, tf.autograph.experimental.do_not_convert(function))
 
 
-def _options(layout: Layout) -> "tf.data.Options":
+def _options(layout: EpochLayout) -> "tf.data.Options":
     import tensorflow as tf
 
     options = tf.data.Options()
@@ -221,6 +235,6 @@ def _options(layout: Layout) -> "tf.data.Options":
     # 2.21).
     options.autotune.enabled = False
     # A pool of its own: calls of Python must not hold the threads that the model's operations run on.
-    options.threading.private_threadpool_size = layout.parallel_calls + 1
+    options.threading.private_threadpool_size = layout.num_parallel_calls + 1
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return options

@@ -1,8 +1,8 @@
 """The loader: what a dataset is, and the `tf.data.Dataset` that it makes."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -12,128 +12,142 @@ from augment.mixing import Mixer, mixer
 from augment.plan.plan import Plan
 from augment.views import Views, views
 from pipeline import graph
-from pipeline.base_loader import BaseLoader, delivering
-from pipeline.cache import PixelCache, RamCache
+from pipeline.base_loader import BaseLoader, dataset_function
+from pipeline.cache import Cache, PixelCache, RamCache
 from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
 from pipeline.header import MAX_PIXELS
 from pipeline.ledger import Ledger
 from pipeline.multiple import Repeats
-from pipeline.options import check, check_classes, made
+from pipeline.options import build_option, check_choice, check_integer, check_size
+from pipeline.resize import INTERPOLATIONS
 from pipeline.sources import ArraySource, Source, open_source
 from pipeline.sources.base import digest
 from pipeline.stages import Stages
 from pipeline.workers import Workers
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Loader(BaseLoader):
     """The definition of a dataset of images: where the samples are, their order, and what is done to each.
 
     A loader is a value: making one lists the source's samples but builds no graph, and threads can share it.
-    Everything it delivers is a pure function of its options, the epoch and the position, at any number of threads.
+    The stream is a pure function of the options, the epoch and the position, at any number of threads and processes.
 
-    Attributes:
+    Data:
         source: a class-folder directory; a TFRecord file, directory, glob or list of files; or (images, labels) arrays.
-        image_size: (height, width) of what is delivered, in pixels. Images are augmented as they were decoded and
-            resized to this at last, where they differ. None delivers them as they come out of the augmentation.
-        batch_size: samples in a batch; None delivers single samples.
-        augment: an Albumentations transform, composition, or list of transforms, run on uint8 images [H, W, C].
-        copies: how often each sample stands in an epoch, each time augmented by a key of its own; the order is that of
-            all copies, shuffled as a whole.
-        views: each image becomes a fixed set of views, each a sample of its own, before it is augmented: "flip",
-            "five_crop", "ten_crop", "grid(2)", "multi_scale", or an `augment.views.Views`. None for the image itself.
-        mix: mixes the samples of each batch at last: `augment.MixUp`, `CutMix`, `Mosaic`, or a list of them, of which
-            each batch gets one. It needs float labels: `label_mode` "categorical", "binary" or None.
+        batch_size: number of samples per batch; None yields single samples.
         label_mode: "int" (int32 [B]), "categorical" (one-hot float32 [B, classes]), "binary" (float32 [B, 1]) or None
             (no labels).
+        class_names: the classes in the order of their labels; all other classes are dropped. By default all classes,
+            sorted. A loader always has the names in this attribute.
+        label_offset: number to subtract from the labels in TFRecords: 1 where the classes count from 1.
+
+    Pixels:
+        image_size: (height, width) in pixels of the yielded images. Images are augmented as decoded, and resized to
+            this size last, where theirs differs. None keeps the size that the augmentation returns.
         color_mode: "rgb", "grayscale" or "rgba": the channels of the decoded image.
-        class_names: the classes in the order of their labels, and no others; by default all, sorted. Once made, a
-            loader has the names here in any case.
         interpolation: of every resize: "bilinear", "nearest", "bicubic", "area" or "lanczos4".
-        shuffle: a new order of all samples in each epoch; False keeps the order of the source.
-        seed: of the order, the augmentation and the split, from 0 on; None draws one and logs it.
-        validation_split: the share of the samples that makes up the validation part, between 0 and 1.
-        subset: which part this loader delivers: "training" or "validation".
-        stratify: splits each class by itself, so that both parts have the same shares of the classes.
-        limit: how many samples of that part take part at all: a number (int), a share (float), or all (None). They are
-            chosen by the seed so that each class keeps its share, and a smaller limit's samples are among a larger
-            one's.
-        shard: (index, count): this loader delivers the index-th of count parts of each epoch.
-        drop_remainder: leaves out a last batch that is not full.
-        cache: None; "ram" (keeps the encoded images in memory); or a directory (keeps decoded images of `cache_size`
-            there).
-        cache_size: (height, width) of the images in a cache directory; by default `image_size`.
-        cache_limit_bytes: what a cache may take; by default what memory or disk have to spare.
-        on_error: what a bad sample does: "raise"; "skip" (it is left out, its batch is smaller); or "replace" (the next
-            good sample takes its place).
-        max_errors: under "skip" and "replace", how many bad samples are borne: a number (int), a share of all samples
-            (float), or any (None).
-        max_pixels: an image that claims more is bad, and no memory is allocated for it.
-        label_offset: subtracted from the labels in TFRecords: 1 where the classes are counted from 1.
-        workers: processes that make the batches; 0 leaves it to threads of this process, of which one runs Python at
-            a time. They start in the background, which takes some seconds; until then it is left to threads, too.
-        parallel_calls: batches that are computed at once; by default the number of usable processors, or one more than
-            there are workers.
-        prefetch: batches that are kept ready.
+        max_pixels: maximum number of pixels of an image; a larger one is a bad sample, and no memory is allocated.
+
+    Order:
+        shuffle: draws a new order of all samples in each epoch; False keeps the order of the source.
+        seed: of the order, the augmentation and the split, from 0; None draws a seed and logs it.
+        shard: (index, count): this loader yields shard `index` of the `count` shards of each epoch.
+        drop_remainder: drops a last batch that is not full.
+
+    Subset:
+        validation_split: fraction of the samples in the validation subset, between 0 and 1.
+        subset: the subset to yield: "training" or "validation".
+        stratify: splits each class separately, so that both subsets have the same fractions of the classes.
+        limit: number of samples of the subset to use: a count (int), a fraction (float), or all (None). The seed
+            chooses them, each class keeps its fraction, and a smaller limit's samples are among a larger one's.
+
+    Augmentation:
+        augment: an Albumentations transform, composition, or list of transforms, run on uint8 images [H, W, C].
+        copies: number of times each sample appears per epoch, each time with its own key; the order shuffles all
+            copies together.
+        views: yields fixed views of each image as samples, before they are augmented: "flip", "five_crop", "ten_crop",
+            "grid(2)", "multi_scale", or an `augment.views.Views`. None yields the image itself.
+        mix: mixes the samples of each batch last: `augment.MixUp`, `CutMix`, `Mosaic`, or a list, of which each batch
+            gets one. It needs float labels: `label_mode` "categorical", "binary" or None.
+
+    Errors:
+        on_error: what to do with a bad sample: "raise" its error; "skip" it, so that its batch is smaller; or
+            "replace" it with the next good sample.
+        max_errors: maximum number of bad samples: a count (int), a fraction of all samples (float), or None (no
+            maximum). A further one ends the iteration.
+
+    Resources:
+        cache: None; "ram" keeps the encoded images in memory; a directory keeps the decoded images there; a
+            `pipeline.Cache` also sets their size and the cache's limit.
+        workers: number of worker processes; 0 uses threads, which share the GIL. Workers start in the background,
+            within seconds; until then threads build the batches.
+        num_parallel_calls: number of batches to compute at once; by default the number of usable processors, or one
+            more than `workers`.
+        prefetch: number of batches to keep ready.
 
     Raises:
         OptionError: an option is unknown, out of range, or contradicts another.
-        SourceError: the source cannot be opened, or holds no sample.
+        SourceError: the source cannot be opened, or has no sample.
+        CacheError: the cache does not fit.
     """
 
-    source: Any
-    _: KW_ONLY
     image_size: tuple[int, int] | None = (256, 256)
-    batch_size: int | None = 32
+    color_mode: Literal["rgb", "grayscale", "rgba"] = "rgb"
+    interpolation: str = "bilinear"
+    max_pixels: int = MAX_PIXELS
     augment: Any = None
     copies: int = 1
     views: str | Views | None = None
     mix: Mixer | Sequence[Mixer] | None = None
-    label_mode: Literal["int", "categorical", "binary"] | None = "int"
-    color_mode: Literal["rgb", "grayscale", "rgba"] = "rgb"
-    class_names: Sequence[str] | None = None
-    interpolation: str = "bilinear"
-    shuffle: bool = True
-    seed: int | None = 0
-    validation_split: float | None = None
-    subset: Literal["training", "validation"] | None = None
-    stratify: bool = False
-    limit: float | None = None
-    shard: tuple[int, int] = (0, 1)
-    drop_remainder: bool = False
-    cache: str | os.PathLike[str] | None = None
-    cache_size: tuple[int, int] | None = None
-    cache_limit_bytes: int | None = None
-    on_error: Literal["raise", "skip", "replace"] = "raise"
-    max_errors: float | None = None
-    max_pixels: int = MAX_PIXELS
-    label_offset: int = 0
+    cache: str | os.PathLike[str] | Cache | None = None
     workers: int = 0
-    parallel_calls: int | None = None
-    prefetch: int = 2
 
     def __post_init__(self) -> None:
-        self._draw_seed()
-        check(self)
-        for name in ("image_size", "cache_size", "shard"):
-            if (sizes := getattr(self, name)) is not None:
-                object.__setattr__(self, name, tuple(map(int, sizes)))
-        object.__setattr__(self, "class_names", self._source.class_names)
-        check_classes(self)
-        # What cannot be made or compiled, or does not fit, is refused now.
+        super().__post_init__()
+        if self.image_size is not None:
+            height, width = self.image_size
+            object.__setattr__(self, "image_size", (int(height), int(width)))
+        # What cannot be built or compiled, or does not fit, is refused now.
         _ = self.plan, self._repeats, self._mixer, self._cached_source, self.workers and self._batches
 
+    def _check_options(self) -> Iterator[str]:
+        yield from super()._check_options()
+        yield from check_size("image_size", self.image_size)
+        yield from check_choice("color_mode", self.color_mode, CHANNELS)
+        yield from check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        yield from check_integer("max_pixels", self.max_pixels, 1)
+        yield from check_integer("copies", self.copies, 1)
+        yield from check_integer("workers", self.workers, 0)
+        if self.image_size is not None and self.image_size[0] * self.image_size[1] > self.max_pixels:
+            yield f"image_size={self.image_size} has more than max_pixels={self.max_pixels}"
+        if (cache := self._cache) is not None:
+            if not cache.is_ram and cache.size is None and self.image_size is None:
+                yield "a cache directory keeps images of one size: give image_size, or cache=Cache(directory, size=...)"
+            if cache.is_ram and self.workers:
+                yield (
+                    "cache='ram' keeps images in one process, and workers share none: use a cache directory, or "
+                    "workers=0"
+                )
+        if self.mix is not None and self.batch_size is None:
+            yield "mix needs batches, and batch_size=None yields single samples"
+        if self.mix is not None and self.label_mode == "int":
+            yield (
+                'mix returns labels of several classes at once, which label_mode="int" cannot hold: use '
+                'label_mode="categorical"'
+            )
+
     @property
-    def views_per_sample(self) -> int:
-        """How often a sample of the source stands in an epoch: as so many copies and views."""
+    def samples_per_image(self) -> int:
+        """The number of samples per image and epoch: its copies and views."""
         return len(self._repeats)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Names what the loader delivers: equal fingerprints, equal streams."""
+        """Names the stream: loaders with equal fingerprints yield equal streams."""
         augment = None if self.plan is None else self.plan.to_dict()
-        delivered = (
+        sample_options = (
             self.image_size,
             self.batch_size,
             self.label_mode,
@@ -141,28 +155,27 @@ class Loader(BaseLoader):
             self.interpolation,
             self.shuffle,
         )
-        chosen = (
-            self.seed,
-            self.validation_split,
-            self.subset,
-            self.stratify,
-            self.limit,
-            self.shard,
-            self.drop_remainder,
-        )
-        cached = self._caches_pixels and self._cache_size
-        multiplied = (self._repeats, self._mixer) if self._repeats != Repeats() or self._mixer else ()
+        cached_size = self._cached_size or False  # None would change the fingerprints that checkpoints hold
         return digest(
-            (self._source.fingerprint, augment, delivered, chosen, cached, self.on_error, self.max_pixels, *multiplied)
+            (
+                self._source.fingerprint,
+                augment,
+                sample_options,
+                self._order_options,
+                cached_size,
+                self.on_error,
+                self.max_pixels,
+                *((self._repeats, self._mixer) if self._repeats != Repeats() or self._mixer else ()),
+            )
         )
 
     def start_workers(self) -> None:
-        """Start the workers, and wait until they are ready; does nothing where there are none.
+        """Start the workers, and wait until they are ready; without workers, do nothing.
 
-        Without this they start with the first batch, and threads make the batches until they are ready.
+        Otherwise they start with the first batch, and threads build the batches until they are ready.
 
         Raises:
-            SampleError: no sample could be made to see what the augmentation yields.
+            SampleError: no sample is good, so that what the augmentation returns is unknown.
         """
         if isinstance(self._batches, Workers):
             self._batches.start()
@@ -180,43 +193,44 @@ class Loader(BaseLoader):
             label_offset=self.label_offset,
             max_bytes=self._decoder.max_bytes,
         )
-        if self._caches_pixels and isinstance(source, ArraySource):
+        if self._cached_size is not None and isinstance(source, ArraySource):
             raise OptionError("the arrays are decoded and in memory: a cache directory has nothing to keep of them")
         return source
 
     @cached_property
     def _repeats(self) -> Repeats:
-        return Repeats(copies=self.copies, views=made(self.views, views))
+        return Repeats(copies=self.copies, views=build_option(self.views, views))
 
     @cached_property
     def _mixer(self) -> Mixer | None:
-        return made(self.mix, mixer)
+        return build_option(self.mix, mixer)
 
     @property
     def _decoder(self) -> Decoder:
         return Decoder(color_mode=self.color_mode, max_pixels=self.max_pixels)
 
-    @property
-    def _caches_pixels(self) -> bool:
-        return self.cache is not None and self.cache != "ram"
+    @cached_property
+    def _cache(self) -> Cache | None:
+        return Cache.from_option(self.cache)
 
     @property
-    def _cache_size(self) -> tuple[int, int]:
-        size = self.cache_size or self.image_size
-        assert size is not None  # noqa: S101  # for the type checker: it was checked
-        return size
+    def _cached_size(self) -> tuple[int, int] | None:
+        """The size of the images in the cache directory; None without one."""
+        return None if self._cache is None or self._cache.is_ram else self._cache.size or self.image_size
 
     @cached_property
     def _cached_source(self) -> Source:
-        return RamCache(self._source, self._members, self.cache_limit_bytes) if self.cache == "ram" else self._source
+        if self._cache is None or not self._cache.is_ram:
+            return self._source
+        return RamCache(self._source, self._members, self._cache.limit_bytes)
 
     @cached_property
     def _pixel_cache(self) -> PixelCache | None:
-        if self.cache is None or not self._caches_pixels:
+        if self._cache is None or self._cached_size is None:
             return None
-        shape = (*self._cache_size, CHANNELS[self.color_mode])
+        shape = (*self._cached_size, CHANNELS[self.color_mode])
         name = digest((self._source.fingerprint, shape, self.interpolation, self.max_pixels))
-        return PixelCache(Path(self.cache), name, len(self._source), shape, self.cache_limit_bytes)
+        return PixelCache(Path(self._cache.directory), name, len(self._source), shape, self._cache.limit_bytes)
 
     @cached_property
     def _batches(self) -> graph.Batches:
@@ -225,11 +239,11 @@ class Loader(BaseLoader):
     @property
     def _calls(self) -> int:
         # One more than there are workers: while it fetches a batch, they all make others.
-        return self.parallel_calls or (self.workers + 1 if self.workers else super()._calls)
+        return self.num_parallel_calls or (self.workers + 1 if self.workers else super()._calls)
 
     @cached_property
     def _stages(self) -> Stages:
-        order = self._order(len(self._source) if self._members is None else len(self._members), len(self._repeats))
+        order = self._order(self.samples_per_image)
         return Stages(
             order=order,
             members=self._members,
@@ -243,17 +257,17 @@ class Loader(BaseLoader):
             label_mode=self.label_mode,
             repetition=self._repeats,
             mix=self._mixer,
-            ledger=Ledger(self.on_error, self.max_errors, max(1, len(order) // len(self._repeats))),
+            ledger=Ledger(self.on_error, self.max_errors, max(1, len(order) // self.samples_per_image)),
             replaces=self.on_error == "replace",
         )
 
 
-image_dataset = delivering(
+image_dataset = dataset_function(
     Loader,
     "image_dataset",
-    """Make a dataset of images: `Loader(...).dataset()`.
+    """Build a dataset of images: `Loader(...).dataset()`.
 
-    Takes the parameters of `pipeline.Loader`, and returns a `tf.data.Dataset` that goes into `model.fit` as it is;
-    iterating it again gives the next epoch. The definition is attached as `.loader`, the classes as `.class_names`.
+    The parameters are those of `pipeline.Loader`. The `tf.data.Dataset` goes into `model.fit` as it is; each iteration
+    yields the next epoch. Its attribute `loader` is the `Loader`, and `class_names` lists the classes.
     """,
 )

@@ -48,18 +48,20 @@ def limited(labels: Labels, limit: float, key: keys.Key) -> Indices:
 
     Args:
         labels: int64 [N].
-        limit: how many: a number (int) or a share of them (float).
+        limit: how many: a count (int), or a fraction of them (float).
         key: the dataset's root key, shape [].
 
     Returns:
         Places in `labels`, int64, ascending.
 
     Raises:
-        OptionError: there are fewer samples, or the share is less than one.
+        OptionError: there are fewer samples, or the fraction is less than one sample.
     """
     count = round(limit * len(labels)) if isinstance(limit, float) else int(limit)
     if not 0 < count <= len(labels):
-        raise OptionError(f"limit={limit} of {len(labels)} samples is no choice; give 1 to {len(labels)}, or a share")
+        raise OptionError(
+            f"limit={limit} is out of range for {len(labels)} samples; use 1 to {len(labels)}, or a fraction in (0, 1]"
+        )
     places = np.empty(len(labels))
     for label in np.unique(labels):
         group = np.flatnonzero(labels == label)

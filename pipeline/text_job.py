@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,9 +22,10 @@ from augment.text.specification import to_dict
 from pipeline.errors import ConvertError, DecodeError, OptionError, SourceError
 from pipeline.progress import Progress
 from pipeline.sources.base import digest
-from pipeline.sources.row_formats import Column, format_of
+from pipeline.sources.row_formats import format_of
 from pipeline.sources.rows import RowFile, to_bytes
-from pipeline.text_stages import TextDecoder, check_encoding
+from pipeline.sources.text_format import TextFormat
+from pipeline.text_stages import TextDecoder
 from pipeline.text_workers import TextWorkers
 
 _CHUNK = 512
@@ -39,22 +40,14 @@ class TextJob:
         eda: makes the variants.
         seed: of them: row i gets `eda(text, key=(seed, 0, i))`.
         keep_original: writes each row as it is before its variants.
-        kind: the format of both files; None tells it by the extension.
-        text_column: the column of the text.
-        label_column: the column of the label.
-        encoding: of the texts; what is written is UTF-8.
-        fallback: what a text that is not in `encoding` is read in; None leaves it out.
+        format: of both files, but what is written is UTF-8. A text that cannot be decoded is skipped.
         processes: how many augment.
     """
 
     eda: EDA
     seed: int = 0
     keep_original: bool = True
-    kind: str | None = None
-    text_column: Column | None = None
-    label_column: Column | None = None
-    encoding: str = "utf-8"
-    fallback: str | None = "latin-1"
+    format: TextFormat = field(default_factory=TextFormat)
     processes: int = 1
 
 
@@ -82,15 +75,14 @@ def augment_file(
 
     Raises:
         SourceError: the source cannot be read.
-        OptionError: the destination should have another format than the source, or an encoding is none of rows.
+        OptionError: the destination should have another format than the source, or a file of rows cannot have an
+            encoding.
         ConvertError: the destination is there, is the source, is being written, or cannot be written.
     """
-    check_encoding("encoding", job.encoding, rows=True)
-    if job.fallback is not None:
-        check_encoding("fallback", job.fallback, rows=True)
-    rows = RowFile(Path(source), job.kind, job.text_column, job.label_column)
+    job.format.check_rows()
+    rows = RowFile(Path(source), job.format.format, job.format.text_column, job.format.label_column)
     target = Path(destination).absolute()
-    if job.kind is None and target.suffix and format_of(target.name) != rows.kind:
+    if job.format.format is None and target.suffix and format_of(target.name) != rows.kind:
         raise OptionError(f"{target.name} should be {format_of(target.name)!r}, and {rows.path.name} is {rows.kind!r}")
     if target.resolve() == rows.path.resolve():
         raise ConvertError(f"{target} is the source itself")
@@ -188,7 +180,7 @@ class _Run:
                     future.cancel()
 
     def _chunk(self, first: int, workers: TextWorkers) -> dict[str, Any]:
-        decoder = TextDecoder(self._job.encoding, self._job.fallback)
+        decoder = TextDecoder(self._job.format.encoding, self._job.format.fallback)
         taken: list[tuple[int, str, str]] = []
         skipped: list[dict[str, str]] = []
         for index in range(first, min(first + _CHUNK, len(self._rows))):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from augment import keys
 from augment.errors import AugmentError
 from pipeline.draw import Sampler
-from pipeline.errors import AugmentationError, DecodeError, OptionError, SampleError
+from pipeline.errors import AugmentationError, DecodeError, SampleError
 from pipeline.labels import checked_label, encode_labels
 from pipeline.order import Indices
 
@@ -73,28 +73,6 @@ class TextDecoder:
         """The keys of the texts so far that were read by the fallback, sorted."""
         with self._lock:
             return tuple(sorted(self._recoded))
-
-
-def check_encoding(name: str, value: Any, *, rows: bool) -> None:
-    """Refuse what is no encoding of texts.
-
-    Args:
-        name: the option.
-        value: what it was given.
-        rows: the texts stand in a file of rows, whose line ends and columns are found before it is decoded.
-
-    Raises:
-        OptionError: Python knows no such encoding, or it writes line ends in another way than ASCII.
-    """
-    try:
-        decoded = _MARKS.decode(value, "replace")
-    except (LookupError, TypeError, UnicodeError):
-        raise OptionError(f"{name} must be an encoding of texts that Python knows, got {value!r}") from None
-    if rows and decoded != _MARKS.decode("ascii"):
-        raise OptionError(f"{name}={value!r} writes line ends in a way of its own: convert the file to UTF-8 first")
-
-
-_MARKS = b'\r\n\t ,"{}09azAZ'
 
 
 @dataclass(frozen=True, kw_only=True)

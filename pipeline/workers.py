@@ -15,12 +15,13 @@ import threading
 import time
 import weakref
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import errors
+from pipeline.base_loader import BaseLoader
 from pipeline.definition import described
 from pipeline.errors import WorkerError
 from pipeline.fork_server import ForkedProcess, fork_server
@@ -29,9 +30,6 @@ from pipeline.shared_memory import MOST_SLOTS, LentSlots, Slot, put
 from pipeline.shutdown import end_with_program, stop_if_ending
 from pipeline.sources.base import Source
 from pipeline.stages import Stages
-
-if TYPE_CHECKING:
-    from pipeline.loader import Loader
 
 _ATTEMPTS = 3
 """How often a batch is begun over which workers die: a sample that kills them must not be tried for ever."""
@@ -52,10 +50,10 @@ class Workers:
         count: how many processes.
 
     Raises:
-        OptionError: the loader holds something that another process cannot be told.
+        OptionError: an option cannot be sent to a worker process.
     """
 
-    def __init__(self, loader: "Loader", stages: Stages, count: int) -> None:
+    def __init__(self, loader: BaseLoader, stages: Stages, count: int) -> None:
         self._stages = stages
         self._definition = _Definition(loader)
         self._workers = [_Worker(self._definition, max(2, MOST_SLOTS // count)) for _ in range(count)]
@@ -158,10 +156,10 @@ class _Definition:
     """What a worker is told: a loader as JSON, and the arrays that it holds, in memory that processes share.
 
     Raises:
-        OptionError: it holds something that another process cannot be told.
+        OptionError: an option cannot be sent to a worker process.
     """
 
-    def __init__(self, loader: "Loader") -> None:
+    def __init__(self, loader: BaseLoader) -> None:
         description, arrays = described(loader)
         self.memory = os.memfd_create("caudal-loader")
         self._specs = put(self.memory, [np.frombuffer(description.encode(), np.uint8), *arrays])

@@ -70,18 +70,18 @@ def evaluate(
     if loader.label_mode is None or loader.mix is not None:
         raise OptionError("evaluating needs labels: a loader with a label_mode, and without mix")
     loader = _unshuffled(loader, views)
-    if loader.shard[1] > 1 and loader.views_per_sample > 1:
+    if loader.shard[1] > 1 and loader.samples_per_image > 1:
         raise OptionError(
-            f"shard={loader.shard} parts the {loader.views_per_sample} views of an image, which are answered together: "
-            "evaluate the whole, or parts that validation_split or limit makes"
+            f"shard={loader.shard} separates the {loader.samples_per_image} views of an image, which are evaluated "
+            "together: evaluate the whole, or a subset that validation_split or limit makes"
         )
     answers, labels, keys = [], [], []
     for images, own, names in loader.dataset(epoch, with_keys=True):
         answers.append(np.asarray(model.predict_on_batch(images)))
         labels.append(own.numpy())
         keys += [name.decode("utf-8", "surrogateescape") for name in names.numpy()]
-    by_view = _grouped(np.concatenate(answers), keys, loader.views_per_sample)
-    classes = _classes(np.concatenate(labels)[:: loader.views_per_sample])
+    by_view = _grouped(np.concatenate(answers), keys, loader.samples_per_image)
+    classes = _classes(np.concatenate(labels)[:: loader.samples_per_image])
     predictions = reduced(by_view, reduce)
     decided = decisions(predictions + _tie_breaks(by_view)) if reduce == "vote" else decisions(predictions)
     return Evaluation(
@@ -89,7 +89,7 @@ def evaluate(
         accuracy_of_views=(decisions(by_view) == classes[:, np.newaxis]).mean(axis=0),
         predictions=predictions,
         labels=classes,
-        keys=tuple(keys[:: loader.views_per_sample]),
+        keys=tuple(keys[:: loader.samples_per_image]),
     )
 
 
@@ -129,7 +129,7 @@ def _unshuffled(loader: Loader, views: str | Views | None) -> Loader:
         options["views"] = views
     batch_size = loader.batch_size or 32
     loader = replace(loader, **options)
-    return replace(loader, batch_size=max(1, batch_size // loader.views_per_sample) * loader.views_per_sample)
+    return replace(loader, batch_size=max(1, batch_size // loader.samples_per_image) * loader.samples_per_image)
 
 
 def _grouped(answers: NDArray[Any], keys: list[str], count: int) -> NDArray[Any]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import keras
 
+    from pipeline import Cache
+
 VALIDATION_SPLIT = 0.2
 """The share that validates where nothing else is said."""
 
@@ -34,8 +36,7 @@ class Experiment:
         batch_size: samples in a batch.
         augment: an Albumentations transform for the training samples, or None. Its images stay uint8: the models scale
             pixels themselves.
-        cache: None, "ram" or a directory, as for a `Loader`.
-        cache_size: (height, width) of the images in a cache directory; by default `image_size`.
+        cache: None, "ram", a directory or a `pipeline.Cache`, as for a `Loader`.
         limit: how many training samples take part: a number, a share, or all (None).
         on_error: what a bad sample does: "raise", "skip" or "replace".
         model: the name of an architecture, as `architectures.build` takes it.
@@ -54,8 +55,7 @@ class Experiment:
     color_mode: Literal["rgb", "grayscale"] = "rgb"
     batch_size: int = 32
     augment: Any = None
-    cache: "str | os.PathLike[str] | None" = None
-    cache_size: tuple[int, int] | None = None
+    cache: "str | os.PathLike[str] | Cache | None" = None
     limit: float | None = None
     on_error: Literal["raise", "skip", "replace"] = "raise"
     model: str = "all-convolutional-c"
@@ -80,7 +80,6 @@ class Experiment:
             "batch_size": self.batch_size,
             "on_error": self.on_error,
             "cache": self.cache,
-            "cache_size": self.cache_size,
             "seed": self.seed,
         }
         training: dict[str, Any] = {**common, "augment": self.augment, "limit": self.limit}

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from pipeline import Loader
+from pipeline import Cache, Loader
 
 T = TypeVar("T")
 
@@ -67,9 +67,10 @@ def remedy(source: object) -> str:
     if not isinstance(source, Loader):
         return "prefetch, cache what is decoded, and let more calls run in parallel"
     ideas = []
-    if source.cache is None:
-        ideas.append('keep the decoded images (cache="DIR" and, for crops, cache_size)')
-    elif source.cache == "ram":
+    cache = Cache.from_option(source.cache)
+    if cache is None:
+        ideas.append('keep the decoded images (cache="DIR", or cache=Cache("DIR", size=...) for crops)')
+    elif cache.is_ram:
         ideas.append('keep the decoded images (cache="DIR") in place of the encoded ones')
     if source.augment is not None:
         ideas.append("see print(loader.plan.explain()) for transforms that are not compiled")

@@ -12,7 +12,7 @@ from benchmarks.workloads import Workload
 
 def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
     """Caudal, with threads."""
-    return _loaded(workload, parallel_calls=workload.parallel)
+    return _loaded(workload, num_parallel_calls=workload.parallel)
 
 
 def caudal_workers(workload: Workload) -> Callable[[], Iterable[Any]]:

@@ -19,7 +19,7 @@ def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
         augment=EDA(),
         num_aug=VARIANTS - 1,
         batch_size=workload.batch_size,
-        parallel_calls=workload.parallel,
+        num_parallel_calls=workload.parallel,
     )
     return lambda: dataset
 

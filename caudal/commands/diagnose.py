@@ -83,7 +83,7 @@ def _described(found: "Diagnosis") -> dict[str, Any]:
         ],
         "images": found.images,
         "batch_size": found.batch_size,
-        "parallel_calls": found.parallel_calls,
+        "num_parallel_calls": found.num_parallel_calls,
     }
 
 
@@ -123,8 +123,9 @@ def _print(found: "Diagnosis") -> None:
         style = "bold" if name == found.bottleneck else None
         table.add_row(name, f"{1000 * timing.seconds_per_image:.3f}", bar, spread, style=style)
     print(
-        f"{found.images:,} images a measurement, batches of {found.batch_size}, {found.parallel_calls} parallel calls; "
-        "medians (min to max)\nthe stages' times within the whole, and their rates when each runs alone:\n"
+        f"{found.images:,} images a measurement, batches of {found.batch_size}, "
+        f"{found.num_parallel_calls} parallel calls; medians (min to max)\n"
+        "the stages' times within the whole, and their rates when each runs alone:\n"
     )
     Console().print(table)
     print(f"\n{found.verdict}")

@@ -69,7 +69,7 @@ class ImageOptions:
 class LoaderOptions(ImageOptions):
     """The loader that `stream` and `diagnose` measure."""
 
-    parallel_calls: Annotated[
+    num_parallel_calls: Annotated[
         int | None, typer.Option(min=1, help="Batches computed at once.", show_default="processors")
     ] = None
 
@@ -91,7 +91,7 @@ class LoaderOptions(ImageOptions):
             image_size=self.image_size,
             batch_size=self.batch_size,
             augment=self.transform(),
-            parallel_calls=self.parallel_calls,
+            num_parallel_calls=self.num_parallel_calls,
             cache=self.cache,
             on_error=self.on_error,  # type: ignore[arg-type]  # the loader checks it
             **more,

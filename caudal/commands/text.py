@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from augment.text import EDA
+    from pipeline import TextFormat
 
 text = typer.Typer(
     name="text",
@@ -72,17 +73,20 @@ def augment(
     json: JsonOption = False,
 ) -> None:
     """Write each sentence and its variants; an interrupted job goes on where it was when it is started again."""
+    from pipeline import TextFormat
     from pipeline.text_job import TextJob, augment_file
 
     job = TextJob(
         eda=_eda(alpha_sr, alpha_ri, alpha_rs, p_rd, mode, language, num_aug),
         seed=seed,
         keep_original=original and mode != "paper",  # whose variants have the cleaned original behind them
-        kind=format,
-        text_column=column(text_column),
-        label_column=column(label_column),
-        encoding=encoding,
-        fallback=None if fallback == "none" else fallback,
+        format=TextFormat(
+            format,  # type: ignore[arg-type]  # it checks the name
+            text_column=column(text_column),
+            label_column=column(label_column),
+            encoding=encoding,
+            fallback=None if fallback == "none" else fallback,
+        ),
         processes=processes or len(os.sched_getaffinity(0)),
     )
     begin = time.perf_counter()
@@ -123,14 +127,20 @@ def preview(
     json: JsonOption = False,
 ) -> None:
     """Show sentences and their variants side by side, what differs in colour."""
+    from pipeline import TextFormat
+
     eda = _eda(alpha_sr, alpha_ri, alpha_rs, p_rd, mode, language, num_aug)
     if (source is None) == (sentence is None):
         raise typer.BadParameter("give SRC, or a sentence with --text")
-    samples = (
-        [(0, "", sentence)]
-        if sentence is not None
-        else _drawn(str(source), count, seed, format, column(text_column), column(label_column))
-    )
+    if sentence is not None:
+        samples = [(0, "", sentence)]
+    else:
+        text_format = TextFormat(
+            format,  # type: ignore[arg-type]  # it checks the name
+            text_column=column(text_column),
+            label_column=column(label_column),
+        )
+        samples = _draw_texts(str(source), count, seed, text_format)
     shown = [(key, given, eda(given, (seed, 0, index))) for index, key, given in samples]
     if json:
         print_json({"sentences": [{"key": key, "text": given, "variants": made} for key, given, made in shown]})
@@ -148,15 +158,13 @@ def _eda(
     return EDA(alpha_sr, alpha_ri, alpha_rs, p_rd, num_aug, mode, **options)  # type: ignore[arg-type]  # it checks mode
 
 
-def _drawn(
-    source: str, count: int, seed: int, kind: str | None, text_column: str | int | None, label_column: str | int | None
-) -> list[tuple[int, str, str]]:
+def _draw_texts(source: str, count: int, seed: int, text_format: "TextFormat") -> list[tuple[int, str, str]]:
     from augment import keys
     from pipeline.order import Order
     from pipeline.sources.text import open_text_source
     from pipeline.text_stages import TextDecoder
 
-    opened = open_text_source(source, kind=kind, text_column=text_column, label_column=label_column)
+    opened = open_text_source(source, text_format=text_format)
     order, decode = Order(size=len(opened), key=keys.root(seed)), TextDecoder()
     samples = [(index, opened.read(index)) for index in order(0, range(min(count, len(opened)))).tolist()]
     return [(index, sample.key, decode(sample.key, sample.encoded or b"")) for index, sample in samples]

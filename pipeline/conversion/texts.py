@@ -14,6 +14,7 @@ from pipeline.example import pieces
 from pipeline.header import max_bytes
 from pipeline.sources import Source, TFRecordSource, open_source
 from pipeline.sources.text import TextFolderSource, holds_texts, is_rows, open_text_source
+from pipeline.sources.text_format import TextFormat
 from pipeline.sources.tfrecord import shards_in
 from pipeline.text_example import text_features
 from pipeline.text_stages import TextDecoder
@@ -113,7 +114,5 @@ def _open_texts(options: Conversion) -> Source:
         options.source,
         class_names=options.class_names,
         label_offset=options.label_offset,
-        kind=options.text_format,
-        text_column=options.text_column,
-        label_column=options.label_column,
+        text_format=TextFormat(options.text_format, text_column=options.text_column, label_column=options.label_column),
     )

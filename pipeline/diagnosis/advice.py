@@ -16,7 +16,7 @@ from augment.errors import CaudalError
 from augment.plan.plan import Plan
 from pipeline.decode import CHANNELS
 from pipeline.diagnosis.probe import Chunk, MemorySource, Probe
-from pipeline.graph import Layout
+from pipeline.graph import EpochLayout
 from pipeline.resize import resize
 from pipeline.sources.base import Sample
 from pipeline.stages import Stages
@@ -63,7 +63,7 @@ class _Trial:
     action: str
     option: dict[str, Any]
     stages: Stages
-    layout: Layout
+    layout: EpochLayout
     read_s: float = 0.0
 
 
@@ -109,7 +109,7 @@ def _tried(probe: Probe, trial: _Trial) -> float | None:
     images = probe.steps * probe.layout.block
     try:
         seconds = probe.rate_s(
-            trial.stages, trial.layout, max(2 * trial.layout.parallel_calls, images // trial.layout.block)
+            trial.stages, trial.layout, max(2 * trial.layout.num_parallel_calls, images // trial.layout.block)
         )
     except (CaudalError, tf.errors.OpError):
         return None
@@ -126,12 +126,12 @@ def _read(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Tri
     mean = sum(_nbytes(sample) for sample in samples) / len(samples)
     action = f'keeping the files in memory after the first epoch (cache="ram", about {_size(mean * _used(stages))})'
     yield _Trial(action, {"cache": "ram"}, kept, layout)
-    more = 4 * layout.parallel_calls
+    more = 4 * layout.num_parallel_calls
     yield _Trial(
-        f"more calls at once (parallel_calls={more})",
-        {"parallel_calls": more},
+        f"more calls at once (num_parallel_calls={more})",
+        {"num_parallel_calls": more},
         stages,
-        replace(layout, parallel_calls=more),
+        replace(layout, num_parallel_calls=more),
     )
 
 
@@ -156,8 +156,8 @@ def _decode(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_T
         pixels = [_as_pixels(sample, stages, side) for sample in samples]
         size = _size(_used(stages) * side * side * CHANNELS[stages.decoder.color_mode])
         yield _Trial(
-            f"a cache of decoded {side} x {side} pixels (cache=DIR, {size}; crops are then of those)",
-            {"cache": "DIR", "cache_size": [side, side]},
+            f"a cache of decoded pixels (cache=Cache(DIR, size=({side}, {side})), {size}; crops are then of those)",
+            {"cache": {"directory": "DIR", "size": [side, side]}},
             replace(stages, source=MemorySource(stages.source, pixels)),
             layout,
         )

@@ -54,7 +54,7 @@ class Diagnosis:
         advice: what would help, first what helps against the bottleneck.
         images: how many one measurement took.
         batch_size: samples in a batch; None for single samples.
-        parallel_calls: batches that are computed at once.
+        num_parallel_calls: batches that are computed at once.
     """
 
     stages: Mapping[str, Timing]
@@ -65,7 +65,7 @@ class Diagnosis:
     advice: tuple[Advice, ...]
     images: int
     batch_size: int | None
-    parallel_calls: int
+    num_parallel_calls: int
 
     @property
     def verdict(self) -> str:
@@ -161,7 +161,7 @@ def _diagnosed(
         advice=advice,
         images=probe.steps * probe.layout.block,
         batch_size=probe.layout.batch_size,
-        parallel_calls=probe.calls,
+        num_parallel_calls=probe.calls,
     )
 
 

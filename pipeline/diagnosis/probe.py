@@ -67,8 +67,8 @@ class Probe:
     def __init__(self, loader: "Loader", pass_s: float = 1.0) -> None:
         cv2.setNumThreads(0)  # as in tf.data, which calls from many threads
         self.stages: Stages = loader._stages
-        self.layout: graph.Layout = loader._layout(with_keys=False)
-        self.calls = self.layout.parallel_calls
+        self.layout: graph.EpochLayout = loader._layout(with_keys=False)
+        self.calls = self.layout.num_parallel_calls
         self._epoch = 0
         per_batch_s = self.layout.block * self.rate_s(self.stages, self.layout, 2 * self.calls)
         self.steps = min(max(2 * self.calls, round(pass_s / per_batch_s)), 4096)
@@ -126,13 +126,13 @@ class Probe:
             raise TooManyErrorsError("none of the samples that were tried can be read")
         return chunks[: max(1, len(chunks) // self.calls) * self.calls]  # so that no thread is left without work
 
-    def rate_s(self, stages: Stages, layout: graph.Layout, steps: int) -> float:
+    def rate_s(self, stages: Stages, layout: graph.EpochLayout, steps: int) -> float:
         """Take batches of a dataset as a consumer that does nothing else: seconds per image.
 
         Epoch follows epoch without an end, and the batches with which the calls fill up do not count: what is measured
         is how it runs on and on.
         """
-        calls = layout.parallel_calls
+        calls = layout.num_parallel_calls
         ahead = 2 * calls + layout.prefetch + 1  # so that no call is without work before the last batch is taken
         endless = _EndlessBatches(stages, layout.block)
         length = (steps + ahead) * layout.block

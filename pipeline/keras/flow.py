@@ -150,12 +150,12 @@ class Flow:
             label_mode=None,
             finish=partial(_finish, self, root),
         )
-        layout = graph.Layout(
+        layout = graph.EpochLayout(
             length=len(source),
             batch_size=int(self.batch_size),
             drop_remainder=False,
             varies=self.on_error == "skip",
-            parallel_calls=len(os.sched_getaffinity(0)),
+            num_parallel_calls=len(os.sched_getaffinity(0)),
             prefetch=2,
             with_keys=False,
             with_labels=True,

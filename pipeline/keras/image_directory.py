@@ -16,7 +16,7 @@ from augment.plan.plan import Plan, Window
 from augment.transform import Image
 from pipeline import graph
 from pipeline.augmentation import Augmentation
-from pipeline.cache import PixelCache, RamCache
+from pipeline.cache import Cache, PixelCache, RamCache
 from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
 from pipeline.keras.arguments import checked_data_format
@@ -62,7 +62,7 @@ def image_dataset_from_directory(
     verbose: bool = True,
     *,
     augment: Any = None,
-    cache: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | Cache | None = None,
     on_error: str = "raise",
 ) -> "tf.data.Dataset | list[tf.data.Dataset]":
     """Make a dataset of the images in a directory: `keras.utils.image_dataset_from_directory`, reproducible.
@@ -90,7 +90,8 @@ def image_dataset_from_directory(
         format: "tf"; there is no "grain" here.
         verbose: writes what was found to standard output.
         augment: an Albumentations transform, run on the decoded uint8 image before it is resized.
-        cache: None; "ram" (encoded images in memory); or a directory (decoded images, resized, in whole levels).
+        cache: None; "ram" (encoded images in memory); a directory (decoded images, resized, in whole levels); or a
+            `pipeline.Cache`, whose size, if it has one, is `image_size`.
         on_error: what a bad image does: "raise", "skip" or "replace"; `dataset.loader.errors` lists them.
 
     Returns:
@@ -111,7 +112,7 @@ def image_dataset_from_directory(
         channels_first=checked_data_format(data_format) == "channels_first",
         seed=drawn_seed(seed),
         augment=augment,
-        cache=cache,
+        cache=Cache.from_option(cache),
         on_error=on_error,
     )
     if format != "tf":
@@ -196,7 +197,7 @@ class _Definition:
     channels_first: bool
     seed: int
     augment: Any
-    cache: str | os.PathLike[str] | None
+    cache: Cache | None
     on_error: str
 
     def __post_init__(self) -> None:
@@ -204,6 +205,8 @@ class _Definition:
             raise OptionError(f"`color_mode` must be one of {', '.join(map(repr, CHANNELS))}; got {self.color_mode!r}")
         check_on_error(self.on_error)
         check_batch_size(self.batch_size)
+        if self.cache is not None and self.cache.size not in (None, self.resizer.size):
+            raise OptionError(f"`cache` keeps images of image_size={self.resizer.size}; got size={self.cache.size}")
 
     def dataset(self, listing: Listing, shuffle: bool) -> "tf.data.Dataset":
         stream = Stream(self._finished(listing, shuffle), self._layout(len(listing.keys)), self.seed)
@@ -221,10 +224,11 @@ class _Definition:
             decoder.max_bytes,
         )  # fmt: skip
         pixel_cache = self._pixel_cache(files)
+        source = files if self.cache is None or not self.cache.is_ram else RamCache(files, None, self.cache.limit_bytes)
         stages = Stages(
             order=Order(size=len(files), key=root, shuffle=shuffle),
             members=None,
-            source=cast(Source, RamCache(files)) if self.cache == "ram" else files,
+            source=cast(Source, source),
             decoder=decoder if pixel_cache is None else self._rounded(),
             pixel_cache=pixel_cache,
             plan=Resized(None if self.augment is None else Plan(self.augment), self.resizer),
@@ -245,13 +249,13 @@ class _Definition:
             finish=partial(_finish, self, len(listing.class_names or ())),
         )
 
-    def _layout(self, length: int) -> graph.Layout:
-        return graph.Layout(
+    def _layout(self, length: int) -> graph.EpochLayout:
+        return graph.EpochLayout(
             length=length,
             batch_size=self.batch_size,
             drop_remainder=False,
             varies=self.on_error == "skip",
-            parallel_calls=len(os.sched_getaffinity(0)),
+            num_parallel_calls=len(os.sched_getaffinity(0)),
             prefetch=2,
             with_keys=False,
             with_labels=self.label_mode is not None,
@@ -262,11 +266,11 @@ class _Definition:
         return Rounded(color_mode=self.color_mode, resizer=self.resizer)
 
     def _pixel_cache(self, files: FileSource) -> PixelCache | None:
-        if self.cache is None or self.cache == "ram":
+        if self.cache is None or self.cache.is_ram:
             return None
         shape = (*self.resizer.size, CHANNELS[self.color_mode])
         name = digest(("keras", files.fingerprint, shape, self.resizer))
-        return PixelCache(Path(self.cache), name, len(files), shape)
+        return PixelCache(Path(self.cache.directory), name, len(files), shape, self.cache.limit_bytes)
 
 
 @dataclass(frozen=True)

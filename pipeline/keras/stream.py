@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import graph
-from pipeline.errors import OptionError
 from pipeline.ledger import Ledger, LedgerRow
 from pipeline.sources.base import Source
 from pipeline.stages import Batch, Stages
@@ -68,7 +67,7 @@ class Stream:
     """
 
     batches: Finished
-    layout: graph.Layout
+    layout: graph.EpochLayout
     seed: int
 
     @property
@@ -100,13 +99,10 @@ class Stream:
         """Build the dataset from one position on; iterating it again gives the next epoch, as with `pipeline.Loader`.
 
         Raises:
-            OptionError: there is no such position.
+            OptionError: the position is out of range.
+            TypeError: `epoch` or `step` is no integer.
         """
-        if epoch < 0 or not 0 <= step <= self.layout.steps:
-            raise OptionError(
-                f"epoch {epoch}, step {step} is no position of a stream of {self.layout.steps} steps an epoch"
-            )
-        return graph.build(self.batches, self.layout, epoch, step)
+        return graph.build(self.batches, self.layout, *self.layout.check_position(epoch, step))
 
 
 def channels_first(images: NDArray[Any]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.sources.base import NO_LABEL, Labels, Sample, digest
-from pipeline.sources.row_formats import FORMATS, Column, format_of, make_format, read_csv
+from pipeline.sources.row_formats import Column, format_of, make_format, read_csv
 
 _MANY_CLASSES = 1000
 """More classes than this, and more than half as many as texts, are no classes."""
@@ -40,7 +40,6 @@ class RowFile:
 
     Raises:
         SourceError: it cannot be read, holds no row, or has no such column.
-        OptionError: there is no such format.
     """
 
     def __init__(
@@ -50,8 +49,6 @@ class RowFile:
         text_column: Column | None = None,
         label_column: Column | None = None,
     ) -> None:
-        if kind is not None and kind not in FORMATS:
-            raise OptionError(f"format must be one of {', '.join(map(repr, FORMATS))}, or None; got {kind!r}")
         self.path = path
         self.kind = kind or format_of(path.name)
         self.passed_over: Counter[str] = Counter()
@@ -146,7 +143,7 @@ class RowSource:
         if class_names is None and len(found) > max(_MANY_CLASSES, len(rows) // 2):
             raise SourceError(
                 f"{rows.path} has {len(found)} different labels in {len(rows)} rows: is it really {rows.kind!r}? "
-                "format says what it is, text_column and label_column which columns, class_names which classes"
+                "give its format, TextFormat(text_column=, label_column=), or class_names"
             )
         self.class_names = tuple(class_names) if class_names is not None else tuple(sorted(found, key=_by_number))
         numbers = {name: number for number, name in enumerate(self.class_names)}

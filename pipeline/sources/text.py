@@ -11,8 +11,8 @@ from pipeline import tfrecord
 from pipeline.errors import OptionError, SourceError
 from pipeline.sources.base import Source, check_names
 from pipeline.sources.folder import FolderSource
-from pipeline.sources.row_formats import Column
 from pipeline.sources.rows import RowFile, RowSource
+from pipeline.sources.text_format import TextFormat
 from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, shards_in
 
 _HEAD = 4096
@@ -38,9 +38,7 @@ def open_text_source(
     *,
     class_names: Sequence[str] | None = None,
     label_offset: int = 0,
-    kind: str | None = None,
-    text_column: Column | None = None,
-    label_column: Column | None = None,
+    text_format: TextFormat | None = None,
 ) -> Source:
     """Find out what a source of texts is, and open it.
 
@@ -49,15 +47,14 @@ def open_text_source(
             rows.
         class_names: the classes in the order of their labels; by default what the source says.
         label_offset: subtracted from the labels that TFRecords hold.
-        kind: the format of a file of rows; None tells it by the extension.
-        text_column: the column of the text in such a file.
-        label_column: the column of the label.
+        text_format: of a file of rows; by default that of its extension.
 
     Raises:
         SourceError: it is none of these, or holds no sample.
         OptionError: an option does not fit the source.
     """
     check_names(class_names)
+    text_format = text_format or TextFormat()
     if isinstance(source, Sequence) and not isinstance(source, str):
         paths = [Path(os.fspath(_path(path))) for path in source]
         return TextRecordSource(paths, class_names, label_offset)
@@ -72,11 +69,12 @@ def open_text_source(
             else TextFolderSource(path, class_names)
         )
     if path.is_file():
-        records = kind is None and path in shards_in(path.parent)
+        records = text_format.format is None and path in shards_in(path.parent)
         _check_records_only(path, label_offset, records)
         if records:
             return TextRecordSource([path], class_names, label_offset)
-        return RowSource(RowFile(path, kind, text_column, label_column), class_names)
+        rows = RowFile(path, text_format.format, text_format.text_column, text_format.label_column)
+        return RowSource(rows, class_names)
     if matches := sorted(glob.glob(os.fspath(source))):
         return TextRecordSource([Path(match) for match in matches], class_names, label_offset)
     raise SourceError(f"{path} does not exist, and as a pattern it matches no file")

@@ -1,6 +1,7 @@
 """Caches: each sample is read or decoded once, whatever is cut short or damaged; what does not fit is refused."""
 
 import os
+import pickle
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline import Loader
-from pipeline.cache import PixelCache, RamCache
+from pipeline.cache import Cache, PixelCache, RamCache
 from pipeline.errors import CacheError, OptionError
 from pipeline.sources import open_source
 
@@ -49,7 +50,7 @@ def folder(folders: Make) -> Path:
 @pytest.fixture
 def options() -> dict[str, Any]:
     """Give the options of the loaders below: nothing is read ahead of what is asked for."""
-    return {"image_size": (4, 5), "batch_size": 2, "parallel_calls": 1, "prefetch": 0}
+    return {"image_size": (4, 5), "batch_size": 2, "num_parallel_calls": 1, "prefetch": 0}
 
 
 def test_from_memory_nothing_is_read_twice(folder: Path, options: dict[str, Any]) -> None:
@@ -95,9 +96,42 @@ def test_what_does_not_fit_into_memory_is_refused_beforehand(folder: Path) -> No
     """The error says how much it would take and how much may be taken; one byte more passes."""
     needed = int(open_source(folder).sizes().sum())
     with pytest.raises(CacheError) as caught:
-        Loader(folder, cache="ram", cache_limit_bytes=needed - 1)
-    assert str(caught.value) == (f"caching 9 samples takes {needed} bytes, more than cache_limit_bytes={needed - 1}")
-    assert Loader(folder, cache="ram", cache_limit_bytes=needed).num_examples == 9
+        Loader(folder, cache=Cache("ram", limit_bytes=needed - 1))
+    assert str(caught.value) == (f"caching 9 samples takes {needed} bytes, more than limit_bytes={needed - 1}")
+    assert Loader(folder, cache=Cache("ram", limit_bytes=needed)).num_examples == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((3,), {}, 'Cache: directory must be "ram" or a path, got 3'),
+        (("",), {}, "Cache: directory must be \"ram\" or a path, got ''"),
+        (("DIR",), {"size": "big"}, "Cache: size must be (height, width) in pixels, or None; got 'big'"),
+        (("DIR",), {"limit_bytes": -1}, "Cache: limit_bytes must be an integer of at least 0, or None; got -1"),
+        (
+            ("ram",),
+            {"size": (4, 5)},
+            'Cache("ram") keeps encoded images, which have no common size; use a directory, or no size',
+        ),
+    ],
+)
+def test_a_cache_that_makes_no_sense_is_refused(
+    arguments: tuple[Any, ...], options: dict[str, Any], message: str
+) -> None:
+    """When it is made, and before there is a loader."""
+    with pytest.raises(OptionError) as caught:
+        Cache(*arguments, **options)
+    assert str(caught.value) == message
+
+
+def test_a_cache_is_a_value(folder: Path, tmp_path: Path) -> None:
+    """A string or path stands for the cache with its defaults; equal caches make equal fingerprints."""
+    assert Cache.from_option("ram") == Cache("ram")
+    assert Cache("DIR", size=[np.int64(4), 5]) == Cache("DIR", size=(4, 5))  # type: ignore[arg-type]
+    alike = [tmp_path, Cache(tmp_path), Cache(tmp_path, size=(4, 5)), Cache(tmp_path, limit_bytes=10**6)]
+    assert len({Loader(folder, image_size=(4, 5), cache=cache).fingerprint for cache in alike}) == 1
+    loader = Loader(folder, image_size=(4, 5), cache=Cache(tmp_path, size=(6, 7)))
+    assert pickle.loads(pickle.dumps(loader)).cache == loader.cache  # noqa: S301  # what was just made
 
 
 def test_what_memory_cannot_hold_is_refused_without_a_limit(tmp_path: Path) -> None:
@@ -114,10 +148,10 @@ def test_what_does_not_fit_onto_the_disk_is_refused_beforehand(
 ) -> None:
     """Before any image is decoded, the error says how much the cache would take and how much it may."""
     spoil(folder)
-    loader = Loader(folder, cache=tmp_path / "cache", cache_limit_bytes=539, **options)
+    loader = Loader(folder, cache=Cache(tmp_path / "cache", limit_bytes=539), **options)
     with pytest.raises(CacheError) as caught:
         loader.dataset()
-    assert str(caught.value) == "caching 9 images of (4, 5, 3) takes 540 bytes, more than cache_limit_bytes=539"
+    assert str(caught.value) == "caching 9 images of (4, 5, 3) takes 540 bytes, more than limit_bytes=539"
     assert sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*") if path.is_file()) == 0
 
 
@@ -210,10 +244,11 @@ def test_a_cache_that_was_cut_off_is_filled_again(folder: Path, tmp_path: Path, 
 def test_images_are_augmented_from_the_size_that_is_cached(
     folder: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    """With `cache_size`, the augmentation sees images of that size, and draws anew in each epoch."""
+    """With a size, the augmentation sees images of that size, and draws anew in each epoch."""
     sizes = []
     note = A.Lambda(image=lambda image, **_: sizes.append(image.shape) or image, name="note", p=1)
-    loader = Loader(folder, cache=tmp_path / "cache", cache_size=(6, 7), augment=[note, A.HorizontalFlip()], **options)
+    cache = Cache(tmp_path / "cache", size=(6, 7))
+    loader = Loader(folder, cache=cache, augment=[note, A.HorizontalFlip()], **options)
     first, second = stream(loader), stream(loader)
     assert set(sizes) == {(6, 7, 3)}
     assert first == second
@@ -233,16 +268,17 @@ def test_a_changed_file_is_not_served_from_the_cache(
 
 
 @pytest.mark.parametrize(
-    "other", [{"image_size": (3, 5)}, {"color_mode": "grayscale"}, {"interpolation": "nearest"}, {"cache_size": (2, 2)}]
+    "other", [{"image_size": (3, 5)}, {"color_mode": "grayscale"}, {"interpolation": "nearest"}, {"size": (2, 2)}]
 )
 def test_images_that_were_decoded_otherwise_do_not_mix(
     folder: Path, tmp_path: Path, options: dict[str, Any], other: dict[str, Any]
 ) -> None:
     """Another size, colour mode or interpolation has a place of its own in the same directory."""
     stream(Loader(folder, cache=tmp_path / "cache", **options))
+    size = other.pop("size", None)
     spoilt = {**options, **other}
-    given = stream(Loader(folder, cache=tmp_path / "cache", **spoilt))
-    assert given == stream(Loader(folder, cache=tmp_path / "fresh", **spoilt))
+    given = stream(Loader(folder, cache=Cache(tmp_path / "cache", size=size), **spoilt))
+    assert given == stream(Loader(folder, cache=Cache(tmp_path / "fresh", size=size), **spoilt))
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
@@ -256,9 +292,9 @@ def test_arrays_have_no_cache_directory(tmp_path: Path) -> None:
 
 def test_only_the_samples_of_a_part_count_against_the_memory(folder: Path) -> None:
     """The training part of a split needs the memory of its own files."""
-    options: dict[str, Any] = {"validation_split": 0.5, "subset": "training", "cache": "ram"}
     whole = int(open_source(folder).sizes().sum())
-    assert Loader(folder, cache_limit_bytes=whole * 2 // 3, **options).num_examples < 9
+    cache = Cache("ram", limit_bytes=whole * 2 // 3)
+    assert Loader(folder, cache=cache, validation_split=0.5, subset="training").num_examples < 9
 
 
 def test_a_slot_that_was_never_written_is_empty(tmp_path: Path, picture: Make) -> None:

@@ -127,8 +127,10 @@ def test_a_substitute_comes_from_the_same_shard(folder: Path) -> None:
 def test_the_stream_with_bad_samples_is_the_same_at_any_number_of_threads(folder: Path, on_error: Any) -> None:
     """Bad samples change neither order nor pixels of the others, whoever computes them."""
     streams = []
-    for parallel_calls in (1, 8):
-        loader = Loader(folder, on_error=on_error, parallel_calls=parallel_calls, augment=A.HorizontalFlip(), **OPTIONS)
+    for num_parallel_calls in (1, 8):
+        loader = Loader(
+            folder, on_error=on_error, num_parallel_calls=num_parallel_calls, augment=A.HorizontalFlip(), **OPTIONS
+        )
         dataset = loader.dataset(with_keys=True)
         streams.append([(x.numpy().tobytes(), k.numpy().tolist()) for _ in range(2) for x, _, k in dataset])
     assert streams[0] == streams[1]
@@ -147,7 +149,7 @@ def test_a_stream_with_bad_samples_is_resumed(folder: Path, on_error: Any) -> No
 
 def test_the_first_bad_sample_ends_the_stream(folder: Path) -> None:
     """Under "raise", TensorFlow's error has the sample and reason in it, and the loader has the error itself."""
-    loader = Loader(folder, shuffle=False, parallel_calls=1, **{**OPTIONS, "batch_size": 1})
+    loader = Loader(folder, shuffle=False, num_parallel_calls=1, **{**OPTIONS, "batch_size": 1})
     batches = iter(loader.dataset(with_keys=True))
     assert next(batches)[2].numpy().tolist() == [b"ants/0.png"]
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"ants/1\.png: no JPEG, PNG, GIF, BMP or WebP image"):
@@ -189,7 +191,7 @@ def test_as_many_as_allowed_are_borne(folder: Path, on_error: Any, max_errors: f
 @pytest.mark.parametrize("max_errors", [0, 2, 0.2])
 def test_one_more_than_allowed_ends_the_stream(folder: Path, on_error: Any, max_errors: float) -> None:
     """The error says how many are bad, of how many, what was allowed, and names the last."""
-    options = {**OPTIONS, "batch_size": 1, "shuffle": False, "parallel_calls": 1}
+    options = {**OPTIONS, "batch_size": 1, "shuffle": False, "num_parallel_calls": 1}
     loader = Loader(folder, on_error=on_error, max_errors=max_errors, **options)
     count = int(max_errors if isinstance(max_errors, int) else max_errors * 11) + 1
     message = f"{count} of 11 samples are bad, more than max_errors={max_errors}; the last: "
@@ -266,7 +268,7 @@ def test_the_failure_is_the_error_that_ended_the_iteration() -> None:
     """Another batch that fails at the same time, but was not delivered, does not take its place."""
     FailsInTurn.bright_may_fail.clear()
     images = np.repeat(np.array([0, 1, 2], np.uint8), 12).reshape(3, 2, 2, 3)
-    options = {"image_size": None, "batch_size": 1, "shuffle": False, "parallel_calls": 3}
+    options = {"image_size": None, "batch_size": 1, "shuffle": False, "num_parallel_calls": 3}
     loader = Loader((images, [0] * 3), augment=FailsInTurn(p=1), **options)
     batches = iter(loader.dataset())
     next(batches)

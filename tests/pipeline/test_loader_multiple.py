@@ -66,7 +66,7 @@ def test_streams_resume_anywhere_and_shards_partition_them(source: Path, given: 
         assert [image.tobytes() for image, *_ in stream(loader, 2, step)] == whole[4 * step :]
     parts = [stream(Loader(source, augment=NOISE, shard=(part, 2), **given, **options()), 2) for part in range(2)]
     assert sorted(image.tobytes() for part in parts for image, *_ in part) == sorted(whole)
-    eight = Loader(source, augment=NOISE, parallel_calls=8, **given, **options())
+    eight = Loader(source, augment=NOISE, num_parallel_calls=8, **given, **options())
     assert [image.tobytes() for image, *_ in stream(eight, 2)] == whole
 
 
@@ -77,7 +77,7 @@ def test_views_are_those_of_the_decoded_image(source: Path, name: str) -> None:
 
     loader = Loader(source, views=name, shuffle=False, **options())
     delivered, chosen = stream(loader), views.views(name)
-    assert loader.views_per_sample == len(chosen)
+    assert loader.samples_per_image == len(chosen)
     assert len(delivered) == 9 * len(chosen)
     for number, (image, _, key) in enumerate(delivered):
         whole = Decoder()((source / key).read_bytes())

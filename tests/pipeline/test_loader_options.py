@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,33 @@ def test_image_dataset_is_the_dataset_of_a_loader(folder: Path) -> None:
     assert dataset.loader.fingerprint == wanted.fingerprint
     for one, other in zip(delivered(dataset), delivered(wanted.dataset()), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert inspect.signature(pipeline.image_dataset).parameters.keys() == inspect.signature(Loader).parameters.keys()
 
 
-def test_all_options_but_the_source_are_keywords() -> None:
+@pytest.mark.parametrize(
+    ("loader", "function"), [(Loader, pipeline.image_dataset), (pipeline.TextLoader, pipeline.text_dataset)]
+)
+def test_functions_have_the_signatures_of_their_loaders(loader: type, function: Make) -> None:
+    """All parameters with their types and defaults, and what is returned."""
+    signature = inspect.signature(function)
+    assert signature.parameters == inspect.signature(loader).parameters
+    assert signature.return_annotation == "tf.data.Dataset"
+
+
+@pytest.mark.parametrize("loader", [Loader, pipeline.TextLoader])
+def test_the_docstring_describes_every_option_once(loader: type) -> None:
+    """Flat, under a heading for each subject."""
+    headings = "Data", "Pixels", "Order", "Subset", "Augmentation", "Errors", "Resources"
+    sections = re.split(r"^    (\w+):$", loader.__doc__ or "", flags=re.MULTILINE)[1:]
+    assert [*sections[::2]] == [name for name in (*headings, "Raises") if loader is Loader or name != "Pixels"]
+    described = [name for text in sections[1:-1:2] for name in re.findall(r"^ {8}(\w+):", text, re.MULTILINE)]
+    assert sorted(described) == sorted(inspect.signature(loader).parameters)
+
+
+@pytest.mark.parametrize("loader", [Loader, pipeline.TextLoader])
+def test_all_options_but_the_source_are_keywords(loader: type) -> None:
     """No one has to count commas, and no order of options has to be kept for ever."""
-    parameters = list(inspect.signature(Loader).parameters.values())
+    parameters = list(inspect.signature(loader).parameters.values())
+    assert parameters[0].name == "source"
     assert parameters[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
     assert {parameter.kind for parameter in parameters[1:]} == {inspect.Parameter.KEYWORD_ONLY}
 
@@ -326,7 +348,14 @@ def test_without_a_seed_one_is_drawn_and_logged(folder: Path, caplog: pytest.Log
         ({"image_size": (0, 5)}, "image_size must be (height, width) in pixels, or None; got (0, 5)"),
         ({"image_size": (8, 8, 3)}, "image_size must be (height, width) in pixels, or None; got (8, 8, 3)"),
         ({"image_size": (8.0, 8)}, "image_size must be (height, width) in pixels, or None; got (8.0, 8)"),
-        ({"cache_size": "big"}, "cache_size must be (height, width) in pixels, or None; got 'big'"),
+        ({"cache": 3}, 'cache must be None, "ram", a directory or a Cache; got 3'),
+        ({"cache": ""}, "cache must be None, \"ram\", a directory or a Cache; got ''"),
+        (
+            {"limit": 0},
+            "limit must be a count from 1 (int), a fraction in (0, 1] (float), or None; got 0",
+        ),
+        ({"limit": 900}, "limit=900 is out of range for 7 samples; use 1 to 7, or a fraction in (0, 1]"),
+        ({"max_errors": 1.5}, "max_errors must be a count (int), a fraction in [0, 1] (float), or None; got 1.5"),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, or None; got 0"),
         (
             {"validation_split": 1.0, "subset": "training"},
@@ -341,16 +370,16 @@ def test_without_a_seed_one_is_drawn_and_logged(folder: Path, caplog: pytest.Log
             'on_error="skip" makes batches of different sizes, which drop_remainder=True excludes; '
             'use on_error="replace"',
         ),
-        ({"parallel_calls": 0}, "parallel_calls must be an integer of at least 1, or None; got 0"),
+        ({"num_parallel_calls": 0}, "num_parallel_calls must be an integer of at least 1, or None; got 0"),
         (
             {"seed": None, "validation_split": 0.5, "subset": "training"},
-            "validation_split needs a seed: with seed=None the two parts would overlap",
+            "validation_split needs a seed: with seed=None the two subsets would overlap",
         ),
         ({"shard": (2, 2)}, "shard must be (index, count) with 0 <= index < count, got (2, 2)"),
         ({"shard": (7, 8)}, "shard (7, 8) of 7 samples is empty"),
         (
             {"cache": "somewhere", "image_size": None},
-            "a cache directory keeps images of one size: give cache_size or image_size",
+            "a cache directory keeps images of one size: give image_size, or cache=Cache(directory, size=...)",
         ),
         (
             {"validation_split": 0.01, "subset": "validation"},
@@ -381,7 +410,7 @@ def test_binary_labels_need_two_classes(folders: Make) -> None:
         {"seed": 1.5},
         {"batch_size": 2.5},
         {"batch_size": "32"},
-        {"parallel_calls": 1.5},
+        {"num_parallel_calls": 1.5},
         {"prefetch": -2},
         {"max_errors": -1, "on_error": "skip"},
         {"max_pixels": 0},
@@ -403,7 +432,7 @@ def test_a_position_outside_the_stream_is_refused(folder: Path, epoch: int, step
     loader = Loader(folder, image_size=(8, 10), batch_size=3)
     with pytest.raises(OptionError) as caught:
         loader.dataset(epoch=epoch, step=step)
-    assert str(caught.value) == f"epoch {epoch}, step {step} is no position of a stream of 3 steps an epoch"
+    assert str(caught.value) == f"epoch={epoch}, step={step} is out of range: an epoch has 3 steps"
 
 
 def test_a_source_that_is_missing_is_refused_when_the_loader_is_made(tmp_path: Path) -> None:
@@ -415,7 +444,7 @@ def test_a_source_that_is_missing_is_refused_when_the_loader_is_made(tmp_path: P
 def test_the_fingerprint_names_the_stream(folder: Path) -> None:
     """Equal definitions have equal fingerprints; each option that changes the stream changes it; speed does not."""
     base: dict[str, Any] = {"image_size": (8, 10), "augment": A.HorizontalFlip()}
-    same = [{}, {"parallel_calls": 1}, {"prefetch": 7}, {"cache": "ram"}]
+    same = [{}, {"num_parallel_calls": 1}, {"prefetch": 7}, {"cache": "ram"}]
     other: list[dict[str, Any]] = [
         {"image_size": (8, 8)},
         {"batch_size": 2},
@@ -467,5 +496,5 @@ def test_a_limit_chooses_among_the_training_part(folders: Callable[..., Path]) -
 @pytest.mark.parametrize("limit", [0, 0.0, 1.5, True, "3"])
 def test_impossible_limits_are_refused(folders: Callable[..., Path], limit: Any) -> None:
     """By a message that shows what would do."""
-    with pytest.raises(OptionError, match="limit must be a number of samples"):
+    with pytest.raises(OptionError, match="limit must be a count from 1"):
         Loader(folders(ants=2), limit=limit)

@@ -57,8 +57,10 @@ def loader(folder: Path) -> Loader:
 def test_any_number_of_parallel_calls_gives_the_same_stream(folder: Path) -> None:
     """One, two and eight threads, with and without prefetching, deliver the same bits in the same order."""
     streams = []
-    for parallel_calls, prefetch in ((1, 0), (2, 2), (8, 1)):
-        dataset = Loader(folder, parallel_calls=parallel_calls, prefetch=prefetch, **OPTIONS).dataset(with_keys=True)
+    for num_parallel_calls, prefetch in ((1, 0), (2, 2), (8, 1)):
+        dataset = Loader(folder, num_parallel_calls=num_parallel_calls, prefetch=prefetch, **OPTIONS).dataset(
+            with_keys=True
+        )
         streams.append([batches(dataset) for _ in range(3)])
     assert streams[0] == streams[1] == streams[2]
 

@@ -208,7 +208,7 @@ def test_real_photographs_go_straight_into_fit(photos: Path) -> None:
 def test_real_photographs_stream_alike_at_any_number_of_threads(photos: Path) -> None:
     """A class of photographs gives the same bits with one and with eight parallel calls, and differs between epochs."""
     streams = []
-    for parallel_calls in (1, 8):
+    for num_parallel_calls in (1, 8):
         loader = Loader(
             photos,
             image_size=(32, 32),
@@ -216,7 +216,7 @@ def test_real_photographs_stream_alike_at_any_number_of_threads(photos: Path) ->
             class_names=["ants"],
             augment=[A.RandomResizedCrop((64, 64)), A.HorizontalFlip(), A.ColorJitter()],
             on_error="replace",
-            parallel_calls=parallel_calls,
+            num_parallel_calls=num_parallel_calls,
         )
         dataset = loader.dataset()
         streams.append([[images.numpy().tobytes() for images, _ in dataset] for _ in range(2)])

@@ -13,6 +13,7 @@ from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.sources.base import NO_LABEL
 from pipeline.sources.rows import RowFile, RowSource
 from pipeline.sources.text import open_text_source
+from pipeline.sources.text_format import TextFormat
 
 
 def written(path: Path, content: bytes | str) -> Path:
@@ -21,9 +22,9 @@ def written(path: Path, content: bytes | str) -> Path:
     return path
 
 
-def read(path: Path, **options: Any) -> list[tuple[str, bytes]]:
+def read(path: Path, text_format: TextFormat | None = None) -> list[tuple[str, bytes]]:
     """Read all samples of a file: (class, text)."""
-    source = open_text_source(path, **options)
+    source = open_text_source(path, text_format=text_format)
     samples = [source.read(index) for index in range(len(source))]
     return [
         (source.class_names[sample.label] if sample.label >= 0 else "", sample.encoded or b"") for sample in samples
@@ -56,12 +57,12 @@ def test_columns_can_be_named_and_numbered(tmp_path: Path) -> None:
     """By name in a header, by number with or without one."""
     table = written(tmp_path / "a.tsv", "stars\tbody\ttitle\n5\tgreat\tyes\n1\tawful\tno\n")
     expected = [("5", b"great"), ("1", b"awful")]
-    assert read(table, text_column="body", label_column="stars") == expected
-    assert read(table, text_column="title", label_column="stars") == [("5", b"yes"), ("1", b"no")]
+    assert read(table, TextFormat(text_column="body", label_column="stars")) == expected
+    assert read(table, TextFormat(text_column="title", label_column="stars")) == [("5", b"yes"), ("1", b"no")]
     bare = written(tmp_path / "b.tsv", "great\tx\t5\nawful\tx\t1\n")
-    assert read(bare, text_column=0, label_column=2) == expected
+    assert read(bare, TextFormat(text_column=0, label_column=2)) == expected
     objects = written(tmp_path / "c.jsonl", '{"body": "great", "stars": 5}\n{"body": "awful", "stars": 1}\n')
-    assert read(objects, text_column="body", label_column="stars") == expected
+    assert read(objects, TextFormat(text_column="body", label_column="stars")) == expected
 
 
 def test_records_of_csv_may_hold_line_ends(tmp_path: Path) -> None:
@@ -121,13 +122,12 @@ def test_half_a_character_in_json_does_no_harm(tmp_path: Path) -> None:
     [
         ("", {}, SourceError, "is empty"),
         ("\n \n", {}, SourceError, "nothing but blank lines"),
-        ("0 x\n", {"kind": "xml"}, OptionError, "format must be one of"),
-        ("0 x\n", {"text_column": "text"}, SourceError, "has no columns"),
-        ("a\tb\n", {"kind": "tsv", "text_column": "text"}, SourceError, "has no column 'text'"),
-        ("a\tb\n", {"kind": "tsv", "text_column": 2}, SourceError, "has no column 2"),
-        ("a\tb\n", {"kind": "tsv", "label_column": -1}, SourceError, "has no column -1"),
-        ("text\tlabel\n", {"kind": "tsv"}, SourceError, "nothing but a header"),
-        ('{"a": 1}\n', {"kind": "jsonl", "text_column": 0}, SourceError, "JSON has names"),
+        ("0 x\n", {"text_format": TextFormat(text_column="text")}, SourceError, "has no columns"),
+        ("a\tb\n", {"text_format": TextFormat("tsv", text_column="text")}, SourceError, "has no column 'text'"),
+        ("a\tb\n", {"text_format": TextFormat("tsv", text_column=2)}, SourceError, "has no column 2"),
+        ("a\tb\n", {"text_format": TextFormat("tsv", label_column=-1)}, SourceError, "has no column -1"),
+        ("text\tlabel\n", {"text_format": TextFormat("tsv")}, SourceError, "nothing but a header"),
+        ('{"a": 1}\n', {"text_format": TextFormat("jsonl", text_column=0)}, SourceError, "JSON has names"),
         ("0 x\n", {"class_names": ["7"]}, OptionError, r"class_names asks for \['7'\]"),
         ("0 x\n", {"class_names": []}, OptionError, "class_names must be a list"),
         ("0 x\n", {"label_offset": 1}, OptionError, "label_offset is for the labels in TFRecords"),

@@ -96,9 +96,9 @@ def test_limits_are_nested_and_keep_the_classes_shares(labels: list[int], seed: 
 
 
 def test_a_limit_is_a_number_or_a_share() -> None:
-    """A float counts as a share of the samples; what is no choice is refused."""
+    """A float is a fraction of the samples; what is out of range is refused."""
     labels = np.arange(20) % 2
     assert np.bincount(labels[limited(labels, 0.5, ROOT)]).tolist() == [5, 5]
     for limit in (21, 0.01):
-        with pytest.raises(OptionError, match=f"limit={limit} of 20 samples is no choice"):
+        with pytest.raises(OptionError, match=f"limit={limit} is out of range for 20 samples; use 1 to 20"):
             limited(labels, limit, ROOT)

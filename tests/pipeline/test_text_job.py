@@ -11,6 +11,7 @@ import pytest
 from augment.text import EDA
 from pipeline import text_job
 from pipeline.errors import ConvertError, OptionError, SourceError
+from pipeline.sources.text_format import TextFormat
 from pipeline.text_job import TextJob, augment_file
 from pipeline.text_workers import TextWorkers
 
@@ -178,7 +179,7 @@ def test_odd_rows_are_counted_not_lost(tmp_path: Path) -> None:
     rows = (tmp_path / "out.tsv").read_text().splitlines()
     assert rows[1] == "0\tcafé is good"
     assert rows[4:] == ["0\t", "1\t!!!", "0\t\u05e9\u05dc\u05d5\u05dd"]
-    strict = augment_file(path, tmp_path / "strict.tsv", job(2, fallback=None))
+    strict = augment_file(path, tmp_path / "strict.tsv", job(2, format=TextFormat(fallback=None)))
     assert len(strict["skipped"]) == 2
 
 

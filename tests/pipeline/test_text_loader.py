@@ -12,6 +12,7 @@ import pipeline
 from augment.text import EDA, Compose, NlpAug, RandomDeletion, RandomSwap
 from pipeline.errors import OptionError
 from pipeline.sources.text import open_text_source
+from pipeline.sources.text_format import TextFormat
 from pipeline.text_example import text_features
 from pipeline.text_stages import TextDecoder
 from pipeline.tfrecord import example, frame
@@ -52,8 +53,8 @@ def test_a_dataset_is_texts_and_labels(lines: Path) -> None:
 @pytest.mark.parametrize("options", [{}, {"augment": EDA_ONE}, {"augment": EDA_ONE, "num_aug": 3}])
 def test_a_stream_is_the_same_at_any_number_of_calls_and_processes(lines: Path, options: dict[str, Any]) -> None:
     """One call in this process, and three with two workers."""
-    one = pipeline.TextLoader(lines, batch_size=4, seed=5, parallel_calls=1, workers=0, **options)
-    many = pipeline.TextLoader(lines, batch_size=4, seed=5, parallel_calls=3, workers=2, **options)
+    one = pipeline.TextLoader(lines, batch_size=4, seed=5, num_parallel_calls=1, workers=0, **options)
+    many = pipeline.TextLoader(lines, batch_size=4, seed=5, num_parallel_calls=3, workers=2, **options)
     assert elements(one) == elements(many)
     assert elements(one, 1) == elements(many, 1) != elements(one)
     assert one.fingerprint == many.fingerprint
@@ -145,9 +146,9 @@ def test_text_in_another_encoding_is_read_by_the_rule_and_counted(tmp_path: Path
     loader = pipeline.TextLoader(path, shuffle=False)
     assert [text.decode() for text, _, _ in elements(loader)] == ["café", "naïve", "plain"]
     assert loader.recoded == ("a.txt:2",)
-    other = pipeline.TextLoader(path, shuffle=False, fallback="cp1251")
+    other = pipeline.TextLoader(path, shuffle=False, format=TextFormat(fallback="cp1251"))
     assert elements(other)[1][0].decode() == "naпve"
-    strict = pipeline.TextLoader(path, fallback=None, on_error="skip")
+    strict = pipeline.TextLoader(path, format=TextFormat(fallback=None), on_error="skip")
     assert len(elements(strict)) == 2
     assert [(row.sample, row.stage) for row in strict.errors] == [("a.txt:2", "decode")]
 
@@ -158,7 +159,7 @@ def test_folders_may_hold_texts_in_utf_16(tmp_path: Path) -> None:
         folder = tmp_path / f"{name} as {encoding}" / "a"
         folder.mkdir(parents=True)
         (folder / "one.txt").write_text("good\nfilm", name)
-        ((texts, _),) = pipeline.text_dataset(folder.parent, encoding=encoding)
+        ((texts, _),) = pipeline.text_dataset(folder.parent, format=TextFormat(encoding=encoding))
         assert texts.numpy().tolist() == [b"good\nfilm"]
 
 
@@ -208,7 +209,7 @@ def test_nlpaug_runs_in_this_process(lines: Path) -> None:
     import nlpaug.augmenter.char as nac
 
     transform = NlpAug(nac.KeyboardAug())
-    loader = pipeline.TextLoader(lines, augment=transform, parallel_calls=2, shuffle=False)
+    loader = pipeline.TextLoader(lines, augment=transform, num_parallel_calls=2, shuffle=False)
     assert elements(loader)[4][0].decode() == transform(SENTENCES[4], (0, 0, 4))
     with pytest.raises(OptionError, match=r"workers=2: NlpAug cannot be described.*workers=0"):
         pipeline.TextLoader(lines, augment=transform, workers=2)
@@ -257,15 +258,13 @@ def test_a_loader_can_be_pickled(lines: Path) -> None:
     ("options", "message"),
     [
         ({"augment": lambda text: text}, "augment must be an EDA or a transform"),
-        ({"num_aug": 3}, "num_aug .* needs augment"),
+        ({"num_aug": 3}, "num_aug is the number of variants per text, and needs augment"),
         ({"augment": EDA_ONE, "num_aug": 0}, "num_aug must be an integer of at least 1"),
         ({"workers": -1}, "workers must be an integer of at least 0"),
         ({"format": "xml"}, "format must be one of"),
-        ({"encoding": "klingon"}, "encoding must be an encoding of texts that Python knows"),
-        ({"encoding": None}, "encoding must be an encoding of texts that Python knows"),
-        ({"fallback": "hex"}, "fallback must be an encoding of texts that Python knows"),
-        ({"encoding": "utf-16"}, "encoding='utf-16' writes line ends in a way of its own"),
-        ({"fallback": "klingon"}, "fallback must be"),
+        ({"format": 3}, "format must be one of"),
+        ({"format": TextFormat(encoding="utf-16")}, "encoding='utf-16' writes line ends in a way of its own"),
+        ({"format": TextFormat(fallback="utf-16")}, "fallback='utf-16' writes line ends in a way of its own"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"label_mode": "binary"}, "needs 2 classes"),
         ({"shard": (2, 2)}, "shard must be"),
@@ -279,7 +278,41 @@ def test_options_are_checked_when_the_loader_is_made(lines: Path, options: dict[
 
 
 @pytest.mark.parametrize(
-    "changed", [{"augment": EDA(0.2)}, {"augment": EDA_ONE, "num_aug": 2}, {"seed": 1}, {"fallback": None}]
+    ("options", "message"),
+    [
+        ({"format": "xml"}, "format must be one of 'label text', 'text', 'tsv', 'csv', 'jsonl', None; got 'xml'"),
+        ({"text_column": 1.5}, "text_column must be a column's name, its number from 0, or None; got 1.5"),
+        ({"label_column": True}, "label_column must be a column's name, its number from 0, or None; got True"),
+        ({"encoding": "klingon"}, "encoding must be an encoding of texts that Python knows, got 'klingon'"),
+        ({"encoding": None}, "encoding must be an encoding of texts that Python knows, got None"),
+        ({"fallback": "hex"}, "fallback must be an encoding of texts that Python knows, got 'hex'"),
+        ({"fallback": "klingon"}, "fallback must be an encoding of texts that Python knows, got 'klingon'"),
+    ],
+)
+def test_a_text_format_is_checked_when_it_is_made(options: dict[str, Any], message: str) -> None:
+    """The error names the option, and what it got."""
+    with pytest.raises(OptionError) as caught:
+        TextFormat(**options)
+    assert str(caught.value) == message
+
+
+def test_the_name_of_a_format_is_that_format(tmp_path: Path) -> None:
+    """`format="csv"` and `TextFormat("csv")` read alike; columns are chosen by name."""
+    path = tmp_path / "a.dat"
+    path.write_text("label,title,body\n0,one,two words\n1,two,three words\n")
+    options: dict[str, Any] = {"shuffle": False, "workers": 0}
+    named = pipeline.TextLoader(path, format="csv", class_names=["0", "1"], **options)
+    valued = pipeline.TextLoader(path, format=TextFormat("csv"), class_names=["0", "1"], **options)
+    assert named.fingerprint == valued.fingerprint
+    assert elements(named) == elements(valued)
+    titles = pipeline.TextLoader(path, format=TextFormat("csv", text_column="title"), **options)
+    assert [text for text, _, _ in elements(titles)] == [b"one", b"two"]
+    assert elements(pickle.loads(pickle.dumps(titles))) == elements(titles)  # noqa: S301  # what was just made
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"augment": EDA(0.2)}, {"augment": EDA_ONE, "num_aug": 2}, {"seed": 1}, {"format": TextFormat(fallback=None)}],
 )
 def test_the_fingerprint_changes_with_the_stream(lines: Path, changed: dict[str, Any]) -> None:
     """Options that change what is delivered change it."""

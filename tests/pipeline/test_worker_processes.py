@@ -26,7 +26,7 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
 def test_dead_processes_are_replaced(arrays: Any, server: bool) -> None:
     """A process that is killed costs a batch made twice, and nothing else."""
     before, others = children(), grandchildren()
-    loader = started(Loader(arrays, image_size=None, batch_size=4, workers=2, parallel_calls=1, prefetch=0))
+    loader = started(Loader(arrays, image_size=None, batch_size=4, workers=2, num_parallel_calls=1, prefetch=0))
     batches = iter(loader.dataset().as_numpy_iterator())
     made = [next(batches)[0].tobytes()]
     for process in [*(children() - before if server else ()), *(grandchildren() - others)]:

@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 
 from augment import MixUp
-from pipeline import Loader
+from augment.views import Flip
+from pipeline import Cache, Loader
 from pipeline.errors import DecodeError, OptionError
 from tests.pipeline.processes import fail, grandchildren, is_in_slot, slots, started, until
 
 CROP_AND_COLOUR = A.Compose([A.RandomCrop(12, 12), A.HorizontalFlip(), A.ColorJitter(p=1)])
 MIXED = {"mix": MixUp(), "label_mode": "categorical"}
+
+
+class Own(Flip):
+    """Views that a user has defined."""
 
 
 @pytest.fixture
@@ -69,10 +74,17 @@ def test_workers_deliver_what_threads_do(arrays: Any, options: dict[str, Any]) -
 
 def test_images_of_different_sizes_are_delivered(tmp_path: Path) -> None:
     """Memory that a smaller image has left is no measure for the next one."""
-    options: dict[str, Any] = {"image_size": None, "batch_size": None, "workers": 1, "parallel_calls": 1}
+    options: dict[str, Any] = {"image_size": None, "batch_size": None, "workers": 1, "num_parallel_calls": 1}
     data = folder(tmp_path, growth=9)
     alone = Loader(data, image_size=None, batch_size=None)
     assert stream(started(Loader(data, **options)), epochs=4) == stream(alone, epochs=4)
+
+
+def test_workers_fill_a_cache_of_the_size_that_it_has(tmp_path: Path) -> None:
+    """The value of `cache` reaches them as it is."""
+    data = folder(tmp_path)
+    options: dict[str, Any] = {"image_size": (8, 8), "cache": Cache(tmp_path / "cache", size=(12, 12))}
+    assert stream(started(Loader(data, workers=1, **options))) == stream(Loader(data, **options))
 
 
 def test_workers_can_be_waited_for(arrays: Any) -> None:
@@ -192,8 +204,13 @@ def test_memory_is_used_again(arrays: Any) -> None:
 def test_what_no_other_process_can_be_told_is_refused(arrays: Any) -> None:
     """A lambda has no name in another process: the loader says so when it is made."""
     transform = A.Lambda(image=lambda image, **_: image, p=1)
-    with pytest.raises(OptionError, match="workers=0"):
+    message = (
+        r"^workers: option 'augment' cannot be sent to a worker process \(.*\); use a module-level class, or workers=0$"
+    )
+    with pytest.raises(OptionError, match=message):
         Loader(arrays, augment=transform, workers=2)
+    with pytest.raises(OptionError, match=r"^workers: option 'views' .* \(type Own\); use workers=0$"):
+        Loader(arrays, views=Own(), workers=2)
 
 
 def test_memory_of_one_process_is_refused(arrays: Any) -> None:

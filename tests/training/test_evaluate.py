@@ -123,8 +123,8 @@ def test_bad_samples_are_left_out(model: Any, source: Path, on_error: Any) -> No
         ({"label_mode": None}, {}, "evaluating needs labels"),
         ({"label_mode": "categorical", "mix": augment.MixUp()}, {}, "without mix"),
         ({}, {"views": "eleven"}, "no set of views"),
-        ({"shard": (0, 3)}, {"views": "ten_crop"}, r"shard=\(0, 3\) parts the 10 views of an image"),
-        ({"shard": (1, 2), "copies": 2}, {}, "parts the 2 views"),
+        ({"shard": (0, 3)}, {"views": "ten_crop"}, r"shard=\(0, 3\) separates the 10 views of an image"),
+        ({"shard": (1, 2), "copies": 2}, {}, "separates the 2 views"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused(

@@ -50,7 +50,7 @@ def test_digest_is_the_same_at_any_number_of_calls_and_from_records(
     """One, two and eight parallel calls, the folder and its TFRecords: one digest; another seed: another."""
     pipeline.convert(source, tmp_path / "records", shards=3)
     options = ("--seed", 1, "--epochs", 2, "--augment", "full")
-    digests = {stream(*options, "--parallel-calls", calls)["digest"] for calls in (1, 2, 8)}
+    digests = {stream(*options, "--num-parallel-calls", calls)["digest"] for calls in (1, 2, 8)}
     digests.add(stream(*options, source=tmp_path / "records")["digest"])
     assert len(digests) == 1
     assert stream("--seed", 2, "--epochs", 2, "--augment", "full")["digest"] not in digests

@@ -95,7 +95,7 @@ def test_search_and_curve_end_in_tables_and_pictures(
         (["search", "SRC"], "Missing option '--space'"),
         (["curve", "SRC", "--sizes", "1,x"], "--sizes are numbers with commas"),
         (["curve", "SRC", "--sizes", "1,2"], "at least three sizes"),
-        (["curve", "SRC", "--sizes", "1,2,99"], "limit=99 of 8 samples is no choice"),
+        (["curve", "SRC", "--sizes", "1,2,99"], "limit=99 is out of range for 8 samples"),
     ],
 )
 def test_unusable_input_is_one_line_and_status_2(

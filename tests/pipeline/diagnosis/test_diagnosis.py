@@ -80,7 +80,7 @@ def photographs(folders: Callable[..., Path]) -> Path:
 @pytest.mark.alone
 def test_slow_augmentation_is_named_and_leaving_it_out_helps_as_promised(photographs: Path) -> None:
     """The transform that takes the time is the first advice, and without it the dataset is as fast as promised."""
-    options: dict[str, Any] = {"image_size": (48, 48), "batch_size": 8, "parallel_calls": 2}
+    options: dict[str, Any] = {"image_size": (48, 48), "batch_size": 8, "num_parallel_calls": 2}
     slow = A.Compose([CROP, A.HorizontalFlip(), A.Superpixels(p_replace=0.5, n_segments=20, p=1)])
     found = diagnosed(Loader(photographs, augment=slow, **options))
     assert found.bottleneck == "augment"
@@ -106,7 +106,7 @@ def test_what_is_made_of_drafts_is_augmentation(photographs: Path, monkeypatch: 
     if compiled.kernels() is None:
         pytest.skip("the kernels were not compiled, or are not used on this processor")
     augmented = A.Compose([CROP, A.ColorJitter(p=1)])
-    found = diagnosed(Loader(photographs, image_size=(48, 48), batch_size=8, parallel_calls=2, augment=augmented))
+    found = diagnosed(Loader(photographs, image_size=(48, 48), batch_size=8, num_parallel_calls=2, augment=augmented))
     assert found.bottleneck == "augment"
 
 
@@ -122,7 +122,7 @@ def test_slow_disk_is_named_and_keeping_files_in_memory_helps_as_promised(
         return read(self, index)
 
     monkeypatch.setattr(FolderSource, "read", throttled)
-    options: dict[str, Any] = {"image_size": (48, 48), "batch_size": 8, "parallel_calls": 2}
+    options: dict[str, Any] = {"image_size": (48, 48), "batch_size": 8, "num_parallel_calls": 2}
     found = diagnosed(Loader(photographs, **options))
     assert found.bottleneck == "read"
     assert found.of_limit > 0.6
@@ -133,14 +133,18 @@ def test_slow_disk_is_named_and_keeping_files_in_memory_helps_as_promised(
         pass
     measured = gain(image_dataset(photographs, **options), cached)
     assert comes_true(promised["{'cache': 'ram'}"], measured), (promised, measured)
-    assert promised["{'parallel_calls': 8}"] > 1.5  # it waits, and others can wait beside it
+    assert promised["{'num_parallel_calls': 8}"] > 1.5  # it waits, and others can wait beside it
 
 
 @pytest.mark.alone
 def test_tiny_batches_are_named_and_larger_ones_help_as_promised(folders: Callable[..., Path]) -> None:
     """With one small image in a batch, what is done once a batch takes the time."""
     root = repeated(folders(ants=200), 40)
-    options: dict[str, Any] = {"image_size": (8, 10), "parallel_calls": 2, "augment": A.Compose([A.HorizontalFlip()])}
+    options: dict[str, Any] = {
+        "image_size": (8, 10),
+        "num_parallel_calls": 2,
+        "augment": A.Compose([A.HorizontalFlip()]),
+    }
     found = diagnosed(Loader(root, batch_size=1, **options))
     assert found.bottleneck == "batch"
     (promised,) = (advice.factor for advice in found.advice if advice.option == {"batch_size": 32})
@@ -160,7 +164,7 @@ def test_calls_that_wait_for_a_slow_one_are_not_taken_for_tiny_batches(
         return read(self, index)
 
     monkeypatch.setattr(FolderSource, "read", sometimes_slow)
-    loader = Loader(photographs, image_size=(48, 48), batch_size=1, parallel_calls=8)
+    loader = Loader(photographs, image_size=(48, 48), batch_size=1, num_parallel_calls=8)
     found = diagnosed(loader)
     assert found.bottleneck == "read", found.stages
     assert "keeping the files in memory" in found.verdict
@@ -173,7 +177,8 @@ def test_caches_tell_how_much_they_would_hold(photographs: Path) -> None:
     files = sum(path.stat().st_size for path in photographs.rglob("*.jpg")) / 2**20
     (told,) = re.findall(r"about ([\d.]+) MiB", actions["{'cache': 'ram'}"])
     assert float(told) == pytest.approx(files, rel=0.2)
-    assert f"cache=DIR, {1600 * 64 * 64 * 3 / 2**20:.1f} MiB" in actions["{'cache': 'DIR', 'cache_size': [64, 64]}"]
+    cached = actions["{'cache': {'directory': 'DIR', 'size': [64, 64]}}"]
+    assert f"cache=Cache(DIR, size=(64, 64)), {1600 * 64 * 64 * 3 / 2**20:.1f} MiB" in cached
 
 
 def test_cache_of_small_images_does_not_enlarge_them(folders: Callable[..., Path]) -> None:
@@ -181,7 +186,7 @@ def test_cache_of_small_images_does_not_enlarge_them(folders: Callable[..., Path
     loader = Loader(folders(ants=40, height=32, width=32), image_size=(32, 32), batch_size=8)
     probe = Probe(loader, pass_s=0.05)
     (advice,) = advise(probe, ["decode"], probe.sample(), 0.0, rounds=1)
-    assert advice.option == {"cache": "DIR", "cache_size": [32, 32]}
+    assert advice.option == {"cache": {"directory": "DIR", "size": [32, 32]}}
 
 
 def test_advice_against_another_stage_says_so() -> None:
@@ -196,7 +201,7 @@ def test_advice_against_another_stage_says_so() -> None:
         advice=(Advice("decode", "resizing", 2.0, {"resize_short": 256}),),
         images=64,
         batch_size=32,
-        parallel_calls=2,
+        num_parallel_calls=2,
     )
     assert found.verdict.endswith(
         "; nothing that was tried would help much against augmenting; against decoding, resizing would give about 2.0 x"
@@ -213,7 +218,7 @@ def test_large_files_are_decode_bound_and_resizing_helps_as_promised(tmp_path: P
             image = cv2.resize(random.integers(0, 256, (20, 20, 3), np.uint8), (side, side))
             cv2.imwrite(str(tmp_path / folder / "ants" / f"{number}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
         repeated(tmp_path / folder, 200)
-    options: dict[str, Any] = {"image_size": (48, 48), "batch_size": 4, "parallel_calls": 2}
+    options: dict[str, Any] = {"image_size": (48, 48), "batch_size": 4, "num_parallel_calls": 2}
     found = diagnosed(Loader(tmp_path / "large", **options))
     assert found.bottleneck == "decode"
     advice = found.advice[0]
@@ -242,7 +247,7 @@ def test_slow_model_is_the_bottleneck_and_nothing_is_advised(photographs: Path) 
 @pytest.mark.alone
 def test_promises_are_bounded_by_the_model(folders: Callable[..., Path]) -> None:
     """A faster dataset is worth no more than the model can take."""
-    loader = Loader(folders(ants=200), image_size=(8, 8), batch_size=1, parallel_calls=2)
+    loader = Loader(folders(ants=200), image_size=(8, 8), batch_size=1, num_parallel_calls=2)
     alone = diagnosed(loader, rounds=1).whole.seconds_per_image
     found = diagnosed(loader, model=lambda: alone / 3, rounds=1)
     assert found.model is not None

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import pipeline
-from pipeline.errors import OptionError, SourceError
+from pipeline import Cache
+from pipeline.errors import CacheError, OptionError, SourceError
 
 CASES: list[dict[str, Any]] = [
     {},
@@ -147,6 +148,19 @@ def test_cache_gives_the_same_pixels(photos: Path, tmp_path: Path) -> None:
             file.unlink()
         for one, other in zip(epoch(dataset), plain, strict=True):
             assert np.abs(one - other).max() <= tolerance
+
+
+def test_a_cache_has_the_size_of_the_images_and_a_limit(photos: Path, tmp_path: Path) -> None:
+    """Another size is refused, and so is a cache that would not fit."""
+    options: dict[str, Any] = {"verbose": False, "image_size": 24, "cache": Cache(tmp_path, size=(24, 24))}
+    assert len(epoch(pipeline.image_dataset_from_directory(photos, **options))) == len(
+        epoch(pipeline.image_dataset_from_directory(photos, **options | {"cache": tmp_path}))
+    )
+    with pytest.raises(OptionError, match=r"`cache` keeps images of image_size=\(24, 24\); got size=\(9, 9\)"):
+        pipeline.image_dataset_from_directory(photos, **options | {"cache": Cache(tmp_path, size=(9, 9))})
+    for where in ("ram", tmp_path / "other"):
+        with pytest.raises(CacheError, match="more than limit_bytes=1"):
+            pipeline.image_dataset_from_directory(photos, **options | {"cache": Cache(where, limit_bytes=1)})
 
 
 def test_augmentation_runs_before_the_resize(photos: Path) -> None:
