@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
-from pipeline.conversion.failures import described, rebuilt
 from pipeline.conversion.tasks import Job, Receipt, Report, Skipped
+from pipeline.error_transport import decode_error, encode_error
 from pipeline.errors import ConvertError
 
 _ATTEMPTS = 3
@@ -110,7 +110,7 @@ class _Worker:
                 if kind == "done":
                     return cast(Receipt, value)
                 if kind == "failed":
-                    raise rebuilt(*value)
+                    raise decode_error(value)
                 if kind == "skipped":
                     report.skipped(value)
                 else:
@@ -190,5 +190,5 @@ def _serve(connection: Connection, job: Job, threads: int, parent: int) -> None:
                 sender.flush()
                 connection.send(("done", receipt))
             except Exception as error:
-                connection.send(("failed", described(error)))
+                connection.send(("failed", encode_error(error)))
                 return
