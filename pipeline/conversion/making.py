@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from pipeline.conversion.records import Record, Records
-from pipeline.conversion.tasks import Report, Skipped
+from pipeline.conversion.tasks import Skipped, TaskReporter
 from pipeline.errors import SampleError
 from pipeline.look_ahead import LookAhead
 
@@ -14,7 +14,7 @@ _AHEAD = 4
 
 
 def good_records(
-    records: Records, numbers: Iterable[int], report: Report, skipped: list[Skipped], threads: int
+    records: Records, numbers: Iterable[int], report: TaskReporter, skipped: list[Skipped], threads: int
 ) -> Iterator[tuple[int, Record]]:
     """Yield the good records with their numbers, in order; the bad ones are added to `skipped`.
 

@@ -11,7 +11,7 @@ import re
 import socket
 from typing import Any
 
-from pipeline.conversion.tasks import Job, Receipt, Report, Skipped
+from pipeline.conversion.tasks import Job, Receipt, Skipped, TaskReporter
 from pipeline.error_transport import decode_error, encode_error
 from pipeline.errors import ConvertError, OptionError
 
@@ -21,7 +21,7 @@ _RETRIES = 10
 _ANSWER_S = 10.0
 
 
-def perform_on_ray(job: Job, report: Report, address: str | None, threads: int) -> list[Receipt]:
+def perform_on_ray(job: Job, report: TaskReporter, address: str | None, threads: int) -> list[Receipt]:
     """Do all tasks on a cluster.
 
     Args:

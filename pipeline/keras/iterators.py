@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import OptionError, SampleError
 from pipeline.keras.stream import Stream
-from pipeline.keras.targets import Targets
+from pipeline.keras.targets import BatchTargets
 from pipeline.ledger import LedgerRow
 from pipeline.look_ahead import LookAhead
 
@@ -33,7 +33,7 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         targets: what stands beside the images.
     """
 
-    def __init__(self, stream: Stream, targets: Targets, shuffle: bool) -> None:
+    def __init__(self, stream: Stream, targets: BatchTargets, shuffle: bool) -> None:
         super().__init__(workers=len(os.sched_getaffinity(0)), max_queue_size=2 * len(os.sched_getaffinity(0)))
         if not stream.num_examples:
             raise OptionError("there is no image to iterate over")
