@@ -19,19 +19,19 @@ RESULTS = Path(__file__).parent / "results" / "generalisation.jsonl"
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainingTask:
     """A set of images, what is trained on it, and how it is augmented."""
 
     options: dict[str, Any]
     augment: Any
 
 
-def tasks() -> dict[str, Task]:
+def tasks() -> dict[str, TrainingTask]:
     """Give the tasks by name."""
     import albumentations as A  # noqa: N812  # its users know it by this name
 
     return {
-        "digits": Task(
+        "digits": TrainingTask(
             {
                 "validation_split": 0.1,
                 "limit": 1000,
@@ -44,7 +44,7 @@ def tasks() -> dict[str, Task]:
             },
             A.Affine(rotate=(-12, 12), translate_px=(-2, 2), scale=(0.9, 1.1), p=0.9),
         ),
-        "photographs": Task(
+        "photographs": TrainingTask(
             {
                 "image_size": (48, 48),
                 "cached_size": (96, 96),
@@ -56,7 +56,7 @@ def tasks() -> dict[str, Task]:
             },
             A.Compose([A.RandomResizedCrop((48, 48), scale=(0.4, 1.0)), A.HorizontalFlip(), A.ColorJitter(hue=(0, 0))]),
         ),
-        "cifar10": Task(
+        "cifar10": TrainingTask(
             {
                 "validation_split": 0.02,
                 "limit": 4000,

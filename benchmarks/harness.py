@@ -24,7 +24,7 @@ from benchmarks import images
 from benchmarks.contenders import Contender
 from benchmarks.environment import machine
 from benchmarks.processes import PeakMemory, cpu_s
-from benchmarks.workloads import Recipe, Workload
+from benchmarks.workloads import Workload, WorkloadRecipe
 from pipeline.errors import OptionError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -213,8 +213,8 @@ class Method:
 
 
 def compare(
-    contenders: Mapping[str, Contender], recipe: Recipe, workload: Workload, audited: Workload | None, method: Method,
-    say: Say = lambda _: None,
+    contenders: Mapping[str, Contender], recipe: WorkloadRecipe, workload: Workload, audited: Workload | None,
+    method: Method, say: Say = lambda _: None,
 ) -> list[Result]:  # fmt: skip
     """Audit contenders, then time those that passed, in turns.
 

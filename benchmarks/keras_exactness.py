@@ -13,7 +13,7 @@ import numpy as np
 
 from augment import keys
 from pipeline.keras.transform import RandomTransform, Ranges
-from pipeline.keras.warp import Warp
+from pipeline.keras.warp import SplineWarp
 from pipeline.memory import keep_freed_memory
 
 RANGES = Ranges(
@@ -36,7 +36,7 @@ def main() -> None:
     cv2.setNumThreads(0)
     keep_freed_memory()  # as `flow*` do
     files = sorted(options.data.rglob("*.jpg"))[:: options.every]
-    exact, quick = (RandomTransform(ranges=RANGES, warp=Warp(), exact=is_exact) for is_exact in (True, False))
+    exact, quick = (RandomTransform(ranges=RANGES, warp=SplineWarp(), exact=is_exact) for is_exact in (True, False))
     drawn = exact.draw(keys.fold_in(keys.root(0), np.arange(len(files))), [SIZE] * len(files))
     differences, cpu_ms = [], {"exact": 0.0, "quick": 0.0}
     for row, file in enumerate(files):

@@ -11,14 +11,14 @@ from benchmarks.contenders import Contender
 from benchmarks.harness import Method, Result, Say, compare
 from benchmarks.images import labelled
 from benchmarks.worker import resolve
-from benchmarks.workloads import Recipe, Workload
+from benchmarks.workloads import Workload, WorkloadRecipe
 from pipeline.errors import OptionError
 
 RESULTS = Path(__file__).parent / "results"
 
 
 def measure(
-    name: str, recipe: Recipe, contenders: Mapping[str, Contender], data: Path, method: Method, say: Say,
+    name: str, recipe: WorkloadRecipe, contenders: Mapping[str, Contender], data: Path, method: Method, say: Say,
     count: int | None = None,
 ) -> tuple[Workload, list[Result]]:  # fmt: skip
     """Prepare a workload in a temporary folder, and measure contenders on it.
@@ -45,7 +45,7 @@ def measure(
         return workload, compare(contenders, recipe, workload, audited, method, say)
 
 
-def chosen(names: Sequence[str] | None, recipe: Recipe, workload: str) -> dict[str, Contender]:
+def chosen(names: Sequence[str] | None, recipe: WorkloadRecipe, workload: str) -> dict[str, Contender]:
     """Choose contenders of a workload: by name, or `module:function` of one's own; None for all that it has.
 
     Raises:

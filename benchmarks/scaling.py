@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.harness import Method, Say
 from benchmarks.run import chosen
 from benchmarks.run import measure as measure_workload
-from benchmarks.workloads import RECIPES, Recipe, Workload
+from benchmarks.workloads import RECIPES, Workload, WorkloadRecipe
 
 
 def measure(
@@ -45,7 +45,7 @@ def measure(
     return rows
 
 
-def _with_calls(recipe: Recipe, calls: int) -> Any:
+def _with_calls(recipe: WorkloadRecipe, calls: int) -> Any:
     def prepare(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
         return replace(recipe.prepare(name, data, scratch, count), parallel=calls)
 

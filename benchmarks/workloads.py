@@ -78,7 +78,7 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class WorkloadRecipe:
     """How a workload is made, and who can run it.
 
     Attributes:
@@ -169,13 +169,15 @@ def _workload(name: str, folder: Path, policy: str, **options: Any) -> Workload:
     return Workload(name=name, folder=str(folder), count=count, policy=policy, parallel=parallel, **options)
 
 
-RECIPES: dict[str, Recipe] = {
-    "resize": Recipe(about="decode, and resize to 224 x 224", prepare=from_files, contenders=FROM_FILES),
-    "light": Recipe(about="RandomResizedCrop and flip", prepare=from_files, contenders=FROM_FILES),
-    "full": Recipe(about="five transforms from JPEGs", prepare=from_files, contenders=FROM_FILES),
-    "tfrecord": Recipe(about="full, from TFRecords with a short side of 256", prepare=records, contenders=FROM_RECORDS),
-    "cached": Recipe(about="full, from decoded 256 x 256 in memory", prepare=cached, contenders=FROM_MEMORY),
-    "small": Recipe(
+RECIPES: dict[str, WorkloadRecipe] = {
+    "resize": WorkloadRecipe(about="decode, and resize to 224 x 224", prepare=from_files, contenders=FROM_FILES),
+    "light": WorkloadRecipe(about="RandomResizedCrop and flip", prepare=from_files, contenders=FROM_FILES),
+    "full": WorkloadRecipe(about="five transforms from JPEGs", prepare=from_files, contenders=FROM_FILES),
+    "tfrecord": WorkloadRecipe(
+        about="full, from TFRecords with a short side of 256", prepare=records, contenders=FROM_RECORDS
+    ),
+    "cached": WorkloadRecipe(about="full, from decoded 256 x 256 in memory", prepare=cached, contenders=FROM_MEMORY),
+    "small": WorkloadRecipe(
         about="pad, crop and flip of 32 x 32 files",
         prepare=small,
         contenders=FROM_FILES,
@@ -184,7 +186,7 @@ RECIPES: dict[str, Recipe] = {
 }
 """The workloads whose rate is measured, by name."""
 
-FIRST_BATCH = Recipe(
+FIRST_BATCH = WorkloadRecipe(
     about="until the first batch of 60,000 files",
     prepare=first_batch,
     contenders=STARTING,
@@ -192,9 +194,9 @@ FIRST_BATCH = Recipe(
 )
 """What `python -m benchmarks first-batch` measures: a time, not a rate."""
 
-WORKLOADS: dict[str, Recipe] = {
+WORKLOADS: dict[str, WorkloadRecipe] = {
     **RECIPES,
-    "text": Recipe(
+    "text": WorkloadRecipe(
         about="EDA, nine variants of each text (--data FILE of `label text` lines)",
         prepare=texts,
         contenders=FROM_TEXTS,
@@ -202,7 +204,7 @@ WORKLOADS: dict[str, Recipe] = {
         samples="benchmarks.audit_texts:write_texts",
         unit="texts",
     ),
-    "convert": Recipe(
+    "convert": WorkloadRecipe(
         about="into TFRecords as they are, whose number of records is checked, beside tar",
         prepare=from_files,
         contenders=CONVERSIONS,

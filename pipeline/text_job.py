@@ -4,15 +4,14 @@ What is written stands in a partial file beside the destination, and after each 
 of what job it is. The same job goes on behind the last chunk that is whole; the destination appears when all are.
 """
 
-import collections
 import contextlib
 import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +19,7 @@ from augment import keys
 from augment.text.eda import EDA
 from augment.text.specification import to_dict
 from pipeline.errors import ConvertError, DecodeError, OptionError, SourceError
+from pipeline.look_ahead import LookAhead
 from pipeline.progress import Progress
 from pipeline.sources.base import digest
 from pipeline.sources.row_formats import format_of
@@ -117,13 +117,14 @@ class _Run:
         with (
             open(self._partial, "r+b" if done else "wb") as partial,
             open(self._journal, "ab" if done else "wb") as log,
+            contextlib.closing(self._chunks(range(done, len(self._rows), _CHUNK))) as chunks,
         ):
             partial.truncate(size)
             partial.seek(size)
             log.truncate(journal)  # half a line would hide those behind it from the next run
             if not done and self._rows.header is not None:
                 partial.write(to_bytes(self._rows.header) + b"\n")
-            for first, written in self._chunks(range(done, len(self._rows), _CHUNK)):
+            for first, written in chunks:
                 for count, text in written["rows"]:
                     report["written"] += count
                     partial.write(text)
@@ -161,25 +162,13 @@ class _Run:
             pass  # no journal, or the end of one that was cut off: what was read before it holds
         return done, length, journal, report
 
-    def _chunks(self, firsts: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _chunks(self, firsts: Sequence[int]) -> LookAhead[int, tuple[int, dict[str, Any]]]:
         """Make the chunks in order, as many at once as there are processes, and a few ahead."""
-        workers = TextWorkers(self._job.eda, self._job.eda.num_aug, self._job.processes)
-        with ThreadPoolExecutor(self._job.processes) as pool:
-            ahead: collections.deque[tuple[int, Future[dict[str, Any]]]] = collections.deque()
-            try:
-                for first in firsts:
-                    ahead.append((first, pool.submit(self._chunk, first, workers)))
-                    if len(ahead) > 2 * self._job.processes:
-                        place, future = ahead.popleft()
-                        yield place, future.result()
-                while ahead:
-                    place, future = ahead.popleft()
-                    yield place, future.result()
-            finally:
-                for _, future in ahead:
-                    future.cancel()
+        processes = self._job.processes
+        workers = TextWorkers(self._job.eda, self._job.eda.num_aug, processes)
+        return LookAhead(partial(self._chunk, workers), firsts, threads=processes, ahead=2 * processes)
 
-    def _chunk(self, first: int, workers: TextWorkers) -> dict[str, Any]:
+    def _chunk(self, workers: TextWorkers, first: int) -> tuple[int, dict[str, Any]]:
         decoder = TextDecoder(self._job.format.encoding, self._job.format.fallback)
         taken: list[tuple[int, str, str]] = []
         skipped: list[dict[str, str]] = []
@@ -195,7 +184,7 @@ class _Run:
         row_keys = keys.fold_in(self._root, [index for index, _, _ in taken]).tolist() if taken else []
         variants = workers.lists([text for _, _, text in taken], row_keys)
         rows = [self._written(row, text, made) for (_, row, text), made in zip(taken, variants, strict=True)]
-        return {"rows": rows, "skipped": skipped, "recoded": len(decoder.recoded)}
+        return first, {"rows": rows, "skipped": skipped, "recoded": len(decoder.recoded)}
 
     def _written(self, row: str, text: str, variants: list[str]) -> tuple[int, bytes]:
         """Write a row's variants; a text that has none is written once, whatever is asked for."""

@@ -18,6 +18,7 @@ from typing import Any
 from augment.errors import AugmentError
 from augment.text.specification import TextAugmentation, from_dict, to_dict
 from augment.text.variants import Variants
+from pipeline.error_transport import decode_error, encode_error
 from pipeline.errors import WorkerError
 from pipeline.shutdown import end_with_program, stop_if_ending
 
@@ -74,7 +75,7 @@ class TextWorkers:
         with self._worker() as worker:
             answer = _asked(worker, json.dumps(request))
         if "error" in answer:
-            raise AugmentError(answer["error"])
+            raise decode_error(answer["error"])
         return answer["texts"]
 
     @contextlib.contextmanager
@@ -115,7 +116,7 @@ def serve() -> None:
             request = json.loads(line)
             answer: dict[str, Any] = {"texts": (variants if "numbers" in request else variants.lists)(**request)}
         except AugmentError as error:
-            answer = {"error": str(error)}
+            answer = {"error": encode_error(error)}
         try:
             print(json.dumps(answer), flush=True)  # noqa: T201  # the answer
         except BrokenPipeError:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.definition import made
-from pipeline.errors import OptionError, SampleError
+from pipeline.error_transport import encode_error
+from pipeline.errors import OptionError
 from pipeline.shared_memory import WrittenSlots, views
 from pipeline.stages import Stages
 
@@ -72,10 +73,8 @@ def _answer(
         slots.put(images)
         answer["images"], answer["labels"] = ((array.dtype.str, array.shape) for array in (images, labels))
         answer["keys"] = [key.decode("latin-1") for key in keys]
-    except SampleError as error:
-        answer["error"] = type(error).__name__, error.sample, error.reason
     except Exception as error:
-        answer["error"] = type(error).__name__, str(error)
+        answer["error"] = encode_error(error)
     answer["slot"] = slots.slot
     if not isinstance(stages, Exception):
         new = stages.ledger.numbered(beside=sent)

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import errors
 from pipeline.base_loader import BaseLoader
 from pipeline.definition import described
+from pipeline.error_transport import decode_error
 from pipeline.errors import WorkerError
 from pipeline.fork_server import ForkedProcess, fork_server
 from pipeline.ledger import Ledger, LedgerRow
@@ -147,7 +147,7 @@ class Workers:
         for number, *row in answer["bad"]:
             self.ledger.enter(number, LedgerRow(*row))
         if "error" in answer:
-            raise _error(*answer["error"])
+            raise decode_error(answer["error"])
         keys = [key.encode("latin-1") for key in answer["keys"]]
         return answer["images"], answer["labels"], np.array(keys, object)
 
@@ -283,12 +283,6 @@ def _needs_tensorflow(stages: Stages) -> bool:
         return encoded is not None and stages.decoder.needs_tensorflow(encoded)
     except ValueError:  # a bad sample
         return True
-
-
-def _error(kind: str, *arguments: str) -> Exception:
-    """Give the error that a worker has met: of the same class where it is one of ours."""
-    known = getattr(errors, kind, None)
-    return known(*arguments) if known is not None else RuntimeError(f"{kind}: {arguments[0]}")
 
 
 def _end(workers: list[_Worker], definition: _Definition, owner: int) -> None:

@@ -15,7 +15,7 @@ from training.learning_curve import learning_curve as learning_curve
 from training.recipe import Recipe as Recipe
 from training.search import search as search
 from training.sheets import contact_sheet as contact_sheet
-from training.view_model import with_views as with_views
+from training.tta_model import with_views as with_views
 
 __all__ = [
     "Checkpoints",

@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline import Loader
-from training import checkpoint, journal
-from training.ahead import ahead
+from pipeline.look_ahead import iterate_ahead
+from training import checkpoint
 from training.checkpoint import State
 from training.errors import DivergedError, TrainingError
 from training.files import replacing
+from training.history import write_history
+from training.input_wait import BEARABLE, WORTH_SAYING_S, WaitingMeter, remedy
 from training.losses import loss_for as loss_for
 from training.losses import smoothed, with_class_weights, with_one_hot_labels
 from training.recipe import Recipe, balanced
 from training.step import evaluate, has_several_devices, make_step
-from training.waiting import BEARABLE, WORTH_SAYING_S, WaitingMeter, remedy
 
 if TYPE_CHECKING:
     import keras
@@ -35,11 +36,14 @@ _log = logging.getLogger(__name__)
 
 Data: TypeAlias = "Loader | tf.data.Dataset"
 
-_BATCHES_AHEAD = 2
+_BATCHES_AHEAD = 3
+"""tf.data works ahead, but not across the end of an epoch, and not at all under deterministic operations, which make
+pipelines that call Python sequential."""
+
 CHECKPOINT = "checkpoint.npz"
 BEST = "best.weights.h5"
 FINAL = "final.weights.h5"
-"""The files of a training in its directory; `journal` adds its own."""
+"""The files of a training in its directory; `history` adds its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +168,7 @@ class _Fitting:
         self.model.stop_training = self._is_exhausted()
         dataset = self._prepared()
         self.train_on = make_step(self.model, dataset.element_spec)
-        with contextlib.closing(ahead(self._batches(dataset), _BATCHES_AHEAD)) as batches:
+        with contextlib.closing(iterate_ahead(self._batches(dataset), _BATCHES_AHEAD)) as batches:
             while self.state.epoch < self.epochs and not self.model.stop_training:
                 self._epoch(iter(batches.__next__, None))  # until the end of the epoch
         if self.recipe.patience is not None:
@@ -205,7 +209,7 @@ class _Fitting:
         self.callbacks.on_epoch_end(state.epoch, logs)
         state.epoch, state.step, state.sums, state.samples = state.epoch + 1, 0, {}, 0
         if self.checkpoints is not None:
-            journal.write(Path(self.checkpoints.directory), state.history, state.waiting)
+            write_history(Path(self.checkpoints.directory), state.history, state.waiting)
         self._save()
 
     def _step(self, batch: Any) -> None:

@@ -11,11 +11,11 @@ import numpy as np
 
 from augment.views import Views
 from training import canvas
+from training.confusion import confusion_matrix, image_grid
 from training.evaluate import Reduce, evaluate
 from training.experiment import Outcome
 from training.figures import training_curves
 from training.files import replacing
-from training.mistakes import confusion_matrix, image_grid
 from training.predictions import Predictions, images_of, predict
 
 if TYPE_CHECKING:

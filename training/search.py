@@ -16,7 +16,7 @@ from training.experiment import Experiment
 from training.files import locked, replacing
 from training.fit import CHECKPOINT, Checkpoints
 from training.report import Report, write_report
-from training.space import Space
+from training.space import SearchSpace
 
 if TYPE_CHECKING:
     import optuna
@@ -52,7 +52,7 @@ class Trial(NamedTuple):
 
 def search(
     experiment: Experiment,
-    space: Space,
+    space: SearchSpace,
     directory: str | Path,
     *,
     method: Method = "tpe",
@@ -166,7 +166,7 @@ def importances(study: "optuna.Study") -> dict[str, float]:
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
 
-def refit(experiment: Experiment, space: Space, best: Trial, directory: str | Path) -> Report:
+def refit(experiment: Experiment, space: SearchSpace, best: Trial, directory: str | Path) -> Report:
     """Train the best trial's experiment on all training samples, and report; it goes on where it was stopped.
 
     Where the directory holds what was the best before more trials were made, it begins anew.
@@ -268,8 +268,9 @@ def _in_state(study: "optuna.Study", state: str) -> int:
     return sum(trial.state.name == state for trial in study.get_trials(deepcopy=False))
 
 
-def _definition(experiment: Experiment, space: Space, method: str) -> str:
+def _definition(experiment: Experiment, space: SearchSpace, method: str) -> str:
     train, validation = experiment.loaders()
     plain = {name: value for name, value in vars(experiment).items() if isinstance(value, (int, float, str, tuple))}
-    parts = (train.fingerprint, validation.fingerprint, plain, experiment.recipe, space, method)
+    written = f"Space(dimensions={space.dimensions!r}, fixed={space.fixed!r})"  # as in the studies that exist already
+    parts = (train.fingerprint, validation.fingerprint, plain, experiment.recipe, written, method)
     return json.dumps(parts, sort_keys=True, default=str)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from training import canvas
 from training.search import Trial
-from training.space import Choice, Space
+from training.space import Choice, SearchSpace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def importance_chart(path: str | Path, importances: Mapping[str, float]) -> Path
     return canvas.write(figure, path)
 
 
-def parallel_coordinates(path: str | Path, trials: Sequence[Trial], space: Space) -> Path:
+def parallel_coordinates(path: str | Path, trials: Sequence[Trial], space: SearchSpace) -> Path:
     """Draw a line for each trial, through its choice on each dimension's axis, to its error; the best is thick.
 
     Args:
@@ -98,7 +98,7 @@ def _axis(axes: "Axes", place: int, ticks: Sequence[tuple[float, str]]) -> None:
         )
 
 
-def _places(space: Space, name: str, values: Sequence[Any]) -> NDArray[np.float64]:
+def _places(space: SearchSpace, name: str, values: Sequence[Any]) -> NDArray[np.float64]:
     dimension = space.dimensions[name]
     if isinstance(dimension, Choice):
         return np.array([dimension.values.index(value) for value in values]) / max(1, len(dimension.values) - 1)
@@ -106,7 +106,7 @@ def _places(space: Space, name: str, values: Sequence[Any]) -> NDArray[np.float6
     return _scaled(np.log(numbers) if dimension.log else numbers)
 
 
-def _ticks(space: Space, name: str, values: Sequence[Any]) -> list[tuple[float, str]]:
+def _ticks(space: SearchSpace, name: str, values: Sequence[Any]) -> list[tuple[float, str]]:
     dimension = space.dimensions[name]
     if isinstance(dimension, Choice):
         count = max(1, len(dimension.values) - 1)

@@ -90,7 +90,7 @@ Dimension: TypeAlias = Choice | Range
 
 
 @dataclass(frozen=True)
-class Space:
+class SearchSpace:
     """What varies, and what does not.
 
     Attributes:
@@ -131,7 +131,7 @@ class Space:
         return chosen
 
 
-def read_space(path: str | Path) -> Space:
+def read_space(path: str | Path) -> SearchSpace:
     """Read a search space.
 
     Raises:
@@ -146,7 +146,7 @@ def read_space(path: str | Path) -> Space:
     return parse_space(written)
 
 
-def parse_space(written: Mapping[str, Any]) -> Space:
+def parse_space(written: Mapping[str, Any]) -> SearchSpace:
     """Make a search space of what a TOML file holds: see the head of this file.
 
     Raises:
@@ -158,7 +158,9 @@ def parse_space(written: Mapping[str, Any]) -> Space:
     dimensions = {name: value for name, value in read.items() if isinstance(value, (Choice, Range))}
     if not dimensions:
         raise TrainingError("nothing varies in the space; give a list or a range, such as width = [0.25, 0.5]")
-    return Space(dimensions, {name: value for name, value in read.items() if not isinstance(value, (Choice, Range))})
+    return SearchSpace(
+        dimensions, {name: value for name, value in read.items() if not isinstance(value, (Choice, Range))}
+    )
 
 
 def _dimension(name: str, value: Any) -> Dimension | Value:

@@ -14,13 +14,13 @@ from augment.text.synonyms import PARTS_OF_SPEECH, TABLE
 
 
 def compile_table(wordnet: Any) -> dict[str, Any]:
-    """Lay WordNet out in the arrays that `augment.text.synonyms.Table` reads.
+    """Lay WordNet out in the arrays that `augment.text.synonyms.SynonymTable` reads.
 
     Args:
         wordnet: nltk's `WordNetCorpusReader`.
 
     Returns:
-        The arrays by name; `Table` describes them.
+        The arrays by name; `SynonymTable` describes them.
     """
     synsets = [synset for part in PARTS_OF_SPEECH for synset in _in_order(wordnet.all_synsets(part))]
     numbers = {(_part(synset), synset.offset()): number for number, synset in enumerate(synsets)}

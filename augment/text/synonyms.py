@@ -37,7 +37,7 @@ DETACHMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
 """What endings stand for, by part of speech: morphy(7WN), and "ves" as nltk adds it."""
 
 
-class Table:
+class SynonymTable:
     """The synsets of words, and the lemmas of synsets.
 
     Args:
@@ -111,16 +111,16 @@ def synonyms(word: str) -> tuple[str, ...]:
 
 
 _lock = threading.Lock()
-_loaded: list[Table] = []
+_loaded: list[SynonymTable] = []
 
 
-def _table() -> Table:
+def _table() -> SynonymTable:
     """Load the table at the first call."""
     if not _loaded:
         with _lock:
             if not _loaded:
                 with np.load(TABLE, allow_pickle=False) as arrays:
-                    _loaded.append(Table({name: arrays[name] for name in arrays.files}))
+                    _loaded.append(SynonymTable({name: arrays[name] for name in arrays.files}))
     return _loaded[0]
 
 

@@ -13,7 +13,7 @@ from caudal.output import import_tensorflow, print_json, printable, progress_bar
 
 if TYPE_CHECKING:
     from pipeline.errors import SampleError
-    from training.preview.samples import Augmenter, Sample
+    from training.preview.samples import Augmenter, PreviewSample
 
 Report = tuple[dict[str, Any], list[str]]
 """What a picture shows: for programs, and for people."""
@@ -23,7 +23,7 @@ Report = tuple[dict[str, Any], list[str]]
 class _Shown:
     """What is to be shown, and how it was asked for."""
 
-    samples: "list[Sample]"
+    samples: "list[PreviewSample]"
     augmenter: "Augmenter"
     epochs: range
     size: tuple[int, int]

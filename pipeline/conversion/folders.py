@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.conversion.making import good_records
 from pipeline.conversion.names import known_format, path_of
 from pipeline.conversion.storage import sync_file_system, write_durably
-from pipeline.conversion.tasks import Job, Receipt, Report, Skipped, Task
+from pipeline.conversion.tasks import Job, Receipt, Skipped, Task, TaskReporter
 from pipeline.errors import ConvertError
 
 
@@ -32,7 +32,7 @@ class FolderWriter:
             key, class_name, self._formats.get(known_format(key) or ""), portable=self._portable
         )
 
-    def write(self, job: Job, task: Task, report: Report, threads: int) -> Receipt:
+    def write(self, job: Job, task: Task, report: TaskReporter, threads: int) -> Receipt:
         """Write the files durably, and read them back.
 
         Raises:

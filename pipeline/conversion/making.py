@@ -1,19 +1,20 @@
 """Making the records of a task in order, in several threads where that helps."""
 
-from collections import deque
+import contextlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from pipeline.conversion.records import Record, Records
-from pipeline.conversion.tasks import Report, Skipped
+from pipeline.conversion.tasks import Skipped, TaskReporter
 from pipeline.errors import SampleError
+from pipeline.look_ahead import LookAhead
 
 _AHEAD = 4
 """Records under way for each thread: enough that none waits for a slow one before it."""
 
 
 def good_records(
-    records: Records, numbers: Iterable[int], report: Report, skipped: list[Skipped], threads: int
+    records: Records, numbers: Iterable[int], report: TaskReporter, skipped: list[Skipped], threads: int
 ) -> Iterator[tuple[int, Record]]:
     """Yield the good records with their numbers, in order; the bad ones are added to `skipped`.
 
@@ -22,39 +23,31 @@ def good_records(
     Raises:
         SampleError: a record is bad, and `report` does not bear it.
     """
-    for number, made in _made(records, numbers, threads):
-        if not isinstance(made, SampleError):
-            yield number, made
-        else:
-            row = Skipped(number, made.sample, made.stage, made.reason, type(made).__name__)
-            report.skipped(row)
-            report.written(1, 0)
-            skipped.append(row)
+    with _make_all(records, numbers, threads) as attempts:
+        for number, made in attempts:
+            if not isinstance(made, SampleError):
+                yield number, made
+            else:
+                row = Skipped(number, made.sample, made.stage, made.reason, type(made).__name__)
+                report.skipped(row)
+                report.written(1, 0)
+                skipped.append(row)
 
 
-def _made(records: Records, numbers: Iterable[int], threads: int) -> Iterator[tuple[int, Record | SampleError]]:
+_Attempt = tuple[int, Record | SampleError]
+
+
+def _make_all(
+    records: Records, numbers: Iterable[int], threads: int
+) -> contextlib.AbstractContextManager[Iterator[_Attempt]]:
+    make = partial(_make, records)
     if threads == 1:
-        for number in numbers:
-            yield number, _attempt(records, number)
-        return
-    with ThreadPoolExecutor(threads, thread_name_prefix="caudal") as pool:
-        under_way: deque[tuple[int, Future[Record | SampleError]]] = deque()
-        try:
-            for number in numbers:
-                under_way.append((number, pool.submit(_attempt, records, number)))
-                if len(under_way) > _AHEAD * threads:
-                    first, future = under_way.popleft()
-                    yield first, future.result()
-            while under_way:
-                first, future = under_way.popleft()
-                yield first, future.result()
-        finally:
-            for _, future in under_way:
-                future.cancel()
+        return contextlib.nullcontext(map(make, numbers))
+    return contextlib.closing(LookAhead(make, numbers, threads=threads, ahead=_AHEAD * threads))
 
 
-def _attempt(records: Records, number: int) -> Record | SampleError:
+def _make(records: Records, number: int) -> _Attempt:
     try:
-        return records.make(number)
+        return number, records.make(number)
     except SampleError as error:
-        return error
+        return number, error

@@ -11,8 +11,8 @@ import re
 import socket
 from typing import Any
 
-from pipeline.conversion.failures import described, rebuilt
-from pipeline.conversion.tasks import Job, Receipt, Report, Skipped
+from pipeline.conversion.tasks import Job, Receipt, Skipped, TaskReporter
+from pipeline.error_transport import decode_error, encode_error
 from pipeline.errors import ConvertError, OptionError
 
 _RETRIES = 10
@@ -21,7 +21,7 @@ _RETRIES = 10
 _ANSWER_S = 10.0
 
 
-def perform_on_ray(job: Job, report: Report, address: str | None, threads: int) -> list[Receipt]:
+def perform_on_ray(job: Job, report: TaskReporter, address: str | None, threads: int) -> list[Receipt]:
     """Do all tasks on a cluster.
 
     Args:
@@ -58,7 +58,7 @@ def perform_on_ray(job: Job, report: Report, address: str | None, threads: int) 
                 number = pending.pop(reference)
                 failure, receipts[number] = ray.get(reference)
                 if failure is not None:
-                    raise rebuilt(*failure)
+                    raise decode_error(failure)
                 for row in receipts[number].skipped:
                     report.skipped(row)
                 report.written(len(job.tasks[number]), receipts[number].nbytes)
@@ -96,8 +96,8 @@ class _Silent:
     def skipped(self, row: Skipped) -> None: ...
 
 
-def _perform(job: Job, number: int, threads: int) -> "tuple[tuple[str, str, str] | None, Receipt | None]":
+def _perform(job: Job, number: int, threads: int) -> tuple[dict[str, Any] | None, Receipt | None]:
     try:
         return None, job.perform(number, _Silent(), threads)
     except Exception as error:  # Ray would wrap it in an error of its own, with a traceback for text
-        return described(error), None
+        return encode_error(error), None

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.conversion.failures import sample_error
+from pipeline import errors
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.planning import Planned
 from pipeline.conversion.tasks import Skipped
+from pipeline.errors import SampleError
 from pipeline.ledger import Ledger
 
 
@@ -57,4 +58,12 @@ class Reporter:
             SampleError: none may be left out.
             TooManyErrorsError: more are than allowed.
         """
-        self._ledger.record(row.number, sample_error(row))
+        self._ledger.record(row.number, _sample_error(row))
+
+
+def _sample_error(row: Skipped) -> SampleError:
+    """Create the error again that a record was left out for."""
+    kind = getattr(errors, row.kind, None)
+    if not isinstance(kind, type) or not issubclass(kind, SampleError):
+        kind = SampleError
+    return kind(row.sample, row.reason)

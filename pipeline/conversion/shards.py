@@ -13,7 +13,7 @@ import numpy as np
 from pipeline import tfrecord
 from pipeline.conversion.making import good_records
 from pipeline.conversion.storage import Output, read_back, sync_folder, temporary_name, write_durably
-from pipeline.conversion.tasks import Job, Receipt, Report, Skipped, Task
+from pipeline.conversion.tasks import Job, Receipt, Skipped, Task, TaskReporter
 
 _BLOCK = 1 << 20
 """Bytes that are hashed and written at a time, so that a record of 400 bytes costs no system call of its own."""
@@ -25,7 +25,7 @@ KEY_BYTES = 16
 class ShardWriter:
     """Writes a task as a shard: records, index, and the hashes of its keys."""
 
-    def write(self, job: Job, task: Task, report: Report, threads: int) -> Receipt:
+    def write(self, job: Job, task: Task, report: TaskReporter, threads: int) -> Receipt:
         """Write the shard durably, and read it back.
 
         Raises:

@@ -85,7 +85,7 @@ class Receipt:
             return None
 
 
-class Report(Protocol):
+class TaskReporter(Protocol):
     """Takes what a worker has to tell while it works; it may raise to end the work."""
 
     def written(self, records: int, size: int) -> None:
@@ -100,7 +100,7 @@ class Report(Protocol):
 class Writer(Protocol):
     """Writes what a task is to write; see `shards.ShardWriter` and `folders.FolderWriter`."""
 
-    def write(self, job: "Job", task: Task, report: Report, threads: int) -> Receipt:
+    def write(self, job: "Job", task: Task, report: TaskReporter, threads: int) -> Receipt:
         """Write it durably, and read it back."""
         ...
 
@@ -143,7 +143,7 @@ class Job:
         """Say where a task's files go."""
         return self.data / task.part
 
-    def perform(self, number: int, report: Report, threads: int = 1) -> Receipt:
+    def perform(self, number: int, report: TaskReporter, threads: int = 1) -> Receipt:
         """Do a task, unless it has been done already.
 
         Args:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
-from pipeline.conversion.failures import described, rebuilt
-from pipeline.conversion.tasks import Job, Receipt, Report, Skipped
+from pipeline.conversion.tasks import Job, Receipt, Skipped, TaskReporter
+from pipeline.error_transport import decode_error, encode_error
 from pipeline.errors import ConvertError
 
 _ATTEMPTS = 3
@@ -29,7 +29,7 @@ _NOT_TO_FORK = ("tensorflow", "torch", "jax", "ray")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def perform_in_processes(job: Job, report: Report, workers: int, threads: int) -> list[Receipt]:
+def perform_in_processes(job: Job, report: TaskReporter, workers: int, threads: int) -> list[Receipt]:
     """Do all tasks in processes, one at a time in each.
 
     A process that dies is replaced, and its task begun anew.
@@ -101,7 +101,7 @@ class _Worker:
         with contextlib.suppress(OSError):  # it has died: its sentinel says so
             self._connection.send(number)
 
-    def attend(self, report: Report) -> Receipt | None:
+    def attend(self, report: TaskReporter) -> Receipt | None:
         """Take the messages that are there; give the receipt if the task is done."""
         dead = not self._process.is_alive()  # looked at first: what it sent before it died is read below
         try:
@@ -110,7 +110,7 @@ class _Worker:
                 if kind == "done":
                     return cast(Receipt, value)
                 if kind == "failed":
-                    raise rebuilt(*value)
+                    raise decode_error(value)
                 if kind == "skipped":
                     report.skipped(value)
                 else:
@@ -190,5 +190,5 @@ def _serve(connection: Connection, job: Job, threads: int, parent: int) -> None:
                 sender.flush()
                 connection.send(("done", receipt))
             except Exception as error:
-                connection.send(("failed", described(error)))
+                connection.send(("failed", encode_error(error)))
                 return

@@ -9,11 +9,11 @@ import numpy as np
 
 from pipeline.errors import OptionError
 from pipeline.keras.transform import Ranges
-from pipeline.keras.warp import FILL_MODES, Warp
+from pipeline.keras.warp import FILL_MODES, SplineWarp
 
 
 @dataclass(frozen=True, kw_only=True)
-class Normalisation:
+class Normalization:
     """What is done to the levels of an image behind the random transforms; Keras's arguments of these names."""
 
     featurewise_center: bool = False
@@ -37,7 +37,7 @@ class Normalisation:
             if getattr(self, name) is not None and not _is_finite(getattr(self, name)):
                 raise OptionError(f"`{name}` must be a finite number, got {getattr(self, name)!r}")
 
-    def completed(self) -> "Normalisation":
+    def completed(self) -> "Normalization":
         """Add what one argument asks of another, with Keras's warnings."""
         one = self
         if one.zca_whitening and not one.featurewise_center:
@@ -80,7 +80,7 @@ def checked_ranges(ranges: Mapping[str, Any]) -> Ranges:
     return Ranges(**{**ranges, "brightness_range": brightness and tuple(brightness)})
 
 
-def checked_warp(fill_mode: str, cval: float, interpolation_order: int) -> Warp:
+def checked_warp(fill_mode: str, cval: float, interpolation_order: int) -> SplineWarp:
     """Refuse what SciPy would refuse at the first image.
 
     Raises:
@@ -92,7 +92,7 @@ def checked_warp(fill_mode: str, cval: float, interpolation_order: int) -> Warp:
         raise OptionError(f"`interpolation_order` must be an integer from 0 to 5, got {interpolation_order!r}")
     if not _is_finite(cval):
         raise OptionError(f"`cval` must be a finite number, got {cval!r}")
-    return Warp(fill_mode=fill_mode, cval=float(cval), order=int(interpolation_order))
+    return SplineWarp(fill_mode=fill_mode, cval=float(cval), order=int(interpolation_order))
 
 
 def checked_split(validation_split: float) -> float:
@@ -147,7 +147,7 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
-def _overriding(given: Normalisation, argument: str, **implied: Any) -> Normalisation:
+def _overriding(given: Normalization, argument: str, **implied: Any) -> Normalization:
     (name,) = implied
     warnings.warn(f"This ImageDataGenerator specifies `{argument}`, which overrides setting of `{name}`.", stacklevel=5)
     return replace(given, **implied)

@@ -46,7 +46,7 @@ class Rounded(AsStored):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted(Decoder):
+class ResizingDecoder(Decoder):
     """The pixels that `keras.utils.load_img` gives, at the size that it is asked for.
 
     Attributes:

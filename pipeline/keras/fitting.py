@@ -13,7 +13,7 @@ from augment.transform import Image
 from pipeline.augmentation import Augmentation
 from pipeline.decode import Decoder
 from pipeline.errors import DecodeError, OptionError, SourceError
-from pipeline.keras.arguments import Normalisation
+from pipeline.keras.arguments import Normalization
 from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files
@@ -32,11 +32,11 @@ _CHUNK = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitting:
+class StatisticsFitter:
     """How a training set is seen.
 
     Attributes:
-        normalisation: says which statistics are needed, and the `rescale` before them.
+        normalization: says which statistics are needed, and the `rescale` before them.
         channels_first: whether arrays are [N, C, H, W].
         augment: called with the channels of the images, gives the random transforms as which they are seen; or None.
         rounds: how often, where it does.
@@ -44,7 +44,7 @@ class Fitting:
         zca_rank: of a low-rank whitening; None lets memory decide.
     """
 
-    normalisation: Normalisation
+    normalization: Normalization
     channels_first: bool
     augment: Callable[[int], Augmentation] | None
     rounds: int
@@ -71,7 +71,7 @@ class Fitting:
         if not moments.images:
             raise SourceError("there is no image to fit on")
         white = None
-        if self.normalisation.zca_whitening:
+        if self.normalization.zca_whitening:
             mean = moments.mean
 
             def flattened() -> Iterator[NDArray[Any]]:
@@ -80,12 +80,12 @@ class Fitting:
                     moved = np.moveaxis(centred, -1, 1) if self.channels_first else centred
                     yield moved.reshape(len(moved), -1)
 
-            size, epsilon = int(np.prod(shape)), self.normalisation.zca_epsilon
+            size, epsilon = int(np.prod(shape)), self.normalization.zca_epsilon
             white = whitening(flattened, moments.images, size, epsilon, self.zca_rank)
         return Statistics(
             count=moments.images,
-            mean=moments.mean if self.normalisation.featurewise_center else None,
-            std=moments.std if self.normalisation.featurewise_std_normalization else None,
+            mean=moments.mean if self.normalization.featurewise_center else None,
+            std=moments.std if self.normalization.featurewise_std_normalization else None,
             whitening=white,
         )
 
@@ -95,8 +95,8 @@ class Fitting:
             seen = 0
             for batch in images():
                 ready = np.moveaxis(batch, 1, -1) if self.channels_first else batch
-                if self.normalisation.rescale:
-                    ready = ready.astype(np.float32) * np.float32(self.normalisation.rescale)
+                if self.normalization.rescale:
+                    ready = ready.astype(np.float32) * np.float32(self.normalization.rescale)
                 if self.augment is not None:
                     path = (number, np.arange(seen, seen + len(ready)))
                     ready = _augmented(

@@ -15,9 +15,9 @@ from pipeline import graph
 from pipeline.augmentation import Augmentation
 from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
-from pipeline.keras.decoding import PILLOW_INTERPOLATIONS, Fitted
+from pipeline.keras.decoding import PILLOW_INTERPOLATIONS, ResizingDecoder
 from pipeline.keras.image_directory import check_on_error, drawn_seed, is_positive_integer
-from pipeline.keras.normaliser import Normaliser
+from pipeline.keras.normalizer import Normalizer
 from pipeline.keras.stream import Finished, Stream
 from pipeline.ledger import Ledger
 from pipeline.memory import keep_freed_memory
@@ -51,9 +51,9 @@ class Files:
             )
 
     @property
-    def decoder(self) -> Fitted:
+    def decoder(self) -> ResizingDecoder:
         """What decodes them."""
-        return Fitted(
+        return ResizingDecoder(
             color_mode=self.color_mode,
             target_size=self.target_size,
             interpolation=self.interpolation,
@@ -64,6 +64,20 @@ class Files:
     def shape(self) -> tuple[int, int, int]:
         """Of an image, [H, W, C]."""
         return (*self.target_size, CHANNELS[self.color_mode])
+
+
+def make_files(target_size: Any, color_mode: str, interpolation: str, keep_aspect_ratio: bool = False) -> Files:
+    """Make `Files` of arguments as Keras takes them: the size may be a list.
+
+    Raises:
+        OptionError: one is wrong.
+    """
+    return Files(
+        target_size=tuple(target_size) if isinstance(target_size, (tuple, list)) else target_size,
+        color_mode=color_mode,
+        interpolation=interpolation,
+        keep_aspect_ratio=keep_aspect_ratio,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +111,7 @@ class Flow:
 
     Attributes:
         transform: at random; called with the channels of the images.
-        normaliser: behind it.
+        normalizer: behind it.
         batch_size: samples in a batch.
         shuffle: a new order in each epoch.
         seed: of the order and the transforms; None draws one.
@@ -106,7 +120,7 @@ class Flow:
     """
 
     transform: Callable[[int], Augmentation]
-    normaliser: Normaliser
+    normalizer: Normalizer
     batch_size: int = 32
     shuffle: bool = True
     seed: int | None = None
@@ -145,8 +159,8 @@ class Flow:
         )
         finished = Finished(
             stages=stages,
-            shape=(shape[2], *shape[:2]) if self.normaliser.channels_first else shape,
-            dtype=self.normaliser.dtype,
+            shape=(shape[2], *shape[:2]) if self.normalizer.channels_first else shape,
+            dtype=self.normalizer.dtype,
             label_mode=None,
             finish=partial(_finish, self, root),
         )
@@ -164,9 +178,9 @@ class Flow:
 
 
 def _finish(flow: Flow, root: keys.Key, batch: Batch, epoch: int) -> Batch:
-    images = flow.normaliser.batch(batch.images)
+    images = flow.normalizer.batch(batch.images)
     if flow.saving.save_to_dir:
-        pictures = np.moveaxis(images, 1, -1) if flow.normaliser.channels_first else images
+        pictures = np.moveaxis(images, 1, -1) if flow.normalizer.channels_first else images
         hashes = keys.fold_in(root, "save", epoch, batch.labels) % np.uint64(10**7)
         flow.saving.save(pictures, batch.labels, hashes)
     return Batch(images, batch.labels, batch.keys)

@@ -11,7 +11,7 @@ from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
 from pipeline.keras.flow import Flow
 from pipeline.keras.iterators import FlowIterator
-from pipeline.keras.targets import Column, Targets
+from pipeline.keras.targets import BatchTargets, Column
 from pipeline.sources.base import Labels, Sample, digest
 
 
@@ -75,9 +75,9 @@ class ArrayIterator(FlowIterator):
         arrays = part.of(arrays)
         self.x, self.y, self.sample_weight = arrays.pop("x"), arrays.pop("y", None), arrays.pop("sample_weight", None)
         self.x_misc = list(arrays.values())
-        images = _channels_last(self.x, flow.normaliser.channels_first)
+        images = _channels_last(self.x, flow.normalizer.channels_first)
         color_mode = {channels: mode for mode, channels in CHANNELS.items()}.get(images.shape[3], "rgb")
-        targets = Targets(
+        targets = BatchTargets(
             beside=tuple(map(Column, self.x_misc)),
             targets=None if self.y is None else Column(self.y),
             weights=None if self.sample_weight is None or self.y is None else Column(self.sample_weight),

@@ -13,7 +13,7 @@ from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
 from pipeline.keras.flow_files import FilesIterator, class_targets, subset_share
-from pipeline.keras.targets import Column, Targets
+from pipeline.keras.targets import BatchTargets, Column
 
 CLASS_MODES = ("binary", "categorical", "input", "multi_output", "raw", "sparse", None)
 
@@ -22,7 +22,7 @@ class ColumnTypeError(OptionError, TypeError):
     """A column holds what its class mode cannot take; Keras raises a `TypeError`."""
 
 
-class Table:
+class DataFrameColumns:
     """The columns of a data frame that are used, as lists, without the rows that are not.
 
     Args:
@@ -69,7 +69,7 @@ class DataFrameIterator(FilesIterator):
         validate_filenames: bool,
     ) -> None:
         self.directory = os.fspath(directory or "")
-        table = Table(dataframe, columns.used)
+        table = DataFrameColumns(dataframe, columns.used)
         columns.check(table)
         if validate_filenames:
             self._keep_valid(table, columns.x_col)
@@ -82,12 +82,12 @@ class DataFrameIterator(FilesIterator):
         word = "validated" if validate_filenames else "non-validated"
         classes = "" if names is None else f" belonging to {len(names)} classes"
         sys.stdout.write(f"Found {len(kept)} {word} image filenames{classes}.\n")  # as Keras does
-        targets = self._targets(table, columns, names, flow.normaliser.dtype)
+        targets = self._targets(table, columns, names, flow.normalizer.dtype)
         source = FileSource(self.directory, kept, max_bytes=files.decoder.max_bytes)
         paths = [os.path.join(self.directory, name) for name in table[columns.x_col]]
-        super().__init__(flow, files, source, paths, Targets(targets=targets, weights=weights), columns.class_mode)
+        super().__init__(flow, files, source, paths, BatchTargets(targets=targets, weights=weights), columns.class_mode)
 
-    def _targets(self, table: Table, columns: "Roles", names: list[str] | None, dtype: np.dtype[Any]) -> Any:
+    def _targets(self, table: DataFrameColumns, columns: "Roles", names: list[str] | None, dtype: np.dtype[Any]) -> Any:
         self.labels: Any = None
         if columns.class_mode == "multi_output":
             self.labels = [np.array(table[name]) for name in columns.y_columns]
@@ -102,7 +102,7 @@ class DataFrameIterator(FilesIterator):
         self.classes = self.labels = [_numbered(value, self.class_indices) for value in table[columns.y_columns[0]]]
         return class_targets(columns.class_mode, self.classes, len(names), dtype)
 
-    def _keep_valid(self, table: Table, x_col: str) -> None:
+    def _keep_valid(self, table: DataFrameColumns, x_col: str) -> None:
         paths = [os.path.join(self.directory, name) for name in table[x_col]]
         valid = [row for row, path in enumerate(paths) if _is_image(path)]
         if len(valid) < len(paths):
@@ -152,7 +152,7 @@ class Roles:
         """All columns."""
         return [self.x_col, *self.y_columns, *([] if self.weight_col is None else [self.weight_col])]
 
-    def check(self, table: Table) -> None:
+    def check(self, table: DataFrameColumns) -> None:
         """Refuse columns that hold the wrong kind of value.
 
         Raises:
@@ -174,7 +174,7 @@ class Roles:
         if self.weight_col is not None and not np.issubdtype(np.array(table[self.weight_col]).dtype, np.number):
             raise ColumnTypeError(f"column weight_col={self.weight_col} must be numeric")
 
-    def keep_classes(self, table: Table) -> list[str] | None:
+    def keep_classes(self, table: DataFrameColumns) -> list[str] | None:
         """Leave out the rows (and of lists the members) of other classes; give the classes, or None without any."""
         if self.class_mode in ("input", "multi_output", "raw", None):
             return None

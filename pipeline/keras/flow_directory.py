@@ -12,7 +12,7 @@ from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
 from pipeline.keras.flow_files import FilesIterator, class_targets, subset_share
 from pipeline.keras.listing import files_below
-from pipeline.keras.targets import Targets
+from pipeline.keras.targets import BatchTargets
 
 CLASS_MODES = ("categorical", "binary", "sparse", "input", None)
 
@@ -57,10 +57,10 @@ class DirectoryIterator(FilesIterator):
                 f"there is no image below the folders {', '.join(names)} of {self.directory}{part}; looked for "
                 f"{', '.join(PILLOW_EXTENSIONS)}"
             )
-        targets = class_targets(class_mode, labels, len(names), flow.normaliser.dtype)
+        targets = class_targets(class_mode, labels, len(names), flow.normalizer.dtype)
         source = FileSource(self.directory, keys, max_bytes=files.decoder.max_bytes)
         paths = [os.path.join(self.directory, key) for key in keys]
-        super().__init__(flow, files, source, paths, Targets(targets=targets), class_mode)
+        super().__init__(flow, files, source, paths, BatchTargets(targets=targets), class_mode)
 
 
 def _folders(directory: str) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
 from pipeline.keras.iterators import FlowIterator
-from pipeline.keras.targets import Column, Targets, multi_hot
+from pipeline.keras.targets import BatchTargets, Column, multi_hot
 
 
 class FilesIterator(FlowIterator):
@@ -26,7 +26,7 @@ class FilesIterator(FlowIterator):
     """
 
     def __init__(
-        self, flow: Flow, files: Files, source: FileSource, filepaths: list[str], targets: Targets, class_mode: Any
+        self, flow: Flow, files: Files, source: FileSource, filepaths: list[str], targets: BatchTargets, class_mode: Any
     ) -> None:
         stream = flow.stream(source, files.decoder, files.shape)
         super().__init__(stream, targets, flow.shuffle)
@@ -39,8 +39,8 @@ class FilesIterator(FlowIterator):
         self.keep_aspect_ratio = files.keep_aspect_ratio
         self.image_shape = stream.batches.shape
         self.class_mode = class_mode
-        self.dtype = flow.normaliser.dtype.name
-        self.data_format = "channels_first" if flow.normaliser.channels_first else "channels_last"
+        self.dtype = flow.normalizer.dtype.name
+        self.data_format = "channels_first" if flow.normalizer.channels_first else "channels_last"
 
 
 def class_targets(class_mode: str | None, classes: list[Any], count: int, dtype: np.dtype[Any]) -> Any:

@@ -22,7 +22,7 @@ from pipeline.errors import OptionError
 from pipeline.keras.arguments import checked_data_format
 from pipeline.keras.decoding import AsStored, Resizer, Rounded
 from pipeline.keras.files import FileSource
-from pipeline.keras.listing import Labelling, Listing, check_split, list_files, shuffled, split
+from pipeline.keras.listing import LabeledFiles, Labelling, check_split, list_files, shuffled, split
 from pipeline.keras.stream import Finished, Stream, channels_first
 from pipeline.ledger import Ledger
 from pipeline.order import Order
@@ -163,7 +163,7 @@ def check_on_error(on_error: object) -> None:
         raise OptionError(f'`on_error` must be "raise", "skip" or "replace"; got {on_error!r}')
 
 
-def check_binary(labelling: Labelling, listing: Listing) -> None:
+def check_binary(labelling: Labelling, listing: LabeledFiles) -> None:
     """Refuse binary labels of anything but two classes.
 
     Raises:
@@ -173,7 +173,7 @@ def check_binary(labelling: Labelling, listing: Listing) -> None:
         raise OptionError(f'with label_mode="binary" there must be exactly 2 classes, got {listing.class_names}')
 
 
-def check_not_empty(listing: Listing, what: str, extensions: Sequence[str]) -> None:
+def check_not_empty(listing: LabeledFiles, what: str, extensions: Sequence[str]) -> None:
     """Refuse a part without files.
 
     Raises:
@@ -208,7 +208,7 @@ class _Definition:
         if self.cache is not None and self.cache.size not in (None, self.resizer.size):
             raise OptionError(f"`cache` keeps images of image_size={self.resizer.size}; got size={self.cache.size}")
 
-    def dataset(self, listing: Listing, shuffle: bool) -> "tf.data.Dataset":
+    def dataset(self, listing: LabeledFiles, shuffle: bool) -> "tf.data.Dataset":
         stream = Stream(self._finished(listing, shuffle), self._layout(len(listing.keys)), self.seed)
         dataset = stream.dataset()
         dataset.class_names = listing.class_names
@@ -216,7 +216,7 @@ class _Definition:
         dataset.loader = stream
         return dataset
 
-    def _finished(self, listing: Listing, shuffle: bool) -> Finished:
+    def _finished(self, listing: LabeledFiles, shuffle: bool) -> Finished:
         root = keys.root(self.seed)
         decoder = AsStored(color_mode=self.color_mode)
         files = FileSource(

@@ -1,5 +1,6 @@
 """What `ImageDataGenerator.flow*` return: endless iterators that Keras trains on, and the datasets that feed them."""
 
+import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,10 @@ from numpy.typing import NDArray
 
 from pipeline import graph
 from pipeline.errors import OptionError, SampleError
-from pipeline.keras.prefetch import Prefetcher
 from pipeline.keras.stream import Stream
-from pipeline.keras.targets import Targets
+from pipeline.keras.targets import BatchTargets
 from pipeline.ledger import LedgerRow
+from pipeline.look_ahead import LookAhead
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -33,7 +34,7 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         targets: what stands beside the images.
     """
 
-    def __init__(self, stream: Stream, targets: Targets, shuffle: bool) -> None:
+    def __init__(self, stream: Stream, targets: BatchTargets, shuffle: bool) -> None:
         super().__init__(workers=len(os.sched_getaffinity(0)), max_queue_size=2 * len(os.sched_getaffinity(0)))
         if not stream.num_examples:
             raise OptionError("there is no image to iterate over")
@@ -43,7 +44,7 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         self.n = stream.num_examples
         self.batch_size = stream.layout.block
         self.seed = stream.seed
-        self._ahead = Prefetcher(self._computed, len(self))
+        self._begin(epoch=0)
 
     def __len__(self) -> int:
         """The batches of an epoch."""
@@ -59,7 +60,7 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         return self
 
     def __next__(self) -> Any:
-        return next(self._ahead)
+        return next(self._batches)
 
     def next(self) -> Any:
         """Give the next batch; there is always one."""
@@ -68,12 +69,12 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
     @property
     def epoch(self) -> int:
         """The epoch that `next` is in, and that `it[step]` belongs to."""
-        return self._ahead.position[0]
+        return self._position[0]
 
     @property
     def batch_index(self) -> int:
         """The step of this epoch that `next` will give."""
-        return self._ahead.position[1]
+        return self._position[1]
 
     @property
     def total_batches_seen(self) -> int:
@@ -92,11 +93,11 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
 
     def reset(self) -> None:
         """Begin an epoch: the next one, where this one has begun."""
-        self._ahead.begin(self.epoch + (self.batch_index > 0))
+        self._begin(self.epoch + (self.batch_index > 0))
 
     def on_epoch_end(self) -> None:
         """Go to the next epoch; Keras calls this."""
-        self._ahead.begin(self.epoch + 1)
+        self._begin(self.epoch + 1)
 
     def dataset(self, epoch: int = 0, step: int = 0) -> "tf.data.Dataset":
         """Build the `tf.data.Dataset` of the same batches; under `model.fit` it is faster than the iterator itself.
@@ -116,6 +117,22 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
             dataset.cardinality = numbered.cardinality
         dataset.loader = self.stream
         return dataset
+
+    def _begin(self, epoch: int) -> None:
+        """Let `next` continue with the beginning of an epoch."""
+        processors = len(os.sched_getaffinity(0))
+        self._first = epoch * len(self)
+        self._batches = LookAhead(
+            lambda number: self._computed(*divmod(number, len(self))),
+            itertools.count(self._first),
+            threads=processors,
+            ahead=processors,
+        )
+
+    @property
+    def _position(self) -> tuple[int, int]:
+        """(epoch, step) of the batch that `next` will return."""
+        return divmod(self._first + self._batches.taken, len(self))
 
     def _computed(self, epoch: int, step: int) -> Any:
         batch = self.stream.batch(epoch, step)

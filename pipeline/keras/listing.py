@@ -18,7 +18,7 @@ from pipeline.errors import OptionError, SourceError
 
 
 @dataclass(frozen=True)
-class Listing:
+class LabeledFiles:
     """Files and their labels.
 
     Attributes:
@@ -38,10 +38,10 @@ class Listing:
         """The files' paths, as Keras gives them."""
         return [os.path.join(self.root, key) for key in self.keys]
 
-    def cut(self, start: int, stop: int) -> "Listing":
+    def cut(self, start: int, stop: int) -> "LabeledFiles":
         """Take a part."""
         labels = None if self.labels is None else self.labels[start:stop]
-        return Listing(self.root, self.keys[start:stop], labels, self.class_names)
+        return LabeledFiles(self.root, self.keys[start:stop], labels, self.class_names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ def list_files(
     *,
     follow_links: bool = False,
     verbose: bool = False,
-) -> Listing:
+) -> LabeledFiles:
     """List the files below a directory in Keras's order: by folder, then by name.
 
     Args:
@@ -135,12 +135,12 @@ def list_files(
         keys += found
         labels += [label] * len(found)
     _say(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
-    return Listing(root, keys, labels, class_names)
+    return LabeledFiles(root, keys, labels, class_names)
 
 
 def _listed_without_folders(
     root: str, labelling: Labelling, extensions: tuple[str, ...], follow_links: bool, verbose: bool
-) -> Listing:
+) -> LabeledFiles:
     if labelling.class_names is not None:
         raise OptionError(
             "`class_names` names subdirectories, which are no classes with labels=None or label_mode=None"
@@ -148,7 +148,7 @@ def _listed_without_folders(
     keys = list(files_below(root, extensions, follow_links))
     if labelling.mode is None:
         _say(verbose, f"Found {len(keys)} files.")
-        return Listing(root, keys, None, None)
+        return LabeledFiles(root, keys, None, None)
     labels = [int(label) for label in labelling.labels]
     if len(labels) != len(keys):
         raise OptionError(
@@ -157,7 +157,7 @@ def _listed_without_folders(
         )
     class_names = [str(label) for label in sorted(set(labels))]
     _say(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
-    return Listing(root, keys, labels, class_names)
+    return LabeledFiles(root, keys, labels, class_names)
 
 
 def files_below(folder: str, extensions: tuple[str, ...], follow_links: bool) -> Iterator[str]:
@@ -169,15 +169,17 @@ def files_below(folder: str, extensions: tuple[str, ...], follow_links: bool) ->
                 yield name if relative == "." else f"{relative}/{name}"
 
 
-def shuffled(listing: Listing, seed: int) -> Listing:
+def shuffled(listing: LabeledFiles, seed: int) -> LabeledFiles:
     """Shuffle a list as Keras does before it splits it."""
     order = list(range(len(listing.keys)))
     np.random.RandomState(seed % 2**32).shuffle(order)
     labels = None if listing.labels is None else [listing.labels[place] for place in order]
-    return Listing(listing.root, [listing.keys[place] for place in order], labels, listing.class_names)
+    return LabeledFiles(listing.root, [listing.keys[place] for place in order], labels, listing.class_names)
 
 
-def split(listing: Listing, validation_split: float | None, subset: str | None, verbose: bool) -> list[Listing]:
+def split(
+    listing: LabeledFiles, validation_split: float | None, subset: str | None, verbose: bool
+) -> list[LabeledFiles]:
     """Cut the parts that were asked for: one, or under "both" the training and the validation part."""
     size = len(listing.keys)
     if not validation_split:

@@ -1,7 +1,7 @@
 """What `flow*` do where a subclass of `ImageDataGenerator` has methods of its own: call them, image by image, as Keras.
 
 Keras's iterators call `get_random_transform`, `apply_transform` and `standardize` of the generator for each image, so
-that people override one of them: to add a crop, a cut-out, or another normalisation. The plan knows nothing of that.
+that people override one of them: to add a crop, a cut-out, or another normalization. The plan knows nothing of that.
 """
 
 import inspect
@@ -17,7 +17,7 @@ from augment.plan.plan import Window
 from augment.transform import Image
 from pipeline.augmentation import Augmentation
 from pipeline.errors import OptionError
-from pipeline.keras.normaliser import Normaliser
+from pipeline.keras.normalizer import Normalizer
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class OverriddenTransform(Augmentation):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class OverriddenNormaliser(Normaliser):
-    """Normalises by a generator's own `standardize`.
+class OverriddenNormalizer(Normalizer):
+    """Normalizes by a generator's own `standardize`.
 
     Attributes:
         own: called with an image of floating point, as `data_format` says; gives one of the same shape.
@@ -79,7 +79,7 @@ class OverriddenNormaliser(Normaliser):
     own: Callable[[NDArray[Any]], NDArray[Any]]
 
     def batch(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Normalise a batch, each image by itself; see `Normaliser.batch`."""
+        """Normalize a batch, each image by itself; see `Normalizer.batch`."""
         finished = self._moved(images).astype(self._working)
         for row in range(len(finished)):
             finished[row] = self.own(finished[row])

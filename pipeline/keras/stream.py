@@ -20,7 +20,7 @@ Shape = tuple[int | None, int | None, int | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """Stages whose batches are finished as wholes: normalised, laid out, their labels written.
+    """Stages whose batches are finished as wholes: normalized, laid out, their labels written.
 
     Attributes:
         stages: what makes the batches, with raw labels (`label_mode` None).

@@ -46,7 +46,7 @@ def multi_hot(samples: list[Any], classes: int, dtype: np.dtype[Any]) -> Column:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Targets:
+class BatchTargets:
     """What a batch is made of.
 
     Attributes:

@@ -18,7 +18,7 @@ from pipeline.keras.image_directory import (
     drawn_seed,
     is_positive_integer,
 )
-from pipeline.keras.listing import Labelling, Listing, check_split, list_files, shuffled, split
+from pipeline.keras.listing import LabeledFiles, Labelling, check_split, list_files, shuffled, split
 from pipeline.order import Order
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def text_dataset_from_directory(
 
 
 def _dataset(
-    listing: Listing, order: Order, label_mode: str | None, batch_size: int | None, max_length: int | None
+    listing: LabeledFiles, order: Order, label_mode: str | None, batch_size: int | None, max_length: int | None
 ) -> "tf.data.Dataset":
     """Build `order -> read -> label -> batch`; each iteration takes the next epoch."""
     import tensorflow as tf
@@ -127,7 +127,7 @@ def _dataset(
     return dataset
 
 
-def _labels(listing: Listing, label_mode: str) -> NDArray[Any]:
+def _labels(listing: LabeledFiles, label_mode: str) -> NDArray[Any]:
     labels: NDArray[Any] = np.array(listing.labels, np.int32)
     if label_mode == "categorical":
         one_hot: NDArray[Any] = labels[:, np.newaxis] == np.arange(len(listing.class_names or ()))

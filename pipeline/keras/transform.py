@@ -15,7 +15,7 @@ from augment.plan import colours, kernels
 from augment.plan.plan import Window
 from augment.transform import Image
 from pipeline.augmentation import Augmentation
-from pipeline.keras.warp import Warp
+from pipeline.keras.warp import SplineWarp
 
 Columns = Mapping[str, NDArray[Any]]
 """Drawn parameters by Keras's names, arrays [N]. NaN stands for Keras's None."""
@@ -52,7 +52,7 @@ class RandomTransform(Augmentation):
     """
 
     ranges: Ranges
-    warp: Warp
+    warp: SplineWarp
     exact: bool = True
 
     def draw(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Columns:

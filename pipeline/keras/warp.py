@@ -37,7 +37,7 @@ _STRIP = 16384
 
 
 @dataclass(frozen=True, kw_only=True)
-class Warp:
+class SplineWarp:
     """How pixels are fetched.
 
     Attributes:

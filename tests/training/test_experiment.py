@@ -12,10 +12,10 @@ from pipeline.errors import OptionError
 from training import Recipe
 from training.architectures import build
 from training.architectures.registry import NAMES
+from training.confusion import confusion_matrix
 from training.errors import TrainingError
 from training.experiment import Experiment
 from training.initialise import initialise
-from training.mistakes import confusion_matrix
 from training.predictions import Predictions, predict
 from training.report import write_report
 

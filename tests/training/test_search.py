@@ -14,7 +14,7 @@ from training import search_figures
 from training.errors import TrainingError
 from training.experiment import Experiment
 from training.search import Trial, changed, importances, load, refit, search
-from training.space import Choice, Range, Space, parse_space, read_space
+from training.space import Choice, Range, SearchSpace, parse_space, read_space
 
 Make = Callable[..., Path]
 SPACE = parse_space({"learning_rate": [0.001, 0.01], "width": {"low": 0.25, "high": 0.5, "step": 0.25}, "epochs": 1})
@@ -195,7 +195,7 @@ def test_the_thick_line_is_that_of_the_best_in_the_table(tmp_path: Path, monkeyp
     """Of equal trials the first; and one error is written once."""
     sheets: list[Any] = []
     monkeypatch.setattr(search_figures.canvas, "write", lambda sheet, _: sheets.append(sheet))
-    space = Space({"width": Choice((0.5, 1.0))}, {})
+    space = SearchSpace({"width": Choice((0.5, 1.0))}, {})
     tied = [Trial(number, {"width": width}, 0.5, 1.0) for number, width in enumerate((1.0, 0.5))]
     search_figures.parallel_coordinates(tmp_path / "p.png", tied, space)
     (axes,) = sheets[0].axes
@@ -206,7 +206,7 @@ def test_the_thick_line_is_that_of_the_best_in_the_table(tmp_path: Path, monkeyp
 
 def test_pictures_take_any_number_of_trials(tmp_path: Path) -> None:
     """One trial, ties, and one that diverged."""
-    space = Space({"model": Choice(("graph", "vgg-a")), "width": Range(0.1, 1.0, log=True)}, {})
+    space = SearchSpace({"model": Choice(("graph", "vgg-a")), "width": Range(0.1, 1.0, log=True)}, {})
     trials = [
         Trial(0, {"model": "graph", "width": 0.2}, 0.5, 1.0),
         Trial(1, {"model": "vgg-a", "width": 0.4}, 0.5, 1.0),

@@ -16,7 +16,7 @@ from pipeline.errors import DecodeError, SampleError, SourceError
 from pipeline.order import permute
 from pipeline.resize import resize
 from pipeline.sources import Source, open_source
-from pipeline.sources.base import Sample as Taken
+from pipeline.sources.base import Sample
 from training.preview.annotations import Annotations
 
 NOT_A_TRANSFORM = "Resize to the network"
@@ -24,7 +24,7 @@ NOT_A_TRANSFORM = "Resize to the network"
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class PreviewSample:
     """A sample to be shown.
 
     Attributes:
@@ -51,7 +51,7 @@ def choose(
     seed: int = 0,
     annotations: Annotations | None = None,
     on_bad: Callable[[SampleError], None] = lambda error: None,  # noqa: ARG005
-) -> list[Sample]:
+) -> list[PreviewSample]:
     """Choose samples at random, from all classes in turn; those that cannot be decoded are passed over.
 
     Args:
@@ -66,7 +66,7 @@ def choose(
     """
     decoder = Decoder()
     opened = open_source(source, max_bytes=decoder.max_bytes)
-    chosen: list[Sample] = []
+    chosen: list[PreviewSample] = []
     for index in _in_turn(opened, seed):
         if len(chosen) == count:
             break
@@ -80,13 +80,13 @@ def choose(
         names = opened.class_names
         class_name = names[taken.label] if 0 <= taken.label < len(names) else ""
         data = {"image": image} | (annotations.of(taken.key, image.shape[:2]) if annotations else {})
-        chosen.append(Sample(taken.key, index, class_name, data))
+        chosen.append(PreviewSample(taken.key, index, class_name, data))
     if not chosen:
         raise SourceError("none of the images can be decoded; `caudal inspect --decode` says why")
     return sorted(chosen, key=lambda sample: (sample.class_name, sample.key))
 
 
-def _decoded(source: Source, index: int, decoder: Decoder) -> tuple[Taken, Image | None]:
+def _decoded(source: Source, index: int, decoder: Decoder) -> tuple[Sample, Image | None]:
     taken = source.read(index)
     try:
         return taken, taken.pixels if taken.encoded is None else decoder(taken.encoded)
@@ -139,7 +139,7 @@ class Augmenter:
         self._image_size = image_size
         self.seed = seed
 
-    def __call__(self, sample: Sample, epoch: int) -> Augmented:
+    def __call__(self, sample: PreviewSample, epoch: int) -> Augmented:
         """Make what the sample is in an epoch.
 
         Raises:
@@ -152,7 +152,7 @@ class Augmenter:
             steps = [*steps, Step(NOT_A_TRANSFORM, "{} x {} px".format(*self._image_size), data)]
         return Augmented(steps, data)
 
-    def params(self, sample: Sample, epoch: int) -> Params:
+    def params(self, sample: PreviewSample, epoch: int) -> Params:
         """Draw a sample's parameters for an epoch."""
         assert self.plan is not None  # noqa: S101  # for the type checker: who asks has a plan
         return self.plan.sample(self.seed, epoch, [sample.index], [sample.image.shape])

@@ -11,7 +11,7 @@ from augment.plan.trace import alone, at_strength
 from augment.transform import Image
 from pipeline.resize import resize
 from training.preview.overlay import drawn, visible
-from training.preview.samples import Sample, stretched
+from training.preview.samples import PreviewSample, stretched
 from training.preview.similarity import structural_similarity
 from training.preview.versions import CELL_INCHES, caption, size_of
 from training.sheets import Cell, Sheet
@@ -40,7 +40,7 @@ def named(transform: Any, *, with_options: bool = False) -> str:
         return f"{type(transform).__name__} {id(transform)}"
 
 
-def strengths_sheet(plan: Plan, sample: Sample, image_size: tuple[int, int] | None, heading: str) -> Sheet:
+def strengths_sheet(plan: Plan, sample: PreviewSample, image_size: tuple[int, int] | None, heading: str) -> Sheet:
     """Lay out one sample: a row for each transform, a column for each part of its range.
 
     A compiled transform is shown with all that it draws at one part of its range. Of one that is not compiled 16 draws

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from augment.errors import TransformError
 from augment.plan.trace import alone
 from training.preview.overlay import drawn
-from training.preview.samples import Augmenter, Sample, stretched
+from training.preview.samples import Augmenter, PreviewSample, stretched
 from training.preview.strengths import distinct, likeness, named
 from training.preview.versions import CELL_INCHES, caption
 from training.sheets import Cell, Sheet
@@ -28,7 +28,7 @@ class Change:
     """
 
     transform: str
-    sample: Sample
+    sample: PreviewSample
     epoch: int
     similarity: float
     values: str
@@ -49,7 +49,7 @@ class Stress(NamedTuple):
 
 
 def stress(
-    samples: Sequence[Sample],
+    samples: Sequence[PreviewSample],
     augmenter: Augmenter,
     epochs: Sequence[int],
     image_size: tuple[int, int] | None,
@@ -94,7 +94,7 @@ def stress(
     )
 
 
-def _change(augmenter: Augmenter, sample: Sample, epoch: int, place: int, before: dict[str, Any]) -> Change:
+def _change(augmenter: Augmenter, sample: PreviewSample, epoch: int, place: int, before: dict[str, Any]) -> Change:
     """Apply one transform with what it draws for a sample in an epoch."""
     plan = augmenter.plan
     assert plan is not None  # noqa: S101  # for the type checker: the caller has looked

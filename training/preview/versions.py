@@ -7,7 +7,7 @@ from typing import Any
 from augment.errors import TransformError
 from training.canvas import drawable
 from training.preview.overlay import drawn, kind
-from training.preview.samples import Augmented, Augmenter, Sample
+from training.preview.samples import Augmented, Augmenter, PreviewSample
 from training.sheets import Cell, Sheet
 
 CELL_INCHES = 2.0
@@ -24,12 +24,12 @@ class Versions:
         errors: what failed, by epoch.
     """
 
-    sample: Sample
+    sample: PreviewSample
     augmented: Sequence[Augmented | None]
     errors: dict[int, str]
 
 
-def versions(samples: Sequence[Sample], augmenter: Augmenter, epochs: Sequence[int]) -> list[Versions]:
+def versions(samples: Sequence[PreviewSample], augmenter: Augmenter, epochs: Sequence[int]) -> list[Versions]:
     """Augment samples as some epochs would."""
     made = []
     for sample in samples:
@@ -68,7 +68,7 @@ def _noted(augmented: Augmented) -> str:
     return "\n".join(filter(None, (augmented.note, kind(augmented.data["image"]))))
 
 
-def caption(sample: Sample) -> str:
+def caption(sample: PreviewSample) -> str:
     """Name a sample in two lines: its class, and its file."""
     return "\n".join(filter(None, (_short(sample.class_name), _short(sample.key.rpartition("/")[2]))))
 

@@ -10,7 +10,7 @@ import pytest
 
 from augment.text import synonyms, synsets
 from augment.text.build_synonyms import compile_table
-from augment.text.synonyms import TABLE, Table
+from augment.text.synonyms import TABLE, SynonymTable
 
 CORPORA = ("stsa.binary.train", "stsa.binary.dev", "stsa.binary.test", "TREC.train.all", "TREC.test.all", "custrev.all")
 ENDINGS = ("s", "es", "ed", "ing", "er", "est", "'s", "ies", "men")
@@ -97,7 +97,7 @@ class SmallWordNet:
 
 def test_a_table_keeps_order_morphology_and_spelling() -> None:
     """The builder and the table, on a WordNet small enough to read."""
-    table = Table(compile_table(SmallWordNet()))
+    table = SynonymTable(compile_table(SmallWordNet()))
     assert list(table.synsets("MICE")) == [("mouse", "computer_mouse"), ("mouse", "Mickey")]
     assert list(table.synsets("mouses")) == [("mouse", "computer_mouse"), ("mouse", "Mickey"), ("sneak", "mouse")]
     assert list(table.synsets("mousier")) == []

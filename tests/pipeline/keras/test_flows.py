@@ -220,7 +220,7 @@ def test_rare_kinds_are_read_as_pillow_reads_them(tmp_path: Path, legacy: Callab
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_methods_of_a_subclass_are_called(data_format: str, legacy: Callable[..., Any]) -> None:
-    """As in Keras, `flow` delivers what a subclass draws, transforms and normalises; the arrays are not changed."""
+    """As in Keras, `flow` delivers what a subclass draws, transforms and normalizes; the arrays are not changed."""
     images = ARRAYS.astype(np.float32)
     images = np.ascontiguousarray(np.moveaxis(images, -1, 1)) if data_format == "channels_first" else images
     before = images.copy()

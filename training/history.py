@@ -10,7 +10,7 @@ TABLE = "history.csv"
 EVENTS = "tensorboard"
 
 
-def write(directory: Path, history: Mapping[str, Sequence[float]], waiting: Sequence[float]) -> None:
+def write_history(directory: Path, history: Mapping[str, Sequence[float]], waiting: Sequence[float]) -> None:
     """Write the table of all epochs, and the last epoch's events.
 
     Args:

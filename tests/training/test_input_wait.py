@@ -1,7 +1,6 @@
-"""Waiting for data: what the meter counts, when there is a warning, and working ahead."""
+"""Waiting for data: what the meter counts, and when there is a warning."""
 
 import logging
-import threading
 import time
 from collections.abc import Iterator
 
@@ -9,9 +8,8 @@ import pytest
 import tensorflow as tf
 
 from pipeline import Loader
-from training import fit, waiting
-from training.ahead import ahead
-from training.waiting import WaitingMeter, remedy
+from training import fit, input_wait
+from training.input_wait import WaitingMeter, remedy
 
 
 def test_the_meter_tells_waiting_from_working() -> None:
@@ -50,7 +48,7 @@ def test_a_model_that_waits_is_warned_of_once(caplog: pytest.LogCaptureFixture) 
     slow = slow.map(lambda image, label: (tf.ensure_shape(image, [2, 2, 1]), tf.ensure_shape(label, []))).batch(1)
     with caplog.at_level(logging.WARNING):
         history = fit(model, slow, epochs=2)
-    assert all(share > waiting.BEARABLE for share in history.waiting)
+    assert all(share > input_wait.BEARABLE for share in history.waiting)
     warnings = [record.getMessage() for record in caplog.records if "waited" in record.getMessage()]
     assert len(warnings) == 1
     assert "prefetch, cache what is decoded" in warnings[0]
@@ -63,30 +61,3 @@ def test_remedies_fit_the_loader() -> None:
     arrays = (np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 0, 1]))
     assert 'cache="DIR"' in remedy(Loader(arrays))
     assert "explain" not in remedy(Loader(arrays))
-
-
-def test_what_is_iterated_ahead_arrives_in_order() -> None:
-    """All items, None among them, and then the end."""
-    assert list(ahead([1, None, 3], 1)) == [1, None, 3]
-    assert list(ahead([], 2)) == []
-
-
-def test_errors_arrive_in_their_place() -> None:
-    """After what came before them."""
-
-    def failing() -> Iterator[int]:
-        yield 1
-        raise KeyError("gone")
-
-    items = ahead(failing(), 4)
-    assert next(items) == 1
-    with pytest.raises(KeyError, match="gone"):
-        next(items)
-
-
-def test_closing_ends_the_thread() -> None:
-    """An endless iterable is left alone once nobody wants more of it."""
-    items = ahead(iter(int, 1), 2)
-    next(items)
-    items.close()
-    assert "caudal-ahead" not in {thread.name for thread in threading.enumerate()}

@@ -1,4 +1,4 @@
-"""Normalising, and the statistics it needs: `standardize`, `fit`, `save` and `load`."""
+"""Normalizing, and the statistics it needs: `standardize`, `fit`, `save` and `load`."""
 
 import json
 import warnings
@@ -69,7 +69,7 @@ def test_standardize_and_flow_are_those_of_the_legacy_class(
 
 
 def test_standardize_writes_to_what_it_is_given() -> None:
-    """As in Keras, an image of floating point is normalised in place; integers are left alone."""
+    """As in Keras, an image of floating point is normalized in place; integers are left alone."""
     generator, image = made(rescale=0.5, samplewise_center=True), pictures(1)[0]
     assert generator.standardize(image) is image
     integers = pictures(1, dtype=np.uint8)[0]
@@ -223,7 +223,7 @@ def test_zca_falls_back_to_low_rank_where_memory_is_short(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("arguments", "name"), [({}, "s.json"), ({}, "s.npz"), ({"zca_whitening": True}, "s.npz")])
 def test_statistics_survive_a_file(arguments: dict[str, Any], name: str, tmp_path: Path) -> None:
-    """What one generator saved, another loads, and normalises alike, bit for bit; no pickle is involved."""
+    """What one generator saved, another loads, and normalizes alike, bit for bit; no pickle is involved."""
     arguments = {"featurewise_center": True, "rescale": 0.5, **arguments}
     if "zca_whitening" not in arguments:
         arguments["featurewise_std_normalization"] = True

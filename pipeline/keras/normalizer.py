@@ -1,4 +1,4 @@
-"""What stands behind the random transforms: normalising the levels, as `ImageDataGenerator.standardize` does."""
+"""What stands behind the random transforms: normalizing the levels, as `ImageDataGenerator.standardize` does."""
 
 import warnings
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from augment.plan import kernels
 from augment.transform import Image
-from pipeline.keras.arguments import Normalisation
+from pipeline.keras.arguments import Normalization
 from pipeline.keras.statistics import Whitening
 
 _EPSILON = 1e-6  # Keras adds it to standard deviations
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Normaliser:
-    """Normalises images; a value that threads can share.
+class Normalizer:
+    """Normalizes images; a value that threads can share.
 
     Attributes:
         settings: what is to be done.
@@ -29,7 +29,7 @@ class Normaliser:
         channels_first: whether images are [C, H, W].
     """
 
-    settings: Normalisation
+    settings: Normalization
     mean: NDArray[Any] | None
     std: NDArray[Any] | None
     whitening: Whitening | NDArray[Any] | None
@@ -52,12 +52,12 @@ class Normaliser:
                 )
 
     def standardize(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Normalise an image, or a batch as if it were one image; in place, where it is one of floating point."""
+        """Normalize an image, or a batch as if it were one image; in place, where it is one of floating point."""
         x = self._pointwise(x if np.issubdtype(x.dtype, np.floating) else x.astype(self._working))
         return self._whitened(x)
 
     def batch(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Normalise a batch, each image by itself.
+        """Normalize a batch, each image by itself.
 
         Args:
             images: [B, H, W, C], uint8 or float32, channels last in any case.

@@ -1,0 +1,291 @@
+"""What `ImageDataGenerator` does with images: normalize and transform single ones, and learn statistics of many."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys
+from pipeline.augmentation import Augmentation
+from pipeline.errors import OptionError
+from pipeline.keras import arguments
+from pipeline.keras.fitting import StatisticsFitter, opened
+from pipeline.keras.flow import make_files
+from pipeline.keras.image_directory import drawn_seed
+from pipeline.keras.normalizer import Normalizer, rounded_into
+from pipeline.keras.overridden import OverriddenTransform
+from pipeline.keras.statistics import Statistics, Whitening
+from pipeline.keras.transform import RandomTransform, Ranges
+
+if TYPE_CHECKING:
+    pass
+
+
+class ImageProcessor:
+    """What `ImageDataGenerator` does with images, wherever they come from; see there for the arguments.
+
+    Raises:
+        OptionError: an argument is wrong, for Keras's reasons.
+    """
+
+    def __init__(
+        self,
+        featurewise_center: bool = False,
+        samplewise_center: bool = False,
+        featurewise_std_normalization: bool = False,
+        samplewise_std_normalization: bool = False,
+        zca_whitening: bool = False,
+        zca_epsilon: float = 1e-6,
+        rotation_range: float = 0,
+        width_shift_range: Any = 0.0,
+        height_shift_range: Any = 0.0,
+        brightness_range: Sequence[float] | None = None,
+        shear_range: float = 0.0,
+        zoom_range: float | Sequence[float] = 0.0,
+        channel_shift_range: float = 0.0,
+        fill_mode: str = "nearest",
+        cval: float = 0.0,
+        horizontal_flip: bool = False,
+        vertical_flip: bool = False,
+        rescale: float | None = None,
+        preprocessing_function: Callable[[Any], Any] | None = None,
+        data_format: str | None = None,
+        validation_split: float = 0.0,
+        interpolation_order: int = 1,
+        dtype: Any = None,
+        *,
+        exact: bool = False,
+    ) -> None:
+        settings = arguments.Normalization(
+            featurewise_center=featurewise_center,
+            samplewise_center=samplewise_center,
+            featurewise_std_normalization=featurewise_std_normalization,
+            samplewise_std_normalization=samplewise_std_normalization,
+            zca_whitening=zca_whitening,
+            zca_epsilon=zca_epsilon,
+            rescale=rescale,
+            preprocessing_function=preprocessing_function,
+        ).completed()
+        self.featurewise_center = settings.featurewise_center
+        self.samplewise_center = settings.samplewise_center
+        self.featurewise_std_normalization = settings.featurewise_std_normalization
+        self.samplewise_std_normalization = settings.samplewise_std_normalization
+        self.zca_whitening = settings.zca_whitening
+        self.zca_epsilon = zca_epsilon
+        self.rotation_range = rotation_range
+        self.width_shift_range = width_shift_range
+        self.height_shift_range = height_shift_range
+        self.brightness_range = brightness_range
+        self.shear_range = shear_range
+        self.zoom_range = arguments.checked_zoom(zoom_range)
+        self.channel_shift_range = channel_shift_range
+        self.fill_mode = fill_mode
+        self.cval = cval
+        self.horizontal_flip = horizontal_flip
+        self.vertical_flip = vertical_flip
+        self.rescale = rescale
+        self.preprocessing_function = preprocessing_function
+        self.data_format = arguments.checked_data_format(data_format)
+        self.validation_split = arguments.checked_split(validation_split)
+        self.interpolation_order = interpolation_order
+        self.dtype = arguments.checked_dtype(dtype).name
+        self.exact = exact
+        self.mean: Any = None
+        self.std: Any = None
+        self.statistics: Statistics | None = None
+        self._whitening: Whitening | NDArray[Any] | None = None
+        self._compiled(exact)  # what is wrong is refused now
+
+    def standardize(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Normalize one image: `preprocessing_function`, `rescale`, samplewise, featurewise, ZCA.
+
+        Args:
+            x: of a floating dtype, it is written to, as by Keras; integers are copied.
+
+        Returns:
+            The normalized image, of the same shape.
+        """
+        normalizer = self._normalizer
+        normalizer.warn_of_missing()
+        return normalizer.standardize(x)
+
+    def get_random_transform(self, img_shape: Sequence[int], seed: int | None = None) -> dict[str, Any]:
+        """Draw the parameters of one transform.
+
+        Args:
+            img_shape: of the image, [H, W, C] or as `data_format` says.
+            seed: of the draw; None draws one.
+
+        Returns:
+            What `apply_transform` takes: "theta" and "shear" (degrees), "tx" and "ty" (pixels), "zx" and "zy"
+            (factors), "flip_horizontal", "flip_vertical", "channel_shift_intensity" (levels, or None), "brightness"
+            (a factor, or None).
+        """
+        key = keys.root(secrets.randbits(63) if seed is None else seed).reshape(1)
+        size = img_shape[1:3] if self.data_format == "channels_first" else img_shape[:2]
+        drawn = {name: column[0].item() for name, column in self._compiled(True).draw(key, [size]).items()}
+        return {name: None if value != value else value for name, value in drawn.items()}  # NaN
+
+    def apply_transform(self, x: NDArray[Any], transform_parameters: Mapping[str, Any]) -> NDArray[Any]:
+        """Transform one image by given parameters: those of `get_random_transform`; what is missing does nothing.
+
+        Args:
+            x: one image; it is not written to.
+            transform_parameters: by name.
+
+        Returns:
+            An image of the same shape and dtype; of float32 where integer levels are shifted or made brighter.
+        """
+        if not isinstance(x, np.ndarray) or x.ndim != 3 or x.dtype.kind not in "buif":
+            kind = f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
+            raise OptionError(f"an image must be an array of numbers with three dimensions, got {kind}")
+        is_first = self.data_format == "channels_first"
+        image = np.moveaxis(x, 0, -1) if is_first else x
+        image = np.ascontiguousarray(image, np.uint8 if x.dtype == np.uint8 else np.float32)
+        transformed = self._compiled(True).run(image, transform_parameters)
+        changes_levels = any(
+            transform_parameters.get(name) is not None for name in ("channel_shift_intensity", "brightness")
+        )
+        if np.issubdtype(x.dtype, np.floating) or not changes_levels:
+            transformed = rounded_into(transformed, x.dtype)
+        return np.moveaxis(transformed, -1, 0) if is_first else transformed
+
+    def random_transform(self, x: NDArray[Any], seed: int | None = None) -> NDArray[Any]:
+        """Transform one image at random; see `get_random_transform` and `apply_transform`."""
+        return self.apply_transform(x, self.get_random_transform(x.shape, seed))
+
+    def fit(
+        self,
+        x: Any,
+        augment: bool = False,
+        rounds: int = 1,
+        seed: int | None = None,
+        *,
+        target_size: tuple[int, int] = (256, 256),
+        color_mode: str = "rgb",
+        interpolation: str = "nearest",
+        zca_rank: int | None = None,
+    ) -> None:
+        """Learn the training set's mean, standard deviation and ZCA whitening, as far as they are asked for.
+
+        Nothing is held but 64 images at once: mean and standard deviation take one pass, ZCA one or three more.
+
+        Args:
+            x: images [N, H, W, C]; a directory (all images below it); a `pipeline.Loader` or a `tf.data.Dataset` (one
+                epoch of it).
+            augment: sees images as the random transforms make them.
+            rounds: how often it sees each image, where it does.
+            seed: of those transforms; None draws one.
+            target_size: of images from a directory, as `flow_from_directory` reads them.
+            color_mode: likewise.
+            interpolation: likewise.
+            zca_rank: makes a low-rank ZCA of this rank. None makes the exact one where memory has room for four
+                covariances (8 bytes x (H x W x C)^2 each), else one of rank 512.
+
+        Raises:
+            OptionError: an argument is wrong.
+            SourceError: there is no image.
+        """
+        if isinstance(rounds, bool) or not isinstance(rounds, (int, np.integer)) or rounds < 1:
+            raise OptionError(f"`rounds` must be an integer of at least 1, got {rounds!r}")
+        is_first = self.data_format == "channels_first"
+        fitting = StatisticsFitter(
+            normalization=self._normalization,
+            channels_first=is_first,
+            augment=partial(self._transform, exact=True) if augment else None,
+            rounds=int(rounds),
+            seed=drawn_seed(seed),
+            zca_rank=zca_rank,
+        )
+        statistics = fitting(opened(x, make_files(target_size, color_mode, interpolation), is_first))
+        self._use(replace(statistics, settings=self._described))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what `fit` learned: `.json` (mean and standard deviation) or `.npz` (ZCA too).
+
+        Raises:
+            OptionError: there is nothing to write, or the extension is another one.
+        """
+        if self.statistics is None:
+            raise OptionError("there are no statistics to save: call fit first")
+        self.statistics.save(path)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Read what `save` wrote, for the images of another set: those of the training set are applied to the test set.
+
+        Raises:
+            SourceError: the file cannot be read, or holds no statistics.
+            OptionError: they are of images with another `rescale` or `data_format`, or lack what is needed here.
+        """
+        statistics = Statistics.load(path)
+        if statistics.settings != self._described:
+            raise OptionError(
+                f"{os.fspath(path)} holds the statistics of images with {statistics.settings}, and this generator has "
+                f"{self._described}"
+            )
+        needed = {
+            "mean": self.featurewise_center,
+            "std": self.featurewise_std_normalization,
+            "whitening": self.zca_whitening,
+        }
+        missing = [name for name, is_needed in needed.items() if is_needed and getattr(statistics, name) is None]
+        if missing:
+            raise OptionError(f"{os.fspath(path)} lacks what this generator needs: {', '.join(missing)}")
+        self._use(statistics)
+
+    @property
+    def zca_whitening_matrix(self) -> NDArray[Any] | None:
+        """The matrix [D, D] that flattened images are multiplied by; None before `fit`. Can be set."""
+        return self._whitening.matrix if isinstance(self._whitening, Whitening) else self._whitening
+
+    @zca_whitening_matrix.setter
+    def zca_whitening_matrix(self, matrix: Any) -> None:
+        self._whitening = None if matrix is None else np.asarray(matrix)
+
+    def _use(self, statistics: Statistics) -> None:
+        shape = (-1, 1, 1) if self.data_format == "channels_first" else (1, 1, -1)
+        self.statistics = statistics
+        self.mean = None if statistics.mean is None else statistics.mean.reshape(shape)
+        self.std = None if statistics.std is None else statistics.std.reshape(shape)
+        self._whitening = statistics.whitening
+
+    @property
+    def _described(self) -> dict[str, Any]:
+        return {"rescale": self.rescale and float(self.rescale), "data_format": self.data_format}
+
+    @property
+    def _normalization(self) -> arguments.Normalization:
+        names = [field.name for field in fields(arguments.Normalization)]
+        return arguments.Normalization(**{name: getattr(self, name) for name in names})
+
+    @property
+    def _normalizer(self) -> Normalizer:
+        return Normalizer(
+            settings=self._normalization,
+            mean=None if self.mean is None else np.asarray(self.mean),
+            std=None if self.std is None else np.asarray(self.std),
+            whitening=self._whitening,
+            dtype=np.dtype(self.dtype),
+            channels_first=self.data_format == "channels_first",
+        )
+
+    def _compiled(self, exact: bool) -> RandomTransform:
+        """Make the transform that the attributes describe now: as with Keras they can be changed."""
+        ranges = arguments.checked_ranges({field.name: getattr(self, field.name) for field in fields(Ranges)})
+        warp = arguments.checked_warp(self.fill_mode, self.cval, self.interpolation_order)
+        return RandomTransform(ranges=ranges, warp=warp, exact=exact)
+
+    def _transform(self, channels: int, *, exact: bool) -> Augmentation:
+        if self._overrides("get_random_transform") or self._overrides("apply_transform"):
+            is_first = self.data_format == "channels_first"
+            return OverriddenTransform(self.get_random_transform, self.apply_transform, channels, is_first)
+        return self._compiled(exact)
+
+    def _overrides(self, method: str) -> bool:
+        """Tell whether a subclass, or somebody from outside, has put another method in the place of ours."""
+        return getattr(getattr(self, method), "__func__", None) is not getattr(ImageProcessor, method)
