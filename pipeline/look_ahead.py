@@ -2,11 +2,10 @@
 
 Ordinary thread pools do not fit here for two reasons. The interpreter waits at exit until their queues are empty, so a
 program that holds a live iterator ends late or never. And they are shut down in finalizers, where Python swallows the
-exception of a Ctrl-C. The threads here are daemons that are stopped at exit; a `LookAhead` that is dropped without
-`close` runs no code, and its threads notice it by themselves.
+exception of a Ctrl-C. The threads here are daemons that stop when the program ends (`pipeline/shutdown.py`); a
+`LookAhead` that is dropped without `close` runs no code, and its threads notice it by themselves.
 """
 
-import atexit
 import itertools
 import threading
 import time
@@ -18,17 +17,18 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from pipeline import shutdown
+
 S = TypeVar("S")
 T = TypeVar("T")
 
 _STOP_TIMEOUT_S = 0.5
-"""How long `close` and the exit of the interpreter wait for items that are being computed."""
+"""How long `close` waits for items that are being computed."""
 
 _POLL_S = 0.5
 """How often an idle thread checks whether its `LookAhead` was dropped."""
 
 _END: Any = object()
-_is_exiting = threading.Event()
 
 
 class LookAhead(Iterator[T], Generic[S, T]):
@@ -57,6 +57,7 @@ class LookAhead(Iterator[T], Generic[S, T]):
         self._workers: list[_Worker] = []
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._is_closed = False
+        shutdown.end_with_program()
 
     def __next__(self) -> T:
         with self._lock:
@@ -64,8 +65,6 @@ class LookAhead(Iterator[T], Generic[S, T]):
             if not self._pending:
                 self.close()
                 raise StopIteration
-            if _is_exiting.is_set() and not self._pending[0].done():
-                raise RuntimeError("no further item can be computed: the interpreter is exiting")
             self._pending[0].exception()  # waits; where Ctrl-C interrupts it, the item stays
             self.taken += 1
             future = self._pending.popleft()
@@ -136,7 +135,8 @@ class _Task:
         if not self._future.set_running_or_notify_cancel():
             return
         try:
-            result = self._function(self._item)
+            with shutdown.callback():
+                result = self._function(self._item)
         except StopIteration as error:  # it would end the iteration without a word, as in a generator (PEP 479)
             self._future.set_exception(RuntimeError(f"computing {self._item!r} raised StopIteration: {error.value!r}"))
         except BaseException as error:
@@ -155,7 +155,7 @@ class _Worker(threading.Thread):
         self._wake = wake
 
     def run(self) -> None:
-        while not _is_exiting.is_set() and self._run_task():
+        while self._run_task():
             pass
 
     def wake(self) -> None:
@@ -184,12 +184,3 @@ def _stop(workers: list[_Worker], timeout_s: float) -> None:
     for worker in workers:
         if worker is not threading.current_thread():
             worker.join(max(0.0, deadline - time.monotonic()))
-
-
-def _stop_all() -> None:
-    """Stop all threads before the interpreter is finalized: one that runs C++ then would abort the process."""
-    _is_exiting.set()
-    _stop([thread for thread in threading.enumerate() if isinstance(thread, _Worker)], _STOP_TIMEOUT_S)
-
-
-atexit.register(_stop_all)

@@ -91,7 +91,7 @@ def stop_if_ending() -> None:
 
 @contextlib.contextmanager
 def callback() -> Iterator[None]:
-    """Wrap what a thread of TensorFlow calls; it stops here if the program ends.
+    """Wrap what a thread of TensorFlow calls, or a daemon thread of ours; it stops here if the program ends.
 
     Raises:
         ShutdownError: the program ends, and waits for this thread.

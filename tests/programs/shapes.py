@@ -107,7 +107,9 @@ class Node: pass
 node = Node(); node.it = iter(arrays()); node.self = node; next(node.it); del node; last()
 """),
     "default argument": Shape("def step(it=iter(arrays())): return next(it)\nstep(); last()"),
-    "module of its own": Shape("sys.modules['held'] = held = type(sys)('held'); held.it = iter(arrays()); next(held.it); last()"),
+    "module of its own": Shape(
+        "sys.modules['held'] = held = type(sys)('held'); held.it = iter(arrays()); next(held.it); last()"
+    ),
     "builtins": Shape("import builtins; builtins.it = iter(arrays()); next(builtins.it); last()"),
     "thread local": Shape("local = threading.local(); local.it = iter(arrays()); next(local.it); last()"),
     "numpy iterator": Shape("it = arrays().as_numpy_iterator(); next(it); last()"),
@@ -123,7 +125,9 @@ it = iter(tf.data.Dataset.range(2).interleave(lambda _: arrays(), num_parallel_c
     "exhausted": Shape("it = iter(arrays()); list(it); last()"),
     "deep prefetch": Shape("it = iter(arrays(prefetch=64)); next(it); last()"),
     "single samples": Shape("it = iter(arrays(batch_size=None)); next(it); last()"),
-    "skipping": Shape("it = iter(pipeline.image_dataset(folder(bad=True), on_error='skip', batch_size=4)); next(it); last()"),
+    "skipping": Shape(
+        "it = iter(pipeline.image_dataset(folder(bad=True), on_error='skip', batch_size=4)); next(it); last()"
+    ),
     "resumed": Shape("it = iter(arrays().loader.dataset(epoch=1, step=2)); next(it); last()"),
     "strategy": Shape("""
 import tensorflow as tf
@@ -169,49 +173,68 @@ def drop():
 """),
     "interrupt": Shape("signal_later(signal.SIGINT)\nfor batch in arrays().repeat(): pass", -2),
     "interrupt twice": Shape("signal_later(signal.SIGINT, signal.SIGINT)\nfor batch in arrays().repeat(): pass", -2),
-    "interrupt many": Shape("signal_later(*[signal.SIGINT] * 20, pause_s=0.02)\nfor batch in arrays().repeat(): pass", -2),
-    "interrupt handled": Shape("""
+    "interrupt many": Shape(
+        "signal_later(*[signal.SIGINT] * 20, pause_s=0.02)\nfor batch in arrays().repeat(): pass", -2
+    ),
+    "interrupt handled": Shape(
+        """
 signal_later(signal.SIGINT)
 try:
     for batch in arrays().repeat(): pass
 except KeyboardInterrupt:
     sys.exit(7)
-""", 7),
+""",
+        7,
+    ),
     "interrupt held": Shape("it = iter(arrays()); next(it); signal_later(signal.SIGINT); time.sleep(60)", -2),
     "terminate": Shape("signal_later(signal.SIGTERM)\nfor batch in arrays().repeat(): pass", -15),
     "hard exit": Shape("it = iter(arrays()); next(it); last(); os._exit(5)", 5),
     # Training.
     "fit": Shape("data = arrays(); model().fit(data, epochs=2, verbose=0); last()"),
     "fit steps": Shape("data = arrays().repeat(); model().fit(data, steps_per_epoch=3, epochs=2, verbose=0); last()"),
-    "fit, callback fails": Shape("""
+    "fit, callback fails": Shape(
+        """
 import keras
 class Fails(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None): last(); raise RuntimeError("a fault")
 model().fit(arrays(), verbose=0, callbacks=[Fails()])
-""", 1),
-    "fit, interrupt": Shape("""
+""",
+        1,
+    ),
+    "fit, interrupt": Shape(
+        """
 import keras
 class Interrupts(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if batch == 2: signal_later(signal.SIGINT, after_s=0)
 model().fit(arrays().repeat(), steps_per_epoch=10**6, verbose=0, callbacks=[Interrupts()])
-""", -2),
-    "fit, bad file": Shape("""
+""",
+        -2,
+    ),
+    "fit, bad file": Shape(
+        """
 data = pipeline.image_dataset(folder(bad=True), image_size=(32, 32), batch_size=4)
 try:
     model().fit(data, verbose=0)
 finally:
     last()
-""", 1),
-    "bad file": Shape("""
+""",
+        1,
+    ),
+    "bad file": Shape(
+        """
 it = iter(pipeline.image_dataset(folder(bad=True), image_size=(32, 32), batch_size=4))
 try:
     list(it)
 finally:
     last()
-""", 1),
+""",
+        1,
+    ),
     # Worker processes.
-    "workers, starting": Shape("it = iter(pipeline.image_dataset(folder(), image_size=(8, 8), batch_size=4, workers=2)); next(it); last()"),
+    "workers, starting": Shape(
+        "it = iter(pipeline.image_dataset(folder(), image_size=(8, 8), batch_size=4, workers=2)); next(it); last()"
+    ),
     "workers, started": Shape("""
 data = pipeline.image_dataset(folder(), image_size=(8, 8), batch_size=4, workers=2)
 data.loader.start_workers(); it = iter(data); next(it); last()
@@ -224,11 +247,14 @@ data.loader.start_workers(); it = iter(data); next(it); last()
 data = arrays(workers=2, augment=slow_transforms.Sleep(600, first=4))
 data.loader.start_workers(); it = iter(data); next(it); last()
 """),
-    "workers, interrupt": Shape("""
+    "workers, interrupt": Shape(
+        """
 data = arrays(workers=2)
 data.loader.start_workers(); signal_later(signal.SIGINT)
 for batch in data.repeat(): pass
-""", -2),
+""",
+        -2,
+    ),
     # Transforms that take time.
     "slow": Shape("it = iter(arrays(augment=slow_transforms.Sleep(0.1, first=0))); next(it); last()"),
     "slower": Shape("it = iter(arrays(augment=slow_transforms.Sleep(0.62, first=4))); next(it); last()"),
@@ -246,7 +272,9 @@ it = iter(arrays(augment=A.Lambda(image=spin), image_size=(32, 32))); next(it); 
 import augment.text
 it = iter(pipeline.text_dataset(texts(), augment=augment.text.EDA(), workers=2)); next(it); last()
 """),
-    "Keras folder": Shape("it = iter(pipeline.image_dataset_from_directory(folder(), image_size=(8, 8), batch_size=2)); next(it); last()"),
+    "Keras folder": Shape(
+        "it = iter(pipeline.image_dataset_from_directory(folder(), image_size=(8, 8), batch_size=2)); next(it); last()"
+    ),
     "Keras texts": Shape("""
 root = tempfile.mkdtemp(dir=os.environ["PROGRAM_DIR"])
 for name in "ab":
@@ -255,7 +283,9 @@ for name in "ab":
         with open(f"{root}/{name}/{number}.txt", "w") as file: file.write("a text")
 it = iter(pipeline.text_dataset_from_directory(root, batch_size=2)); next(it); last()
 """),
-    "Keras generator": Shape("it = pipeline.ImageDataGenerator(rotation_range=20).flow(IMAGES, LABELS, batch_size=4); next(it); last()"),
+    "Keras generator": Shape(
+        "it = pipeline.ImageDataGenerator(rotation_range=20).flow(IMAGES, LABELS, batch_size=4); next(it); last()"
+    ),
     "Keras generator, slow": Shape("""
 def sleep(image): time.sleep(0.2); return image
 it = pipeline.ImageDataGenerator(preprocessing_function=sleep).flow(IMAGES, LABELS, batch_size=4); next(it); last()
@@ -264,7 +294,8 @@ it = pipeline.ImageDataGenerator(preprocessing_function=sleep).flow(IMAGES, LABE
 it = iter(pipeline.ImageDataGenerator(rotation_range=20).flow(IMAGES, LABELS, batch_size=4).dataset()); next(it); last()
 """),
     "Keras generator in fit": Shape("""
-model().fit(pipeline.ImageDataGenerator(rotation_range=20).flow(IMAGES, LABELS, batch_size=4), epochs=2, verbose=0); last()
+data = pipeline.ImageDataGenerator(rotation_range=20).flow(IMAGES, LABELS, batch_size=4)
+model().fit(data, epochs=2, verbose=0); last()
 """),
     # Threads and forks.
     "thread": Shape("""
@@ -297,22 +328,31 @@ def consume(seed):
 for seed in range(4): threading.Thread(target=consume, args=(seed,), daemon=True).start()
 time.sleep(0.5); last()
 """),
-    "fork": Shape("""
+    "fork": Shape(
+        """
 it = iter(arrays()); next(it)
 child = os.fork()
 if not child: sys.exit(6)
 status = os.waitpid(child, 0)[1]; last(); sys.exit(os.waitstatus_to_exitcode(status))
-""", 6),
-    "fork of workers": Shape("""
+""",
+        6,
+    ),
+    "fork of workers": Shape(
+        """
 data = arrays(workers=2); data.loader.start_workers(); it = iter(data); next(it)
 child = os.fork()
 if not child: sys.exit(6)
 status = os.waitpid(child, 0)[1]; next(it); last(); sys.exit(os.waitstatus_to_exitcode(status))
-""", 6),
-    "multiprocessing": Shape("""
+""",
+        6,
+    ),
+    "multiprocessing": Shape(
+        """
 import multiprocessing
 it = iter(arrays()); next(it)
 child = multiprocessing.get_context("fork").Process(target=sys.exit, args=(6,)); child.start(); child.join()
 last(); sys.exit(child.exitcode)
-""", 6),
+""",
+        6,
+    ),
 }
