@@ -6,7 +6,7 @@ This package knows arrays, texts and keys, and nothing of files, datasets or Ten
 import os
 from typing import TYPE_CHECKING
 
-from augment.lazy import importing
+from augment.lazy import make_getattr
 
 if TYPE_CHECKING:
     from augment import keys as keys
@@ -49,7 +49,7 @@ __all__ = [
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks a server for its newest version otherwise
 
-__getattr__ = importing(
+__getattr__ = make_getattr(
     __name__,
     {
         "AugmentError": "augment.errors",

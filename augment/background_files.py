@@ -12,7 +12,7 @@ from augment.errors import TransformError
 from augment.transform import Image
 
 _EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
-_LONGEST_SIDE = 1024
+_MAX_SIDE = 1024
 """In pixels, of what is kept: more than an image that a network sees, and 3 MiB at most."""
 
 
@@ -33,7 +33,7 @@ class BackgroundFiles:
         if not self._paths:
             raise TransformError(f"{folder!r} holds no background: no folder, or one without {', '.join(_EXTENSIONS)}")
         self._cache_bytes = cache_bytes
-        self._kept: OrderedDict[Path, Image] = OrderedDict()
+        self._cache: OrderedDict[Path, Image] = OrderedDict()
         self._nbytes = 0
         self._lock = threading.Lock()
 
@@ -51,16 +51,16 @@ class BackgroundFiles:
         """
         path = self._paths[int(uniform * len(self._paths))]
         with self._lock:
-            if path in self._kept:
-                self._kept.move_to_end(path)
-                return self._kept[path]
+            if path in self._cache:
+                self._cache.move_to_end(path)
+                return self._cache[path]
         image = _read(path)
         with self._lock:
-            if path not in self._kept:
-                self._kept[path] = image
+            if path not in self._cache:
+                self._cache[path] = image
                 self._nbytes += image.nbytes
-            while self._nbytes > self._cache_bytes and self._kept:
-                self._nbytes -= self._kept.popitem(last=False)[1].nbytes
+            while self._nbytes > self._cache_bytes and self._cache:
+                self._nbytes -= self._cache.popitem(last=False)[1].nbytes
         return image
 
 
@@ -69,7 +69,7 @@ def _read(path: Path) -> Image:
     if image is None:
         raise TransformError(f"the background {path} cannot be read")
     longest = max(image.shape[:2])
-    if longest > _LONGEST_SIDE:
-        height, width = (max(1, round(side * _LONGEST_SIDE / longest)) for side in image.shape[:2])
+    if longest > _MAX_SIDE:
+        height, width = (max(1, round(side * _MAX_SIDE / longest)) for side in image.shape[:2])
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     return cast(Image, image)

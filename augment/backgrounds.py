@@ -70,7 +70,7 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
             raise TransformError(f"cache_bytes must be at least 0, got {cache_bytes!r}")
         if not callable(mask) and not (isinstance(mask, str) and mask):
             raise TransformError(f"mask is the name of a target, 'grabcut' or a function; got {mask!r}")
-        self.backgrounds = _described(backgrounds)
+        self.backgrounds = _parse_backgrounds(backgrounds)
         self.mask, self.feather_px, self.cache_bytes = mask, feather_px, cache_bytes
         is_folder = isinstance(self.backgrounds, str) and self.backgrounds not in ("noise", "colors")
         self._files = BackgroundFiles(str(self.backgrounds), cache_bytes) if is_folder else None
@@ -83,7 +83,7 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
     @property
     def targets(self) -> dict[str, Callable[..., Any]]:
         """Say what is done to each target: the image is changed, and everything else left."""
-        still = dict.fromkeys(("mask", "masks", "bboxes", "keypoints"), _unchanged)
+        still = dict.fromkeys(("mask", "masks", "bboxes", "keypoints"), _return_unchanged)
         return {"image": self.apply, "images": self.apply_to_images, **still}
 
     def update_transform_params(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
@@ -102,17 +102,17 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
             raise TransformError(f"ReplaceBackground is for uint8 images, got {image.dtype}: let Normalize follow it")
         height, width = image.shape[:2]
         channels = 1 if image.ndim == 2 else image.shape[2]
-        foreground = self._foreground(image, data)
+        foreground = self._find_foreground(image, data)
         if foreground.shape != (height, width):
             raise TransformError(f"the mask is {foreground.shape}, and the image {(height, width)}")
-        return {"foreground": foreground, "background": self._background(height, width, channels)}
+        return {"foreground": foreground, "background": self._draw_background(height, width, channels)}
 
     def apply(self, img: Image, foreground: Image, background: Image, **params: Any) -> Image:  # noqa: ARG002
         """Put the background behind the foreground of an image, uint8 [H, W, C]."""
-        replaced = composited(img, foreground, background.reshape(img.shape), self.feather_px)
+        replaced = composite(img, foreground, background.reshape(img.shape), self.feather_px)
         return cast(Image, replaced.reshape(img.shape))
 
-    def _foreground(self, image: Image, data: Mapping[str, Any]) -> Image:
+    def _find_foreground(self, image: Image, data: Mapping[str, Any]) -> Image:
         if callable(self.mask):
             mask = np.asarray(self.mask(image))
         elif self.mask == "grabcut":
@@ -123,9 +123,9 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
             raise TransformError(f"a mask is [H, W], got {mask.dtype} {list(mask.shape)}")
         return cast(Image, (mask if mask.ndim == 2 else mask.any(axis=2)) != 0)
 
-    def _background(self, height: int, width: int, channels: int) -> Image:
+    def _draw_background(self, height: int, width: int, channels: int) -> Image:
         if self._files is not None:
-            return self._part(self._files.draw(self.py_random.random()), height, width, channels)
+            return self._draw_crop(self._files.draw(self.py_random.random()), height, width, channels)
         if self.backgrounds == "noise":
             return cast(Image, self.random_generator.integers(0, 256, (height, width, channels), np.uint8))
         if self.backgrounds == "colors":
@@ -136,7 +136,7 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
                 raise TransformError(f"the colour {color} has {len(color)} levels, and the image {channels} channels")
         return np.full((height, width, channels), color, np.uint8)
 
-    def _part(self, background: Image, height: int, width: int, channels: int) -> Image:
+    def _draw_crop(self, background: Image, height: int, width: int, channels: int) -> Image:
         """Draw the part of a photograph that is seen: the largest of the image's shape, anywhere."""
         if channels not in (1, 3):
             raise TransformError(f"photographs go behind images of 1 or 3 channels, not {channels}")
@@ -159,7 +159,7 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
         return cast(dict[str, Any], super().get_transform_init_args())
 
 
-def composited(image: Image, foreground: Image, background: Image, feather_px: float) -> Image:
+def composite(image: Image, foreground: Image, background: Image, feather_px: float) -> Image:
     """Put a background behind the foreground of an image.
 
     Args:
@@ -183,11 +183,11 @@ def composited(image: Image, foreground: Image, background: Image, feather_px: f
     return cast(Image, blended)
 
 
-def _unchanged(target: Any, **params: Any) -> Any:  # noqa: ARG001  # what Albumentations calls
+def _return_unchanged(target: Any, **params: Any) -> Any:  # noqa: ARG001  # what Albumentations calls
     return target
 
 
-def _described(backgrounds: Any) -> str | list[list[int]]:
+def _parse_backgrounds(backgrounds: Any) -> str | list[list[int]]:
     """Write the backgrounds in a form that can be saved."""
     if hasattr(backgrounds, "__fspath__"):
         return str(backgrounds.__fspath__())

@@ -18,10 +18,10 @@ from augment.transform import Image
 _MARGIN = 0.08
 """Of each side, that is background for certain."""
 
-_LONGEST_SIDE = 200
+_MAX_SIDE = 200
 """In pixels, of the image that is cut: the time grows faster than the area, and the edge is smoothed anyway."""
 
-_SMALLEST = 0.01
+_MIN_FRACTION = 0.01
 """Of the image: what is smaller is rather a speck than the object."""
 
 _COMPONENTS = 5
@@ -45,7 +45,7 @@ def grabcut(image: Image) -> Image:
     if image.ndim == 3 and image.shape[2] not in (1, 3):
         raise TransformError(f"GrabCut is for images of 1 or 3 channels, not {image.shape[2]}")
     height, width = image.shape[:2]
-    scale = min(1.0, _LONGEST_SIDE / max(height, width))
+    scale = min(1.0, _MAX_SIDE / max(height, width))
     size = max(2, round(width * scale)), max(2, round(height * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     if small.ndim == 2:
@@ -57,23 +57,23 @@ def grabcut(image: Image) -> Image:
     if not middle.any():
         return np.ones((height, width), np.uint8)
     pixels = small.reshape(-1, 3).astype(np.float64)
-    behind, before = _mixture(pixels[~middle.ravel()]), _mixture(pixels[middle.ravel()])
+    behind, before = _fit_mixture(pixels[~middle.ravel()]), _fit_mixture(pixels[middle.ravel()])
     cut, *_ = cv2.grabCut(small, mask, (0, 0, 1, 1), behind, before, _ITERATIONS, cv2.GC_EVAL)  # no rectangle
     found = (cut == cv2.GC_FGD) | (cut == cv2.GC_PR_FGD)
-    if found.mean() < _SMALLEST:
+    if found.mean() < _MIN_FRACTION:
         found = middle
     smooth = cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return cast(Image, (smooth > 0.5).astype(np.uint8))
 
 
-def _mixture(colors: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fit_mixture(colors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Make a mixture of normal distributions [1, 65] as OpenCV has it: weights, means [5, 3], covariances [5, 3, 3].
 
     The colours [N, 3] are parted into equal numbers along the direction in which they differ most.
     """
-    centred = colors - colors.mean(axis=0)
-    direction = np.linalg.eigh(centred.T @ centred)[1][:, -1]
-    groups = np.array_split(np.argsort(centred @ direction, kind="stable"), _COMPONENTS)
+    centered = colors - colors.mean(axis=0)
+    direction = np.linalg.eigh(centered.T @ centered)[1][:, -1]
+    groups = np.array_split(np.argsort(centered @ direction, kind="stable"), _COMPONENTS)
     weights, means, covariances = np.zeros(_COMPONENTS), np.zeros((_COMPONENTS, 3)), np.zeros((_COMPONENTS, 3, 3))
     for number, group in enumerate(groups):
         if not len(group):

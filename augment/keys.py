@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 Key = NDArray[np.uint64]
 """Keys of any shape; a single key has shape []."""
 
-_BITS = 2**64 - 1
+_MASK = 2**64 - 1
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
@@ -41,7 +41,7 @@ def root(seed: int) -> Key:
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ValueError(f"a seed must be a non-negative integer, got {seed!r}")
-    return _word(f"seed {int(seed)}")
+    return _hash_text(f"seed {int(seed)}")
 
 
 def fold_in(key: ArrayLike, *path: str | ArrayLike) -> Key:
@@ -57,7 +57,7 @@ def fold_in(key: ArrayLike, *path: str | ArrayLike) -> Key:
     folded = np.asarray(key, np.uint64)
     for step in path:
         # Mixed before it is combined: otherwise (1, 2) and (2, 1) could meet in the sum.
-        folded = _mix(folded ^ (_name(step) if isinstance(step, str) else _mix(np.asarray(step).astype(np.uint64))))
+        folded = _mix(folded ^ (_mix_name(step) if isinstance(step, str) else _mix(np.asarray(step).astype(np.uint64))))
     return folded
 
 
@@ -72,16 +72,16 @@ def uniform(key: Key, name: str, count: int) -> NDArray[np.float64]:
     Returns:
         float64 [N, count] in [0, 1), with 53 random bits.
     """
-    bits = _mix(fold_in(key, name)[:, np.newaxis] ^ _numbers(count))
+    bits = _mix(fold_in(key, name)[:, np.newaxis] ^ _mix_range(count))
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def fold_one(key: int, step: int) -> int:
     """Fold one integer into one key: `fold_in` for plain integers, of which single ones are faster than arrays."""
-    return _mix_one(key ^ _mix_one(step & _BITS))
+    return _mix_one(key ^ _mix_one(step & _MASK))
 
 
-def few_draws(key: int) -> Callable[[], float]:
+def make_uniform_draw(key: int) -> Callable[[], float]:
     """Give what draws uniform numbers in [0, 1), 53 bits each, by one key: SplitMix64 in plain integers.
 
     Made at once, and 0.6 us a number; where there are more than eight, `python_random`, which takes 4 us to make and
@@ -91,7 +91,7 @@ def few_draws(key: int) -> Callable[[], float]:
 
     def draw() -> float:
         nonlocal state
-        state = (state + 0x9E3779B97F4A7C15) & _BITS
+        state = (state + 0x9E3779B97F4A7C15) & _MASK
         return (_mix_one(state) >> 11) * 2.0**-53
 
     return draw
@@ -123,23 +123,23 @@ def _mix(value: Any) -> Key:
 
 
 @lru_cache(256)
-def _name(name: str) -> Key:
+def _mix_name(name: str) -> Key:
     """Mix a step that is a name; there are few, and each is needed in every batch."""
-    return _mix(_word(name))
+    return _mix(_hash_text(name))
 
 
 @lru_cache(256)
-def _numbers(count: int) -> Key:
+def _mix_range(count: int) -> Key:
     """Mix the steps 0 to `count`, likewise."""
     return _mix(np.arange(count, dtype=np.uint64))
 
 
 def _mix_one(value: int) -> int:
-    value = (value + 0x9E3779B97F4A7C15) & _BITS
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _BITS
+    value = (value + 0x9E3779B97F4A7C15) & _MASK
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
     return value ^ (value >> 31)
 
 
-def _word(text: str) -> Key:
+def _hash_text(text: str) -> Key:
     return np.array(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"), np.uint64)

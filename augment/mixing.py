@@ -47,11 +47,11 @@ class Mixer(ABC):
             AugmentError: the labels are integers, or do not fit the images.
         """
         images, labels = np.asarray(images), None if labels is None else np.asarray(labels)
-        _check(type(self).__name__, images, labels)
-        mixed, shares = self.mix(images, key)
+        _check_batch(type(self).__name__, images, labels)
+        mixed, fractions = self.mix(images, key)
         if labels is None:
             return mixed, None
-        return mixed, (shares @ labels.astype(np.float64)).astype(labels.dtype)
+        return mixed, (fractions @ labels.astype(np.float64)).astype(labels.dtype)
 
     @abstractmethod
     def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
@@ -84,13 +84,15 @@ class MixUp(Mixer):
     def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
         """Mix the images."""
         count = len(images)
-        weights = np.where(_chosen(key, count, self.p), keys.generator(key).beta(self.alpha, self.alpha, count), 1.0)
-        partners = _circle(key, count)
+        weights = np.where(
+            _draw_mixed(key, count, self.p), keys.generator(key).beta(self.alpha, self.alpha, count), 1.0
+        )
+        partners = _draw_partners(key, count)
         mixed = np.empty_like(images)
         for row, (weight, partner) in enumerate(zip(weights.tolist(), partners.tolist(), strict=True)):
             blended = cv2.addWeighted(images[row], weight, images[partner], 1 - weight, 0)
             mixed[row] = blended.reshape(images[row].shape)
-        return mixed, _shares(partners, weights)
+        return mixed, _build_fractions(partners, weights)
 
 
 @dataclass(frozen=True)
@@ -117,15 +119,15 @@ class CutMix(Mixer):
         """Mix the images."""
         count, height, width = images.shape[:3]
         side = np.sqrt(1 - keys.generator(key).beta(self.alpha, self.alpha, count))
-        side = np.where(_chosen(key, count, self.p), side, 0.0)
-        centre = keys.uniform(_sample_keys(key, count), "centre", 2)
-        top, bottom = _interval(centre[:, 0], side, height)
-        left, right = _interval(centre[:, 1], side, width)
-        partners, mixed = _circle(key, count), images.copy()
+        side = np.where(_draw_mixed(key, count, self.p), side, 0.0)
+        center = keys.uniform(_derive_sample_keys(key, count), "centre", 2)
+        top, bottom = _clip_intervals(center[:, 0], side, height)
+        left, right = _clip_intervals(center[:, 1], side, width)
+        partners, mixed = _draw_partners(key, count), images.copy()
         boxes = np.stack([top, bottom, left, right], axis=1).tolist()
         for row, ((up, down, first, last), partner) in enumerate(zip(boxes, partners.tolist(), strict=True)):
             mixed[row, up:down, first:last] = images[partner, up:down, first:last]
-        return mixed, _shares(partners, 1 - (bottom - top) * (right - left) / (height * width))
+        return mixed, _build_fractions(partners, 1 - (bottom - top) * (right - left) / (height * width))
 
 
 @dataclass(frozen=True)
@@ -138,35 +140,35 @@ class Mosaic(Mixer):
 
     Attributes:
         p: the probability with which a sample is mixed.
-        centre: how near the centre comes to the edges, from this to that part of each side.
+        center: how near the centre comes to the edges, from this to that part of each side.
     """
 
     p: float = 0.5
-    centre: _Range = (0.25, 0.75)
+    center: _Range = (0.25, 0.75)
 
     def __post_init__(self) -> None:
         _check_probability("Mosaic", self.p)
-        if not (len(self.centre) == 2 and 0 <= self.centre[0] <= self.centre[1] <= 1):
-            raise AugmentError(f"the centre of a Mosaic lies between two parts of the sides, got {self.centre!r}")
+        if not (len(self.center) == 2 and 0 <= self.center[0] <= self.center[1] <= 1):
+            raise AugmentError(f"the centre of a Mosaic lies between two parts of the sides, got {self.center!r}")
 
     def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
         """Mix the images."""
         count, height, width = images.shape[:3]
-        drawn = keys.uniform(_sample_keys(key, count), "mosaic", 3)
-        low, high = self.centre
+        drawn = keys.uniform(_derive_sample_keys(key, count), "mosaic", 3)
+        low, high = self.center
         split = np.rint((low + drawn[:, :2] * (high - low)) * (height, width)).astype(np.int64).tolist()
         first = np.floor(4 * drawn[:, 2]).astype(np.int64).tolist()  # the part in which the sample itself stands
-        others = np.stack([_circle(key, count, ahead) for ahead in range(4)], axis=1).tolist()
-        mixed, shares = images.copy(), np.eye(count)
-        for row in np.flatnonzero(_chosen(key, count, self.p)).tolist():
-            (y, x), shares[row] = split[row], 0
+        others = np.stack([_draw_partners(key, count, ahead) for ahead in range(4)], axis=1).tolist()
+        mixed, fractions = images.copy(), np.eye(count)
+        for row in np.flatnonzero(_draw_mixed(key, count, self.p)).tolist():
+            (y, x), fractions[row] = split[row], 0
             parts = [(0, y, 0, x), (0, y, x, width), (y, height, 0, x), (y, height, x, width)]
             for ahead, other in enumerate(others[row]):
                 up, down, left, right = parts[(first[row] + ahead) % 4]
                 if down > up and right > left:
-                    mixed[row, up:down, left:right] = _covering(images[other], down - up, right - left)
-                    shares[row, other] += (down - up) * (right - left) / (height * width)
-        return mixed, shares
+                    mixed[row, up:down, left:right] = _shrink_to_cover(images[other], down - up, right - left)
+                    fractions[row, other] += (down - up) * (right - left) / (height * width)
+        return mixed, fractions
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class OneMixer(Mixer):
         return self.mixers[int(drawn * len(self.mixers))].mix(images, key)
 
 
-def mixer(given: Any) -> Mixer:
+def to_mixer(given: Any) -> Mixer:
     """Give a mixer as it is, and a sequence of them as one that draws among them.
 
     Raises:
@@ -198,7 +200,7 @@ def mixer(given: Any) -> Mixer:
     raise AugmentError(f"mix is MixUp, CutMix, Mosaic, or a list of them of which each batch gets one; got {given!r}")
 
 
-def _check(name: str, images: Images, labels: Labels | None) -> None:
+def _check_batch(name: str, images: Images, labels: Labels | None) -> None:
     if images.ndim != 4 or images.dtype not in (np.uint8, np.float32, np.float64):
         raise AugmentError(
             f"{name} mixes batches [B, H, W, C], uint8 or float32; got {images.dtype} {list(images.shape)}"
@@ -225,39 +227,39 @@ def _check_probability(name: str, p: float) -> None:
         raise AugmentError(f"{name} needs a probability p from 0 to 1, got {p!r}")
 
 
-def _sample_keys(key: keys.Key, count: int) -> keys.Key:
+def _derive_sample_keys(key: keys.Key, count: int) -> keys.Key:
     return keys.fold_in(key, np.arange(count))
 
 
-def _chosen(key: keys.Key, count: int, p: float) -> NDArray[np.bool_]:
+def _draw_mixed(key: keys.Key, count: int, p: float) -> NDArray[np.bool_]:
     """Draw which samples are mixed, [B]."""
-    chosen: NDArray[np.bool_] = keys.uniform(_sample_keys(key, count), "mixed", 1)[:, 0] < p
+    chosen: NDArray[np.bool_] = keys.uniform(_derive_sample_keys(key, count), "mixed", 1)[:, 0] < p
     return chosen
 
 
-def _circle(key: keys.Key, count: int, ahead: int = 1) -> NDArray[np.int64]:
+def _draw_partners(key: keys.Key, count: int, ahead: int = 1) -> NDArray[np.int64]:
     """Put the samples into a circle in random order, and give for each the one that stands so far ahead, int64 [B]."""
-    circle = np.argsort(keys.uniform(_sample_keys(key, count), "circle", 1)[:, 0])
+    circle = np.argsort(keys.uniform(_derive_sample_keys(key, count), "circle", 1)[:, 0])
     others = np.empty(count, np.int64)
     others[circle] = np.roll(circle, -ahead)
     return others
 
 
-def _interval(centre: NDArray[np.float64], share: NDArray[np.float64], side: int) -> Any:
+def _clip_intervals(center: NDArray[np.float64], fraction: NDArray[np.float64], side: int) -> Any:
     """Give the starts and ends (int64 [B]) of intervals about centres, cut to 0 to `side`."""
-    middle, length = np.floor(centre * side).astype(np.int64), np.rint(share * side).astype(np.int64)
+    middle, length = np.floor(center * side).astype(np.int64), np.rint(fraction * side).astype(np.int64)
     start = middle - length // 2
     return np.clip(start, 0, side), np.clip(start + length, 0, side)
 
 
-def _shares(partners: NDArray[np.int64], own: NDArray[np.float64]) -> NDArray[np.float64]:
+def _build_fractions(partners: NDArray[np.int64], own: NDArray[np.float64]) -> NDArray[np.float64]:
     """Make the shares [B, B] of samples that keep a part of themselves and give the rest to their partners."""
-    shares = np.diag(own)
-    np.add.at(shares, (np.arange(len(own)), partners), 1 - own)
-    return shares
+    fractions = np.diag(own)
+    np.add.at(fractions, (np.arange(len(own)), partners), 1 - own)
+    return fractions
 
 
-def _covering(image: Image, height: int, width: int) -> Image:
+def _shrink_to_cover(image: Image, height: int, width: int) -> Image:
     """Shrink an image so that it just covers (height, width), and give its middle."""
     scale = max(height / image.shape[0], width / image.shape[1])
     rows, columns = max(height, round(image.shape[0] * scale)), max(width, round(image.shape[1] * scale))

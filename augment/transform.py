@@ -35,7 +35,7 @@ class KeyedTransform:
     """
 
     def __init__(self, transform: Any) -> None:
-        self._transform = composed(transform)
+        self._transform = to_transform(transform)
         self._copies = threading.local()
 
     def __call__(self, image: Image, key: keys.Key) -> Image:
@@ -67,41 +67,41 @@ class KeyedTransform:
         Raises:
             TransformError: a transform failed on this sample.
         """
-        transform = self._own_copy()
+        transform = self._get_thread_copy()
         # Some transforms write to what they are given.
         data = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in data.items()}
-        nodes = list(_nodes(transform))
+        nodes = list(_walk_nodes(transform))
         for node, own in zip(nodes, keys.fold_in(key, np.arange(len(nodes))), strict=True):
             node.random_generator, node.py_random = keys.generator(own), keys.python_random(own)
         try:
             augmented: dict[str, Any] = transform(**data, force_apply=force_apply)
         except Exception as error:  # a transform may raise anything at all
-            raise TransformError(f"{type(error).__name__} in {_culprit(error)}: {error}") from error
+            raise TransformError(f"{type(error).__name__} in {_find_culprit(error)}: {error}") from error
         if augmented["image"].ndim == 2:
             augmented["image"] = augmented["image"][..., np.newaxis]
         return augmented
 
-    def drawn(self) -> dict[str, Any]:
+    def get_last_params(self) -> dict[str, Any]:
         """Give the parameters that a single transform drew when it ran last in this thread; {} for compositions."""
-        return dict(getattr(self._own_copy(), "params", {}))
+        return dict(getattr(self._get_thread_copy(), "params", {}))
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the pipeline as Albumentations serialises it, or by its repr where it cannot be serialised."""
         try:
             return cast(dict[str, Any], self._transform.to_dict())
         except Exception:  # Albumentations raises different errors for what it cannot serialise (Lambda, own classes)
-            return {"repr": ", ".join(map(_described, _nodes(self._transform)))}
+            return {"repr": ", ".join(map(_describe_node, _walk_nodes(self._transform)))}
 
     def __repr__(self) -> str:
         return f"KeyedTransform({self._transform!r})"
 
-    def _own_copy(self) -> Any:
+    def _get_thread_copy(self) -> Any:
         if not hasattr(self._copies, "transform"):
             self._copies.transform = copy.deepcopy(self._transform)
         return self._copies.transform
 
 
-def composed(transform: Any) -> Any:
+def to_transform(transform: Any) -> Any:
     """Give a transform or composition as it is, and a list of them as an `A.Compose`.
 
     Raises:
@@ -110,7 +110,7 @@ def composed(transform: Any) -> Any:
     import albumentations
 
     if isinstance(transform, Sequence) and not isinstance(transform, str):
-        return albumentations.Compose(list(map(composed, transform)))
+        return albumentations.Compose(list(map(to_transform, transform)))
     if isinstance(transform, (albumentations.BasicTransform, albumentations.BaseCompose)):
         return transform
     raise TransformError(
@@ -118,14 +118,14 @@ def composed(transform: Any) -> Any:
     )
 
 
-def _described(node: Any) -> str:
+def _describe_node(node: Any) -> str:
     try:
         return repr(node)
     except Exception:  # the repr of a transform that cannot be serialised raises as well
         return f"{type(node).__name__}(p={node.p})"
 
 
-def _culprit(error: BaseException) -> str:
+def _find_culprit(error: BaseException) -> str:
     """Name the transform in which an error arose."""
     import albumentations
 
@@ -135,8 +135,8 @@ def _culprit(error: BaseException) -> str:
     return names[-1] if names else "the augmentation"
 
 
-def _nodes(transform: Any) -> Iterator[Any]:
+def _walk_nodes(transform: Any) -> Iterator[Any]:
     """Walk a pipeline: every composition and transform in it, parents first."""
     yield transform
     for child in getattr(transform, "transforms", ()):
-        yield from _nodes(child)
+        yield from _walk_nodes(child)

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from augment import names
+from augment import call_syntax
 from augment.errors import AugmentError, TransformError
 from augment.transform import Image
 
@@ -38,7 +38,7 @@ class View(NamedTuple):
     width: int
     flip: Literal["", "horizontal", "vertical"] = ""
 
-    def of(self, image: Image) -> Image:
+    def crop(self, image: Image) -> Image:
         """Take the window out of an image [H, W, C]: a view of its memory, or a copy where it is flipped."""
         if self.flip == "horizontal":
             image = image[:, ::-1]
@@ -102,7 +102,7 @@ class FiveCrop(Views):
 
     def windows(self, size: Size, out: Size | None = None) -> list[View]:
         """Give the five."""
-        return five_windows(size, _largest(size, out, self.scale))
+        return five_windows(size, _compute_largest_window(size, out, self.scale))
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class TenCrop(Views):
 
     def windows(self, size: Size, out: Size | None = None) -> list[View]:
         """Give the ten."""
-        return ten_windows(size, _largest(size, out, self.scale), vertical=self.vertical)
+        return ten_windows(size, _compute_largest_window(size, out, self.scale), vertical=self.vertical)
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class MultiScale(Views):
 
     def windows(self, size: Size, out: Size | None = None) -> list[View]:
         """Give the windows, in the order of the scales."""
-        return [_centred(size, _largest(size, out, scale)) for scale in self.scales]
+        return [_center_window(size, _compute_largest_window(size, out, scale)) for scale in self.scales]
 
 
 def five_windows(size: Size, crop: Size) -> list[View]:
@@ -193,7 +193,7 @@ def five_windows(size: Size, crop: Size) -> list[View]:
     if rows > height or columns > width or min(crop) < 1:
         raise TransformError(f"a crop of {rows} x {columns} pixels is no part of an image of {height} x {width}")
     corners = [(0, 0), (0, width - columns), (height - rows, 0), (height - rows, width - columns)]
-    return [*(View(top, left, rows, columns) for top, left in corners), _centred(size, crop)]
+    return [*(View(top, left, rows, columns) for top, left in corners), _center_window(size, crop)]
 
 
 def ten_windows(size: Size, crop: Size, *, vertical: bool = False) -> list[View]:
@@ -207,30 +207,30 @@ def ten_windows(size: Size, crop: Size, *, vertical: bool = False) -> list[View]
 
 def flip(image: Image, *, vertical: bool = False) -> Image:
     """Give an image [H, W, C] and its mirror image, [2, H, W, C]."""
-    return _stacked(image, Flip(vertical).windows(_size(image)))
+    return _stack_views(image, Flip(vertical).windows(_get_size(image)))
 
 
 def five_crop(image: Image, size: Size) -> Image:
     """Give the crops of an image [H, W, C] at its corners and centre, [5, height, width, C]; see `five_windows`."""
-    return _stacked(image, five_windows(_size(image), size))
+    return _stack_views(image, five_windows(_get_size(image), size))
 
 
 def ten_crop(image: Image, size: Size, *, vertical: bool = False) -> Image:
     """Give the five crops of an image [H, W, C] and of its mirror image, [10, height, width, C]; see `ten_windows`."""
-    return _stacked(image, ten_windows(_size(image), size, vertical=vertical))
+    return _stack_views(image, ten_windows(_get_size(image), size, vertical=vertical))
 
 
 def grid(image: Image, n: int = 2) -> list[Image]:
     """Cut an image [H, W, C] into n x n tiles, row by row; their sides differ by one pixel at most."""
-    return [view.of(image) for view in Grid(n).windows(_size(image))]
+    return [view.crop(image) for view in Grid(n).windows(_get_size(image))]
 
 
 def multi_scale(image: Image, scales: Sequence[float] = (1.0, 0.875, 0.75)) -> list[Image]:
     """Give centred windows of an image [H, W, C], whose sides are so many parts of the image's."""
-    return [view.of(image) for view in MultiScale(tuple(scales)).windows(_size(image))]
+    return [view.crop(image) for view in MultiScale(tuple(scales)).windows(_get_size(image))]
 
 
-NAMED: dict[str, Callable[..., Views]] = {
+VIEWS_BY_NAME: dict[str, Callable[..., Views]] = {
     "flip": Flip,
     "five_crop": FiveCrop,
     "ten_crop": TenCrop,
@@ -240,7 +240,7 @@ NAMED: dict[str, Callable[..., Views]] = {
 """The sets of views by name."""
 
 
-def views(given: "str | Views") -> Views:
+def parse_views(given: "str | Views") -> Views:
     """Make a set of views from its name, with arguments where wanted: "ten_crop", "grid(3)", "ten_crop(scale=0.9)".
 
     Raises:
@@ -249,18 +249,18 @@ def views(given: "str | Views") -> Views:
     if isinstance(given, Views):
         return given
     if not isinstance(given, str):
-        raise TransformError(f"views are a name ({', '.join(NAMED)}) or an augment.views.Views, got {given!r}")
-    return names.make(given, NAMED, "set of views", "arguments as in grid(3)")
+        raise TransformError(f"views are a name ({', '.join(VIEWS_BY_NAME)}) or an augment.views.Views, got {given!r}")
+    return call_syntax.evaluate_call(given, VIEWS_BY_NAME, "set of views", "arguments as in grid(3)")
 
 
-def _largest(size: Size, out: Size | None, scale: float) -> Size:
+def _compute_largest_window(size: Size, out: Size | None, scale: float) -> Size:
     """Give the largest window of an image that has the aspect ratio of `out`, scaled."""
     (height, width), (rows, columns) = size, out or size
     largest = min(height, width * rows / columns), min(width, height * columns / rows)
     return max(1, round(largest[0] * scale)), max(1, round(largest[1] * scale))
 
 
-def _centred(size: Size, crop: Size) -> View:
+def _center_window(size: Size, crop: Size) -> View:
     # Python rounds halves to even numbers, as torchvision's center_crop does.
     return View(round((size[0] - crop[0]) / 2), round((size[1] - crop[1]) / 2), *crop)
 
@@ -270,11 +270,11 @@ def _check_scale(scale: float) -> None:
         raise AugmentError(f"the scale of a crop lies above 0 and up to 1, got {scale!r}")
 
 
-def _size(image: Image) -> Size:
+def _get_size(image: Image) -> Size:
     if image.ndim != 3:
         raise TransformError(f"an image must be [H, W, C], got the shape {image.shape}")
     return image.shape[0], image.shape[1]
 
 
-def _stacked(image: Image, windows: Sequence[View]) -> Image:
-    return np.stack([view.of(image) for view in windows])
+def _stack_views(image: Image, windows: Sequence[View]) -> Image:
+    return np.stack([view.crop(image) for view in windows])

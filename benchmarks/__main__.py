@@ -25,7 +25,7 @@ def main() -> None:
 
             convert(sys.argv[2:])
             sys.exit(0)
-        arguments = _parser().parse_args()
+        arguments = _make_parser().parse_args()
         sys.exit(arguments.run(arguments))
     except (CaudalError, OSError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
@@ -37,14 +37,16 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure the rate of workloads."""
-    from benchmarks.run import chosen, keep, measure, print_table
+    from benchmarks.run import choose_contenders, keep, measure, print_table
     from benchmarks.workloads import RECIPES, WORKLOADS
 
     failed = False
     for name in arguments.workload or RECIPES:
         recipe = WORKLOADS[name]
-        contenders = chosen(arguments.contender, recipe, name)
-        workload, results = measure(name, recipe, contenders, arguments.data, _method(arguments), _say, arguments.count)
+        contenders = choose_contenders(arguments.contender, recipe, name)
+        workload, results = measure(
+            name, recipe, contenders, arguments.data, _make_method(arguments), _say, arguments.count
+        )
         failed = failed or any(result.failed for result in results)
         if not results:
             return _refuse("no contender is left: what they need is not installed (--peers names their environment)")
@@ -54,26 +56,26 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             print_table(workload, results, recipe.unit)
         if arguments.keep:
-            keep(name, [result.kept_row(workload, page_cache=_page_cache(arguments)) for result in results])
+            keep(name, [result.make_kept_row(workload, page_cache=_name_page_cache(arguments)) for result in results])
     return int(failed)
 
 
 def first_batch(arguments: argparse.Namespace) -> int:
     """Measure the time to the first batch of many files."""
-    from benchmarks.run import chosen, keep, measure, print_first_batches
+    from benchmarks.run import choose_contenders, keep, measure, print_first_batches
     from benchmarks.workloads import FIRST_BATCH
 
-    contenders = chosen(arguments.contender, FIRST_BATCH, "first-batch")
+    contenders = choose_contenders(arguments.contender, FIRST_BATCH, "first-batch")
     workload, results = measure(
-        "first-batch", FIRST_BATCH, contenders, arguments.data, _method(arguments), _say, arguments.count
+        "first-batch", FIRST_BATCH, contenders, arguments.data, _make_method(arguments), _say, arguments.count
     )
     if arguments.json:
         for result in results:
-            print(json.dumps(result.kept_row(workload)))
+            print(json.dumps(result.make_kept_row(workload)))
     else:
         print_first_batches(workload, results)
     if arguments.keep:
-        keep("first-batch", [result.kept_row(workload) for result in results])
+        keep("first-batch", [result.make_kept_row(workload) for result in results])
     return int(any(result.failed for result in results))
 
 
@@ -84,7 +86,7 @@ def scaling(arguments: argparse.Namespace) -> int:
     from benchmarks.scaling import measure as measure_curves
 
     rows = measure_curves(
-        arguments.data, arguments.contender, arguments.calls, arguments.images, _method(arguments), _say
+        arguments.data, arguments.contender, arguments.calls, arguments.images, _make_method(arguments), _say
     )
     _print_rows(rows, arguments.json, line)
     if arguments.keep:
@@ -114,7 +116,7 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def all_of_it(arguments: argparse.Namespace) -> int:
+def run_all(arguments: argparse.Namespace) -> int:
     """Measure everything, keep it, and write the report and the READMEs' tables."""
     arguments.workload = arguments.contender = arguments.count = arguments.model = None
     arguments.keep, arguments.steps = True, 30
@@ -132,37 +134,37 @@ _IMAGES = [1_000, 10_000, 100_000]
 _SCALED = ["caudal", "numpy-function"]
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     from benchmarks.workloads import WORKLOADS
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     everyone = "by default all whose packages are installed; also module:function of your own"
 
-    one = _command(commands, "run", run, "rates of workloads")
+    one = _add_command(commands, "run", run, "rates of workloads")
     described = "; ".join(f"{name}: {recipe.about}" for name, recipe in WORKLOADS.items())
     about = f"by default all but the last three. {described}"
     one.add_argument("--workload", choices=tuple(WORKLOADS), action="append", help=about)
     one.add_argument("--contender", action="append", metavar="NAME", help=everyone)
-    one.add_argument("--count", type=_positive, help="how many images (fewer than there are, or repeated)")
+    one.add_argument("--count", type=_parse_positive, help="how many images (fewer than there are, or repeated)")
     one.add_argument("--cold", action="store_true", help="drop the files from the page cache before each epoch")
 
-    one = _command(commands, "first-batch", first_batch, "time to the first batch of 60,000 files")
+    one = _add_command(commands, "first-batch", first_batch, "time to the first batch of 60,000 files")
     one.add_argument("--contender", action="append", metavar="NAME", help=everyone)
-    one.add_argument("--count", type=_positive, default=60_000, help="how many files")
+    one.add_argument("--count", type=_parse_positive, default=60_000, help="how many files")
 
     commands.add_parser("convert", add_help=False, help="conversions beside tar and OpenCV, with and without start")
 
-    one = _command(commands, "scaling", scaling, "rate against parallel calls and number of images")
+    one = _add_command(commands, "scaling", scaling, "rate against parallel calls and number of images")
     one.add_argument("--contender", action="append", metavar="NAME", help=f"by default {', '.join(_SCALED)}")
-    one.add_argument("--calls", type=_positive, nargs="+", default=_CALLS, help="numbers of parallel calls")
-    one.add_argument("--images", type=_positive, nargs="*", default=_IMAGES, help="numbers of images")
+    one.add_argument("--calls", type=_parse_positive, nargs="+", default=_CALLS, help="numbers of parallel calls")
+    one.add_argument("--images", type=_parse_positive, nargs="*", default=_IMAGES, help="numbers of images")
 
-    one = _command(commands, "waiting", waiting, "model.fit beside a batch that is in memory")
+    one = _add_command(commands, "waiting", waiting, "model.fit beside a batch that is in memory")
     one.add_argument("--model", action="append", metavar="NAME", help="of training.architectures; by default all")
-    one.add_argument("--steps", type=_positive, default=30, help="training steps of a measurement")
+    one.add_argument("--steps", type=_parse_positive, default=30, help="training steps of a measurement")
 
-    _command(commands, "all", all_of_it, "everything, kept, with the report and the READMEs' tables")
+    _add_command(commands, "all", run_all, "everything, kept, with the report and the READMEs' tables")
 
     one = commands.add_parser("report", help="one HTML page and pictures of the kept results")
     one.set_defaults(run=report)
@@ -172,12 +174,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: Any, name: str, function: Any, about: str) -> argparse.ArgumentParser:
+def _add_command(commands: Any, name: str, function: Any, about: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=function.__doc__)
     parser.set_defaults(run=function)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="class-folders of images")
     parser.add_argument(
-        "--epochs", type=_positive, default=5, help="rounds that count, after one that does not (default: 5)"
+        "--epochs", type=_parse_positive, default=5, help="rounds that count, after one that does not (default: 5)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a row instead of a table")
     parser.add_argument("--keep", action="store_true", help="append the rows to benchmarks/results/")
@@ -191,14 +193,14 @@ def _command(commands: Any, name: str, function: Any, about: str) -> argparse.Ar
     return parser
 
 
-def _method(arguments: argparse.Namespace) -> "Method":
+def _make_method(arguments: argparse.Namespace) -> "Method":
     from benchmarks.harness import Method
 
     cold = getattr(arguments, "cold", False)
     return Method(rounds=arguments.epochs, peers=arguments.peers, cold=cold)
 
 
-def _page_cache(arguments: argparse.Namespace) -> str:
+def _name_page_cache(arguments: argparse.Namespace) -> str:
     return "cold" if getattr(arguments, "cold", False) else "warm"
 
 
@@ -216,19 +218,19 @@ def _refuse(message: str) -> int:
     return 2
 
 
-def _positive(text: str) -> int:
+def _parse_positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not at least 1")
     return number
 
 
-def _terminated(number: int, frame: object) -> None:
+def _exit_on_signal(number: int, frame: object) -> None:
     """End as by Ctrl-C, so that the contenders end too: those that are stopped would stay for ever."""
     del frame
     sys.exit(128 + number)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     main()

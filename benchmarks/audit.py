@@ -32,24 +32,24 @@ _FEWEST = 8
 """Features that must agree on one affine map, and twice as many as for the next file: fewer may be chance."""
 
 
-class Seen(NamedTuple):
+class RecognizedImage(NamedTuple):
     """What one delivered image was made of.
 
     Attributes:
         source: the number of the file.
-        sure: whether there is no doubt about it: a crop may leave little of an image, and an occlusion less.
+        is_sure: whether there is no doubt about it: a crop may leave little of an image, and an occlusion less.
         mirrored: whether it was.
         degrees: by which it was turned.
         correlation: of the grey levels with those of the file.
-        colours_fit: whether its channels correlate better with those of the file than with red and blue exchanged.
+        has_matching_colors: whether its channels correlate better with those of the file than with red and blue exchanged.
     """
 
     source: int
-    sure: bool = False
+    is_sure: bool = False
     mirrored: bool = False
     degrees: float = 0.0
     correlation: float = 0.0
-    colours_fit: bool = False
+    has_matching_colors: bool = False
 
 
 def write_images(folder: Path, sides: tuple[int, int] = (240, 320)) -> Path:
@@ -63,7 +63,7 @@ def write_images(folder: Path, sides: tuple[int, int] = (240, 320)) -> Path:
     for name, count in CLASSES.items():
         (folder / name).mkdir(parents=True)
         for _ in range(count):
-            image = pattern(number, *sides)
+            image = draw_pattern(number, *sides)
             cv2.imwrite(str(folder / name / f"{number:03}.jpg"), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
             number += 1
     return folder
@@ -74,7 +74,7 @@ def write_small_images(folder: Path) -> Path:
     return write_images(folder, (32, 32))
 
 
-def pattern(number: int, height: int, width: int) -> NDArray[np.uint8]:
+def draw_pattern(number: int, height: int, width: int) -> NDArray[np.uint8]:
     """Draw noise of three sizes, uint8 [height, width, 3], that a number always has to itself."""
     random = np.random.default_rng(number)
     total = np.zeros((height, width, 3), np.float32)
@@ -105,27 +105,31 @@ def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Wor
             break
     if not batches:
         return {"faults": ["it delivers nothing"]}
-    faults = list(_shapes(batches, workload))
+    faults = list(_check_shapes(batches, workload))
     if faults:
         return {"faults": faults}
     images = np.concatenate([images for images, _ in batches])
     labels = np.concatenate([labels for _, labels in batches])
     files = workload.files()
-    catalogue = _catalogue(tuple(path for path, _ in files))
-    seen = [catalogue.find(_eight_bit(image)) for image in images]
-    faults += _pixels(seen)
+    catalog = _make_catalog(tuple(path for path, _ in files))
+    seen = [catalog.find(_to_eight_bits(image)) for image in images]
+    faults += _check_pixels(seen)
     if not faults:  # what cannot be recognised cannot be counted
-        faults += [*_counts(seen, files), *_labels(seen, labels, files), *_augmented(seen, images, workload)]
+        faults += [
+            *_check_counts(seen, files),
+            *_check_labels(seen, labels, files),
+            *_check_augmentation(seen, images, workload),
+        ]
     return {
         "faults": faults,
         "correlation": round(float(np.median([one.correlation for one in seen])), 3),
-        "unsure": sum(not one.sure for one in seen),
+        "unsure": sum(not one.is_sure for one in seen),
         "mirrored": round(float(np.mean([one.mirrored for one in seen])), 2),
         "turned": round(float(np.mean([_is_turned(one) for one in seen])), 2),
     }
 
 
-class Catalogue:
+class Catalog:
     """Finds out of which image another was made.
 
     Args:
@@ -137,28 +141,28 @@ class Catalogue:
         self._sift: Any = cv2.SIFT_create(  # type: ignore[attr-defined]  # OpenCV's types lack it
             nfeatures=_FEATURES, contrastThreshold=0.01
         )
-        features = [self._features(image) for image in self._sources]
+        features = [self._extract_features(image) for image in self._sources]
         self._points = np.concatenate([points for points, _ in features])
         self._descriptors = np.concatenate([descriptors for _, descriptors in features])
         self._owners = np.repeat(np.arange(len(features)), [len(points) for points, _ in features])
 
-    def find(self, image: NDArray[np.uint8]) -> Seen:
+    def find(self, image: NDArray[np.uint8]) -> RecognizedImage:
         """Look at one image, uint8 [H, W, 3]."""
-        points, descriptors = self._features(image)
+        points, descriptors = self._extract_features(image)
         if not len(points):
-            return Seen(-1)
+            return RecognizedImage(-1)
         nearest = (descriptors @ self._descriptors.T).argmax(axis=1)
         votes = np.bincount(self._owners[nearest], minlength=len(self._sources))
-        maps = [self._map(points, nearest, owner) for owner in np.argsort(votes)[:-5:-1].tolist()]
+        maps = [self._fit_map(points, nearest, owner) for owner in np.argsort(votes)[:-5:-1].tolist()]
         agreeing, owner, matrix = max(maps, key=lambda one: one[0])
         others = [count for count, other, _ in maps if other // 2 != owner // 2]
-        sure = agreeing >= max(_FEWEST, 2 * max(others, default=0))
+        is_sure = agreeing >= max(_FEWEST, 2 * max(others, default=0))
         if matrix is None:
-            return Seen(owner // 2)
+            return RecognizedImage(owner // 2)
         degrees = float(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
-        return Seen(owner // 2, sure, bool(owner % 2), degrees, *self._compare(image, owner, matrix))
+        return RecognizedImage(owner // 2, is_sure, bool(owner % 2), degrees, *self._compare(image, owner, matrix))
 
-    def _map(self, points: Any, nearest: Any, owner: int) -> tuple[int, int, Any]:
+    def _fit_map(self, points: Any, nearest: Any, owner: int) -> tuple[int, int, Any]:
         """Fit an affine map from a source to an image: (the features that agree on it, the source, the map)."""
         own = self._owners[nearest] == owner
         if own.sum() < 4:
@@ -168,17 +172,17 @@ class Catalogue:
 
     def _compare(self, image: NDArray[np.uint8], owner: int, matrix: Any) -> tuple[float, bool]:
         """Lay the source over the image: the correlation of the grey levels, and whether the colours fit."""
-        source, image = _enlarged(self._sources[owner]), _enlarged(image)
+        source, image = _enlarge(self._sources[owner]), _enlarge(image)
         warped = cv2.warpAffine(source, matrix, image.shape[1::-1])
         shown = (warped.max(axis=2) > 0) & (image.max(axis=2) > 0)  # neither borders nor occlusions
         if shown.sum() < 100:
             return 0.0, False
-        right, swapped = (_correlation(image[shown], warped[shown][:, order]) for order in ([0, 1, 2], [2, 1, 0]))
-        return _correlation(image[shown].mean(axis=1), warped[shown].mean(axis=1)), right > swapped
+        right, swapped = (_correlate(image[shown], warped[shown][:, order]) for order in ([0, 1, 2], [2, 1, 0]))
+        return _correlate(image[shown].mean(axis=1), warped[shown].mean(axis=1)), right > swapped
 
-    def _features(self, image: NDArray[np.uint8]) -> tuple[Any, Any]:
-        grey = cv2.cvtColor(_enlarged(image), cv2.COLOR_RGB2GRAY)
-        points, descriptors = self._sift.detectAndCompute(grey, None)
+    def _extract_features(self, image: NDArray[np.uint8]) -> tuple[Any, Any]:
+        gray = cv2.cvtColor(_enlarge(image), cv2.COLOR_RGB2GRAY)
+        points, descriptors = self._sift.detectAndCompute(gray, None)
         if descriptors is None:
             return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
         descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
@@ -186,11 +190,11 @@ class Catalogue:
 
 
 @lru_cache(1)
-def _catalogue(paths: tuple[str, ...]) -> Catalogue:
-    return Catalogue([cv2.imread(path, cv2.IMREAD_COLOR_RGB) for path in paths])
+def _make_catalog(paths: tuple[str, ...]) -> Catalog:
+    return Catalog([cv2.imread(path, cv2.IMREAD_COLOR_RGB) for path in paths])
 
 
-def _shapes(batches: list[tuple[Any, Any]], workload: Workload) -> Iterable[str]:
+def _check_shapes(batches: list[tuple[Any, Any]], workload: Workload) -> Iterable[str]:
     for images, labels in batches:
         if images.shape[1:] != (*workload.size, 3):
             yield f"images of shape {list(images.shape[1:])} instead of {[*workload.size, 3]}"
@@ -203,7 +207,7 @@ def _shapes(batches: list[tuple[Any, Any]], workload: Workload) -> Iterable[str]
         yield f"batches of {sizes} instead of {workload.batch_size}"
 
 
-def _eight_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
+def _to_eight_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Bring an image to 0 to 255; floats in 0 to 1 are told by their greatest value."""
     if image.dtype == np.uint8:
         return np.asarray(image, np.uint8)
@@ -211,18 +215,18 @@ def _eight_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 
 
-def _pixels(seen: list[Seen]) -> Iterable[str]:
+def _check_pixels(seen: list[RecognizedImage]) -> Iterable[str]:
     correlation = float(np.median([one.correlation for one in seen]))
     if correlation < LEAST_CORRELATION:
         yield f"pixels correlate with their files by {correlation:.2f} in the median, {LEAST_CORRELATION} is the least"
-    elif sum(one.colours_fit for one in seen) < len(seen) / 2:
+    elif sum(one.has_matching_colors for one in seen) < len(seen) / 2:
         yield "red and blue are exchanged"
 
 
-def _counts(seen: list[Seen], files: list[tuple[str, int]]) -> Iterable[str]:
+def _check_counts(seen: list[RecognizedImage], files: list[tuple[str, int]]) -> Iterable[str]:
     """Find samples that are missing or repeated; a few that are not sure may be those that seem to be missing."""
-    counts = Counter(one.source for one in seen if one.sure)
-    unsure = sum(not one.sure for one in seen)
+    counts = Counter(one.source for one in seen if one.is_sure)
+    unsure = sum(not one.is_sure for one in seen)
     missing = max(0, len(set(range(len(files))) - set(counts)) - unsure)
     repeated = sum(count > 1 for count in counts.values())
     if unsure > len(seen) / 4:
@@ -231,17 +235,17 @@ def _counts(seen: list[Seen], files: list[tuple[str, int]]) -> Iterable[str]:
         yield f"{len(seen)} samples of {len(files)}: {missing} are missing, {repeated} come more than once"
 
 
-def _labels(seen: list[Seen], labels: NDArray[Any], files: list[tuple[str, int]]) -> Iterable[str]:
+def _check_labels(seen: list[RecognizedImage], labels: NDArray[Any], files: list[tuple[str, int]]) -> Iterable[str]:
     given = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(-1)
     given = [int(label) for label in given]
-    wrong = sum(label != files[one.source][1] for one, label in zip(seen, given, strict=True) if one.sure)
+    wrong = sum(label != files[one.source][1] for one, label in zip(seen, given, strict=True) if one.is_sure)
     if wrong:
         yield f"{wrong} of {len(seen)} labels are not those of their folders"
     elif Counter(given) != (expected := Counter(label for _, label in files)):
         yield f"labels {dict(sorted(Counter(given).items()))} instead of {dict(sorted(expected.items()))}"
 
 
-def _augmented(seen: list[Seen], images: NDArray[Any], workload: Workload) -> Iterable[str]:
+def _check_augmentation(seen: list[RecognizedImage], images: NDArray[Any], workload: Workload) -> Iterable[str]:
     """Find an augmentation that is left out: images of a random crop differ from their files resized."""
     if workload.policy == "resize":
         return
@@ -254,11 +258,11 @@ def _augmented(seen: list[Seen], images: NDArray[Any], workload: Workload) -> It
         yield "some images are equal"
 
 
-def _is_turned(one: Seen) -> bool:
+def _is_turned(one: RecognizedImage) -> bool:
     return abs(one.degrees) > 3
 
 
-def _enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _enlarge(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Enlarge a small image, in which there are no features otherwise."""
     if max(image.shape[:2]) >= 100:
         return image
@@ -266,7 +270,7 @@ def _enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(enlarged, np.uint8)
 
 
-def _correlation(left: NDArray[Any], right: NDArray[Any]) -> float:
+def _correlate(left: NDArray[Any], right: NDArray[Any]) -> float:
     left, right = left.ravel().astype(np.float64), right.ravel().astype(np.float64)
     if left.std() == 0 or right.std() == 0:
         return 0.0

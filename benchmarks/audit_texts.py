@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders.texts import labelled_lines
+from benchmarks.contenders.texts import read_labeled_lines
 from benchmarks.workloads import VARIANTS, Workload
 
 _TEXTS = 37
@@ -22,7 +22,7 @@ _KNOWN = ["a", "good", "film", "tells", "the", "story", "of", "one", "long", "ni
 def write_texts(folder: Path) -> Path:
     """Write the audit's file of `label text` lines below a folder."""
     folder.mkdir(parents=True)
-    lines = [f"{_LABELS[number * number % 3]} {_text(number)}\n" for number in range(_TEXTS)]
+    lines = [f"{_LABELS[number * number % 3]} {_make_text(number)}\n" for number in range(_TEXTS)]
     (folder / "texts.txt").write_text("".join(lines), "utf-8")
     return folder / "texts.txt"
 
@@ -37,8 +37,8 @@ def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Wor
     Returns:
         "faults": sentences, none where all is well; and "changed": the share of the texts that are not as in the file.
     """
-    lines = labelled_lines(workload)
-    owners = {word: place for place, (text, _) in enumerate(lines) for word in text.split() if word not in _KNOWN}
+    lines = read_labeled_lines(workload)
+    owners = {word: index for index, (text, _) in enumerate(lines) for word in text.split() if word not in _KNOWN}
     counts: Counter[int] = Counter()
     seen = wrong = strange = changed = 0
     for texts, labels in make(workload)():
@@ -56,13 +56,13 @@ def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Wor
         if seen >= 2 * workload.count:
             break
     return {
-        "faults": list(_faults(seen, counts, wrong, strange, changed, len(lines))),
+        "faults": list(_find_faults(seen, counts, wrong, strange, changed, len(lines))),
         "changed": changed / max(seen, 1),
     }
 
 
-def _faults(seen: int, counts: Counter[int], wrong: int, strange: int, changed: int, texts: int) -> Iterable[str]:
-    uneven = sum(counts[place] != VARIANTS for place in range(texts))
+def _find_faults(seen: int, counts: Counter[int], wrong: int, strange: int, changed: int, texts: int) -> Iterable[str]:
+    uneven = sum(counts[index] != VARIANTS for index in range(texts))
     if strange:
         yield f"{strange} of {seen} texts come from no line, or from several"
     if uneven or seen != VARIANTS * texts:
@@ -73,7 +73,7 @@ def _faults(seen: int, counts: Counter[int], wrong: int, strange: int, changed: 
         yield f"{changed} of {seen} texts differ from their lines instead of about nine in ten"
 
 
-def _text(number: int) -> str:
+def _make_text(number: int) -> str:
     letters = chr(ord("a") + number // 26) + chr(ord("a") + number % 26)
     own = [f"zqx{letters}{letter}" for letter in "abcdefgh"]
     return " ".join(word for pair in zip(own, _KNOWN, strict=False) for word in pair)

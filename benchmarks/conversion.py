@@ -92,16 +92,21 @@ def main(arguments: list[str]) -> None:
         scratch = Path(folder)
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = f"{scratch}/bytecode"
-        photographs = _copies(options.data, scratch / "photographs", options.megabytes)
-        small, large = _pngs(scratch / "small", 6_000), _pngs(scratch / "large", 60_000)
+        photographs = _make_copies(options.data, scratch / "photographs", options.megabytes)
+        small, large = _write_pngs(scratch / "small", 6_000), _write_pngs(scratch / "large", 60_000)
         for name, source, keywords, peer in (
-            ("pass-through, photographs", photographs, {"workers": 2}, _tar(photographs, scratch)),
-            ("pass-through, 6,000 PNGs of 400 bytes", small, {"workers": 2}, _tar(small, scratch)),
-            ("pass-through, 60,000 PNGs of 400 bytes", large, {"workers": 2}, _tar(large, scratch)),
-            ("resize, photographs", options.data, _RESIZE, lambda: _timed(["-c", _OPENCV_LOOP, str(options.data)])),
+            ("pass-through, photographs", photographs, {"workers": 2}, _make_tar_run(photographs, scratch)),
+            ("pass-through, 6,000 PNGs of 400 bytes", small, {"workers": 2}, _make_tar_run(small, scratch)),
+            ("pass-through, 60,000 PNGs of 400 bytes", large, {"workers": 2}, _make_tar_run(large, scratch)),
+            (
+                "resize, photographs",
+                options.data,
+                _RESIZE,
+                lambda: _time_process(["-c", _OPENCV_LOOP, str(options.data)]),
+            ),
         ):
             _compare(name, source, keywords, peer, scratch / "out", options.rounds)
-        _memory(small, large, scratch, options.rounds)
+        _compare_memory(small, large, scratch, options.rounds)
     print(f"load average {os.getloadavg()[0]:.1f}, {len(os.sched_getaffinity(0))} processors")
 
 
@@ -129,7 +134,7 @@ def _compare(
         )
 
 
-def _memory(small: Path, large: Path, scratch: Path, rounds: int) -> None:
+def _compare_memory(small: Path, large: Path, scratch: Path, rounds: int) -> None:
     print("\nmemory: peak of any process, 60,000 files against 6,000")
     for name, keywords in (
         ("pass-through", {"workers": 2, "shards": 4}),
@@ -144,19 +149,19 @@ def _memory(small: Path, large: Path, scratch: Path, rounds: int) -> None:
 
 def _convert(source: Path, target: Path, keywords: dict[str, Any]) -> Run:
     shutil.rmtree(target, ignore_errors=True)
-    return _timed(["-c", _CONVERT, str(source), str(target), json.dumps(keywords)])
+    return _time_process(["-c", _CONVERT, str(source), str(target), json.dumps(keywords)])
 
 
-def _tar(source: Path, scratch: Path) -> Callable[[], Run]:
+def _make_tar_run(source: Path, scratch: Path) -> Callable[[], Run]:
     def run() -> Run:
         archive = scratch / "archive.tar"
         archive.unlink(missing_ok=True)
-        return _timed(["-cf", str(archive), str(source)], program="tar")
+        return _time_process(["-cf", str(archive), str(source)], program="tar")
 
     return run
 
 
-def _timed(arguments: list[str], program: str = sys.executable) -> Run:
+def _time_process(arguments: list[str], program: str = sys.executable) -> Run:
     """Run a process to its end."""
     begin = time.perf_counter()
     with subprocess.Popen(  # noqa: S603  # commands of our own
@@ -173,7 +178,7 @@ def _timed(arguments: list[str], program: str = sys.executable) -> Run:
     return Run(seconds, said[0] if said else seconds, int(said[1]) if len(said) > 1 else 0, processor)
 
 
-def _copies(folder: Path, target: Path, megabytes: int) -> Path:
+def _make_copies(folder: Path, target: Path, megabytes: int) -> Path:
     """Copy class-folders again and again, as classes of other names."""
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if not size:
@@ -184,7 +189,7 @@ def _copies(folder: Path, target: Path, megabytes: int) -> Path:
     return target
 
 
-def _pngs(target: Path, count: int) -> Path:
+def _write_pngs(target: Path, count: int) -> Path:
     """Write small grey PNGs, no two alike, in ten classes."""
     import cv2
     import numpy as np

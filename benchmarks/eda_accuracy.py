@@ -27,15 +27,15 @@ VARIANTS = {500: 16, 2000: 8}
 ALPHA = 0.05
 
 
-class Labelled(NamedTuple):
+class LabeledTexts(NamedTuple):
     """Sentences and their classes."""
 
     texts: list[str]
     labels: NDArray[np.int64]
 
-    def taken(self, places: Any) -> "Labelled":
+    def select(self, positions: Any) -> "LabeledTexts":
         """Give those at some places."""
-        return Labelled([self.texts[place] for place in places], self.labels[places])
+        return LabeledTexts([self.texts[position] for position in positions], self.labels[positions])
 
 
 class Size(NamedTuple):
@@ -61,7 +61,7 @@ def main() -> None:
     rows = []
     for seed in range(arguments.seeds):  # outermost, so that whatever has run is balanced
         for count in arguments.sentences or VARIANTS:
-            for name, (train, test) in _datasets(arguments.data).items():
+            for name, (train, test) in _read_datasets(arguments.data).items():
                 for variants in (0, VARIANTS[count]):
                     begin = time.perf_counter()
                     accuracy = train_once(train, test, count, variants, seed, size)
@@ -71,17 +71,17 @@ def main() -> None:
     report(rows)
 
 
-def train_once(train: Labelled, test: Labelled, count: int, variants: int, seed: int, size: Size) -> float:
+def train_once(train: LabeledTexts, test: LabeledTexts, count: int, variants: int, seed: int, size: Size) -> float:
     """Train on some sentences, and give the accuracy on the test part, 0 to 1."""
     import keras
 
     from training.architectures import text_cnn
 
     keras.utils.set_random_seed(seed)
-    drawn = train.taken(np.random.default_rng(seed).permutation(len(train.texts))[:count])
-    validation, fitted = drawn.taken(np.arange(count // 10)), drawn.taken(np.arange(count // 10, count))
+    drawn = train.select(np.random.default_rng(seed).permutation(len(train.texts))[:count])
+    validation, fitted = drawn.select(np.arange(count // 10)), drawn.select(np.arange(count // 10, count))
     if variants:
-        fitted = _augmented(fitted, EDA(ALPHA, ALPHA, ALPHA, ALPHA, num_aug=variants), seed)
+        fitted = _augment(fitted, EDA(ALPHA, ALPHA, ALPHA, ALPHA, num_aug=variants), seed)
     layer = keras.layers.TextVectorization()
     layer.adapt(fitted.texts)
     classes = int(train.labels.max()) + 1
@@ -89,7 +89,7 @@ def train_once(train: Labelled, test: Labelled, count: int, variants: int, seed:
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     best, weights = -1.0, model.get_weights()
     checked = [layer(validation.texts), validation.labels]
-    for update, (words, labels) in enumerate(_batches(layer, fitted, size), start=1):
+    for update, (words, labels) in enumerate(_iterate_batches(layer, fitted, size), start=1):
         model.train_on_batch(words, labels)
         if update % (size.updates // 10) == 0:
             accuracy = model.evaluate(*checked, verbose=0, batch_size=256)[1]
@@ -99,36 +99,36 @@ def train_once(train: Labelled, test: Labelled, count: int, variants: int, seed:
     return float(model.evaluate(layer(test.texts), test.labels, verbose=0, batch_size=256)[1])
 
 
-def _augmented(data: Labelled, eda: EDA, seed: int) -> Labelled:
+def _augment(data: LabeledTexts, eda: EDA, seed: int) -> LabeledTexts:
     variants = eda.batch(data.texts, keys.fold_in(keys.root(seed), "augment", 0, np.arange(len(data.texts))))
     texts = [text for original, others in zip(data.texts, variants, strict=True) for text in (original, *others)]
-    return Labelled(texts, np.repeat(data.labels, [1 + len(others) for others in variants]))
+    return LabeledTexts(texts, np.repeat(data.labels, [1 + len(others) for others in variants]))
 
 
-def _batches(layer: Any, data: Labelled, size: Size) -> Iterator[tuple[Any, Any]]:
+def _iterate_batches(layer: Any, data: LabeledTexts, size: Size) -> Iterator[tuple[Any, Any]]:
     generator, order = np.random.default_rng(0), np.zeros(0, int)
     for _ in range(size.updates):
         while len(order) < size.batch:
             order = np.concatenate([order, generator.permutation(len(data.texts))])
-        places, order = order[: size.batch], order[size.batch :]
-        batch = data.taken(places)
+        positions, order = order[: size.batch], order[size.batch :]
+        batch = data.select(positions)
         yield layer(batch.texts), batch.labels
 
 
-def _datasets(folder: Path) -> dict[str, tuple[Labelled, Labelled]]:
+def _read_datasets(folder: Path) -> dict[str, tuple[LabeledTexts, LabeledTexts]]:
     reviews = _read(folder / "custrev.all")
     order = np.random.default_rng(0).permutation(len(reviews.texts))
     fifth = len(order) // 5
     return {
         "SST-2": (_read(folder / "stsa.binary.train"), _read(folder / "stsa.binary.test")),
         "TREC": (_read(folder / "TREC.train.all"), _read(folder / "TREC.test.all")),
-        "CR": (reviews.taken(order[fifth:]), reviews.taken(order[:fifth])),
+        "CR": (reviews.select(order[fifth:]), reviews.select(order[:fifth])),
     }
 
 
-def _read(path: Path) -> Labelled:
+def _read(path: Path) -> LabeledTexts:
     lines = [line.partition(" ") for line in path.read_text("latin-1").splitlines()]
-    return Labelled([text for _, _, text in lines], np.array([int(label) for label, _, _ in lines]))
+    return LabeledTexts([text for _, _, text in lines], np.array([int(label) for label, _, _ in lines]))
 
 
 def report(rows: list[dict[str, Any]]) -> None:

@@ -115,12 +115,12 @@ class Runner:
             self._process.stdin.write(json.dumps(command).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise ContenderError(f"its process ended: {self._last_words()}") from None
+            raise ContenderError(f"its process ended: {self._read_last_words()}") from None
         if not select.select([self._process.stdout], [], [], self._timeout_s)[0]:
             raise ContenderError(f"no answer within {self._timeout_s:.0f} s")
         line = self._process.stdout.readline()
         if not line:
-            raise ContenderError(f"its process ended: {self._last_words()}")
+            raise ContenderError(f"its process ended: {self._read_last_words()}")
         answer: dict[str, Any] = json.loads(line)
         if "missing" in answer:
             raise MissingError(answer["missing"])
@@ -128,7 +128,7 @@ class Runner:
             raise ContenderError(answer["error"])
         return answer
 
-    def _last_words(self) -> str:
+    def _read_last_words(self) -> str:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "without a word"
@@ -162,19 +162,19 @@ class Result:
         return {
             "peer": self.peer,
             "workload": workload,
-            "img_s_median": _rounded(self._median(rates), 1),
-            "img_s_min": _rounded(min(rates, default=None), 1),
-            "img_s_max": _rounded(max(rates, default=None), 1),
-            "cpu_s_per_img": _rounded(self._of("cpu_s", per_sample=True), 6),
-            "peak_rss_mb": _rounded(max((epoch["peak_rss_mb"] for epoch in self.epochs), default=None), 1),
+            "img_s_median": _round(self._median(rates), 1),
+            "img_s_min": _round(min(rates, default=None), 1),
+            "img_s_max": _round(max(rates, default=None), 1),
+            "cpu_s_per_img": _round(self._median_of("cpu_s", per_sample=True), 6),
+            "peak_rss_mb": _round(max((epoch["peak_rss_mb"] for epoch in self.epochs), default=None), 1),
             "versions": self.versions,
         } | ({"failed": self.failed} if self.failed else {})
 
-    def kept_row(self, workload: Workload, **more: Any) -> dict[str, Any]:
+    def make_kept_row(self, workload: Workload, **more: Any) -> dict[str, Any]:
         """Give the row that is kept: `row`, and all that says where and how it was measured."""
         return {
             **self.row(workload.name),
-            "first_batch_s": _rounded(self._of("first_batch_s"), 3),
+            "first_batch_s": _round(self._median_of("first_batch_s"), 3),
             "samples": workload.count,
             "rounds": len(self.epochs),
             "parallel": workload.parallel,
@@ -184,7 +184,7 @@ class Result:
             **more,
         }
 
-    def _of(self, name: str, *, per_sample: bool = False) -> float | None:
+    def _median_of(self, name: str, *, per_sample: bool = False) -> float | None:
         values = [epoch[name] / (epoch["samples"] if per_sample else 1) for epoch in self.epochs]
         return self._median(values)
 
@@ -279,5 +279,5 @@ def _time(runner: Runner, result: Result, workload: Workload, command: str, *, c
         result.epochs.append(epoch)
 
 
-def _rounded(value: float | None, digits: int) -> float | None:
+def _round(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)

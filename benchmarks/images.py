@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 
-def labelled(folder: Path) -> list[tuple[str, int]]:
+def list_labeled_files(folder: Path) -> list[tuple[str, int]]:
     """List the files of class-folders, at any depth, with the number of their class."""
     classes = sorted(path for path in folder.iterdir() if path.is_dir())
     return [
@@ -21,15 +21,15 @@ def labelled(folder: Path) -> list[tuple[str, int]]:
     ]
 
 
-def readable(data: Path) -> list[str]:
+def list_readable(data: Path) -> list[str]:
     """List the JPEG and PNG images of class-folders that decode, by their paths below `data`.
 
     Raises:
         SourceError: `data` is no folder of class-folders with images.
     """
     from caudal.output import import_tensorflow
-    from pipeline.decode import Decoder
     from pipeline.errors import SourceError
+    from pipeline.images.decode import Decoder
     from pipeline.sources.folder import FolderSource
 
     source, decoder = FolderSource(data), Decoder()
@@ -51,7 +51,7 @@ def readable(data: Path) -> list[str]:
     return keys
 
 
-def linked(data: Path, folder: Path, count: int | None = None) -> Path:
+def link_images(data: Path, folder: Path, count: int | None = None) -> Path:
     """Make class-folders of links to the images that decode, so that every contender finds the same samples.
 
     Args:
@@ -59,12 +59,12 @@ def linked(data: Path, folder: Path, count: int | None = None) -> Path:
         folder: the folder to make.
         count: how many links; fewer than there are images are taken evenly, more repeat them. None: each once.
     """
-    keys = readable(data)
+    keys = list_readable(data)
     count = len(keys) if count is None else count
     copies, rest = divmod(count, len(keys))
     for copy in range(copies):
         _link(data, folder, keys, copy)
-    _link(data, folder, [keys[place * len(keys) // rest] for place in range(rest)], copies)
+    _link(data, folder, [keys[number * len(keys) // rest] for number in range(rest)], copies)
     return folder
 
 
@@ -77,7 +77,7 @@ def _link(data: Path, folder: Path, keys: list[str], copy: int) -> None:
         target.symlink_to(os.path.realpath(data / key))
 
 
-def resized(folder: Path, out: Path, size: int | tuple[int, int]) -> Path:
+def resize_images(folder: Path, out: Path, size: int | tuple[int, int]) -> Path:
     """Write the images again as JPEGs of another size (quality 90).
 
     Args:
@@ -88,19 +88,19 @@ def resized(folder: Path, out: Path, size: int | tuple[int, int]) -> Path:
 
     def write(path: str) -> None:
         image: Any = cv2.imread(path, cv2.IMREAD_COLOR)
-        if (target := _target(image.shape[:2], size)) != image.shape[:2]:
+        if (target := _choose_target_size(image.shape[:2], size)) != image.shape[:2]:
             image = cv2.resize(image, target[::-1], interpolation=cv2.INTER_AREA)
         name = out / Path(path).relative_to(folder).with_suffix(".jpg")
         name.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(name), image, [cv2.IMWRITE_JPEG_QUALITY, 90])
 
-    _each(write, folder)
+    _for_each(write, folder)
     return out
 
 
-def decoded(folder: Path, path: Path) -> Path:
+def decode_images(folder: Path, path: Path) -> Path:
     """Decode images of one size into an `.npy` uint8 [N, H, W, 3], and write their labels beside it."""
-    files = labelled(folder)
+    files = list_labeled_files(folder)
     images: list[Any] = [cv2.imread(file, cv2.IMREAD_COLOR_RGB) for file, _ in files]
     np.save(path, np.stack(images))
     np.save(path.with_name("labels.npy"), np.array([label for _, label in files], np.int64))
@@ -116,13 +116,13 @@ def evict(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _target(shape: tuple[int, ...], size: int | tuple[int, int]) -> tuple[int, ...]:
+def _choose_target_size(shape: tuple[int, ...], size: int | tuple[int, int]) -> tuple[int, ...]:
     if isinstance(size, tuple):
         return size
     scale = min(1.0, size / min(shape))
     return tuple(max(1, round(scale * side)) for side in shape)
 
 
-def _each(write: Callable[[str], None], folder: Path) -> None:
+def _for_each(write: Callable[[str], None], folder: Path) -> None:
     with ThreadPoolExecutor() as pool:
-        list(pool.map(write, [path for path, _ in labelled(folder)]))
+        list(pool.map(write, [path for path, _ in list_labeled_files(folder)]))

@@ -14,7 +14,7 @@ import numpy as np
 from augment import keys
 from pipeline.keras.transform import RandomTransform, Ranges
 from pipeline.keras.warp import SplineWarp
-from pipeline.memory import keep_freed_memory
+from pipeline.memory.malloc import keep_freed_memory
 
 RANGES = Ranges(
     rotation_range=30,

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    contenders = _contenders(options)
+    contenders = _make_contenders(options)
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     cpu_ms: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(options.rounds + 1):
@@ -66,44 +66,47 @@ def main() -> None:
         )
 
 
-def _contenders(options: argparse.Namespace) -> dict[str, Callable[[], int]]:
+def _make_contenders(options: argparse.Namespace) -> dict[str, Callable[[], int]]:
     from keras.src.legacy.preprocessing.image import ImageDataGenerator as Legacy
 
     from pipeline import ImageDataGenerator
 
-    flows = {"legacy": _flow(Legacy, options), "caudal": _flow(ImageDataGenerator, options, exact=options.exact)}
+    flows = {
+        "legacy": _make_flow(Legacy, options),
+        "caudal": _make_flow(ImageDataGenerator, options, exact=options.exact),
+    }
     dataset = flows["caudal"].dataset()
     count, steps = flows["legacy"].samples, len(flows["legacy"])
-    model = _model(options.size, flows["legacy"].num_classes)
+    model = _make_model(options.size, flows["legacy"].num_classes)
 
-    def fitted(data: Any) -> Callable[[], int]:
+    def make_fit_run(data: Any) -> Callable[[], int]:
         def run() -> int:
             model.fit(data, epochs=1, verbose=0)
             return int(count)
 
         return run
 
-    def consumed(data: Any) -> Callable[[], int]:
+    def make_epoch_run(data: Any) -> Callable[[], int]:
         return lambda: sum(len(images) for images, _ in islice(iter(data), steps))
 
     return {
-        "legacy, alone": consumed(flows["legacy"]),
-        "caudal iterator, alone": consumed(flows["caudal"]),
-        "caudal .dataset(), alone": consumed(dataset),
-        "legacy, fit": fitted(flows["legacy"]),
-        "caudal iterator, fit": fitted(flows["caudal"]),
-        "caudal .dataset(), fit": fitted(dataset),
+        "legacy, alone": make_epoch_run(flows["legacy"]),
+        "caudal iterator, alone": make_epoch_run(flows["caudal"]),
+        "caudal .dataset(), alone": make_epoch_run(dataset),
+        "legacy, fit": make_fit_run(flows["legacy"]),
+        "caudal iterator, fit": make_fit_run(flows["caudal"]),
+        "caudal .dataset(), fit": make_fit_run(dataset),
     }
 
 
-def _flow(generator: Any, options: argparse.Namespace, **more: Any) -> Any:
+def _make_flow(generator: Any, options: argparse.Namespace, **more: Any) -> Any:
     with contextlib.redirect_stdout(io.StringIO()):  # both say what they found
         return generator(**ARGUMENTS, **more).flow_from_directory(
             str(options.data), target_size=(options.size, options.size), batch_size=options.batch_size, seed=1
         )
 
 
-def _model(size: int, classes: int) -> Any:
+def _make_model(size: int, classes: int) -> Any:
     """Make a small model: a few operations a pixel, so that what is measured is the loading."""
     import keras
 

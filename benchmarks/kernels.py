@@ -18,9 +18,9 @@ import numpy as np
 
 import augment
 from augment import keys
-from augment.plan import colours, compiled
-from augment.plan.compiled import Resize, Step, Warp
-from augment.plan.lowered import Contrast, Saturation, ShiftHsv
+from augment.plan import colors, compiled
+from augment.plan.compiled import AffineWarp, BilinearResize, KernelStep
+from augment.plan.lowering import Contrast, Saturation, ShiftHsv
 from augment.transform import Image
 
 SIDE = 224
@@ -35,23 +35,23 @@ def main() -> None:
     if photograph is None:
         parser.error("OpenCV cannot read this file")
     cv2.setNumThreads(0)
-    run = compiled.kernels()
+    run = compiled.load_kernels()
     if run is None:
         print("no kernels were compiled, or they are not used on this processor")
     else:
         print(f"{'us an image':24}{'compiled':>10}{'OpenCV':>10}")
-        for name, (source, step, by_opencv) in contests(photograph).items():
+        for name, (source, step, by_opencv) in make_contests(photograph).items():
             made = np.empty((SIDE, SIDE, 3), np.uint8)
-            ours, theirs = timed(lambda: run([(source, made, [step])]), by_opencv)  # noqa: B023  # called at once
+            ours, theirs = time_calls(lambda: run([(source, made, [step])]), by_opencv)  # noqa: B023  # called at once
             print(f"{name:24}{ours:10.1f}{theirs:10.1f}")
     plan = augment.compile(augment.policy("full", (SIDE, SIDE)))
     for size in (32, 64):
         sample_keys, shapes = keys.fold_in(keys.root(0), np.arange(size)), [(375, 500)] * size
-        (drawing,) = timed(lambda: plan.draw(sample_keys, shapes))  # noqa: B023  # called at once
+        (drawing,) = time_calls(lambda: plan.draw(sample_keys, shapes))  # noqa: B023  # called at once
         print(f"drawing {size} x `full`: {drawing / size:.1f} us an image")
 
 
-def contests(photograph: Image) -> dict[str, tuple[Image, Step, Callable[[], object]]]:
+def make_contests(photograph: Image) -> dict[str, tuple[Image, KernelStep, Callable[[], object]]]:
     """Give what is measured: of what it is made, the step, and what OpenCV does."""
     frame, larger = (np.ascontiguousarray(cv2.resize(photograph, size)) for size in ((256, 256), (400, 330)))
     image = np.ascontiguousarray(frame[:SIDE, :SIDE])
@@ -63,29 +63,29 @@ def contests(photograph: Image) -> dict[str, tuple[Image, Step, Callable[[], obj
         "contrast": (
             image,
             Contrast(0.8),
-            lambda: colours.look_up(image, colours.contrast_table(image, 0.8)),
+            lambda: colors.apply_lut(image, colors.make_contrast_lut(image, 0.8)),
         ),
-        "saturation": (image, Saturation(0.8), lambda: colours.blended_with_grey(image, 0.8)),
-        "hue": (image, ShiftHsv(17), lambda: colours.shifted_in_hsv(image, ShiftHsv(17))),
+        "saturation": (image, Saturation(0.8), lambda: colors.adjust_saturation(image, 0.8)),
+        "hue": (image, ShiftHsv(17), lambda: colors.shift_hsv(image, ShiftHsv(17))),
         "warp, within the image": (
             frame,
-            Warp(within, cv2.BORDER_CONSTANT, (0, 0, 0)),
+            AffineWarp(within, cv2.BORDER_CONSTANT, (0, 0, 0)),
             lambda: cv2.warpAffine(frame, within, (SIDE, SIDE), made, flags),
         ),
         "warp, partly outside": (
             frame,
-            Warp(outside, cv2.BORDER_CONSTANT, (0, 0, 0)),
+            AffineWarp(outside, cv2.BORDER_CONSTANT, (0, 0, 0)),
             lambda: cv2.warpAffine(frame, outside, (SIDE, SIDE), made, flags),
         ),
         **(
-            {"resize of 330 x 400": (larger, Resize(), lambda: cv2.resize(larger, (SIDE, SIDE), made))}
-            if getattr(compiled.kernels(), "picks_bytes", False)
+            {"resize of 330 x 400": (larger, BilinearResize(), lambda: cv2.resize(larger, (SIDE, SIDE), made))}
+            if getattr(compiled.load_kernels(), "picks_bytes", False)
             else {}
         ),
     }
 
 
-def timed(*calls: Callable[[], object]) -> list[float]:
+def time_calls(*calls: Callable[[], object]) -> list[float]:
     """Time calls in turns: the median of each, in us."""
     seconds: list[list[float]] = [[] for _ in calls]
     for _ in range(CALLS):

@@ -24,7 +24,7 @@ import numpy as np
 import augment
 from augment import keys, policies
 from augment.plan.plan import Plan
-from augment.policies.operations import FOURTEEN, Space
+from augment.policies.operations import FOURTEEN, OperationRanges
 from pipeline import Loader
 
 BATCH = 32
@@ -38,27 +38,29 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
     cv2.setNumThreads(0)
-    images = _images(given.folder)
+    images = _load_images(given.folder)
     _print_policies(images, given.rounds)
     _print_views(given.folder, given.rounds)
     _print_mixing(images, given.rounds)
 
 
-def _images(folder: Path) -> np.ndarray:
+def _load_images(folder: Path) -> np.ndarray:
     return next(Loader(folder, image_size=SIZE, batch_size=BATCH).dataset().as_numpy_iterator())[0]  # type: ignore[no-any-return]
 
 
 def _print_policies(images: np.ndarray, rounds: int) -> None:
-    space = Space()
-    alone = {name: Plan(space.operation(name, 0.9)) for name in FOURTEEN}
+    space = OperationRanges()
+    alone = {name: Plan(space.make_operation(name, 0.9)) for name in FOURTEEN}
     made = {
         "rand_augment(1)": (policies.rand_augment(1), 1),
         "rand_augment(2)": (policies.rand_augment(2), 2),
         "rand_augment(3)": (policies.rand_augment(3), 3),
     }
-    contenders: dict[str, Callable[[int], None]] = {name: _augmenting(plan, images) for name, plan in alone.items()}
-    contenders |= {name: _augmenting(Plan(transform), images) for name, (transform, _) in made.items()}
-    milliseconds = {name: 1000 * taken / BATCH for name, taken in _medians(contenders, rounds).items()}
+    contenders: dict[str, Callable[[int], None]] = {
+        name: _make_augment_run(plan, images) for name, plan in alone.items()
+    }
+    contenders |= {name: _make_augment_run(Plan(transform), images) for name, (transform, _) in made.items()}
+    milliseconds = {name: 1000 * taken / BATCH for name, taken in _measure_medians(contenders, rounds).items()}
     operation = statistics.mean(milliseconds[name] for name in alone)
     print(f"an operation of RandAugment alone: {operation:.3f} ms an image (mean over {len(alone)})")
     for name, (_, count) in made.items():
@@ -66,7 +68,7 @@ def _print_policies(images: np.ndarray, rounds: int) -> None:
         print(f"{name}: {milliseconds[name]:.3f} ms an image, {ratio:.2f} times its {count} chosen operations alone")
 
 
-def _augmenting(plan: Plan, images: np.ndarray) -> Callable[[int], None]:
+def _make_augment_run(plan: Plan, images: np.ndarray) -> Callable[[int], None]:
     def run(number: int) -> None:
         params = plan.sample(0, number, range(BATCH), [SIZE] * BATCH)
         for row, image in enumerate(images):
@@ -81,7 +83,7 @@ def _print_views(folder: Path, rounds: int) -> None:
     loaders = {"once": one, "ten crops": Loader(folder, batch_size=40, views="ten_crop", **options)}
     loaders["ten times"] = Loader(folder, batch_size=40, copies=10, **options)
 
-    def consuming(loader: Loader) -> Callable[[int], None]:
+    def make_loader_run(loader: Loader) -> Callable[[int], None]:
         stages = loader._stages  # one thread, without tf.data: what the views themselves cost
         _ = stages.element_spec
         photographs = min(40, loader.num_examples // loader.samples_per_image // 4 * 4)
@@ -93,7 +95,7 @@ def _print_views(folder: Path, rounds: int) -> None:
 
         return run
 
-    taken = _medians({name: consuming(loader) for name, loader in loaders.items()}, rounds)
+    taken = _measure_medians({name: make_loader_run(loader) for name, loader in loaders.items()}, rounds)
     for name, seconds in taken.items():
         print(f"a photograph {name}: {1000 * seconds / 40:.2f} ms, {seconds / taken['once']:.2f} times once")
 
@@ -101,15 +103,15 @@ def _print_views(folder: Path, rounds: int) -> None:
 def _print_mixing(images: np.ndarray, rounds: int) -> None:
     labels = np.eye(BATCH, dtype=np.float32)
 
-    def mixing(mix: Any) -> Callable[[int], None]:
+    def make_mix_run(mix: Any) -> Callable[[int], None]:
         return lambda number: mix(images, labels, keys.fold_in(keys.root(0), number))
 
     mixers = [augment.MixUp(0.2), augment.CutMix(1.0), augment.Mosaic(1.0)]
-    for name, seconds in _medians({repr(mix): mixing(mix) for mix in mixers}, rounds).items():
+    for name, seconds in _measure_medians({repr(mix): make_mix_run(mix) for mix in mixers}, rounds).items():
         print(f"{name}: {1000 * seconds / BATCH:.3f} ms an image")
 
 
-def _medians(contenders: dict[str, Callable[[int], None]], rounds: int) -> dict[str, float]:
+def _measure_medians(contenders: dict[str, Callable[[int], None]], rounds: int) -> dict[str, float]:
     """Time contenders in turns, after a pass that does not count: the median processor seconds of a pass of each."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):

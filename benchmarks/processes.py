@@ -12,7 +12,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def tree(root: int) -> list[int]:
+def list_process_tree(root: int) -> list[int]:
     """List a process and all its living descendants."""
     found = [root]
     for process in found:  # grows while it is walked
@@ -27,7 +27,7 @@ def tree(root: int) -> list[int]:
 def cpu_s(root: int) -> float:
     """Sum the processor time of a tree in seconds, of children that have ended and were waited for as well."""
     ticks = 0
-    for process in tree(root):
+    for process in list_process_tree(root):
         try:
             fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -39,7 +39,7 @@ def cpu_s(root: int) -> float:
 def rss_bytes(root: int) -> int:
     """Sum the resident memory of a tree; pages that forked processes share are counted once for each."""
     pages = 0
-    for process in tree(root):
+    for process in list_process_tree(root):
         try:
             pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
         except OSError:

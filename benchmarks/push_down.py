@@ -17,7 +17,7 @@ import numpy as np
 
 import augment
 from augment import keys
-from pipeline.decode import Decoder
+from pipeline.images.decode import Decoder
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def _differences(encoded: bytes, ratio: int) -> tuple[float, float, float] | Non
     window = plan.window(params, 0)
     assert window is not None  # noqa: S101  # the pipeline begins with a crop
     assert window.ratio == ratio, (window, ratio)  # noqa: S101
-    part = decoder.window(encoded, decoder.header(encoded), window.scaled(ratio), ratio)
+    part = decoder.window(encoded, decoder.header(encoded), window.scale(ratio), ratio)
     pushed, reference = plan.apply(part, params, 0, window), plan.apply(whole, params, 0)
     crop = whole[window.top : window.top + side, window.left : window.left + side]
     average = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import charts
-from benchmarks.run import RESULTS, latest
+from benchmarks.run import RESULTS, read_latest
 from benchmarks.workloads import RECIPES, WORKLOADS
 from pipeline.errors import SourceError
 
@@ -45,41 +45,43 @@ def write(results: Path = RESULTS, out: Path = ROOT / "benchmarks" / "report", *
     Raises:
         SourceError: no row was kept.
     """
-    kept = {name: rows for name in WORKLOADS if name != "first-batch" and (rows := latest(name, results))}
-    scaling, waiting, first = (latest(name, results) for name in ("scaling", "waiting", "first-batch"))
+    kept = {name: rows for name in WORKLOADS if name != "first-batch" and (rows := read_latest(name, results))}
+    scaling, waiting, first = (read_latest(name, results) for name in ("scaling", "waiting", "first-batch"))
     if not (kept or scaling or waiting or first):
         raise SourceError(f"{results} holds no results; `python -m benchmarks run --keep --data DIR` makes some")
-    pictures = _pictures(kept, scaling)
+    pictures = _draw_pictures(kept, scaling)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for name, picture in pictures.items():
         written.append(out / f"{name}.png")
         written[-1].write_bytes(picture)
-    page = _page(kept, scaling, waiting, first, pictures)
+    page = _render_page(kept, scaling, waiting, first, pictures)
     (out / "index.html").write_text(page, encoding="utf-8")
     written.append(out / "index.html")
     if readme:
-        written += _readmes(kept, scaling, waiting, first, pictures)
+        written += _update_readmes(kept, scaling, waiting, first, pictures)
     return written
 
 
-def _pictures(kept: Mapping[str, Sequence[Row]], scaling: Sequence[Row]) -> dict[str, bytes]:
+def _draw_pictures(kept: Mapping[str, Sequence[Row]], scaling: Sequence[Row]) -> dict[str, bytes]:
     made = {}
     for name, rows in kept.items():
         # Reading is ten times as fast as anything else, and would leave the others a tenth of the width.
         drawn = [row for row in rows if row["peer"] != "read-limit"]
         if any(row["img_s_median"] is not None for row in drawn):
-            made[name] = charts.bars(drawn, f"{name}: {WORKLOADS[name].about}", LABELS, f"{WORKLOADS[name].unit}/s")
+            made[name] = charts.draw_bars(
+                drawn, f"{name}: {WORKLOADS[name].about}", LABELS, f"{WORKLOADS[name].unit}/s"
+            )
     for axis, title, label in (
         ("calls", "full: more calls at once", "parallel calls"),
         ("images", "full: more images", "images in an epoch"),
     ):
         if any(row["axis"] == axis for row in scaling):
-            made[f"scaling-{axis}"] = charts.curves(scaling, axis, title, label, LABELS)
+            made[f"scaling-{axis}"] = charts.draw_curves(scaling, axis, title, label, LABELS)
     return made
 
 
-def _page(
+def _render_page(
     kept: Mapping[str, Sequence[Row]],
     scaling: Sequence[Row],
     waiting: Sequence[Row],
@@ -92,25 +94,29 @@ def _page(
         "count. Each was audited first: every sample once, right shapes, labels of the files, pixels that correlate "
         "with them. Rates are medians with their least and greatest round; processor time and memory are those of the "
         "whole process tree. Only ratios within one workload's run can be compared.</p>",
-        *_environment([row for rows in (*kept.values(), scaling, waiting, first) for row in rows]),
+        *_describe_environment([row for rows in (*kept.values(), scaling, waiting, first) for row in rows]),
     ]
     for name, rows in kept.items():
-        parts += [f"<h2 id='{name}'>{name}</h2>", f"<p>{_text(WORKLOADS[name].about)}. {_where(rows)}</p>"]
-        parts += [_image(pictures, name), _html_table(*_rates(rows, WORKLOADS[name].unit)), *_failures(rows)]
+        parts += [f"<h2 id='{name}'>{name}</h2>", f"<p>{_escape(WORKLOADS[name].about)}. {_describe_run(rows)}</p>"]
+        parts += [
+            _embed_image(pictures, name),
+            _render_html_table(*_tabulate_rates(rows, WORKLOADS[name].unit)),
+            *_describe_failures(rows),
+        ]
     if first:
         parts += [
             "<h2>first batch</h2>",
-            f"<p>{_where(first)}</p>",
-            _html_table(*_first_batches(first)),
-            *_failures(first),
+            f"<p>{_describe_run(first)}</p>",
+            _render_html_table(*_tabulate_first_batches(first)),
+            *_describe_failures(first),
         ]
     for axis in ("calls", "images"):
         if f"scaling-{axis}" in pictures:
-            parts += [f"<h2>scaling: {axis}</h2>", _image(pictures, f"scaling-{axis}")]
-            parts.append(_html_table(*_scaled([row for row in scaling if row["axis"] == axis])))
+            parts += [f"<h2>scaling: {axis}</h2>", _embed_image(pictures, f"scaling-{axis}")]
+            parts.append(_render_html_table(*_tabulate_scaling([row for row in scaling if row["axis"] == axis])))
     if waiting:
         parts += ["<h2>waiting</h2>", "<p>A training step on the loader, beside one on a batch in memory.</p>"]
-        parts.append(_html_table(*_waits(waiting)))
+        parts.append(_render_html_table(*_tabulate_waits(waiting)))
     return (
         "<!doctype html>\n<html lang='en'>\n<head><meta charset='utf-8'><title>Caudal: benchmarks</title>"
         "<meta name='viewport' content='width=device-width'><link rel='icon' href='data:,'>"
@@ -125,7 +131,7 @@ def _label(row: Row) -> str:
     return LABELS.get(peer := str(row["peer"]), peer)
 
 
-def _rates(rows: Sequence[Row], unit: str) -> Table:
+def _tabulate_rates(rows: Sequence[Row], unit: str) -> Table:
     ours = next((row["img_s_median"] for row in rows if row["peer"] == "caudal"), None)
     one = unit.removesuffix("s")
     head = (
@@ -155,13 +161,13 @@ def _rates(rows: Sequence[Row], unit: str) -> Table:
     return head, body
 
 
-def _first_batches(rows: Sequence[Row]) -> Table:
+def _tabulate_first_batches(rows: Sequence[Row]) -> Table:
     timed = sorted((row for row in rows if row["first_batch_s"] is not None), key=lambda row: row["first_batch_s"])
     head = ("", "seconds", "peak MiB")
     return head, [(_label(row), f"{row['first_batch_s']:.2f}", f"{row['peak_rss_mb']:,.0f}") for row in timed]
 
 
-def _scaled(rows: Sequence[Row]) -> Table:
+def _tabulate_scaling(rows: Sequence[Row]) -> Table:
     values = sorted({row["value"] for row in rows})
     peers = list(dict.fromkeys(row["peer"] for row in rows))
     found = {(row["peer"], row["value"]): row["img_s_median"] for row in rows}
@@ -175,7 +181,7 @@ def _scaled(rows: Sequence[Row]) -> Table:
     return ("images/s", *(f"{value:,}" for value in values)), body
 
 
-def _waits(rows: Sequence[Row]) -> Table:
+def _tabulate_waits(rows: Sequence[Row]) -> Table:
     head = ("", "pixels", "images/s from the loader", "from memory", "a step takes")
     return head, [
         (
@@ -189,22 +195,22 @@ def _waits(rows: Sequence[Row]) -> Table:
     ]
 
 
-def _environment(rows: Sequence[Row]) -> Iterable[str]:
+def _describe_environment(rows: Sequence[Row]) -> Iterable[str]:
     yield "<h2>environment</h2>"
     machines = {(row["cpu"], row["cpus"], row["memory_gib"], row["system"]) for row in rows}
     for cpu, cpus, memory, system in sorted(machines):
-        yield f"<p>{_text(cpu)}, {cpus} usable processors, {memory} GiB, {_text(system)}.</p>"
+        yield f"<p>{_escape(cpu)}, {cpus} usable processors, {memory} GiB, {_escape(system)}.</p>"
     loads, dates = [row["load_average"] for row in rows], sorted({row["date"] for row in rows})
-    yield f"<p>Load average {min(loads)} to {max(loads)}; {_text(', '.join(dates))}.</p>"
+    yield f"<p>Load average {min(loads)} to {max(loads)}; {_escape(', '.join(dates))}.</p>"
     seen: dict[str, set[str]] = {}
     for row in rows:
         for name, version in row["versions"].items():
             seen.setdefault(name, set()).add(version)
     listed = ", ".join(f"{name} {' and '.join(sorted(versions))}" for name, versions in sorted(seen.items()))
-    yield f"<p class='note'>{_text(listed)}</p>"
+    yield f"<p class='note'>{_escape(listed)}</p>"
 
 
-def _where(rows: Sequence[Row]) -> str:
+def _describe_run(rows: Sequence[Row]) -> str:
     row = rows[0]
     cache = f", page cache {row['page_cache']}" if "page_cache" in row else ""
     return (
@@ -213,37 +219,37 @@ def _where(rows: Sequence[Row]) -> str:
     )
 
 
-def _failures(rows: Iterable[Row]) -> Iterable[str]:
+def _describe_failures(rows: Iterable[Row]) -> Iterable[str]:
     for row in rows:
         if row["img_s_median"] is None:
-            yield f"<p class='note'>{_text(_label(row))}: not timed, {_text(str(row['failed']))}</p>"
+            yield f"<p class='note'>{_escape(_label(row))}: not timed, {_escape(str(row['failed']))}</p>"
 
 
-def _image(pictures: Mapping[str, bytes], name: str) -> str:
+def _embed_image(pictures: Mapping[str, bytes], name: str) -> str:
     if name not in pictures:
         return ""
     data = base64.b64encode(pictures[name]).decode()
     return f"<img id='chart-{name}' alt='{name}' src='data:image/png;base64,{data}'>"
 
 
-def _html_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def _render_html_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     def line(tag: str, cells: Sequence[str], style: str = "") -> str:
-        return f"<tr{style}>" + "".join(f"<{tag}>{_text(cell)}</{tag}>" for cell in cells) + "</tr>"
+        return f"<tr{style}>" + "".join(f"<{tag}>{_escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
     rows = [line("td", cells, " class='ours'" if cells[0] == "Caudal" else "") for cells in body]
     return "<table>\n" + "\n".join([line("th", head), *rows]) + "\n</table>"
 
 
-def _text(value: str) -> str:
+def _escape(value: str) -> str:
     return html.escape(value.replace("`", ""))
 
 
-def _markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def _render_markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _readmes(
+def _update_readmes(
     kept: Mapping[str, Sequence[Row]],
     scaling: Sequence[Row],
     waiting: Sequence[Row],
@@ -251,22 +257,24 @@ def _readmes(
     pictures: Mapping[str, bytes],
 ) -> list[Path]:
     """Replace what stands between the marks `<!-- NAME -->` and `<!-- /NAME -->`, and the picture."""
-    sections: dict[str, Callable[[], str]] = {"summary": lambda: _summary(kept)}
+    sections: dict[str, Callable[[], str]] = {"summary": lambda: _tabulate_summary(kept)}
     for name, rows in kept.items():
-        sections[name] = lambda rows=rows, unit=WORKLOADS[name].unit: _section(rows, unit)  # type: ignore[misc]  # mypy cannot infer a default's type
+        sections[name] = lambda rows=rows, unit=WORKLOADS[name].unit: _render_section(rows, unit)  # type: ignore[misc]  # mypy cannot infer a default's type
     if scaling:
         for axis in ("calls", "images"):
             chosen = [row for row in scaling if row["axis"] == axis]
-            sections[f"scaling-{axis}"] = lambda chosen=chosen: _markdown_table(*_scaled(chosen))  # type: ignore[misc]
+            sections[f"scaling-{axis}"] = lambda chosen=chosen: _render_markdown_table(*_tabulate_scaling(chosen))  # type: ignore[misc]
     if waiting:
-        sections["waiting"] = lambda: _markdown_table(*_waits(waiting))
+        sections["waiting"] = lambda: _render_markdown_table(*_tabulate_waits(waiting))
     if first:
-        sections["first-batch"] = lambda: f"{_where(first)}\n\n{_markdown_table(*_first_batches(first))}"
+        sections["first-batch"] = lambda: (
+            f"{_describe_run(first)}\n\n{_render_markdown_table(*_tabulate_first_batches(first))}"
+        )
     written = []
     for path in (ROOT / "README.md", ROOT / "benchmarks" / "README.md"):
         text = old = path.read_text()
         for name, make in sections.items():
-            text = _between(text, name, make)
+            text = _replace_between(text, name, make)
         if text != old:
             path.write_text(text)
             written.append(path)
@@ -277,22 +285,22 @@ def _readmes(
     return written
 
 
-def _between(text: str, name: str, make: Callable[[], str]) -> str:
+def _replace_between(text: str, name: str, make: Callable[[], str]) -> str:
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     head, found, rest = text.partition(begin)
     _, closed, tail = rest.partition(end)
     return f"{head}{begin}\n{make()}\n{end}{tail}" if found and closed else text
 
 
-def _section(rows: Sequence[Row], unit: str) -> str:
-    lines = [_where(rows), "", _markdown_table(*_rates(rows, unit))]
+def _render_section(rows: Sequence[Row], unit: str) -> str:
+    lines = [_describe_run(rows), "", _render_markdown_table(*_tabulate_rates(rows, unit))]
     for row in rows:
         if row["img_s_median"] is None:
             lines += ["", f"{_label(row)}: not timed, {row['failed']}"]
     return "\n".join(lines)
 
 
-def _summary(kept: Mapping[str, Sequence[Row]]) -> str:
+def _tabulate_summary(kept: Mapping[str, Sequence[Row]]) -> str:
     """Make the table of all workloads: images/s, one row a contender."""
     found = {name: {row["peer"]: row["img_s_median"] for row in kept[name]} for name in RECIPES if name in kept}
     peers = [name for name in LABELS if any(name in rates for rates in found.values())]
@@ -300,4 +308,4 @@ def _summary(kept: Mapping[str, Sequence[Row]]) -> str:
         (LABELS[peer], *("" if (rate := rates.get(peer)) is None else f"{rate:,.0f}" for rates in found.values()))
         for peer in peers
     ]
-    return _markdown_table(("images/s", *found), body)
+    return _render_markdown_table(("images/s", *found), body)

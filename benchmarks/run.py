@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.contenders import Contender
 from benchmarks.harness import Method, Result, Say, compare
-from benchmarks.images import labelled
+from benchmarks.images import list_labeled_files
 from benchmarks.worker import resolve
 from benchmarks.workloads import Workload, WorkloadRecipe
 from pipeline.errors import OptionError
@@ -40,12 +40,14 @@ def measure(
         if method.audited and recipe.audit is not None:
             (Path(scratch) / "audited").mkdir()
             samples = resolve(recipe.samples)(Path(scratch) / "samples")
-            own = len(labelled(samples)) if samples.is_dir() else None  # each once, whatever the workload repeats
+            own = (
+                len(list_labeled_files(samples)) if samples.is_dir() else None
+            )  # each once, whatever the workload repeats
             audited = recipe.prepare(name, samples, Path(scratch) / "audited", own)
         return workload, compare(contenders, recipe, workload, audited, method, say)
 
 
-def chosen(names: Sequence[str] | None, recipe: WorkloadRecipe, workload: str) -> dict[str, Contender]:
+def choose_contenders(names: Sequence[str] | None, recipe: WorkloadRecipe, workload: str) -> dict[str, Contender]:
     """Choose contenders of a workload: by name, or `module:function` of one's own; None for all that it has.
 
     Raises:
@@ -66,7 +68,7 @@ def keep(name: str, rows: Iterable[Mapping[str, Any]], folder: Path = RESULTS) -
         file.writelines(json.dumps({**row, "run": run}) + "\n" for row in rows)
 
 
-def latest(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
+def read_latest(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
     """Give the rows of the last run that was kept; none where there is none."""
     path = folder / f"{name}.jsonl"
     if not path.exists():
@@ -103,5 +105,5 @@ def print_first_batches(workload: Workload, results: Sequence[Result]) -> None:
         if result.failed is not None:
             print(f"{result.peer:21}  not timed: {result.failed}")
             continue
-        row = result.kept_row(workload)
+        row = result.make_kept_row(workload)
         print(f"{result.peer:21}{row['first_batch_s']:8.2f}")

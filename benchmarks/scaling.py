@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Method, Say
-from benchmarks.run import chosen
+from benchmarks.run import choose_contenders
 from benchmarks.run import measure as measure_workload
 from benchmarks.workloads import RECIPES, Workload, WorkloadRecipe
 
@@ -29,7 +29,7 @@ def measure(
         Rows as of `run`, with "axis" ("calls" or "images") and "value".
     """
     recipe = RECIPES["full"]
-    known = chosen(contenders or ["caudal", "numpy-function"], recipe, "full")
+    known = choose_contenders(contenders or ["caudal", "numpy-function"], recipe, "full")
     rows: list[dict[str, Any]] = []
     for axis, values in (("calls", calls), ("images", images)):
         for value in values:
@@ -40,7 +40,8 @@ def measure(
             count = value if axis == "images" else None
             workload, results = measure_workload("full", one, known, data, once, say, count)
             rows += [
-                {**result.kept_row(workload), "workload": "scaling", "axis": axis, "value": value} for result in results
+                {**result.make_kept_row(workload), "workload": "scaling", "axis": axis, "value": value}
+                for result in results
             ]
     return rows
 

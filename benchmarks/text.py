@@ -55,22 +55,25 @@ def main() -> None:
     except LookupError:
         parser.error('the restatement needs data of nltk: nltk.download("wordnet"), or NLTK_DATA=DIR where it is')
     if arguments.dataset_rate:
-        print(json.dumps(_dataset_rate(arguments.data, arguments.dataset_rate)))
+        print(json.dumps(_measure_dataset_rate(arguments.data, arguments.dataset_rate)))
         return
     lines = arguments.data.read_text("utf-8", "replace").splitlines()[: arguments.sentences]
     texts = [line.partition(" ")[2] for line in lines if line.partition(" ")[2].strip()]
     for name, contenders in (
-        ("EDA, augmented sentences/s of processor time", _eda(texts)),
-        ("synonym replacement, sentences/s of processor time", _replacement(texts)),
-        ("text_dataset with EDA, sentences/s by the clock", _dataset(arguments.data, "clock")),
-        ("text_dataset with EDA, sentences/s as processor time allows", _dataset(arguments.data, "processor")),
+        ("EDA, augmented sentences/s of processor time", _make_eda_contenders(texts)),
+        ("synonym replacement, sentences/s of processor time", _make_replacement_contenders(texts)),
+        ("text_dataset with EDA, sentences/s by the clock", _make_dataset_contenders(arguments.data, "clock")),
+        (
+            "text_dataset with EDA, sentences/s as processor time allows",
+            _make_dataset_contenders(arguments.data, "processor"),
+        ),
     ):
-        _report(name, _rates(contenders, arguments.rounds), as_json=arguments.json)
+        _report(name, _measure_rates(contenders, arguments.rounds), as_json=arguments.json)
 
 
 def plain_eda(text: str, num_aug: int = 9, alpha: float = 0.1) -> list[str]:
     """Make variants as the paper's script does, restated plainly: global generator, nltk, synonyms memoised."""
-    original = _only_letters(text)
+    original = _keep_letters(text)
     words = original.split()
     changes = max(1, int(alpha * len(words)))
     operations: tuple[Callable[[], list[str]], ...] = (
@@ -79,12 +82,12 @@ def plain_eda(text: str, num_aug: int = 9, alpha: float = 0.1) -> list[str]:
         lambda: _plain_swap(words, changes),
         lambda: _plain_deletion(words, alpha),
     )
-    candidates = [_only_letters(" ".join(operation())) for operation in operations for _ in range(int(num_aug / 4) + 1)]
+    candidates = [_keep_letters(" ".join(operation())) for operation in operations for _ in range(int(num_aug / 4) + 1)]
     random.shuffle(candidates)
     return [*candidates[:num_aug], original]
 
 
-def _only_letters(text: str) -> str:
+def _keep_letters(text: str) -> str:
     cleaned = ""
     for letter in text.replace("'", "").replace("-", " ").lower():
         if letter in _LETTERS:
@@ -153,21 +156,21 @@ def _plain_deletion(words: list[str], probability: float) -> list[str]:
     return left or [random.choice(words)]  # noqa: S311
 
 
-def _eda(texts: Sequence[str]) -> dict[str, Callable[[], float]]:
+def _make_eda_contenders(texts: Sequence[str]) -> dict[str, Callable[[], float]]:
     all_keys = keys.fold_in(keys.root(0), np.arange(len(texts)))
 
     def with_mode(mode: Any) -> Callable[[], float]:
         eda = EDA(mode=mode)
-        return _timed(lambda: sum(map(len, eda.batch(texts, all_keys))))
+        return _make_rate(lambda: sum(map(len, eda.batch(texts, all_keys))))
 
     return {
-        "plain restatement": _timed(lambda: sum(len(plain_eda(text)) for text in texts)),
+        "plain restatement": _make_rate(lambda: sum(len(plain_eda(text)) for text in texts)),
         "EDA, fixed": with_mode("fixed"),
         "EDA, paper": with_mode("paper"),
     }
 
 
-def _replacement(texts: Sequence[str]) -> dict[str, Callable[[], float]]:
+def _make_replacement_contenders(texts: Sequence[str]) -> dict[str, Callable[[], float]]:
     import nlpaug.augmenter.word as naw
     import nltk
 
@@ -179,16 +182,16 @@ def _replacement(texts: Sequence[str]) -> dict[str, Callable[[], float]]:
         peer.model.pos_tag = lambda tokens: [(token, "") for token in tokens]
     operation, all_keys = SynonymReplacement(), keys.fold_in(keys.root(0), np.arange(len(texts)))
     return {
-        "nlpaug SynonymAug": _timed(lambda: sum(len(peer.augment(text)) for text in texts)),
-        "SynonymReplacement": _timed(lambda: len(operation.batch(texts, all_keys))),
-        "SynonymReplacement, one by one": _timed(
+        "nlpaug SynonymAug": _make_rate(lambda: sum(len(peer.augment(text)) for text in texts)),
+        "SynonymReplacement": _make_rate(lambda: len(operation.batch(texts, all_keys))),
+        "SynonymReplacement, one by one": _make_rate(
             lambda: len([operation(text, (0, 0, number)) for number, text in enumerate(texts)])
         ),
     }
 
 
-def _dataset(data: Path, clock: str) -> dict[str, Callable[[], float]]:
-    def on(cores: int) -> Callable[[], float]:
+def _make_dataset_contenders(data: Path, clock: str) -> dict[str, Callable[[], float]]:
+    def make_rate_on(cores: int) -> Callable[[], float]:
         command = [sys.executable, "-m", "benchmarks.text", "--data", str(data), "--dataset-rate", str(cores)]
 
         def rate() -> float:
@@ -197,30 +200,30 @@ def _dataset(data: Path, clock: str) -> dict[str, Callable[[], float]]:
 
         return rate
 
-    return {"one core": on(1), "two cores": on(2)}
+    return {"one core": make_rate_on(1), "two cores": make_rate_on(2)}
 
 
-def _dataset_rate(data: Path, cores: int) -> dict[str, float]:
+def _measure_dataset_rate(data: Path, cores: int) -> dict[str, float]:
     import pipeline
 
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     dataset = pipeline.text_dataset(data, augment=EDA(), num_aug=9, batch_size=128)
     for _ in dataset:
         pass
-    clock, own, workers = time.perf_counter(), time.process_time(), _workers_time(dataset)
+    clock, own, workers = time.perf_counter(), time.process_time(), _read_workers_time(dataset)
     count = sum(len(texts) for texts, _ in dataset)
-    clock, own, workers = time.perf_counter() - clock, time.process_time() - own, _workers_time(dataset) - workers
+    clock, own, workers = time.perf_counter() - clock, time.process_time() - own, _read_workers_time(dataset) - workers
     return {"clock": count / clock, "processor": count / max(own, (own + workers) / cores)}
 
 
-def _workers_time(dataset: Any) -> float:
+def _read_workers_time(dataset: Any) -> float:
     """Give the processor time of a dataset's workers, in seconds."""
     started = getattr(dataset.loader._variants, "_started", ())
     fields = [Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split() for worker in started]
     return sum(int(line[11]) + int(line[12]) for line in fields) / os.sysconf("SC_CLK_TCK")
 
 
-def _timed(work: Callable[[], int], clock: Callable[[], float] = time.process_time) -> Callable[[], float]:
+def _make_rate(work: Callable[[], int], clock: Callable[[], float] = time.process_time) -> Callable[[], float]:
     def rate() -> float:
         begin = clock()
         return work() / (clock() - begin)
@@ -228,7 +231,7 @@ def _timed(work: Callable[[], int], clock: Callable[[], float] = time.process_ti
     return rate
 
 
-def _rates(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def _measure_rates(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, rate in contenders.items():

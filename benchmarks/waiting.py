@@ -35,7 +35,7 @@ def measure(data: Path, models: Sequence[str] | None, rounds: int, steps: int, s
     from pipeline.errors import OptionError
     from training.architectures import build
     from training.architectures.registry import NAMES
-    from training.step_time import in_memory, step_timer
+    from training.step_time import make_step_timer, repeat_first_batch
 
     rows = []
     for name in models or [name for name in NAMES if name not in _LEFT_OUT]:
@@ -48,19 +48,21 @@ def measure(data: Path, models: Sequence[str] | None, rounds: int, steps: int, s
             model = build(name, input_shape=(*size, 3), classes=len(dataset.class_names))
         except ValueError as error:
             raise OptionError(str(error)) from None
-        seconds_per_step = step_timer(model, dataset.element_spec)
-        sources = {"loader": dataset, "memory": in_memory(dataset)}
+        seconds_per_step = make_step_timer(model, dataset.element_spec)
+        sources = {"loader": dataset, "memory": repeat_first_batch(dataset)}
         seconds: dict[str, list[float]] = {kind: [] for kind in sources}
         for number in range(rounds + 1):
             for kind, source in sources.items():
                 say(f"{name}: {kind}, {'warm-up' if number == 0 else f'round {number} of {rounds}'}")
                 measured = seconds_per_step(source, steps if number else 1)
                 seconds[kind] += [measured] if number else []
-        rows.append(_row(name, size, seconds, rounds, steps))
+        rows.append(_make_row(name, size, seconds, rounds, steps))
     return rows
 
 
-def _row(name: str, size: tuple[int, int], seconds: dict[str, list[float]], rounds: int, steps: int) -> dict[str, Any]:
+def _make_row(
+    name: str, size: tuple[int, int], seconds: dict[str, list[float]], rounds: int, steps: int
+) -> dict[str, Any]:
     loader, memory = (statistics.median(seconds[kind]) for kind in ("loader", "memory"))
     ratios = [one / other for one, other in zip(seconds["loader"], seconds["memory"], strict=True)]
     return {

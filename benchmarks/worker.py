@@ -40,10 +40,10 @@ def main() -> None:
                 audited = Workload.from_dict(command["workload"])
                 answer = resolve(command["audit"])(make, audited)
             elif "first" in command:
-                answer = first(make, workload)
+                answer = take_first_batch(make, workload)
             else:
                 start = start or make(workload)  # type: ignore[misc]  # it was resolved with the workload
-                answer = epoch(start, workload.count)
+                answer = run_epoch(start, workload.count)
         except ModuleNotFoundError as error:
             answer = {"missing": str(error)}
         except Exception as error:  # a contender may raise anything; the others go on
@@ -57,7 +57,7 @@ def resolve(target: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def epoch(start: Callable[[], Iterable[Any]], count: int) -> dict[str, Any]:
+def run_epoch(start: Callable[[], Iterable[Any]], count: int) -> dict[str, Any]:
     """Consume one epoch.
 
     Returns:
@@ -72,7 +72,7 @@ def epoch(start: Callable[[], Iterable[Any]], count: int) -> dict[str, Any]:
     return {"samples": samples, "wall_s": time.perf_counter() - begin, "first_batch_s": first_batch_s}
 
 
-def first(make: Any, workload: Workload) -> dict[str, Any]:
+def take_first_batch(make: Any, workload: Workload) -> dict[str, Any]:
     """Build the loader and take its first batch: imports do not count, listing the files does."""
     begin = time.perf_counter()
     iterator = iter(make(workload)())

@@ -65,7 +65,7 @@ class Workload:
 
     def files(self) -> list[tuple[str, int]]:
         """List the images with their labels, class by class in the order of the names."""
-        return images.labelled(Path(self.folder))
+        return images.list_labeled_files(Path(self.folder))
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it as JSON can."""
@@ -101,40 +101,40 @@ class WorkloadRecipe:
     command: str = "epoch"
 
 
-def from_files(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
+def prepare_files(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
     """Read the photographs as they are."""
     policy = {"light": "crop_flip"}.get(name, name)
-    folder = images.linked(data, scratch / "files", count)
-    return _workload(name, folder, policy)
+    folder = images.link_images(data, scratch / "files", count)
+    return _make_workload(name, folder, policy)
 
 
-def first_batch(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
+def prepare_first_batch(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
     """Read from a folder of many files: the photographs again and again, as links."""
-    return _workload(name, images.linked(data, scratch / "files", count or 60_000), "full")
+    return _make_workload(name, images.link_images(data, scratch / "files", count or 60_000), "full")
 
 
-def small(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
+def prepare_small(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
     """Read images of 32 x 32 pixels: those of `data`, made smaller where they are larger; at least 10,000 of them."""
-    folder = images.resized(images.linked(data, scratch / "files"), scratch / "small", (32, 32))
+    folder = images.resize_images(images.link_images(data, scratch / "files"), scratch / "small", (32, 32))
     if count is None:
-        count = max(10_000, len(images.labelled(folder)))
-    return _workload(name, images.linked(folder, scratch / "many", count), "pad_crop_flip", size=(32, 32))
+        count = max(10_000, len(images.list_labeled_files(folder)))
+    return _make_workload(name, images.link_images(folder, scratch / "many", count), "pad_crop_flip", size=(32, 32))
 
 
 def records(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
     """Read TFRecords of the photographs, their short sides resized to 256."""
     import pipeline
 
-    folder = images.resized(images.linked(data, scratch / "files", count), scratch / "short-256", 256)
+    folder = images.resize_images(images.link_images(data, scratch / "files", count), scratch / "short-256", 256)
     pipeline.convert(folder, scratch / "records", shards=4)
-    return _workload(name, folder, "full", records=str(scratch / "records"))
+    return _make_workload(name, folder, "full", records=str(scratch / "records"))
 
 
-def cached(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
+def prepare_cached(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
     """Begin with decoded pixels, 256 x 256, in memory; at most 8,000 images (1.5 GiB)."""
-    count = min(count or len(images.readable(data)), 8_000)
-    folder = images.resized(images.linked(data, scratch / "files", count), scratch / "256", (256, 256))
-    return _workload(name, folder, "full", pixels=str(images.decoded(folder, scratch / "pixels.npy")))
+    count = min(count or len(images.list_readable(data)), 8_000)
+    folder = images.resize_images(images.link_images(data, scratch / "files", count), scratch / "256", (256, 256))
+    return _make_workload(name, folder, "full", pixels=str(images.decode_images(folder, scratch / "pixels.npy")))
 
 
 def texts(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
@@ -164,22 +164,24 @@ def texts(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
     )
 
 
-def _workload(name: str, folder: Path, policy: str, **options: Any) -> Workload:
-    count, parallel = len(images.labelled(folder)), len(os.sched_getaffinity(0))
+def _make_workload(name: str, folder: Path, policy: str, **options: Any) -> Workload:
+    count, parallel = len(images.list_labeled_files(folder)), len(os.sched_getaffinity(0))
     return Workload(name=name, folder=str(folder), count=count, policy=policy, parallel=parallel, **options)
 
 
 RECIPES: dict[str, WorkloadRecipe] = {
-    "resize": WorkloadRecipe(about="decode, and resize to 224 x 224", prepare=from_files, contenders=FROM_FILES),
-    "light": WorkloadRecipe(about="RandomResizedCrop and flip", prepare=from_files, contenders=FROM_FILES),
-    "full": WorkloadRecipe(about="five transforms from JPEGs", prepare=from_files, contenders=FROM_FILES),
+    "resize": WorkloadRecipe(about="decode, and resize to 224 x 224", prepare=prepare_files, contenders=FROM_FILES),
+    "light": WorkloadRecipe(about="RandomResizedCrop and flip", prepare=prepare_files, contenders=FROM_FILES),
+    "full": WorkloadRecipe(about="five transforms from JPEGs", prepare=prepare_files, contenders=FROM_FILES),
     "tfrecord": WorkloadRecipe(
         about="full, from TFRecords with a short side of 256", prepare=records, contenders=FROM_RECORDS
     ),
-    "cached": WorkloadRecipe(about="full, from decoded 256 x 256 in memory", prepare=cached, contenders=FROM_MEMORY),
+    "cached": WorkloadRecipe(
+        about="full, from decoded 256 x 256 in memory", prepare=prepare_cached, contenders=FROM_MEMORY
+    ),
     "small": WorkloadRecipe(
         about="pad, crop and flip of 32 x 32 files",
-        prepare=small,
+        prepare=prepare_small,
         contenders=FROM_FILES,
         samples="benchmarks.audit:write_small_images",
     ),
@@ -188,7 +190,7 @@ RECIPES: dict[str, WorkloadRecipe] = {
 
 FIRST_BATCH = WorkloadRecipe(
     about="until the first batch of 60,000 files",
-    prepare=first_batch,
+    prepare=prepare_first_batch,
     contenders=STARTING,
     command="first",
 )
@@ -206,7 +208,7 @@ WORKLOADS: dict[str, WorkloadRecipe] = {
     ),
     "convert": WorkloadRecipe(
         about="into TFRecords as they are, whose number of records is checked, beside tar",
-        prepare=from_files,
+        prepare=prepare_files,
         contenders=CONVERSIONS,
         audit=None,
         unit="files",

@@ -6,7 +6,7 @@ imported when it is first asked for: importing `caudal` itself imports no librar
 
 from typing import TYPE_CHECKING, Any
 
-from augment.lazy import importing
+from augment.lazy import make_getattr
 
 if TYPE_CHECKING:
     from augment import AugmentError as AugmentError
@@ -106,7 +106,7 @@ __all__ = [
     "with_views",
 ]
 
-_get = importing(
+_get = make_getattr(
     __name__,
     {
         "AugmentError": "augment",

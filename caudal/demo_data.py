@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from augment.transform import Image
-from pipeline.encode import encode_png
+from pipeline.images.encode import encode_png
 from pipeline.progress import Progress
 
 PHOTOGRAPHS = 128
@@ -40,11 +40,11 @@ def write_photographs(root: Path, progress: Progress) -> None:
     random = np.random.default_rng(0)
     for number in range(PHOTOGRAPHS):
         name = ("china", "flower")[number % 2]
-        _write(root / name / f"{number:04d}.jpg", _jpeg(_window(photographs[name], random)))
+        _write(root / name / f"{number:04d}.jpg", _encode_jpeg(_cut_window(photographs[name], random)))
         progress(number + 1, PHOTOGRAPHS)
 
 
-def _window(photograph: Image, random: np.random.Generator) -> Image:
+def _cut_window(photograph: Image, random: np.random.Generator) -> Image:
     height, width = (int(side * random.uniform(0.65, 1.0)) for side in photograph.shape[:2])
     top, left = (
         int(random.integers(0, whole - side + 1))
@@ -53,7 +53,7 @@ def _window(photograph: Image, random: np.random.Generator) -> Image:
     return photograph[top : top + height, left : left + width]
 
 
-def _jpeg(image: Image) -> bytes:
+def _encode_jpeg(image: Image) -> bytes:
     encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
     return encoded.tobytes()
 

@@ -23,15 +23,15 @@ def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]
     from rich.table import Table
 
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="dim")
-    for place, column in enumerate(columns):
-        numeric = all(isinstance(row[place], (int, float)) for row in rows)
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], (int, float)) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(printable(value)) for value in row))
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(escape_unprintable(value)) for value in row))
     Console().print(table)
 
 
-def printable(value: object) -> str:
+def escape_unprintable(value: object) -> str:
     """Write a name so that it stays on its line and can be written in any encoding."""
     text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
@@ -61,7 +61,7 @@ def progress_bar(description: str, unit: str = "") -> Iterator["Progress"]:
 
 
 @contextlib.contextmanager
-def silent_stderr() -> Iterator[None]:
+def silence_stderr() -> Iterator[None]:
     """Hide what native code writes to standard error while the block runs: TensorFlow's log before it is set up."""
     sys.stderr.flush()
     saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -76,7 +76,7 @@ def silent_stderr() -> Iterator[None]:
 
 def import_tensorflow() -> Any:
     """Import TensorFlow without its remarks."""
-    with silent_stderr():
+    with silence_stderr():
         import tensorflow as tf
 
         tf.constant(0)  # the remarks on the devices come with the first operation

@@ -6,14 +6,14 @@ package when one of its names is first asked for.
 
 from typing import TYPE_CHECKING
 
-from augment.lazy import importing
+from augment.lazy import make_getattr
 
 if TYPE_CHECKING:
     from pipeline import errors as errors
-    from pipeline.cache import Cache as Cache
     from pipeline.conversion import Conversion as Conversion
     from pipeline.conversion import convert as convert
-    from pipeline.diagnosis import diagnose as diagnose
+    from pipeline.diagnosis.diagnosis import diagnose as diagnose
+    from pipeline.images.cache import Cache as Cache
     from pipeline.inspection import inspect as inspect
     from pipeline.keras import ImageDataGenerator as ImageDataGenerator
     from pipeline.keras import image_dataset_from_directory as image_dataset_from_directory
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pipeline.loader import Loader as Loader
     from pipeline.loader import image_dataset as image_dataset
     from pipeline.sources.text_format import TextFormat as TextFormat
-    from pipeline.text import TextLoader as TextLoader
-    from pipeline.text import text_dataset as text_dataset
+    from pipeline.text_loader import TextLoader as TextLoader
+    from pipeline.text_loader import text_dataset as text_dataset
     from pipeline.verification import verify as verify
 
 __all__ = [
@@ -43,22 +43,22 @@ __all__ = [
     "verify",
 ]
 
-__getattr__ = importing(
+__getattr__ = make_getattr(
     __name__,
     {
-        "Cache": "pipeline.cache",
+        "Cache": "pipeline.images.cache",
         "Conversion": "pipeline.conversion",
         "ImageDataGenerator": "pipeline.keras",
         "Loader": "pipeline.loader",
         "TextFormat": "pipeline.sources.text_format",
-        "TextLoader": "pipeline.text",
+        "TextLoader": "pipeline.text_loader",
         "convert": "pipeline.conversion",
-        "diagnose": "pipeline.diagnosis",
+        "diagnose": "pipeline.diagnosis.diagnosis",
         "errors": "pipeline.errors",
         "image_dataset": "pipeline.loader",
         "image_dataset_from_directory": "pipeline.keras",
         "inspect": "pipeline.inspection",
-        "text_dataset": "pipeline.text",
+        "text_dataset": "pipeline.text_loader",
         "text_dataset_from_directory": "pipeline.keras",
         "verify": "pipeline.verification",
     },

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, cast
 import numpy as np
 
 from augment import keys
-from pipeline import graph
-from pipeline.draw import Sampler
+from pipeline.error_log import BadSample
 from pipeline.errors import OptionError
-from pipeline.ledger import LedgerRow
+from pipeline.feeds import graph
 from pipeline.options import check_bool, check_choice, check_integer, is_integer, raise_first
-from pipeline.order import Indices, Order
+from pipeline.sampling.order import Indices, Order
+from pipeline.sampling.sampler import Sampler
+from pipeline.sampling.split import SUBSETS, choose_subset, limit_samples
 from pipeline.sources.base import Labels, Source
-from pipeline.split import SUBSETS, limited, members
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -124,14 +124,14 @@ class BaseLoader(ABC):
         return self._layout(with_keys=False).steps
 
     @property
-    def errors(self) -> tuple[LedgerRow, ...]:
+    def errors(self) -> tuple[BadSample, ...]:
         """The bad samples that were met so far, each once: (sample, stage, reason)."""
-        return self._stages.ledger.rows
+        return self._stages.error_log.rows
 
     @property
     def failure(self) -> Exception | None:
         """The error that ended an iteration, as it was raised: `tf.data` raises it as a `tf.errors.OpError`."""
-        return self._stages.ledger.failure
+        return self._stages.error_log.failure
 
     @cached_property
     def labels(self) -> Labels:
@@ -181,11 +181,11 @@ class BaseLoader(ABC):
         chosen = None
         if self.validation_split is not None and self.subset is not None:
             labels = self._source.labels() if self.stratify else None
-            chosen = members(len(self._source), self.validation_split, self.subset, self._key, labels)
+            chosen = choose_subset(len(self._source), self.validation_split, self.subset, self._key, labels)
         if self.limit is None:
             return chosen
         chosen = np.arange(len(self._source)) if chosen is None else chosen
-        return chosen[limited(self._source.labels()[chosen], self.limit, self._key)]
+        return chosen[limit_samples(self._source.labels()[chosen], self.limit, self._key)]
 
     @property
     def _order_options(self) -> tuple[Any, ...]:
@@ -223,7 +223,7 @@ class BaseLoader(ABC):
             length=len(self._stages.order),
             batch_size=self.batch_size,
             drop_remainder=self.drop_remainder,
-            varies=self.on_error == "skip",
+            has_variable_batches=self.on_error == "skip",
             num_parallel_calls=self._calls,
             prefetch=self.prefetch,
             with_keys=with_keys,

@@ -27,11 +27,11 @@ Batch = tuple[NDArray[Any], NDArray[np.int64]]
 
 def naive_generator(root: str | os.PathLike[str], batch_size: int, transform: Transform) -> Iterator[Batch]:
     """Yield batches for ever, in a new order each epoch; `steps_per_epoch` tells `model.fit` where an epoch ends."""
-    files = labelled_files(root)
+    files = labeled_files(root)
     while True:
         random.shuffle(files)
         for start in range(0, len(files), batch_size):
-            yield _load(files[start : start + batch_size], transform)
+            yield _load_batch(files[start : start + batch_size], transform)
 
 
 class ImageSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
@@ -39,7 +39,7 @@ class ImageSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
 
     def __init__(self, root: str | os.PathLike[str], batch_size: int, transform: Transform, **workers: Any) -> None:
         super().__init__(**workers)
-        self.files = labelled_files(root)
+        self.files = labeled_files(root)
         self.batch_size = batch_size
         self.transform = transform
         self.on_epoch_end()
@@ -48,14 +48,14 @@ class ImageSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         return math.ceil(len(self.files) / self.batch_size)
 
     def __getitem__(self, step: int) -> Batch:
-        return _load(self.files[step * self.batch_size : (step + 1) * self.batch_size], self.transform)
+        return _load_batch(self.files[step * self.batch_size : (step + 1) * self.batch_size], self.transform)
 
     def on_epoch_end(self) -> None:
         """Shuffle for the next epoch."""
         random.shuffle(self.files)
 
 
-def labelled_files(root: str | os.PathLike[str]) -> list[tuple[Path, int]]:
+def labeled_files(root: str | os.PathLike[str]) -> list[tuple[Path, int]]:
     """List the images in class-folders with their labels."""
     folders = sorted(path for path in Path(root).iterdir() if path.is_dir())
     return [
@@ -66,6 +66,6 @@ def labelled_files(root: str | os.PathLike[str]) -> list[tuple[Path, int]]:
     ]
 
 
-def _load(files: list[tuple[Path, int]], transform: Transform) -> Batch:
+def _load_batch(files: list[tuple[Path, int]], transform: Transform) -> Batch:
     images = [transform(image=cv2.imread(os.fspath(path), cv2.IMREAD_COLOR_RGB))["image"] for path, _ in files]
     return np.stack(images), np.array([label for _, label in files])

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.decode import Decoder
+from pipeline.error_log import BadSample
 from pipeline.errors import DecodeError, SampleError
-from pipeline.ledger import LedgerRow
+from pipeline.images.decode import Decoder
 from pipeline.progress import Progress
 from pipeline.sources import Sample, open_source
 
@@ -29,7 +29,7 @@ class Inspection:
             could be read.
         nbytes: the bytes of all images.
         unreadable: the bad samples.
-        passed_over: the files that were passed over, by reason.
+        ignored_files: the files that were passed over, by reason.
     """
 
     num_examples: int
@@ -37,8 +37,8 @@ class Inspection:
     formats: dict[str, int]
     sizes: tuple[tuple[int, int], ...]
     nbytes: int
-    unreadable: tuple[LedgerRow, ...]
-    passed_over: dict[str, int]
+    unreadable: tuple[BadSample, ...]
+    ignored_files: dict[str, int]
 
 
 def inspect(
@@ -72,11 +72,11 @@ def inspect(
             sample = opened.read(index)
             known = 0 <= sample.label < len(opened.class_names)
             classes[opened.class_names[sample.label] if known else NO_CLASS] += 1
-            image_format, size = _described(sample, decoder, decode)
+            image_format, size = _describe(sample, decoder, decode)
             formats[image_format] += 1
             sizes.append(size)
         except SampleError as error:
-            unreadable.append(LedgerRow(error.sample, error.stage, error.reason))
+            unreadable.append(BadSample(error.sample, error.stage, error.reason))
         if progress is not None:
             progress(index + 1, len(opened))
     order = np.argsort([height * width for height, width in sizes])
@@ -88,11 +88,11 @@ def inspect(
         sizes=chosen,
         nbytes=int(opened.sizes().sum()),
         unreadable=tuple(unreadable),
-        passed_over=dict(opened.passed_over),
+        ignored_files=dict(opened.ignored_files),
     )
 
 
-def _described(sample: Sample, decoder: Decoder, decode: bool) -> tuple[str, tuple[int, int]]:
+def _describe(sample: Sample, decoder: Decoder, decode: bool) -> tuple[str, tuple[int, int]]:
     if sample.encoded is None:
         assert sample.pixels is not None  # noqa: S101  # a sample holds one or the other
         height, width = sample.pixels.shape[:2]

@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from augment import keys
-from augment.mixing import Mixer, mixer
+from augment.mixing import Mixer, to_mixer
 from augment.plan.plan import Plan
-from augment.views import Views, views
-from pipeline import graph
+from augment.views import Views, parse_views
 from pipeline.base_loader import BaseLoader, dataset_function
-from pipeline.cache import Cache, PixelCache, RamCache
-from pipeline.decode import CHANNELS, Decoder
+from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
-from pipeline.header import MAX_PIXELS
-from pipeline.ledger import Ledger
-from pipeline.multiple import Repeats
+from pipeline.feeds import graph
+from pipeline.images.cache import Cache, PixelCache, RamCache
+from pipeline.images.decode import CHANNELS, Decoder
+from pipeline.images.header import MAX_PIXELS
+from pipeline.images.repeats import Repeats
+from pipeline.images.resize import INTERPOLATIONS
+from pipeline.images.stages import Stages
 from pipeline.options import build_option, check_choice, check_integer, check_size
-from pipeline.resize import INTERPOLATIONS
 from pipeline.sources import ArraySource, Source, open_source
 from pipeline.sources.base import digest
-from pipeline.stages import Stages
-from pipeline.workers import Workers
+from pipeline.workers.pool import WorkerPool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -177,7 +177,7 @@ class Loader(BaseLoader):
         Raises:
             SampleError: no sample is good, so that what the augmentation returns is unknown.
         """
-        if isinstance(self._batches, Workers):
+        if isinstance(self._batches, WorkerPool):
             self._batches.start()
 
     @cached_property
@@ -199,11 +199,11 @@ class Loader(BaseLoader):
 
     @cached_property
     def _repeats(self) -> Repeats:
-        return Repeats(copies=self.copies, views=build_option(self.views, views))
+        return Repeats(copies=self.copies, views=build_option(self.views, parse_views))
 
     @cached_property
     def _mixer(self) -> Mixer | None:
-        return build_option(self.mix, mixer)
+        return build_option(self.mix, to_mixer)
 
     @property
     def _decoder(self) -> Decoder:
@@ -234,7 +234,7 @@ class Loader(BaseLoader):
 
     @cached_property
     def _batches(self) -> graph.Batches:
-        return Workers(self, self._stages, self.workers) if self.workers else self._stages
+        return WorkerPool(self, self._stages, self.workers) if self.workers else self._stages
 
     @property
     def _calls(self) -> int:
@@ -257,7 +257,7 @@ class Loader(BaseLoader):
             label_mode=self.label_mode,
             repetition=self._repeats,
             mix=self._mixer,
-            ledger=Ledger(self.on_error, self.max_errors, max(1, len(order) // self.samples_per_image)),
+            error_log=ErrorLog(self.on_error, self.max_errors, max(1, len(order) // self.samples_per_image)),
             replaces=self.on_error == "replace",
         )
 

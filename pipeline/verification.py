@@ -10,11 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import tfrecord
 from pipeline.errors import SourceError
-from pipeline.header import checked_header
-from pipeline.layout import MANIFEST, SPLITS, expected_files, read_manifest, read_splits, strangers
+from pipeline.images.header import read_valid_header
 from pipeline.progress import Progress
+from pipeline.records import tfrecord
+from pipeline.records.manifest import (
+    MANIFEST,
+    SPLITS,
+    iter_listed_files,
+    iter_unlisted_files,
+    read_manifest,
+    read_splits,
+)
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,10 @@ def verify(
     """
     root = Path(directory)
     if not (parts := read_splits(root)):
-        return tuple(_faults(root, _verifiable(read_manifest(root), root), decode, progress))
-    faults = [Fault(name, f"is not part of the dataset: {SPLITS} does not list it") for name in _beside(root, parts)]
+        return tuple(_find_faults(root, _check_verifiable(read_manifest(root), root), decode, progress))
+    faults = [
+        Fault(name, f"is not part of the dataset: {SPLITS} does not list it") for name in _find_unlisted(root, parts)
+    ]
     for part in parts:
         try:
             faults += (replace(fault, file=f"{part}/{fault.file}") for fault in verify(root / part, decode=decode))
@@ -71,47 +80,47 @@ def verify(
     return tuple(faults)
 
 
-def _verifiable(manifest: dict[str, Any], root: Path) -> dict[str, Any]:
+def _check_verifiable(manifest: dict[str, Any], root: Path) -> dict[str, Any]:
     for shard in manifest["shards"]:
         if not isinstance(shard.get("bytes"), int) or not isinstance(shard.get("sha256"), str):
             raise SourceError(f"{root / MANIFEST} does not say how large the shards are, or what they hash to")
     return manifest
 
 
-def _beside(root: Path, parts: tuple[str, ...]) -> list[str]:
+def _find_unlisted(root: Path, parts: tuple[str, ...]) -> list[str]:
     return sorted({path.name for path in root.iterdir()} - {SPLITS, *parts})
 
 
-def _faults(root: Path, manifest: dict[str, Any], decode: bool, progress: Progress | None) -> Iterator[Fault]:
-    yield from _file_faults(root, manifest)
+def _find_faults(root: Path, manifest: dict[str, Any], decode: bool, progress: Progress | None) -> Iterator[Fault]:
+    yield from _find_file_faults(root, manifest)
     texts = manifest.get("options", {}).get("content") == "texts"
-    check = _check_text if texts else _decoder() if decode else checked_header
+    check = _check_text if texts else _make_decoder() if decode else read_valid_header
     features = tfrecord.TEXT if texts else tfrecord.IMAGE
     examples = _Examples(len(manifest["class_names"]), features, check)
     done, total = 0, sum(shard["bytes"] for shard in manifest["shards"])
     for shard in manifest["shards"]:
         path = root / shard["name"]
         if path.is_file():
-            yield from _shard_faults(path, shard)
-            yield from _record_faults(path, shard, examples)
+            yield from _find_shard_faults(path, shard)
+            yield from _find_record_faults(path, shard, examples)
         done += shard["bytes"]
         if progress is not None:
             progress(done, total)
-    yield from examples.duplicates()
+    yield from examples.find_duplicates()
     listed = sum(shard["examples"] for shard in manifest["shards"])
     if manifest.get("num_examples") != listed:
         yield Fault(MANIFEST, f"num_examples is {manifest.get('num_examples')}, its shards have {listed}")
 
 
-def _file_faults(root: Path, manifest: dict[str, Any]) -> Iterator[Fault]:
+def _find_file_faults(root: Path, manifest: dict[str, Any]) -> Iterator[Fault]:
     present = {path.name for path in root.iterdir()}
-    for name in sorted(set(expected_files(manifest)) - present):
+    for name in sorted(set(iter_listed_files(manifest)) - present):
         yield Fault(name, "is missing")
-    for name in strangers(root):
+    for name in iter_unlisted_files(root):
         yield Fault(name, f"is not part of the dataset: {MANIFEST} does not list it")
 
 
-def _shard_faults(path: Path, shard: dict[str, Any]) -> Iterator[Fault]:
+def _find_shard_faults(path: Path, shard: dict[str, Any]) -> Iterator[Fault]:
     size = path.stat().st_size
     if size != shard["bytes"]:
         yield Fault(path.name, f"has {size} bytes instead of {shard['bytes']}")
@@ -121,16 +130,16 @@ def _shard_faults(path: Path, shard: dict[str, Any]) -> Iterator[Fault]:
         yield Fault(path.name, f"has the SHA-256 {digest} instead of {shard['sha256']}")
 
 
-def _record_faults(path: Path, shard: dict[str, Any], examples: "_Examples") -> Iterator[Fault]:
+def _find_record_faults(path: Path, shard: dict[str, Any], examples: "_Examples") -> Iterator[Fault]:
     try:
         index = tfrecord.build_index(path)
     except tfrecord.RecordError as error:
         yield Fault(path.name, error.reason, error.record, error.offset)
-        index = _stored_index(path)  # the lengths cannot be followed; the index still says where the records are
+        index = _load_stored_index(path)  # the lengths cannot be followed; the index still says where the records are
     else:
         if len(index) != shard["examples"]:
             yield Fault(path.name, f"has {len(index)} records instead of {shard['examples']}")
-        yield from _index_faults(path, index)
+        yield from _find_index_faults(path, index)
     with open(path, "rb") as file:
         for record, (offset, length) in enumerate(index.tolist()):
             begin = tfrecord.position(offset)
@@ -140,7 +149,7 @@ def _record_faults(path: Path, shard: dict[str, Any], examples: "_Examples") -> 
                 yield Fault(path.name, str(error), record, begin)
 
 
-def _stored_index(path: Path) -> tfrecord.Index:
+def _load_stored_index(path: Path) -> tfrecord.Index:
     """Give the index beside a damaged shard as far as it points into it; empty where it is damaged itself."""
     try:
         index = np.load(tfrecord.index_path(path), allow_pickle=False)
@@ -153,7 +162,7 @@ def _stored_index(path: Path) -> tfrecord.Index:
     return np.asarray(index[: len(index) if inside.all() else int(inside.argmin())])
 
 
-def _index_faults(path: Path, index: tfrecord.Index) -> Iterator[Fault]:
+def _find_index_faults(path: Path, index: tfrecord.Index) -> Iterator[Fault]:
     stored = tfrecord.index_path(path)
     if stored.is_file():
         try:
@@ -164,8 +173,8 @@ def _index_faults(path: Path, index: tfrecord.Index) -> Iterator[Fault]:
             yield Fault(stored.name, f"does not say where the records of {path.name} are")
 
 
-def _decoder() -> Callable[[bytes], object]:
-    from pipeline.decode import Decoder  # OpenCV, and later TensorFlow
+def _make_decoder() -> Callable[[bytes], object]:
+    from pipeline.images.decode import Decoder  # OpenCV, and later TensorFlow
 
     return Decoder()
 
@@ -195,22 +204,22 @@ class _Examples:
             ValueError: something is wrong with it.
         """
         example = tfrecord.parse_example(data)
-        key = tfrecord.bytes_feature(example, self._features.key) or b""
+        key = tfrecord.get_bytes_feature(example, self._features.key) or b""
         if not self._files or self._files[-1] != file:
             self._files.append(file)
         self._keys += hashlib.blake2b(key, digest_size=16).digest()
         self._places.extend((len(self._files) - 1, record, offset))
-        content = tfrecord.bytes_feature(example, self._features.content)
+        content = tfrecord.get_bytes_feature(example, self._features.content)
         if content is None or (not content and self._features is tfrecord.IMAGE):
             raise ValueError(f"has no {self._features.content}")
         self._check(content)
-        label = tfrecord.int_feature(example, self._features.label)
+        label = tfrecord.get_int_feature(example, self._features.label)
         if label is None and not self._classes:
             return  # texts may have none
         if label is None or not 0 <= label < self._classes:
             raise ValueError(f"has the label {label}, but there are {self._classes} classes")
 
-    def duplicates(self) -> Iterator[Fault]:
+    def find_duplicates(self) -> Iterator[Fault]:
         """Name the examples whose key an earlier one has."""
         keys = np.frombuffer(bytes(self._keys), "V16")
         _, first, which = np.unique(keys, return_index=True, return_inverse=True)

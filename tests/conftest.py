@@ -65,7 +65,7 @@ def make_folders(
 
 def make_records(folders: Path, root: Path, *, shards: int = 2, manifest: bool = True, label_offset: int = 0) -> Path:
     """Write class-folders as a converted dataset; without `manifest`, as the bare TFRecords of a foreign program."""
-    from pipeline import tfrecord
+    from pipeline.records import tfrecord
 
     root.mkdir()
     class_names = sorted(path.name for path in folders.iterdir())

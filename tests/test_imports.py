@@ -21,7 +21,7 @@ def trees(root: Path, *packages: str) -> Iterator[tuple[str, ast.Module]]:
             yield str(path.relative_to(root)), ast.parse(path.read_text())
 
 
-def imported(tree: ast.Module) -> set[str]:
+def collect_imports(tree: ast.Module) -> set[str]:
     """Collect the modules that a file imports anywhere, in functions and for type checking as well."""
     names = set()
     for node in ast.walk(tree):
@@ -41,7 +41,7 @@ def test_imports_point_one_way(package: str, project_root: Path) -> None:
     wrong = {
         path: sorted(found)
         for path, tree in files.items()
-        if (found := {name.split(".")[0] for name in imported(tree)} & above)
+        if (found := {name.split(".")[0] for name in collect_imports(tree)} & above)
     }
     assert wrong == {}
 
@@ -114,13 +114,13 @@ def test_no_modules_import_each_other(project_root: Path) -> None:
 def test_augment_knows_neither_tensorflow_nor_files_of_datasets(project_root: Path) -> None:
     """The lowest layer imports no TensorFlow, Keras or protobuf."""
     for path, tree in trees(project_root, "augment"):
-        assert {name.split(".")[0] for name in imported(tree)} & {"tensorflow", "keras", "google"} == set(), path
+        assert {name.split(".")[0] for name in collect_imports(tree)} & {"tensorflow", "keras", "google"} == set(), path
 
 
 def test_imports_are_absolute_and_explicit(project_root: Path) -> None:
     """No relative imports, and no star imports."""
     for path, tree in trees(project_root, *LAYERS):
-        assert not [name for name in imported(tree) if name.startswith(".")], path
+        assert not [name for name in collect_imports(tree) if name.startswith(".")], path
         stars = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"]
         assert not stars, path
 
@@ -128,7 +128,7 @@ def test_imports_are_absolute_and_explicit(project_root: Path) -> None:
 def test_nothing_that_runs_what_a_file_says_is_used(project_root: Path) -> None:
     """No pickle, no `eval` or `exec`, no `allow_pickle=True`: a dataset is data."""
     for path, tree in trees(project_root, *LAYERS):
-        assert imported(tree) & {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"} == set(), path
+        assert collect_imports(tree) & {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"} == set(), path
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 assert not (isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec")), path

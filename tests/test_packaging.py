@@ -25,7 +25,7 @@ def test_every_package_is_listed(project_root: Path) -> None:
     )
 
 
-def test_the_synonym_table_is_shipped_with_its_licence(project_root: Path) -> None:
+def test_the_synonym_table_is_shipped_with_its_license(project_root: Path) -> None:
     """Both are package data, and WordNet's licence is among the licences."""
     settings = tomllib.loads((project_root / "pyproject.toml").read_text())
     shipped = settings["tool"]["setuptools"]["package-data"]["augment.text"]

@@ -47,7 +47,7 @@ def write(sheet: "Figure", path: str | Path) -> Path:
     return path
 
 
-def plain(axes: "Axes", grid: Literal["both", "x"]) -> None:
+def style_axes(axes: "Axes", grid: Literal["both", "x"]) -> None:
     """Leave of the frame two thin lines, and a light grid behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid, color=GRID, linewidth=0.8)
@@ -60,7 +60,7 @@ def colors(count: int) -> Sequence[Color]:
 
     if count <= len(PALETTE):
         return PALETTE[:count]
-    return [colormaps["viridis"](place) for place in np.linspace(0, 0.9, count)]
+    return [colormaps["viridis"](position) for position in np.linspace(0, 0.9, count)]
 
 
 def show(axes: "Axes", image: Image, cell_height: float, cell_inches: float = CELL_INCHES) -> None:
@@ -90,13 +90,13 @@ def show(axes: "Axes", image: Image, cell_height: float, cell_inches: float = CE
     axes.set_ylim((height + side * cell_height) / 2, (height - side * cell_height) / 2)
 
 
-def shortened(name: str, limit: int = 18) -> str:
-    """Cut a name that would not fit, and make it `drawable`, where dollars would begin a formula."""
-    text = drawable(name).replace("$", r"\$")
+def shorten(name: str, limit: int = 18) -> str:
+    """Cut a name that would not fit, and make it `escape_missing_glyphs`, where dollars would begin a formula."""
+    text = escape_missing_glyphs(name).replace("$", r"\$")
     return text if len(text) <= limit else text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def drawable(text: str) -> str:
+def escape_missing_glyphs(text: str) -> str:
     """Write what the font of the figures lacks (Chinese, say) as it is written in code, so that it can be read."""
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     known = _characters()

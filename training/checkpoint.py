@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from training.errors import TrainingError
-from training.files import locked, replacing
+from training.files import lock, replace_atomically
 
 if TYPE_CHECKING:
     import keras
@@ -54,7 +54,7 @@ class State:
 
 
 @contextlib.contextmanager
-def claimed(directory: Path | None) -> Iterator[None]:
+def claim(directory: Path | None) -> Iterator[None]:
     """Make the directory of a training, and keep other processes out of it: two would overwrite each other's files.
 
     Raises:
@@ -66,7 +66,7 @@ def claimed(directory: Path | None) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(locked(directory / LOCK, wait=False))
+            stack.enter_context(lock(directory / LOCK, wait=False))
         except BlockingIOError:
             raise TrainingError(
                 f"another process trains in {directory}; wait for it, or give another directory"
@@ -74,7 +74,7 @@ def claimed(directory: Path | None) -> Iterator[None]:
         yield
 
 
-def variables_of(model: "keras.Model") -> "list[keras.Variable]":
+def list_variables(model: "keras.Model") -> "list[keras.Variable]":
     """List what training changes: weights, moving averages, the states of random layers, and the optimizer's."""
     if not model.optimizer.built:  # building again would give a `LossScaleOptimizer` its variables twice
         model.optimizer.build(model.trainable_variables)
@@ -93,7 +93,7 @@ def write(path: Path, variables: "Sequence[keras.Variable]", state: State, ident
     described = {"format": FORMAT, "identity": dict(identity), "state": asdict(state)}
     arrays: dict[str, Any] = {f"variable{number:05}": np.asarray(variable) for number, variable in enumerate(variables)}
     arrays["json"] = np.frombuffer(json.dumps(described).encode(), np.uint8)
-    with replacing(path) as partial, partial.open("wb") as file:
+    with replace_atomically(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)  # numbers all: nothing is pickled
         file.flush()
         os.fsync(file.fileno())
@@ -135,10 +135,10 @@ def read(path: Path, variables: "Sequence[keras.Variable]", identity: Identity) 
     return State(**described["state"])
 
 
-def nameless(config: Any) -> Any:
+def strip_names(config: Any) -> Any:
     """Leave names out of a Keras configuration: those that Keras counts up depend on what was built before."""
     if isinstance(config, dict):
-        return {key: nameless(value) for key, value in config.items() if key not in ("name", "keras_history")}
+        return {key: strip_names(value) for key, value in config.items() if key not in ("name", "keras_history")}
     if isinstance(config, (list, tuple)):
-        return [nameless(value) for value in config]
+        return [strip_names(value) for value in config]
     return config

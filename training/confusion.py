@@ -27,12 +27,12 @@ def confusion_matrix(path: str | Path, counts: NDArray[np.int64], class_names: S
     """
     classes = len(class_names)
     totals = counts.sum(axis=1, keepdims=True)
-    shares = counts / np.maximum(totals, 1)
-    names = [canvas.shortened(name) for name in class_names]
+    fractions = counts / np.maximum(totals, 1)
+    names = [canvas.shorten(name) for name in class_names]
     side = min(max(3.0, 0.5 * classes), 14) + 0.08 * max(map(len, names))
     figure = canvas.figure(side + 0.8, side)
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     size = float(np.clip(90 / classes, 4, 9))
     axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 3 else 0, fontsize=size)
     axes.set_yticks(range(classes), names, fontsize=size)
@@ -41,7 +41,7 @@ def confusion_matrix(path: str | Path, counts: NDArray[np.int64], class_names: S
     if classes <= _LARGEST_WITH_NUMBERS:
         for row, column in np.ndindex(classes, classes):
             if counts[row, column]:
-                color = "white" if shares[row, column] > 0.5 else canvas.TEXT
+                color = "white" if fractions[row, column] > 0.5 else canvas.TEXT
                 axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", color=color, fontsize=size)
     right = int(np.trace(counts))
     axes.set_title(f"{right:,} of {counts.sum():,} right ({right / max(1, counts.sum()):.1%})", color=canvas.TEXT)

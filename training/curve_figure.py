@@ -54,10 +54,10 @@ def curve_chart(path: str | Path, curve: LearningCurve, target: float | None = N
         axes.axhline(target, color=canvas.TEXT, linewidth=1, linestyle=":")
         _draw_target(axes, curve, target)
     _draw_worth(axes, curve)
-    canvas.plain(axes, grid="both")
+    canvas.style_axes(axes, grid="both")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
-    axes.yaxis.set_minor_formatter(lambda value, _: f"{100 * value:g}" if _leading(value) in (2, 5) else "")
+    axes.yaxis.set_minor_formatter(lambda value, _: f"{100 * value:g}" if _leading_digit(value) in (2, 5) else "")
     axes.set(xlabel="training samples", ylabel=f"error on {curve.held_out:,} held-out samples (%)")
     axes.legend(frameon=False, fontsize=9, loc="upper right")
     seeds = len({point.seed for point in curve.points})
@@ -117,6 +117,6 @@ def _draw_worth(axes: "Axes", curve: LearningCurve) -> None:
     axes.annotate(text, (middle, error), (0, 5), textcoords="offset points", ha="center", fontsize=8, color=canvas.TEXT)
 
 
-def _leading(value: float) -> int:
+def _leading_digit(value: float) -> int:
     """Give the first digit of a tick of a logarithmic axis."""
     return round(value / 10 ** math.floor(math.log10(value) + 1e-9)) if value > 0 else 0

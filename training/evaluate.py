@@ -69,7 +69,7 @@ def evaluate(
         raise OptionError(f"reduce must be one of {', '.join(map(repr, get_args(Reduce)))}; got {reduce!r}")
     if loader.label_mode is None or loader.mix is not None:
         raise OptionError("evaluating needs labels: a loader with a label_mode, and without mix")
-    loader = _unshuffled(loader, views)
+    loader = _make_view_loader(loader, views)
     if loader.shard[1] > 1 and loader.samples_per_image > 1:
         raise OptionError(
             f"shard={loader.shard} separates the {loader.samples_per_image} views of an image, which are evaluated "
@@ -80,31 +80,33 @@ def evaluate(
         answers.append(np.asarray(model.predict_on_batch(images)))
         labels.append(own.numpy())
         keys += [name.decode("utf-8", "surrogateescape") for name in names.numpy()]
-    by_view = _grouped(np.concatenate(answers), keys, loader.samples_per_image)
-    classes = _classes(np.concatenate(labels)[:: loader.samples_per_image])
-    predictions = reduced(by_view, reduce)
-    decided = decisions(predictions + _tie_breaks(by_view)) if reduce == "vote" else decisions(predictions)
+    by_view = _group_by_image(np.concatenate(answers), keys, loader.samples_per_image)
+    classes = _to_classes(np.concatenate(labels)[:: loader.samples_per_image])
+    predictions = reduce_answers(by_view, reduce)
+    decided = (
+        decide_classes(predictions + _compute_tie_breaks(by_view)) if reduce == "vote" else decide_classes(predictions)
+    )
     return Evaluation(
         accuracy=float((decided == classes).mean()),
-        accuracy_of_views=(decisions(by_view) == classes[:, np.newaxis]).mean(axis=0),
+        accuracy_of_views=(decide_classes(by_view) == classes[:, np.newaxis]).mean(axis=0),
         predictions=predictions,
         labels=classes,
         keys=tuple(keys[:: loader.samples_per_image]),
     )
 
 
-def reduced(answers: NDArray[Any], reduce: Reduce) -> NDArray[Any]:
+def reduce_answers(answers: NDArray[Any], reduce: Reduce) -> NDArray[Any]:
     """Reduce the answers [N, V, K] for the views of N images to [N, K]."""
     if reduce == "mean":
         return np.asarray(answers.mean(axis=1))
     if reduce == "max":
         return np.asarray(answers.max(axis=1))
     if answers.shape[-1] == 1:
-        return np.asarray(decisions(answers).mean(axis=1, keepdims=True))
-    return np.asarray(np.eye(answers.shape[-1])[decisions(answers)].mean(axis=1))
+        return np.asarray(decide_classes(answers).mean(axis=1, keepdims=True))
+    return np.asarray(np.eye(answers.shape[-1])[decide_classes(answers)].mean(axis=1))
 
 
-def _tie_breaks(answers: NDArray[Any]) -> NDArray[Any]:
+def _compute_tie_breaks(answers: NDArray[Any]) -> NDArray[Any]:
     """Give what decides between classes of equal votes: their mean answers [N, K], as less than half a vote."""
     mean, (_, views, classes) = answers.mean(axis=1), answers.shape
     if classes == 1:
@@ -112,14 +114,14 @@ def _tie_breaks(answers: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(mean.argsort(axis=1).argsort(axis=1) / (2 * views * classes))
 
 
-def decisions(answers: NDArray[Any]) -> NDArray[np.int64]:
+def decide_classes(answers: NDArray[Any]) -> NDArray[np.int64]:
     """Give the class of answers [..., K]: the greatest; of one column, whether it is at least a half."""
     if answers.shape[-1] == 1:
         return np.asarray(answers[..., 0] >= 0.5, np.int64)
     return np.asarray(answers.argmax(axis=-1))
 
 
-def _unshuffled(loader: Loader, views: str | Views | None) -> Loader:
+def _make_view_loader(loader: Loader, views: str | Views | None) -> Loader:
     """Make the loader whose batches hold all views of the images in them, one after another."""
     # A bad sample is left out: its place must not be taken by another, which would count twice.
     options: dict[str, Any] = {"shuffle": False, "drop_remainder": False, "batch_size": None}
@@ -132,7 +134,7 @@ def _unshuffled(loader: Loader, views: str | Views | None) -> Loader:
     return replace(loader, batch_size=max(1, batch_size // loader.samples_per_image) * loader.samples_per_image)
 
 
-def _grouped(answers: NDArray[Any], keys: list[str], count: int) -> NDArray[Any]:
+def _group_by_image(answers: NDArray[Any], keys: list[str], count: int) -> NDArray[Any]:
     """Put the answers [N * V, ...] for the views of each image together, [N, V, K]."""
     if len(keys) % count or any(len(set(keys[at : at + count])) > 1 for at in range(0, len(keys), count)):
         raise OptionError(
@@ -141,6 +143,6 @@ def _grouped(answers: NDArray[Any], keys: list[str], count: int) -> NDArray[Any]
     return np.asarray(answers.reshape(-1, count, answers.shape[1] if answers.ndim > 1 else 1))
 
 
-def _classes(labels: NDArray[Any]) -> NDArray[np.int64]:
+def _to_classes(labels: NDArray[Any]) -> NDArray[np.int64]:
     """Give the class of labels: integers [N], one-hot [N, K], or 0 and 1 in [N, 1]."""
-    return (labels if labels.ndim == 1 else decisions(labels)).astype(np.int64)
+    return (labels if labels.ndim == 1 else decide_classes(labels)).astype(np.int64)

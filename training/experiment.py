@@ -9,7 +9,7 @@ from training import devices
 from training.architectures import build
 from training.errors import TrainingError
 from training.fit import Checkpoints, fit
-from training.initialise import initialise
+from training.initialize import initialize
 from training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Experiment:
         if self.epochs < 1:
             raise TrainingError(f"epochs must be at least 1, got {self.epochs}")
 
-    def loaders(self) -> tuple[Loader, Loader]:
+    def make_loaders(self) -> tuple[Loader, Loader]:
         """Make the loaders of the training and the validation samples; the latter are not augmented or shuffled."""
         common: dict[str, Any] = {
             "image_size": self.image_size,
@@ -89,8 +89,8 @@ class Experiment:
         source = self.validation
         if source is None:
             source = self.source
-            share = VALIDATION_SPLIT if self.validation_split is None else self.validation_split
-            split = {"validation_split": share, "stratify": True}
+            fraction = VALIDATION_SPLIT if self.validation_split is None else self.validation_split
+            split = {"validation_split": fraction, "stratify": True}
             training |= {**split, "subset": "training"}
             validation |= {**split, "subset": "validation"}
         train = Loader(self.source, **training)
@@ -122,7 +122,7 @@ class Experiment:
                 )
             except ValueError as error:
                 raise TrainingError(str(error)) from None
-            initialise(model, self.seed)
+            initialize(model, self.seed)
         return model
 
     def run(
@@ -133,7 +133,7 @@ class Experiment:
         Raises:
             CaudalError: what the loaders, the model or `fit` refuse.
         """
-        train, validation = self.loaders()
+        train, validation = self.make_loaders()
         model = self.build(len(train.class_names or ()))
         history = fit(
             model,

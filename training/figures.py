@@ -48,7 +48,7 @@ def training_curves(
                 # A line through a single epoch would not be seen.
                 marker = "o" if len(values) == 1 else ""
                 axes.plot(range(1, len(values) + 1), values, color=colors[run], marker=marker, **style)
-        canvas.plain(axes, grid="both")
+        canvas.style_axes(axes, grid="both")
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     loss.set_ylim(bottom=0)
@@ -92,15 +92,15 @@ def throughput_chart(
 
     figure = canvas.figure(8, 1.4 + 0.45 * len(rates))
     axes = figure.subplots()
-    places = range(len(rates))
-    axes.barh(places, medians, height=0.6, color=canvas.PALETTE[0])
+    positions = range(len(rates))
+    axes.barh(positions, medians, height=0.6, color=canvas.PALETTE[0])
     spread = (medians - least, greatest - medians)
-    axes.errorbar(medians, places, xerr=spread, fmt="none", ecolor=canvas.TEXT, capsize=4)
-    for place, value, end in zip(places, medians, greatest, strict=True):
+    axes.errorbar(medians, positions, xerr=spread, fmt="none", ecolor=canvas.TEXT, capsize=4)
+    for position, value, end in zip(positions, medians, greatest, strict=True):
         number = f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-        axes.annotate(number, (end, place), (8, 0), textcoords="offset points", va="center", color=canvas.TEXT)
-    canvas.plain(axes, grid="x")
-    axes.set_yticks(places, list(rates))
+        axes.annotate(number, (end, position), (8, 0), textcoords="offset points", va="center", color=canvas.TEXT)
+    canvas.style_axes(axes, grid="x")
+    axes.set_yticks(positions, list(rates))
     axes.set_ylim(len(rates) - 0.5, -0.5)  # from top to bottom
     axes.set_xlim(0, 1.12 * greatest.max())  # with room for the numbers
     axes.locator_params(axis="x", nbins=6)
@@ -135,7 +135,7 @@ def time_chart(
     colors = [canvas.PALETTE[1 if name == marked else 0] for name in seconds]
     bars = axes.barh(range(len(seconds)), milliseconds, height=0.6, color=colors)
     axes.bar_label(bars, [f"{value:.2f}" for value in milliseconds], padding=8, color=canvas.TEXT)
-    canvas.plain(axes, grid="x")
+    canvas.style_axes(axes, grid="x")
     axes.set_yticks(range(len(seconds)), list(seconds))
     axes.set_ylim(len(seconds) - 0.5, -0.5)  # from top to bottom
     axes.set_xlim(0, 1.12 * max(milliseconds))  # with room for the numbers

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replace_atomically(path: Path) -> Iterator[Path]:
     """Give a path to write to; at the end of the block it takes the place of `path`, in one step.
 
     The name keeps its endings, since libraries tell formats by them. After an error nothing has changed.
@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Keep other processes out for the length of the block. The lock of a process that dies is open again.
 
     Args:

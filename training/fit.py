@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline import Loader
-from pipeline.look_ahead import iterate_ahead
+from pipeline.threads.look_ahead import iterate_ahead
 from training import checkpoint
 from training.checkpoint import State
 from training.errors import DivergedError, TrainingError
-from training.files import replacing
+from training.files import replace_atomically
 from training.history import write_history
-from training.input_wait import BEARABLE, WORTH_SAYING_S, WaitingMeter, remedy
-from training.losses import loss_for as loss_for
-from training.losses import smoothed, with_class_weights, with_one_hot_labels
-from training.recipe import Recipe, balanced
+from training.input_wait import MAX_WAITING_FRACTION, MIN_WAITING_S, WaitingMeter, suggest_remedy
+from training.losses import choose_loss as choose_loss
+from training.losses import with_class_weights, with_label_smoothing, with_one_hot_labels
+from training.recipe import Recipe, compute_balanced_weights
 from training.step import evaluate, has_several_devices, make_step
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def fit(
         model: maps images to probabilities [B, classes], or [B, 1] for float labels [B, 1]. It is trained in
             place, from the weights it has; an optimizer it had is replaced. Where it was built under a `tf.distribute`
             strategy, each batch is divided among the strategy's devices.
-        train: a `Loader`, or batches (images, labels); see `loss_for` for the labels.
+        train: a `Loader`, or batches (images, labels); see `choose_loss` for the labels.
         validation: the same, evaluated after every epoch.
         epochs: passes over `train`.
         learning_rate: a number, or a schedule over the steps; the default is Keras's and its authors' for Adam
@@ -132,12 +132,12 @@ class _Fitting:
             _check_end(name, data)
         self.model, self.train, self.validation = model, train, validation
         self.epochs, self.recipe, self.checkpoints = epochs, recipe, checkpoints
-        self.loss = loss_for(_dataset(train).element_spec)
-        self.steps = _steps(train)
+        self.loss = choose_loss(_to_dataset(train).element_spec)
+        self.steps = _count_steps(train)
         with model.distribute_strategy.scope():
             self._compile(learning_rate)
-        self.class_weights = self._class_weights()
-        self.callbacks = self._callback_list(callbacks)
+        self.class_weights = self._compute_class_weights()
+        self.callbacks = self._make_callback_list(callbacks)
         self.state = State()
         self.meter = WaitingMeter()
         self.has_warned = False
@@ -147,7 +147,7 @@ class _Fitting:
 
         self.model.compile(
             self.recipe.make_optimizer(learning_rate, None if self.steps is None else self.epochs * self.steps),
-            loss=smoothed(self.loss, self.recipe.label_smoothing),
+            loss=with_label_smoothing(self.loss, self.recipe.label_smoothing),
             metrics=["accuracy"],
             # "auto" alone would compile for CPUs as well, where XLA's convolutions are slow.
             jit_compile="auto" if tf.config.list_logical_devices("GPU") else False,
@@ -155,7 +155,7 @@ class _Fitting:
 
     def run(self) -> Any:
         """Train from the checkpoint, or from the beginning, to the end."""
-        with checkpoint.claimed(None if self.checkpoints is None else Path(self.checkpoints.directory)):
+        with checkpoint.claim(None if self.checkpoints is None else Path(self.checkpoints.directory)):
             return self._run()
 
     def _run(self) -> Any:
@@ -166,53 +166,53 @@ class _Fitting:
         history.history = {name: list(values) for name, values in self.state.history.items()}
         history.epoch = list(range(self.state.epoch))
         self.model.stop_training = self._is_exhausted()
-        dataset = self._prepared()
+        dataset = self._make_training_dataset()
         self.train_on = make_step(self.model, dataset.element_spec)
-        with contextlib.closing(iterate_ahead(self._batches(dataset), _BATCHES_AHEAD)) as batches:
+        with contextlib.closing(iterate_ahead(self._iterate_batches(dataset), _BATCHES_AHEAD)) as batches:
             while self.state.epoch < self.epochs and not self.model.stop_training:
-                self._epoch(iter(batches.__next__, None))  # until the end of the epoch
+                self._run_epoch(iter(batches.__next__, None))  # until the end of the epoch
         if self.recipe.patience is not None:
-            self._take_best()
+            self._restore_best()
         self._write_weights(FINAL)
         self.callbacks.on_train_end()
         history.waiting = self.state.waiting
         return history
 
-    def _epoch(self, batches: Iterable[Any]) -> None:
+    def _run_epoch(self, batches: Iterable[Any]) -> None:
         """Train on the rest of an epoch, evaluate, and take down what came out."""
         state = self.state
         self.callbacks.on_epoch_begin(state.epoch)
         try:
             for batch in self.meter(batches):
-                self._step(batch)
+                self._run_step(batch)
                 if self.model.stop_training:
                     break
         except Exception as error:
-            raise _original(error, self.train) from None
+            raise _find_loader_error(error, self.train) from None
         logs = {name: total / state.samples for name, total in state.sums.items()}
         if self.validation is not None:
             logs |= {f"val_{name}": value for name, value in self._evaluate().items()}
         waited = self.meter.waited
-        share = self.meter.take()
-        if share > BEARABLE and waited > WORTH_SAYING_S and not self.has_warned:
+        fraction = self.meter.take()
+        if fraction > MAX_WAITING_FRACTION and waited > MIN_WAITING_S and not self.has_warned:
             self.has_warned = True
             _log.warning(
                 "in epoch %d the model waited %.0f %% of the time for data: %s",
                 state.epoch,
-                100 * share,
-                remedy(self.train),
+                100 * fraction,
+                suggest_remedy(self.train),
             )
-        state.waiting.append(share)
+        state.waiting.append(fraction)
         for name, value in logs.items():
             state.history.setdefault(name, []).append(value)
-        self._judge(logs)
+        self._update_best(logs)
         self.callbacks.on_epoch_end(state.epoch, logs)
         state.epoch, state.step, state.sums, state.samples = state.epoch + 1, 0, {}, 0
         if self.checkpoints is not None:
             write_history(Path(self.checkpoints.directory), state.history, state.waiting)
         self._save()
 
-    def _step(self, batch: Any) -> None:
+    def _run_step(self, batch: Any) -> None:
         state = self.state
         self.callbacks.on_train_batch_begin(state.step)
         logs = self.train_on(batch)
@@ -231,18 +231,18 @@ class _Fitting:
             self._save()
 
     def _evaluate(self) -> dict[str, float]:
-        dataset = _dataset(self.validation, self.state.epoch)
+        dataset = _to_dataset(self.validation, self.state.epoch)
         try:
-            return evaluate(self.model, self._labelled(dataset))
+            return evaluate(self.model, self._encode_labels(dataset))
         except Exception as error:
-            raise _original(error, self.validation) from None
+            raise _find_loader_error(error, self.validation) from None
 
-    def _prepared(self) -> Any:
+    def _make_training_dataset(self) -> Any:
         """Build the dataset from where the training stands on, as the loss takes it."""
-        dataset = self._labelled(_dataset(self.train, self.state.epoch, self.state.step))
+        dataset = self._encode_labels(_to_dataset(self.train, self.state.epoch, self.state.step))
         return dataset if self.class_weights is None else with_class_weights(dataset, self.class_weights)
 
-    def _batches(self, dataset: Any) -> "Generator[Any]":
+    def _iterate_batches(self, dataset: Any) -> "Generator[Any]":
         """Give the batches from where the training stands on, and None at the end of each epoch."""
         for _ in range(self.state.epoch, self.epochs):
             yield from dataset  # each iteration of a dataset gives the next epoch
@@ -252,22 +252,22 @@ class _Fitting:
         """Have Keras build its metrics where there are several devices: it cannot within the devices' own code."""
         if has_several_devices(self.model):
             devices = self.model.distribute_strategy.num_replicas_in_sync
-            one_each = self._labelled(_dataset(self.train)).unbatch().take(1).repeat(devices).batch(devices)
+            one_each = self._encode_labels(_to_dataset(self.train)).unbatch().take(1).repeat(devices).batch(devices)
             self.model.evaluate(one_each, verbose=0)
 
-    def _labelled(self, dataset: Any) -> Any:
+    def _encode_labels(self, dataset: Any) -> Any:
         if self.recipe.label_smoothing and self.loss == "sparse_categorical_crossentropy":
             return with_one_hot_labels(dataset, self.model.output_shape[-1])
         return dataset
 
-    def _judge(self, logs: dict[str, float]) -> None:
+    def _update_best(self, logs: dict[str, float]) -> None:
         """Keep the best weights, and stop where there were none better for too long."""
         state, loss = self.state, logs.get("val_loss", logs["loss"])
         if math.isnan(loss):  # which is neither lower nor higher than any that follows
             loss = math.inf
         if state.best is None or loss < state.best:
             state.best, state.best_epoch = loss, state.epoch
-            self._keep_best()
+            self._save_best()
         if self._is_exhausted(epochs=state.epoch + 1):
             self.model.stop_training = True
 
@@ -276,13 +276,13 @@ class _Fitting:
         epochs = state.epoch if epochs is None else epochs
         return patience is not None and state.best_epoch is not None and epochs - 1 - state.best_epoch >= patience
 
-    def _keep_best(self) -> None:
+    def _save_best(self) -> None:
         if self.checkpoints is not None:
             self._write_weights(BEST)
         elif self.recipe.patience is not None:
             self._best = self.model.get_weights()
 
-    def _take_best(self) -> None:
+    def _restore_best(self) -> None:
         if self.state.best_epoch is None:
             return
         if self.checkpoints is not None:
@@ -292,7 +292,7 @@ class _Fitting:
 
     def _write_weights(self, name: str) -> None:
         if self.checkpoints is not None:
-            with replacing(Path(self.checkpoints.directory) / name) as partial:
+            with replace_atomically(Path(self.checkpoints.directory) / name) as partial:
                 self.model.save_weights(partial)
 
     def _restore(self) -> None:
@@ -304,7 +304,7 @@ class _Fitting:
             return
         if not self.checkpoints.resume:
             raise TrainingError(f"{directory} holds a training; resume it, or give another directory")
-        self.state = checkpoint.read(path, checkpoint.variables_of(self.model), self._identity())
+        self.state = checkpoint.read(path, checkpoint.list_variables(self.model), self._compute_identity())
         self.meter = WaitingMeter(self.state.waited, self.state.worked)
         _log.info("going on with epoch %d, step %d", self.state.epoch, self.state.step)
 
@@ -313,9 +313,9 @@ class _Fitting:
             return
         self.state.waited, self.state.worked = self.meter.waited, self.meter.worked
         path = Path(self.checkpoints.directory) / CHECKPOINT
-        checkpoint.write(path, checkpoint.variables_of(self.model), self.state, self._identity())
+        checkpoint.write(path, checkpoint.list_variables(self.model), self.state, self._compute_identity())
 
-    def _identity(self) -> checkpoint.Identity:
+    def _compute_identity(self) -> checkpoint.Identity:
         """Name the training: equal names, equal batches, steps and weights."""
         train, validation = self.train, self.validation
         assert isinstance(train, Loader)  # noqa: S101  # for the type checker: it was checked
@@ -323,10 +323,10 @@ class _Fitting:
         parts = {
             "the training data (samples, augmentation, sizes, seed)": train.fingerprint,
             "the validation data": held_out,
-            "the model": checkpoint.nameless(self.model.get_config()),
+            "the model": checkpoint.strip_names(self.model.get_config()),
             "the recipe": asdict(self.recipe),
             # With the schedule, and so with the number of steps where that matters.
-            "the optimizer (its rate, or with a schedule the number of epochs)": checkpoint.nameless(
+            "the optimizer (its rate, or with a schedule the number of epochs)": checkpoint.strip_names(
                 self.model.optimizer.get_config()
             ),
         }
@@ -335,17 +335,17 @@ class _Fitting:
             for name, part in parts.items()
         }
 
-    def _class_weights(self) -> Sequence[float] | None:
+    def _compute_class_weights(self) -> Sequence[float] | None:
         weights, classes = self.recipe.class_weights, max(2, self.model.output_shape[-1])
         if weights == "balanced":
             if not isinstance(self.train, Loader):
                 raise TrainingError("balanced class weights need the counts of the classes; give a loader, or numbers")
-            return balanced([int((self.train.labels == label).sum()) for label in range(classes)])
+            return compute_balanced_weights([int((self.train.labels == label).sum()) for label in range(classes)])
         if weights is not None and len(weights) != classes:
             raise TrainingError(f"class_weights need one number for each of {classes} classes, got {len(weights)}")
         return weights
 
-    def _callback_list(self, callbacks: Sequence[Any]) -> Any:
+    def _make_callback_list(self, callbacks: Sequence[Any]) -> Any:
         from keras.callbacks import CallbackList
 
         return CallbackList(
@@ -353,11 +353,11 @@ class _Fitting:
         )
 
 
-def _dataset(data: "Data | None", epoch: int = 0, step: int = 0) -> Any:
+def _to_dataset(data: "Data | None", epoch: int = 0, step: int = 0) -> Any:
     return data.dataset(epoch, step) if isinstance(data, Loader) else data
 
 
-def _steps(data: Data) -> int | None:
+def _count_steps(data: Data) -> int | None:
     if isinstance(data, Loader):
         return data.steps_per_epoch
     return steps if (steps := int(data.cardinality())) >= 0 else None
@@ -370,7 +370,7 @@ def _check_end(name: str, data: "Data | None") -> None:
         raise TrainingError(f"{name} repeats for ever, so no epoch would end; leave out .repeat()")
 
 
-def _original(error: Exception, data: "Data | None") -> Exception:
+def _find_loader_error(error: Exception, data: "Data | None") -> Exception:
     """Give the error that a loader raised, where TensorFlow delivers it as one of its own."""
     failure = data.failure if isinstance(data, Loader) else None
     return error if failure is None else failure

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training.files import replacing
+from training.files import replace_atomically
 
 TABLE = "history.csv"
 EVENTS = "tensorboard"
@@ -19,7 +19,7 @@ def write_history(directory: Path, history: Mapping[str, Sequence[float]], waiti
         waiting: for each epoch, the share of the time that the model waited for data.
     """
     columns = {**history, "waiting": waiting}
-    with replacing(directory / TABLE) as partial, partial.open("w", newline="") as file:
+    with replace_atomically(directory / TABLE) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["epoch", *columns])
         table.writerows([epoch, *row] for epoch, row in enumerate(zip(*columns.values(), strict=True)))

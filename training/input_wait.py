@@ -8,10 +8,10 @@ from pipeline import Cache, Loader
 
 T = TypeVar("T")
 
-BEARABLE = 0.10
+MAX_WAITING_FRACTION = 0.10
 """The share of the time up to which no one is warned."""
 
-WORTH_SAYING_S = 0.5
+MIN_WAITING_S = 0.5
 """Seconds in an epoch up to which no one is warned: an epoch of milliseconds is all beginning and end."""
 
 
@@ -53,12 +53,12 @@ class WaitingMeter:
     def take(self) -> float:
         """Give the share of the time that was waited, from 0 to 1, and begin anew."""
         total = self.waited + self.worked
-        share = self.waited / total if total else 0.0
+        fraction = self.waited / total if total else 0.0
         self.waited = self.worked = 0.0
-        return share
+        return fraction
 
 
-def remedy(source: object) -> str:
+def suggest_remedy(source: object) -> str:
     """Say what makes data come faster.
 
     Args:

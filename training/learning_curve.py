@@ -15,7 +15,7 @@ from pipeline import Loader
 from training.errors import TrainingError
 from training.experiment import Experiment
 from training.fit import fit
-from training.power_law import PowerLaw, fit_power_law, inverse, power
+from training.power_law import PowerLaw, evaluate_power_law, fit_power_law, invert
 from training.predictions import predict
 
 SHALLOW = "logistic regression"
@@ -92,13 +92,13 @@ class LearningCurve:
             return []
         plain, other = self.laws[augmented.removesuffix(f" {AUGMENTED}")], self.laws[augmented]
         return [
-            Worth(size, (float(inverse(plain.params, other([size])[0])), *_bounds(plain, other, size)))
+            Worth(size, (float(invert(plain.params, other([size])[0])), *_compute_bounds(plain, other, size)))
             for size in self.sizes
         ]
 
 
-def _bounds(plain: PowerLaw, other: PowerLaw, size: int) -> tuple[float, float]:
-    draws = inverse(plain.draws, power(other.draws, [size])[:, 0])
+def _compute_bounds(plain: PowerLaw, other: PowerLaw, size: int) -> tuple[float, float]:
+    draws = invert(plain.draws, evaluate_power_law(other.draws, [size])[:, 0])
     low, high = np.quantile(draws, [0.025, 0.975], method="closest_observation")
     return float(low), float(high)
 
@@ -131,11 +131,11 @@ def learning_curve(
         CaudalError: what loaders, model or `fit` refuse.
     """
     plain = replace(experiment, augment=None, limit=None)
-    train, _ = plain.loaders()
-    chosen = sorted(set(sizes)) if sizes is not None else _default_sizes(train)
+    train, _ = plain.make_loaders()
+    chosen = sorted(set(sizes)) if sizes is not None else _choose_sizes(train)
     if len(chosen) < 3 or chosen[0] < 1 or seeds < 1:
         raise TrainingError(f"a curve needs at least three sizes and one seed, got {chosen} and {seeds}")
-    replace(plain, limit=chosen[-1]).loaders()  # refuses more than there are: now, and not after the smaller ones
+    replace(plain, limit=chosen[-1]).make_loaders()  # refuses more than there are: now, and not after the smaller ones
     variants = [(SHALLOW, plain), (experiment.model, plain)]
     if augment is not None:
         variants.append((f"{experiment.model} {AUGMENTED}", replace(plain, augment=augment)))
@@ -146,19 +146,21 @@ def learning_curve(
         for size in chosen:
             for name, variant in variants:
                 one = replace(variant, limit=size, seed=experiment.seed + seed)
-                error, held_out = _shallow(one) if name == SHALLOW else _deep(one, steps)
+                error, held_out = _measure_shallow(one) if name == SHALLOW else _measure_deep(one, steps)
                 points.append(Point(name, size, seed, error))
                 progress(len(points), total)
-    laws = {name: _law([point for point in points if point.curve == name], held_out, seed=0) for name, _ in variants}
+    laws = {
+        name: _fit_law([point for point in points if point.curve == name], held_out, seed=0) for name, _ in variants
+    }
     return LearningCurve(tuple(points), laws, held_out)
 
 
-def _law(points: Sequence[Point], held_out: int, seed: int) -> PowerLaw:
+def _fit_law(points: Sequence[Point], held_out: int, seed: int) -> PowerLaw:
     sizes, errors = [point.examples for point in points], [point.error for point in points]
     return fit_power_law(sizes, errors, smallest=0.5 / held_out, seed=seed)
 
 
-def _default_sizes(train: Loader) -> list[int]:
+def _choose_sizes(train: Loader) -> list[int]:
     largest = min(train.num_examples, LARGEST)
     smallest = max(len(train.class_names or ()) * 3, largest // 64, 4)
     if smallest * 4 > largest:
@@ -166,30 +168,30 @@ def _default_sizes(train: Loader) -> list[int]:
     return sorted({round(size) for size in np.geomspace(smallest, largest, SIZES)})
 
 
-def _shallow(experiment: Experiment) -> tuple[float, int]:
+def _measure_shallow(experiment: Experiment) -> tuple[float, int]:
     """Fit multinomial logistic regression to the pixels, and give its error."""
     from sklearn.linear_model import LogisticRegression
 
-    train, held_out = experiment.loaders()
+    train, held_out = experiment.make_loaders()
     model = LogisticRegression(max_iter=1000)
-    pixels, labels = _arrays(train)
+    pixels, labels = _collect_arrays(train)
     if len(np.unique(labels)) < 2:  # it refuses to learn a single class
-        return float((_arrays(held_out)[1] != labels[0]).mean()), held_out.num_examples
+        return float((_collect_arrays(held_out)[1] != labels[0]).mean()), held_out.num_examples
     model.fit(pixels, labels)
-    pixels, labels = _arrays(held_out)
+    pixels, labels = _collect_arrays(held_out)
     return float((model.predict(pixels) != labels).mean()), len(labels)
 
 
-def _arrays(loader: Loader) -> tuple[Any, Any]:
+def _collect_arrays(loader: Loader) -> tuple[Any, Any]:
     """Collect an epoch: pixels float32 [N, H * W * C] from 0 to 1, and labels."""
     batches = [(images.numpy(), labels.numpy()) for images, labels in loader.dataset()]
     images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     return images.reshape(len(images), -1) / np.float32(255), labels
 
 
-def _deep(experiment: Experiment, steps: int) -> tuple[float, int]:
+def _measure_deep(experiment: Experiment, steps: int) -> tuple[float, int]:
     """Train the experiment's model for so many steps, and give its error."""
-    train, held_out = experiment.loaders()
+    train, held_out = experiment.make_loaders()
     model = experiment.build(len(train.class_names or ()))
     epochs = max(1, round(steps / train.steps_per_epoch))
     fit(model, train, epochs=epochs, learning_rate=experiment.learning_rate, recipe=experiment.recipe)

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline.graph import without_autograph
+from pipeline.feeds.graph import without_autograph
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def loss_for(element_spec: Any) -> str:
+def choose_loss(element_spec: Any) -> str:
     """Name the cross-entropy that fits the labels of a dataset.
 
     Args:
@@ -43,7 +43,7 @@ def loss_for(element_spec: Any) -> str:
     )
 
 
-def smoothed(loss: str, label_smoothing: float) -> Any:
+def with_label_smoothing(loss: str, label_smoothing: float) -> Any:
     """Give the loss with label smoothing: Keras's name where there is none, or the loss."""
     from keras import losses
 

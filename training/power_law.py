@@ -22,14 +22,14 @@ Params = NDArray[np.float64]
 """[..., 3]: a, b and c."""
 
 
-def power(params: Params, examples: ArrayLike) -> NDArray[np.float64]:
+def evaluate_power_law(params: Params, examples: ArrayLike) -> NDArray[np.float64]:
     """Evaluate the law: errors [..., N] for params [..., 3] and examples [N]."""
     a, b, c = np.moveaxis(params[..., np.newaxis], -2, 0)
     values: NDArray[np.float64] = a * np.asarray(examples, float) ** -b + c
     return values
 
 
-def inverse(params: Params, errors: ArrayLike) -> NDArray[np.float64]:
+def invert(params: Params, errors: ArrayLike) -> NDArray[np.float64]:
     """Give the examples that an error needs: inf where it is at or below the floor."""
     a, b, c = np.moveaxis(params, -1, 0)
     above = np.asarray(errors, float) - c
@@ -52,16 +52,16 @@ class PowerLaw:
 
     def __call__(self, examples: ArrayLike) -> NDArray[np.float64]:
         """Give the error at numbers of examples."""
-        return power(self.params, examples)
+        return evaluate_power_law(self.params, examples)
 
     def band(self, examples: ArrayLike, level: float = 0.95) -> NDArray[np.float64]:
         """Give the lower and upper bound of the error, [2, N]."""
-        return _interval(power(self.draws, examples), level)
+        return _compute_interval(evaluate_power_law(self.draws, examples), level)
 
     def examples_for(self, error: float, level: float = 0.95) -> tuple[float, float, float]:
         """Give how many examples an error needs, and the bounds of that: inf where the law says it is never reached."""
-        low, high = _interval(inverse(self.draws, error), level)
-        return float(inverse(self.params, error)), float(low), float(high)
+        low, high = _compute_interval(invert(self.draws, error), level)
+        return float(invert(self.params, error)), float(low), float(high)
 
 
 def fit_power_law(examples: ArrayLike, errors: ArrayLike, *, smallest: float, seed: int = 0) -> PowerLaw:
@@ -81,15 +81,15 @@ def fit_power_law(examples: ArrayLike, errors: ArrayLike, *, smallest: float, se
     sizes, logs = np.asarray(examples, float), np.log(np.maximum(errors, smallest))
     if len(np.unique(sizes)) < 3:
         raise ValueError(f"a power law needs at least three numbers of examples, got {np.unique(sizes).tolist()}")
-    params = _fitted(sizes, logs, None)
-    curve = np.log(power(params, sizes))
+    params = _fit_params(sizes, logs, None)
+    curve = np.log(evaluate_power_law(params, sizes))
     residuals = (logs - curve) * np.sqrt(len(sizes) / max(1, len(sizes) - 3))
     random = keys.generator(keys.fold_in(keys.root(seed), "power law"))
-    draws = [_fitted(sizes, curve + random.choice(residuals, len(sizes)), params) for _ in range(_DRAWS)]
+    draws = [_fit_params(sizes, curve + random.choice(residuals, len(sizes)), params) for _ in range(_DRAWS)]
     return PowerLaw(params, np.array(draws))
 
 
-def _fitted(sizes: NDArray[np.float64], logs: NDArray[np.float64], start: Params | None) -> Params:
+def _fit_params(sizes: NDArray[np.float64], logs: NDArray[np.float64], start: Params | None) -> Params:
     """Fit in a and c relative to the largest error, and n to the smallest, so that all three are of one magnitude."""
     from scipy.optimize import least_squares
 
@@ -109,7 +109,7 @@ def _fitted(sizes: NDArray[np.float64], logs: NDArray[np.float64], start: Params
     return np.array([a * top * first**b, b, c * top])
 
 
-def _interval(values: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+def _compute_interval(values: NDArray[np.float64], level: float) -> NDArray[np.float64]:
     # Not interpolated: between a number and infinity there is nothing.
     bounds: NDArray[np.float64] = np.quantile(
         values, [(1 - level) / 2, (1 + level) / 2], axis=0, method="closest_observation"

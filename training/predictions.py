@@ -30,28 +30,28 @@ class Predictions:
     keys: tuple[str, ...]
 
     @property
-    def predicted(self) -> NDArray[np.int64]:
+    def predicted_classes(self) -> NDArray[np.int64]:
         """The most probable class of each sample."""
-        places: NDArray[np.int64] = np.argmax(self.probabilities, axis=1).astype(np.int64)
-        return places
+        indices: NDArray[np.int64] = np.argmax(self.probabilities, axis=1).astype(np.int64)
+        return indices
 
     @property
     def error(self) -> float:
         """The share of the samples whose most probable class is not their label."""
-        return float((self.predicted != self.labels).mean())
+        return float((self.predicted_classes != self.labels).mean())
 
     @property
     def confusion(self) -> NDArray[np.int64]:
         """Counts [classes, classes]: the label gives the row, the prediction the column."""
         classes = len(self.class_names)
-        counts = np.bincount(self.labels * classes + self.predicted, minlength=classes**2)
+        counts = np.bincount(self.labels * classes + self.predicted_classes, minlength=classes**2)
         matrix: NDArray[np.int64] = counts.reshape(classes, classes).astype(np.int64)
         return matrix
 
-    def worst(self, count: int) -> list[int]:
+    def find_worst(self, count: int) -> list[int]:
         """Give the places of the samples whose own class was least probable, the worst first."""
         own = self.probabilities[np.arange(len(self.labels)), self.labels]
-        return [int(place) for place in np.argsort(own, kind="stable")[:count]]
+        return [int(index) for index in np.argsort(own, kind="stable")[:count]]
 
 
 def predict(model: "keras.Model", loader: Loader) -> Predictions:
@@ -74,7 +74,7 @@ def predict(model: "keras.Model", loader: Loader) -> Predictions:
     )
 
 
-def images_of(loader: Loader, sample_keys: list[str]) -> list[Image]:
+def collect_images(loader: Loader, sample_keys: list[str]) -> list[Image]:
     """Collect some samples' pixels, as a loader delivers them in its first epoch, in the order of the keys."""
     found: dict[str, Image] = {}
     for images, _, batch_keys in loader.dataset(with_keys=True):

@@ -69,7 +69,7 @@ class Recipe:
         from keras import optimizers
 
         if isinstance(learning_rate, (int, float)):
-            learning_rate = self._scheduled(learning_rate, steps)
+            learning_rate = self._make_schedule(learning_rate, steps)
         options: dict[str, Any] = {"learning_rate": learning_rate, "weight_decay": self.weight_decay or None}
         optimizer = {
             "adam": optimizers.Adam,
@@ -80,7 +80,7 @@ class Recipe:
             optimizer.exclude_from_weight_decay(var_names=list(_NOT_DECAYED))
         return optimizer
 
-    def _scheduled(self, rate: float, steps: int | None) -> "float | Schedule":
+    def _make_schedule(self, rate: float, steps: int | None) -> "float | Schedule":
         from keras.optimizers import schedules
 
         if not rate > 0:
@@ -111,7 +111,7 @@ Schedule = Any
 """`keras.optimizers.schedules.LearningRateSchedule`."""
 
 
-def balanced(counts: Sequence[int]) -> list[float]:
+def compute_balanced_weights(counts: Sequence[int]) -> list[float]:
     """Weight each class in inverse proportion to its share; a class without samples gets 0.
 
     Args:

@@ -15,8 +15,8 @@ from training.confusion import confusion_matrix, image_grid
 from training.evaluate import Reduce, evaluate
 from training.experiment import Outcome
 from training.figures import training_curves
-from training.files import replacing
-from training.predictions import Predictions, images_of, predict
+from training.files import replace_atomically
+from training.predictions import Predictions, collect_images, predict
 
 if TYPE_CHECKING:
     import keras
@@ -80,22 +80,22 @@ def write_report(
         "validation_error": predictions.error,
         "history": history,
         "waiting": outcome.waiting,
-        "views": None if views is None else _on_views(outcome, views, reduce),
+        "views": None if views is None else _evaluate_views(outcome, views, reduce),
         "skipped": [row.sample for row in (*outcome.train.errors, *outcome.validation.errors)],
-        "weights_sha256": digest(outcome.model),
+        "weights_sha256": hash_weights(outcome.model),
     }
     training_curves(directory / CURVES, {experiment.model: history})
     confusion_matrix(directory / CONFUSION, predictions.confusion, predictions.class_names)
     _draw_worst(directory / WORST, outcome, predictions)
-    with replacing(directory / MODEL) as partial:
+    with replace_atomically(directory / MODEL) as partial:
         outcome.model.save(partial)
-    for name, text in ((RESULT, json.dumps(result, indent=2) + "\n"), (PAGE, _page(result))):
-        with replacing(directory / name) as partial:
+    for name, text in ((RESULT, json.dumps(result, indent=2) + "\n"), (PAGE, _render_page(result))):
+        with replace_atomically(directory / name) as partial:
             partial.write_text(text, errors="backslashreplace")
     return Report(directory, result, predictions)
 
 
-def _on_views(outcome: Outcome, views: str | Views, reduce: Reduce) -> dict[str, Any]:
+def _evaluate_views(outcome: Outcome, views: str | Views, reduce: Reduce) -> dict[str, Any]:
     found = evaluate(outcome.model, outcome.validation, views=views, reduce=reduce)
     return {
         "views": str(views),
@@ -105,7 +105,7 @@ def _on_views(outcome: Outcome, views: str | Views, reduce: Reduce) -> dict[str,
     }
 
 
-def digest(model: "keras.Model") -> str:
+def hash_weights(model: "keras.Model") -> str:
     """Hash a model's weights: equal hashes, equal weights, bit for bit."""
     hashed = hashlib.sha256()
     for weight in model.get_weights():
@@ -114,26 +114,26 @@ def digest(model: "keras.Model") -> str:
 
 
 def _draw_worst(path: Path, outcome: Outcome, predictions: Predictions) -> None:
-    places = predictions.worst(_WORST)
+    indices = predictions.find_worst(_WORST)
     names = predictions.class_names
     captions = [
-        f"{canvas.shortened(names[predictions.labels[place]])}\n"
-        f"taken for {canvas.shortened(names[predictions.predicted[place]])}\n"
-        f"{predictions.probabilities[place, predictions.labels[place]]:.1%} for its own class"
-        for place in places
+        f"{canvas.shorten(names[predictions.labels[index]])}\n"
+        f"taken for {canvas.shorten(names[predictions.predicted_classes[index]])}\n"
+        f"{predictions.probabilities[index, predictions.labels[index]]:.1%} for its own class"
+        for index in indices
     ]
-    images = images_of(outcome.validation, [predictions.keys[place] for place in places])
-    image_grid(path, images, captions, f"The {len(places)} validation samples whose own class was least probable")
+    images = collect_images(outcome.validation, [predictions.keys[index] for index in indices])
+    image_grid(path, images, captions, f"The {len(indices)} validation samples whose own class was least probable")
 
 
-def _page(result: dict[str, Any]) -> str:
+def _render_page(result: dict[str, Any]) -> str:
     facts = {
         "model": f"{result['model']}, {result['parameters']:,} parameters",
         "classes": ", ".join(result["classes"]),
         "samples": f"{result['training_examples']:,} for training, {result['validation_examples']:,} for validation",
         "epochs": str(result["epochs"]),
         "validation error": f"{result['validation_error']:.2%}",
-        **_fact_on_views(result["views"]),
+        **_describe_views(result["views"]),
         "waited for data": f"{max(result['waiting'], default=0):.1%} of the time at most, over the epochs",
         "samples left out": str(len(result["skipped"])),
         "weights (SHA-256)": result["weights_sha256"],
@@ -155,7 +155,7 @@ def _page(result: dict[str, Any]) -> str:
     )
 
 
-def _fact_on_views(views: dict[str, Any] | None) -> dict[str, str]:
+def _describe_views(views: dict[str, Any] | None) -> dict[str, str]:
     if views is None:
         return {}
     count = len(views["error_of_each"])

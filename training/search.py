@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from augment import keys
 from training.errors import DivergedError, TrainingError
 from training.experiment import Experiment
-from training.files import locked, replacing
+from training.files import lock, replace_atomically
 from training.fit import CHECKPOINT, Checkpoints
 from training.report import Report, write_report
 from training.space import SearchSpace
@@ -86,9 +86,9 @@ def search(
 
     if method not in METHODS:
         raise TrainingError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
-    if method == "brute-force" and (endless := space.endless()):
+    if method == "brute-force" and (unbounded := space.list_unbounded()):
         raise TrainingError(
-            f"brute force cannot try all values of {', '.join(endless)}; give a step, or another method"
+            f"brute force cannot try all values of {', '.join(unbounded)}; give a step, or another method"
         )
     if trials is not None and trials < 1:
         raise TrainingError(f"trials must be at least 1, got {trials}")
@@ -96,27 +96,27 @@ def search(
     combinations = list(space.combinations())[:trials] if method in ("brute-force", "grid") else None
     total = len(combinations) if combinations is not None else trials or _TRIALS
     folder = Path(directory)
-    study = _study(folder, _definition(experiment, space, method))
+    study = _open_study(folder, _describe_search(experiment, space, method))
 
     def objective(trial: "optuna.Trial") -> float:
         # Made anew, so that a trial's draws do not depend on those before it.
-        trial.study.sampler = _sampler(method, _seed(experiment.seed, trial.number))
+        trial.study.sampler = _make_sampler(method, _derive_seed(experiment.seed, trial.number))
         try:
-            outcome = changed(experiment, {**space.fixed, **space.suggest(trial)}).run()
+            outcome = apply_values(experiment, {**space.fixed, **space.suggest(trial)}).run()
         except DivergedError as error:
             raise optuna.TrialPruned(str(error)) from None
         return 1 - outcome.history["val_accuracy"][-1]
 
     while True:
-        with locked(folder / LOCK):
+        with lock(folder / LOCK):
             optuna.storages.fail_stale_trials(study)
             if combinations is not None:
                 _enqueue(study, combinations)
-        done = len(finished(study))
+        done = len(list_finished(study))
         progress(min(done, total), total)
         if done >= total:
-            return finished(study)
-        if combinations is not None and not _in_state(study, "WAITING"):
+            return list_finished(study)
+        if combinations is not None and not _count_in_state(study, "WAITING"):
             time.sleep(1)  # other processes have the rest
             continue
         study.optimize(objective, n_trials=1)
@@ -133,10 +133,10 @@ def load(directory: str | Path) -> "optuna.Study":
     path = Path(directory) / DATABASE
     if not path.exists():
         raise TrainingError(f"{directory} holds no search; `caudal search` makes one")
-    return optuna.load_study(study_name=_NAME, storage=_storage(path))
+    return optuna.load_study(study_name=_NAME, storage=_make_storage(path))
 
 
-def finished(study: "optuna.Study") -> list[Trial]:
+def list_finished(study: "optuna.Study") -> list[Trial]:
     """List a study's finished trials, the best first; those without an error last."""
     listed = [
         Trial(
@@ -177,28 +177,28 @@ def refit(experiment: Experiment, space: SearchSpace, best: Trial, directory: st
         best: its choices are taken.
         directory: gets the checkpoints, and the report.
     """
-    chosen = changed(experiment, {**space.fixed, **best.params})
-    _forget_another(Path(directory), best)
+    chosen = apply_values(experiment, {**space.fixed, **best.params})
+    _discard_other_checkpoint(Path(directory), best)
     outcome = chosen.run(Checkpoints(directory=directory, resume=True))
     return write_report(outcome, directory)
 
 
-def _forget_another(directory: Path, best: Trial) -> None:
+def _discard_other_checkpoint(directory: Path, best: Trial) -> None:
     """Remove the checkpoint of another trial, and note whose it will be."""
     note, described = directory / "trial.json", json.dumps(best.params, sort_keys=True, default=str)
     directory.mkdir(parents=True, exist_ok=True)
     if not note.exists() or note.read_text() != described:
         (directory / CHECKPOINT).unlink(missing_ok=True)
-        with replacing(note) as partial:
+        with replace_atomically(note) as partial:
             partial.write_text(described)
 
 
-def changed(experiment: Experiment, values: dict[str, Any]) -> Experiment:
+def apply_values(experiment: Experiment, values: dict[str, Any]) -> Experiment:
     """Apply a space's values to an experiment; `augment` and `strength` become a transform."""
     values = dict(values)
     strength = float(values.pop("strength", 1.0))
     if "augment" in values:
-        values["augment"] = _augmentation(values["augment"], experiment.image_size)
+        values["augment"] = _make_augmentation(values["augment"], experiment.image_size)
     augment = values.get("augment", experiment.augment)
     if augment is not None and strength < 1:
         import albumentations as A  # noqa: N812  # its users know it by this name
@@ -207,7 +207,7 @@ def changed(experiment: Experiment, values: dict[str, Any]) -> Experiment:
     return experiment.with_changes(**values)
 
 
-def _augmentation(name: str, size: tuple[int, int]) -> Any:
+def _make_augmentation(name: str, size: tuple[int, int]) -> Any:
     from augment import load as load_transform
     from augment import policy
     from augment.policies import NAMES
@@ -215,13 +215,13 @@ def _augmentation(name: str, size: tuple[int, int]) -> Any:
     return load_transform(name) if name not in NAMES and Path(name).is_file() else policy(name, size)
 
 
-def _study(directory: Path, definition: str) -> "optuna.Study":
+def _open_study(directory: Path, definition: str) -> "optuna.Study":
     import optuna
 
     directory.mkdir(parents=True, exist_ok=True)
-    with locked(directory / LOCK):  # two processes that make the same tables at once fail
+    with lock(directory / LOCK):  # two processes that make the same tables at once fail
         study = optuna.create_study(
-            study_name=_NAME, storage=_storage(directory / DATABASE), direction="minimize", load_if_exists=True
+            study_name=_NAME, storage=_make_storage(directory / DATABASE), direction="minimize", load_if_exists=True
         )
         if study.user_attrs.setdefault(_DEFINITION, definition) != definition:
             raise TrainingError(
@@ -232,7 +232,7 @@ def _study(directory: Path, definition: str) -> "optuna.Study":
     return study
 
 
-def _storage(path: Path) -> "optuna.storages.RDBStorage":
+def _make_storage(path: Path) -> "optuna.storages.RDBStorage":
     import optuna
 
     return optuna.storages.RDBStorage(
@@ -242,34 +242,34 @@ def _storage(path: Path) -> "optuna.storages.RDBStorage":
     )
 
 
-def _sampler(method: str, seed: int) -> "optuna.samplers.BaseSampler":
+def _make_sampler(method: str, seed: int) -> "optuna.samplers.BaseSampler":
     from optuna import samplers
 
     return samplers.TPESampler(seed=seed) if method == "tpe" else samplers.RandomSampler(seed=seed)
 
 
-def _seed(seed: int, number: int) -> int:
+def _derive_seed(seed: int, number: int) -> int:
     return int(keys.fold_in(keys.root(seed), "search", number)) % 2**32  # what NumPy's generators take
 
 
 def _enqueue(study: "optuna.Study", combinations: list[dict[str, Any]]) -> None:
     """Have each combination tried that no trial has, is at, or waits for; one that broke off is tried again."""
-    taken = [
+    tried_params = [
         trial.system_attrs.get("fixed_params", trial.params)  # one that has just begun has a part of its params
         for trial in study.get_trials(deepcopy=False)
         if trial.state.name != "FAIL"
     ]
     for params in combinations:
-        if params not in taken:
+        if params not in tried_params:
             study.enqueue_trial(params)
 
 
-def _in_state(study: "optuna.Study", state: str) -> int:
+def _count_in_state(study: "optuna.Study", state: str) -> int:
     return sum(trial.state.name == state for trial in study.get_trials(deepcopy=False))
 
 
-def _definition(experiment: Experiment, space: SearchSpace, method: str) -> str:
-    train, validation = experiment.loaders()
+def _describe_search(experiment: Experiment, space: SearchSpace, method: str) -> str:
+    train, validation = experiment.make_loaders()
     plain = {name: value for name, value in vars(experiment).items() if isinstance(value, (int, float, str, tuple))}
     written = f"Space(dimensions={space.dimensions!r}, fixed={space.fixed!r})"  # as in the studies that exist already
     parts = (train.fingerprint, validation.fingerprint, plain, experiment.recipe, written, method)

@@ -69,12 +69,12 @@ class Sheet:
         heights = [
             min(max(0.4, *(cell.image.shape[0] / cell.image.shape[1] for cell in row)), 1.6) for row in self.rows
         ]
-        notes = [[_wrapped(canvas.drawable(cell.note), width) for cell in row] for row in self.rows]
+        notes = [[_wrap(canvas.escape_missing_glyphs(cell.note), width) for cell in row] for row in self.rows]
         lines = sum(max(note.count("\n") + bool(note) for note in row) for row in notes)
-        captions = [canvas.drawable(caption) for caption in self.captions]
+        captions = [canvas.escape_missing_glyphs(caption) for caption in self.captions]
         margin = 0.08 * max(len(line) for caption in captions for line in caption.split("\n"))
         heading = textwrap.wrap(
-            canvas.drawable(self.heading), max(20, int((width * columns + margin) / _HEADING_INCHES))
+            canvas.escape_missing_glyphs(self.heading), max(20, int((width * columns + margin) / _HEADING_INCHES))
         )
         room = 0.25 + 0.25 * len(heading) + lines * _LINE_INCHES + 0.04 * len(self.rows)
         # Names may hold dollars, which begin no formula here.
@@ -87,7 +87,7 @@ class Sheet:
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         for axes, title in zip(grid[0], self.titles, strict=True):
-            axes.set_title(canvas.drawable(title), fontsize=9, **plain)
+            axes.set_title(canvas.escape_missing_glyphs(title), fontsize=9, **plain)
         for row, height, caption, own, cells in zip(self.rows, heights, captions, notes, grid, strict=True):
             cells[0].set_ylabel(caption, fontsize=9, rotation="horizontal", ha="right", va="center", **plain)
             for axes, cell, note in zip(cells, row, own, strict=False):
@@ -125,6 +125,6 @@ def contact_sheet(
     return Sheet(rows=[[Cell(image) for image in row] for row in rows], titles=titles, captions=captions).draw(path)
 
 
-def _wrapped(note: str, width: float) -> str:
+def _wrap(note: str, width: float) -> str:
     characters = max(8, int(width / _CHARACTER_INCHES))
     return "\n".join(chain.from_iterable(textwrap.wrap(line, characters) or [""] for line in note.split("\n")))

@@ -78,11 +78,11 @@ class Range:
             step = self.step or 1
             count = math.floor((self.high - self.low) / step * (1 + 1e-9)) + 1
             return [self.low + step * number for number in range(count)]
-        places = [number / (_POINTS - 1) for number in range(_POINTS)]
+        positions = [number / (_POINTS - 1) for number in range(_POINTS)]
         if self.log:
-            values = [self.low * (self.high / self.low) ** place for place in places]
+            values = [self.low * (self.high / self.low) ** position for position in positions]
         else:
-            values = [self.low + (self.high - self.low) * place for place in places]
+            values = [self.low + (self.high - self.low) * position for position in positions]
         return list(dict.fromkeys(map(round, values))) if self.is_integer else list(values)
 
 
@@ -106,7 +106,7 @@ class SearchSpace:
         """The values of each dimension on a grid."""
         return {name: dimension.grid() for name, dimension in self.dimensions.items()}
 
-    def endless(self) -> list[str]:
+    def list_unbounded(self) -> list[str]:
         """Name the ranges of which not all values can be tried."""
         return [name for name, one in self.dimensions.items() if isinstance(one, Range) and not one.is_finite]
 
@@ -154,7 +154,7 @@ def parse_space(written: Mapping[str, Any]) -> SearchSpace:
     """
     if unknown := [name for name in written if name not in KNOWN]:
         raise TrainingError(f"a space cannot hold {', '.join(unknown)}; it can hold {', '.join(KNOWN)}")
-    read = {name: _dimension(name, value) for name, value in written.items()}
+    read = {name: _parse_dimension(name, value) for name, value in written.items()}
     dimensions = {name: value for name, value in read.items() if isinstance(value, (Choice, Range))}
     if not dimensions:
         raise TrainingError("nothing varies in the space; give a list or a range, such as width = [0.25, 0.5]")
@@ -163,17 +163,17 @@ def parse_space(written: Mapping[str, Any]) -> SearchSpace:
     )
 
 
-def _dimension(name: str, value: Any) -> Dimension | Value:
+def _parse_dimension(name: str, value: Any) -> Dimension | Value:
     if isinstance(value, list):
         if not value:
             raise TrainingError(f"{name} needs a list of one or more values, got an empty one")
-        return Choice(tuple(dict.fromkeys(_checked(name, one) for one in value)))
+        return Choice(tuple(dict.fromkeys(_check_value(name, one) for one in value)))
     if isinstance(value, dict):
-        return _range(name, value)
-    return _checked(name, value)
+        return _parse_range(name, value)
+    return _check_value(name, value)
 
 
-def _checked(name: str, value: Any) -> Value:
+def _check_value(name: str, value: Any) -> Value:
     kind = KNOWN[name]
     if type(value) not in ((int, float) if kind is float else (kind,)):
         raise TrainingError(f"{name} is {_TYPES[kind]}, or a list of such; got {value!r}")
@@ -185,7 +185,7 @@ def _checked(name: str, value: Any) -> Value:
     return checked
 
 
-def _range(name: str, value: dict[str, Any]) -> Range:
+def _parse_range(name: str, value: dict[str, Any]) -> Range:
     if KNOWN[name] not in (int, float):
         raise TrainingError(f"{name} is {_TYPES[KNOWN[name]]} and has no range; give a list")
     try:
@@ -195,9 +195,9 @@ def _range(name: str, value: dict[str, Any]) -> Range:
     if not isinstance(made.log, bool):
         raise TrainingError(f"log in the range of {name} is true or false, got {made.log!r}")
     for number in (made.low, made.high):
-        _checked(name, number)
+        _check_value(name, number)
     if made.step is not None:
-        _checked(name, made.step)
+        _check_value(name, made.step)
     if not made.low < made.high:
         raise TrainingError(f"the range of {name} needs low below high, got {value}")
     if made.log and (made.low <= 0 or made.step is not None):

@@ -23,7 +23,7 @@ def make_step(model: "keras.Model", element_spec: Any) -> Callable[[Any], dict[s
     import tensorflow as tf
 
     def train_on_batch(batch: Any) -> dict[str, float]:
-        model.train_on_batch(*divided(batch, model.distribute_strategy))
+        model.train_on_batch(*divide_batch(batch, model.distribute_strategy))
         # What that returns is the first device's alone.
         return {name: float(value) for name, value in model.get_metrics_result().items()}
 
@@ -58,7 +58,7 @@ def evaluate(model: "keras.Model", dataset: "Iterable[Any]") -> dict[str, float]
     samples = 0
     for batch in dataset:
         model.reset_metrics()
-        model.test_on_batch(*divided(batch, model.distribute_strategy))
+        model.test_on_batch(*divide_batch(batch, model.distribute_strategy))
         samples += len(batch[0])
         for name, value in model.get_metrics_result().items():
             sums[name] = sums.get(name, 0.0) + float(value) * len(batch[0])
@@ -70,7 +70,7 @@ def has_several_devices(model: "keras.Model") -> bool:
     return bool(model.distribute_strategy.num_replicas_in_sync > 1)
 
 
-def divided(batch: Any, strategy: "tf.distribute.Strategy") -> Any:
+def divide_batch(batch: Any, strategy: "tf.distribute.Strategy") -> Any:
     """Divide a batch among a strategy's devices, as many samples to each, whatever the batch's size.
 
     TensorFlow's own division leaves devices without samples in an epoch's smaller last batch, which layers fail on, and
@@ -86,13 +86,13 @@ def divided(batch: Any, strategy: "tf.distribute.Strategy") -> Any:
 
     images, labels, *weights = batch
     count, devices = len(images), strategy.num_replicas_in_sync
-    places = np.arange(-(-count // devices) * devices)
-    factors = tf.constant(np.where(places < count, len(places) / count, 0), tf.float32)
-    rows = places % count
+    positions = np.arange(-(-count // devices) * devices)
+    factors = tf.constant(np.where(positions < count, len(positions) / count, 0), tf.float32)
+    rows = positions % count
     weight = factors * tf.gather(weights[0], rows) if weights else factors
     parts = (tf.gather(images, rows), tf.gather(labels, rows), weight)
 
-    def of(context: Any) -> Any:
+    def select_replica_part(context: Any) -> Any:
         return tuple(part[context.replica_id_in_sync_group :: devices] for part in parts)
 
-    return strategy.experimental_distribute_values_from_function(of)
+    return strategy.experimental_distribute_values_from_function(select_replica_part)

@@ -4,14 +4,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from training.fit import loss_for
+from training.fit import choose_loss
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
 
-def step_timer(model: "keras.Model", element_spec: Any) -> "Callable[[tf.data.Dataset, int], float]":
+def make_step_timer(model: "keras.Model", element_spec: Any) -> "Callable[[tf.data.Dataset, int], float]":
     """Compile a model with Adam and the loss that the labels ask for, and make a function that times its steps.
 
     Args:
@@ -36,7 +36,7 @@ def step_timer(model: "keras.Model", element_spec: Any) -> "Callable[[tf.data.Da
             if batch == 0:
                 self.begin = self.end
 
-    model.compile("adam", loss=loss_for(element_spec))
+    model.compile("adam", loss=choose_loss(element_spec))
 
     def seconds_per_step(dataset: "tf.data.Dataset", steps: int) -> float:
         watch = Watch()
@@ -46,7 +46,7 @@ def step_timer(model: "keras.Model", element_spec: Any) -> "Callable[[tf.data.Da
     return seconds_per_step
 
 
-def in_memory(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
+def repeat_first_batch(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
     """Take the first batch of a dataset, and make a dataset that delivers it again and again."""
     import tensorflow as tf
 

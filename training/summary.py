@@ -53,14 +53,14 @@ def multiply_adds(layer: "keras.Layer") -> int | None:
     from keras import layers
 
     if isinstance(layer, layers.Dense):
-        places: Shape = tuple(layer.output.shape[1:-1])
+        positions: Shape = tuple(layer.output.shape[1:-1])
         weights = math.prod(layer.kernel.shape)
     elif isinstance(layer, layers.SeparableConv2D):
-        places = tuple(layer.output.shape[1:-1])
+        positions = tuple(layer.output.shape[1:-1])
         weights = math.prod(layer.depthwise_kernel.shape) + math.prod(layer.pointwise_kernel.shape)
     elif isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
-        places = tuple(layer.output.shape[1:-1])
+        positions = tuple(layer.output.shape[1:-1])
         weights = math.prod(layer.kernel.shape)
     else:
         return 0
-    return None if None in places else weights * math.prod(side for side in places if side is not None)
+    return None if None in positions else weights * math.prod(side for side in positions if side is not None)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from augment.views import Size, Views, views
+from augment.views import Size, Views, parse_views
 from pipeline.errors import OptionError
 from training.evaluate import Reduce
 
@@ -43,13 +43,13 @@ def with_views(
         raise OptionError("with_views needs a model for images of a fixed size, to which views are resized")
     if reduce not in ("mean", "max", "vote"):
         raise OptionError(f"reduce must be 'mean', 'max' or 'vote'; got {reduce!r}")
-    windows = views(of).windows(image_size, size)
+    windows = parse_views(of).windows(image_size, size)
     images = keras.Input((*image_size, model.input_shape[3]), dtype=model.input_dtype)
-    answers = keras.ops.stack([model(_seen(images, view, size, interpolation)) for view in windows], axis=1)
-    return keras.Model(images, _reduced(answers, reduce), name=f"{model.name}_views")
+    answers = keras.ops.stack([model(_cut_view(images, view, size, interpolation)) for view in windows], axis=1)
+    return keras.Model(images, _reduce_answers(answers, reduce), name=f"{model.name}_views")
 
 
-def _seen(images: Any, view: Any, size: tuple[int, ...], interpolation: str) -> Any:
+def _cut_view(images: Any, view: Any, size: tuple[int, ...], interpolation: str) -> Any:
     import keras
 
     flipped = {"horizontal": images[:, :, ::-1], "vertical": images[:, ::-1], "": images}[view.flip]
@@ -59,8 +59,8 @@ def _seen(images: Any, view: Any, size: tuple[int, ...], interpolation: str) -> 
     return keras.layers.Resizing(*size, interpolation=interpolation)(window)
 
 
-def _reduced(answers: Any, reduce: str) -> Any:
-    """Reduce answers [B, V, K] to [B, K], as `training.evaluate.reduced`."""
+def _reduce_answers(answers: Any, reduce: str) -> Any:
+    """Reduce answers [B, V, K] to [B, K], as `training.evaluate.reduce_answers`."""
     import keras
 
     if reduce == "mean":

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from augment.plan import colours
-from augment.plan.lowered import Contrast, Floats, Saturation, ShiftHsv, Table
+from augment.plan import colors
+from augment.plan.lowering import Contrast, Floats, Lut, Saturation, ShiftHsv
 from augment.transform import Image
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 Pixel = tuple[int, int, int]
 
 
-class Warp(NamedTuple):
+class AffineWarp(NamedTuple):
     """Every pixel mixed of the four around its place: `cv2.warpAffine` with INTER_LINEAR and WARP_INVERSE_MAP.
 
     Attributes:
@@ -39,7 +39,7 @@ class Warp(NamedTuple):
     fill: Pixel
 
 
-class Resize(NamedTuple):
+class BilinearResize(NamedTuple):
     """A stretch to another size: `cv2.resize` with INTER_LINEAR, and then, where asked for, flips.
 
     Attributes:
@@ -51,7 +51,7 @@ class Resize(NamedTuple):
     is_upside_down: bool = False
 
 
-class Cover(NamedTuple):
+class FilledRectangle(NamedTuple):
     """A rectangle that is covered, in pixels; the right and the bottom are excluded."""
 
     left: int
@@ -61,10 +61,10 @@ class Cover(NamedTuple):
     fill: Pixel
 
 
-Step = Table | Contrast | Saturation | ShiftHsv | Cover | Resize | Warp
+KernelStep = Lut | Contrast | Saturation | ShiftHsv | FilledRectangle | BilinearResize | AffineWarp
 """What the kernels do: a table is uint8 [256], or [256, 3] for each channel."""
 
-Work = tuple[Image, Image, Sequence[Step]]
+Work = tuple[Image, Image, Sequence[KernelStep]]
 """Where the pixels of an image come from, where they are written, and the steps between.
 
 Only the first step may be a warp or resize. The first image is uint8 [H, W, 3] with contiguous rows; the second is
@@ -74,7 +74,7 @@ contiguous, and of the same size unless there is a warp or resize.
 BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT, cv2.BORDER_REFLECT_101)
 """The modes of a warp."""
 
-LONGEST = 32_000
+MAX_SIDE = 32_000
 """Pixels: the sides of an image, and the places that a warp looks for, are less than this."""
 
 _TOGETHER = (64, 32)
@@ -84,7 +84,7 @@ _FMA3 = 12
 """OpenCV's number (`CV_CPU_FMA3`) of what makes its float arithmetic that of the kernels."""
 
 
-def kernels() -> "Kernels | None":
+def load_kernels() -> "Kernels | None":
     """Return what does some works, in order and without the GIL; None where it is not there, or not exact.
 
     What is found at the first call stays: neither the environment nor `cv2.setUseOptimized` changes it later.
@@ -113,8 +113,8 @@ def _find() -> "tuple[Kernels | None, str]":
         return None, f"they cannot be imported: {error}"
     for together in _TOGETHER:
         run = Kernels(module, together)
-        tries = (one for one in _tries() if run.picks_bytes or not isinstance(one[1], Resize))
-        if all(run.gives(expected, source, step) for source, step, expected in tries):
+        tries = (one for one in _iter_trials() if run.picks_bytes or not isinstance(one[1], BilinearResize))
+        if all(run.reproduces(expected, source, step) for source, step, expected in tries):
             return run, ""
     logger.info("the compiled kernels do not give what OpenCV gives here: OpenCV does their work")
     return None, f"they do not give what OpenCV {cv2.__version__} gives here, bit for bit"
@@ -138,52 +138,52 @@ class Kernels:
             Contrast: module.CONTRAST,
             Saturation: module.SATURATION,
             ShiftHsv: module.SHIFT_HSV,
-            Cover: module.COVER,
-            Resize: module.RESIZE,
-            Warp: module.WARP,
+            FilledRectangle: module.COVER,
+            BilinearResize: module.RESIZE,
+            AffineWarp: module.WARP,
         }
         self._together = together
 
     def __call__(self, works: Sequence[Work]) -> None:
         """Do works."""
-        self._run([(source, image, [self._step(step) for step in steps]) for source, image, steps in works])
+        self._run([(source, image, [self._encode_step(step) for step in steps]) for source, image, steps in works])
 
-    def gives(self, expected: Image, source: Image, step: Step) -> bool:
+    def reproduces(self, expected: Image, source: Image, step: KernelStep) -> bool:
         """Tell whether a step makes of a source what is expected."""
         made = np.empty_like(expected)
         self([(source, made, [step])])
         return np.array_equal(made, expected)
 
-    def _step(self, step: Any) -> Any:
+    def _encode_step(self, step: Any) -> Any:
         """Write a step as the module reads it."""
         kind = type(step)
         if kind is np.ndarray:
             return np.ascontiguousarray(step.T)  # one channel after the other
-        if kind is Warp:
+        if kind is AffineWarp:
             return self._kinds[kind], step.to_input, step.border, bytes(step.fill)
-        if kind is Cover:
+        if kind is FilledRectangle:
             return self._kinds[kind], *step[:4], bytes(step.fill)
         if kind is ShiftHsv:
             return self._kinds[kind], *step, self._together
         return self._kinds[kind], *step
 
 
-def _tries() -> Iterator[tuple[Image, Step, Image]]:
+def _iter_trials() -> Iterator[tuple[Image, KernelStep, Image]]:
     """Give images, steps, and what OpenCV makes of one by the other."""
     levels = np.arange(0, 256, 25, dtype=np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
     for width in (64, 224, 61):  # OpenCV takes rows in whole vectors, or with a rest
         image = np.resize(cube, (-(-len(cube) // width), width, 3))
         for factor in (0.0, 0.7, 1.3):
-            yield image, Contrast(factor), colours.look_up(image, colours.contrast_table(image, factor))
-            yield image, Saturation(factor), colours.blended_with_grey(image, factor)
+            yield image, Contrast(factor), colors.apply_lut(image, colors.make_contrast_lut(image, factor))
+            yield image, Saturation(factor), colors.adjust_saturation(image, factor)
         for shift in (ShiftHsv(17), ShiftHsv(171, -40, 20), ShiftHsv(90, 60)):
-            yield image, shift, colours.shifted_in_hsv(image, shift)
+            yield image, shift, colors.shift_hsv(image, shift)
     window = np.tile(image, (3, 10, 1))[2:, 5:]
     for source, size in ((image, (37, 20)), (image, (300, 90)), (window, (530, 60))):
-        yield source, Resize(), np.asarray(cv2.resize(source, size), np.uint8)
+        yield source, BilinearResize(), np.asarray(cv2.resize(source, size), np.uint8)
     matrix, fill = np.array([[0.9, -0.31, 11.7], [0.29, 1.2, -20.3]]), (3, 200, 90)
     for border in BORDERS:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         warped = cv2.warpAffine(image, matrix, (70, 60), flags=flags, borderMode=border, borderValue=fill)
-        yield image, Warp(matrix, border, fill), np.asarray(warped, np.uint8)
+        yield image, AffineWarp(matrix, border, fill), np.asarray(warped, np.uint8)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-_SILENT = {
+_HIDDEN = {
     *("shape", "cols", "rows", "interpolation", "mask_interpolation", "fill", "fill_mask", "border_mode"),
     *(
         "bbox_matrix",
@@ -26,8 +26,8 @@ _SILENT = {
 _NEUTRAL: Mapping[str, Any] = {"brightness": 1, "contrast": 1, "saturation": 1, "hue": 0}
 """What changes nothing; a jitter of one property alone is not to be hidden among the others."""
 
-_NOTHING = 5e-4  # of a scale or shear that cannot be seen
-_MOST = 6  # elements of an array that are written out
+_MIN_VISIBLE = 5e-4  # of a scale or shear that cannot be seen
+_MAX_ELEMENTS = 6  # elements of an array that are written out
 
 
 def describe(params: Mapping[str, Any]) -> str:
@@ -39,14 +39,14 @@ def describe(params: Mapping[str, Any]) -> str:
     Returns:
         Such as "turned by 12°, 1.10 times as wide"; "" where nothing was drawn.
     """
-    return ", ".join(part for name, value in params.items() for part in _parts(name, value, params))
+    return ", ".join(part for name, value in params.items() for part in _iter_parts(name, value, params))
 
 
-def _parts(name: str, value: Any, params: Mapping[str, Any]) -> Iterator[str]:
-    if name in _SILENT or value is None or (name in _NEUTRAL and value == _NEUTRAL[name]):
+def _iter_parts(name: str, value: Any, params: Mapping[str, Any]) -> Iterator[str]:
+    if name in _HIDDEN or value is None or (name in _NEUTRAL and value == _NEUTRAL[name]):
         return
     if name == "matrix" and np.shape(value) == (3, 3):
-        yield from _motion(np.asarray(value, float), params.get("shape"))
+        yield from _describe_motion(np.asarray(value, float), params.get("shape"))
     elif name in ("crop_coords", "crop_params") and len(value) == 4:
         left, top, right, bottom = (int(side) for side in value)
         yield f"{right - left} x {bottom - top} px from ({left}, {top})"
@@ -58,27 +58,27 @@ def _parts(name: str, value: Any, params: Mapping[str, Any]) -> Iterator[str]:
     elif name == "scale" and "matrix" in params:
         return  # the matrix says it
     elif isinstance(value, Mapping):
-        yield f"{_words(name)} " + " ".join(f"{key} {_number(inner)}" for key, inner in value.items())
-    elif not isinstance(value, str) and np.size(value) > _MOST:
+        yield f"{_to_words(name)} " + " ".join(f"{key} {_format_number(inner)}" for key, inner in value.items())
+    elif not isinstance(value, str) and np.size(value) > _MAX_ELEMENTS:
         return  # a field of numbers, such as noise
     else:
-        yield f"{_words(name)} {_number(value)}"
+        yield f"{_to_words(name)} {_format_number(value)}"
 
 
-def _motion(matrix: Any, shape: Any) -> Iterator[str]:
+def _describe_motion(matrix: Any, shape: Any) -> Iterator[str]:
     """Describe an affine matrix from the image to the result, about the image's centre."""
     if np.abs(matrix[2, :2]).max() > 1e-9:
         return  # a perspective has no such words
     (a, b, x), (c, d, y) = matrix[:2].tolist()
-    yield from _turn(a, b, c, d)
+    yield from _describe_linear(a, b, c, d)
     middle = (0.0, 0.0) if shape is None else ((shape[1] - 1) / 2, (shape[0] - 1) / 2)
     shift = a * middle[0] + b * middle[1] + x - middle[0], c * middle[0] + d * middle[1] + y - middle[1]
     if max(map(abs, shift)) >= 0.5:
         yield f"moved by ({shift[0]:.0f}, {shift[1]:.0f}) px"
 
 
-def _turn(a: float, b: float, c: float, d: float) -> Iterator[str]:
-    if max(abs(a - 1), abs(d - 1), abs(b)) < _NOTHING < abs(c):
+def _describe_linear(a: float, b: float, c: float, d: float) -> Iterator[str]:
+    if max(abs(a - 1), abs(d - 1), abs(b)) < _MIN_VISIBLE < abs(c):
         yield f"sheared downwards by {c:.3g}"
         return
     width, determinant = math.hypot(a, c), a * d - b * c
@@ -88,22 +88,22 @@ def _turn(a: float, b: float, c: float, d: float) -> Iterator[str]:
     angle, tall, shear = math.degrees(math.atan2(-c, a)), determinant / width, (a * b + c * d) / (width * width)
     if abs(angle) >= 0.05:
         yield f"turned by {angle:.3g}°"
-    if abs(width - abs(tall)) < _NOTHING:
-        if abs(width - 1) >= _NOTHING:
+    if abs(width - abs(tall)) < _MIN_VISIBLE:
+        if abs(width - 1) >= _MIN_VISIBLE:
             yield f"{width:.3g} times as large"
     else:
         yield f"{width:.3g} times as wide, {abs(tall):.3g} times as high"
-    if abs(shear) >= _NOTHING:
+    if abs(shear) >= _MIN_VISIBLE:
         yield f"sheared sideways by {shear:.3g}"
 
 
-def _words(name: str) -> str:
+def _to_words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _number(value: Any) -> str:
+def _format_number(value: Any) -> str:
     if isinstance(value, (str, bool, np.bool_)):
         return str(value)
     if np.ndim(value):
-        return "(" + ", ".join(_number(element) for element in np.ravel(value).tolist()) + ")"
+        return "(" + ", ".join(_format_number(element) for element in np.ravel(value).tolist()) + ")"
     return f"{value:.3g}" if isinstance(value, (int, float, np.number)) else str(value)

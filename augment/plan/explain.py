@@ -12,13 +12,13 @@ import numpy as np
 
 from augment import keys
 from augment.plan import geometry
-from augment.plan.lowered import Fill, Geometry, Pointwise
+from augment.plan.lowering import Fill, Geometry, Pointwise
 from augment.plan.program import Leaf, Node
 
 _SIZES = np.array([(977, 641), (3001, 4007), (63, 95), (5003, 3011)])
 _DRAWS = 64
 
-_MOST_CHOICES = 100
+_MAX_CHOICES = 100
 """Among alternatives, that are looked at one by one; beyond that, all are taken to come together."""
 
 
@@ -27,15 +27,19 @@ def explain(root: Node) -> str:
 
     Segments are runs of neighbouring transforms of one kind. What a sample does not draw is not run.
     """
-    leaves = list(_possible(root))
-    lines = [_push_down(root, leaves)]
-    floats, reasons = _floats(root, leaves), dict(_reasons(root, leaves))
-    for number, (kind, group) in enumerate(groupby(leaves, lambda leaf: _kind(leaf, reasons)), 1):
+    leaves = list(_iter_possible(root))
+    lines = [_describe_push_down(root, leaves)]
+    floats, reasons = _name_float_makers(root, leaves), dict(_iter_reasons(root, leaves))
+    for number, (kind, group) in enumerate(groupby(leaves, lambda leaf: _name_kind(leaf, reasons)), 1):
         members = list(group)
         title = (
-            _geometry(root, members) if kind == "geometry" else _pointwise(members) if kind == "point-wise" else kind
+            _describe_geometry(root, members)
+            if kind == "geometry"
+            else _describe_pointwise(members)
+            if kind == "point-wise"
+            else kind
         )
-        lines.append(f"{number}. {title}: {', '.join(map(_named, members))}")
+        lines.append(f"{number}. {title}: {', '.join(map(_format_leaf, members))}")
         lines += [
             f"     {type(leaf.transform).__name__} is not compiled: {reasons[leaf]}"
             for leaf in members
@@ -43,22 +47,22 @@ def explain(root: Node) -> str:
         ]
     if floats:
         lines.append(f"Where {floats} gives float32, what stands behind it and has a kernel for uint8 runs as it is.")
-    if any(node.kind in ("one", "some") for node in _nodes(root)):
+    if any(node.kind in ("one", "some") for node in _list_nodes(root)):
         lines.append("Of alternatives (OneOf, SomeOf) only what a sample draws is drawn for it and run.")
-    if any(node.kind == "shuffled" for node in _nodes(root)):
+    if any(node.kind == "shuffled" for node in _list_nodes(root)):
         lines.append(
             "The order of some transforms is drawn for each sample; neighbours are merged as the sample meets them."
         )
     return "\n".join(lines)
 
 
-def _reasons(root: Node, leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
+def _iter_reasons(root: Node, leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
     """Say of each transform that runs as it is, in every sample that gets it, why it does."""
-    certain, floats = set(_certain(root)), ""
+    certain, floats = set(_iter_certain(root)), ""
     for leaf in leaves:
         if leaf.lowered is None:
             yield leaf, leaf.reason
-            floats = "" if _may_give_uint8(leaf) else floats
+            floats = "" if _may_return_uint8(leaf) else floats
         elif isinstance(leaf.lowered, Pointwise):
             if floats:
                 yield leaf, f"its kernel is for uint8, and {floats} before it gives float32"
@@ -66,9 +70,9 @@ def _reasons(root: Node, leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
                 floats = type(leaf.transform).__name__
 
 
-def _floats(root: Node, leaves: Sequence[Leaf]) -> str:
+def _name_float_makers(root: Node, leaves: Sequence[Leaf]) -> str:
     """Name the transforms that make some samples float32, before others that have kernels for uint8."""
-    certain = set(_certain(root))
+    certain = set(_iter_certain(root))
     last = max((place for place, leaf in enumerate(leaves) if isinstance(leaf.lowered, Pointwise)), default=-1)
     makers = [
         type(leaf.transform).__name__
@@ -78,39 +82,39 @@ def _floats(root: Node, leaves: Sequence[Leaf]) -> str:
     return " or ".join(dict.fromkeys(makers))
 
 
-def _may_give_uint8(leaf: Leaf) -> bool:
+def _may_return_uint8(leaf: Leaf) -> bool:
     """Tell whether a transform that runs as it is may make uint8 of float32: FromFloat, or somebody's own."""
     kind = type(leaf.transform)
     return kind.__name__ == "FromFloat" or not kind.__module__.startswith("albumentations.")
 
 
-def _kind(leaf: Leaf, reasons: dict[Leaf, str]) -> str:
+def _name_kind(leaf: Leaf, reasons: dict[Leaf, str]) -> str:
     if leaf in reasons:
         return "as they are, with a key for each sample"
     kinds = {Geometry: "geometry", Pointwise: "point-wise", Fill: "rectangles filled"}
     return next(name for kind, name in kinds.items() if isinstance(leaf.lowered, kind))
 
 
-def _push_down(root: Node, leaves: Sequence[Leaf]) -> str:
-    certain = set(_certain(root))
+def _describe_push_down(root: Node, leaves: Sequence[Leaf]) -> str:
+    certain = set(_iter_certain(root))
     crops: list[str] = []
     is_certain, samples, leads, begins = True, False, True, ""
     for leaf in leaves:
         # What a sample does not draw does not stand in the way of what stands behind it.
-        moves = _moves(leaf)
-        if not moves:
+        leaf_steps = _draw_steps(leaf)
+        if not leaf_steps:
             if leaf in certain:
                 break
             is_certain, begins = False, " where it begins with geometry"
             continue
-        samples = samples or any(not step.exact and not step.averages for steps in moves for step in steps)
-        passes = [step.is_crop for step in moves[0]]
-        if leads and any(step.is_crop and not step.whole for step in moves[0]):
+        samples = samples or any(not step.is_exact and not step.is_averaging for steps in leaf_steps for step in steps)
+        passes = [step.is_crop for step in leaf_steps[0]]
+        if leads and any(step.is_crop and not step.is_whole for step in leaf_steps[0]):
             crops.append(type(leaf.transform).__name__)
             is_certain = is_certain and leaf in certain and all(passes)
-        if not all(passes) or len(moves) > 1:
+        if not all(passes) or len(leaf_steps) > 1:
             # Behind what moves or resizes every image nothing is pushed down, but the scale.
-            leads = leads and (leaf not in certain or (len(moves) == 1 and any(passes)))
+            leads = leads and (leaf not in certain or (len(leaf_steps) == 1 and any(passes)))
             is_certain = is_certain and (not leads or all(passes))
     scale = f", no finer than the result needs{begins}" if samples else ""
     if not crops:
@@ -119,63 +123,67 @@ def _push_down(root: Node, leaves: Sequence[Leaf]) -> str:
     return f"Push-down: of a JPEG only the window of {' and '.join(crops)} is decoded{when}{scale}."
 
 
-def _geometry(root: Node, members: Sequence[Leaf]) -> str:
-    moves = {leaf: _moves(leaf) for leaf in members}
-    sampling = [leaf for leaf in members if any(not step.exact for steps in moves[leaf] for step in steps)]
+def _describe_geometry(root: Node, members: Sequence[Leaf]) -> str:
+    leaf_steps = {leaf: _draw_steps(leaf) for leaf in members}
+    sampling = [leaf for leaf in members if any(not step.is_exact for steps in leaf_steps[leaf] for step in steps)]
     if not sampling:
         return "geometry, whole pixels rearranged"
     if len(sampling) == 1:
         assert sampling[0].lowered is not None  # noqa: S101  # for the type checker: it is a geometry
         return f"geometry, {sampling[0].lowered.kernel}"
-    choices = [[draws for leaf in choice if leaf in moves for draws in moves[leaf]] for choice in _choices(root)]
-    warps = max(map(_warps, choices))
-    parted = max(warps, *(_warps(choice, parted=2) for choice in choices))
+    choices = [
+        [draws for leaf in choice if leaf in leaf_steps for draws in leaf_steps[leaf]] for choice in _list_choices(root)
+    ]
+    warps = max(map(_count_warps, choices))
+    split_warps = max(warps, *(_count_warps(choice, split_warps=2) for choice in choices))
     if warps == 1:
-        more = ", or a resize and a warp for the sake of an edge" if parted > 1 else ""
+        more = ", or a resize and a warp for the sake of an edge" if split_warps > 1 else ""
         return f"geometry, one warp where more than one of them samples pixels{more}"
-    if parted > warps:
-        return f"geometry, up to {parted} warps and resizes: a border, an interpolation or an edge keeps them apart"
+    if split_warps > warps:
+        return (
+            f"geometry, up to {split_warps} warps and resizes: a border, an interpolation or an edge keeps them apart"
+        )
     return f"geometry, up to {warps} warps: a border or an interpolation keeps them apart"
 
 
-def _warps(steps: Sequence[list[geometry.Step]], parted: int = 1) -> int:
+def _count_warps(steps: Sequence[list[geometry.GeometryStep]], split_warps: int = 1) -> int:
     """Count the warps of steps that follow one another, each with its draws: the most of all draws.
 
     Args:
         steps: the draws of each.
-        parted: counts for what could be one warp, but runs as a resize and a warp.
+        split_warps: counts for what could be one warp, but runs as a resize and a warp.
     """
     # As many draws as every one accepts: images that one refuses are left out of its own.
-    draws = (geometry.groups(list(draw)) for draw in zip(*steps, strict=False))
-    return max((sum(_sampled(group, parted) for group in groups) for groups in draws), default=1)
+    draws = (geometry.group_steps(list(draw)) for draw in zip(*steps, strict=False))
+    return max((sum(_count_samplings(group, split_warps) for group in groups) for groups in draws), default=1)
 
 
-def _sampled(group: list[geometry.Step], parted: int) -> int:
-    if geometry.is_parted(group):
-        return parted
-    return int(any(not step.exact for step in group))
+def _count_samplings(group: list[geometry.GeometryStep], split_warps: int) -> int:
+    if geometry.is_split(group):
+        return split_warps
+    return int(any(not step.is_exact for step in group))
 
 
-def _choices(node: Node) -> list[list[Leaf]]:
+def _list_choices(node: Node) -> list[list[Leaf]]:
     """List what samples may get together: the leaves in order, for each choice among alternatives."""
-    parts = [_choices(child) if isinstance(child, Node) else [[child]] for child in node.children]
+    parts = [_list_choices(child) if isinstance(child, Node) else [[child]] for child in node.children]
     if node.kind == "one" or node.count == 1:
         return [choice for part in parts for choice in part]
-    if math.prod(map(len, parts)) > _MOST_CHOICES:
-        return [list(node.leaves())]
+    if math.prod(map(len, parts)) > _MAX_CHOICES:
+        return [list(node.iter_leaves())]
     return [list(chain.from_iterable(choice)) for choice in product(*parts)]
 
 
-def _pointwise(members: Sequence[Leaf]) -> str:
+def _describe_pointwise(members: Sequence[Leaf]) -> str:
     return "point-wise, " + " and ".join(dict.fromkeys(leaf.lowered.kernel for leaf in members if leaf.lowered))
 
 
-def _named(leaf: Leaf) -> str:
+def _format_leaf(leaf: Leaf) -> str:
     p = leaf.transform.p
     return type(leaf.transform).__name__ + ("" if p == 1 else f" (p={p:g})")
 
 
-def _moves(leaf: Leaf) -> list[list[geometry.Step]]:
+def _draw_steps(leaf: Leaf) -> list[list[geometry.GeometryStep]]:
     """Draw a geometric leaf's steps for several images: each step's draws, without those that the original refuses."""
     if not isinstance(leaf.lowered, Geometry):
         return []
@@ -186,30 +194,30 @@ def _moves(leaf: Leaf) -> list[list[geometry.Step]]:
     for steps in all_steps:
         frames.append((steps, height, width))
         height, width = steps.height, steps.width
-    moves = geometry.known(frames)
-    accepted = np.all([~np.isnan(move.steps.to_input[:, 0, 0]) for move in moves], axis=0)
-    return [[move.of(row) for row in np.flatnonzero(accepted).tolist()] for move in moves]
+    leaf_steps = geometry.analyze_steps(frames)
+    accepted = np.all([~np.isnan(batch.steps.to_input[:, 0, 0]) for batch in leaf_steps], axis=0)
+    return [[batch.get_step(row) for row in np.flatnonzero(accepted).tolist()] for batch in leaf_steps]
 
 
-def _possible(node: Node) -> Iterator[Leaf]:
+def _iter_possible(node: Node) -> Iterator[Leaf]:
     """Walk the leaves that some samples get."""
     for child in node.children if node.p > 0 else ():
         if isinstance(child, Node):
-            yield from _possible(child)
+            yield from _iter_possible(child)
         elif child.transform.p > 0:
             yield child
 
 
-def _certain(node: Node) -> Iterator[Leaf]:
+def _iter_certain(node: Node) -> Iterator[Leaf]:
     """Walk the leaves that every sample gets."""
     if node.kind != "all" or node.p < 1:
         return
     for child in node.children:
         if isinstance(child, Node):
-            yield from _certain(child)
+            yield from _iter_certain(child)
         elif child.transform.p >= 1:
             yield child
 
 
-def _nodes(node: Node) -> list[Node]:
-    return [node, *(inner for child in node.children if isinstance(child, Node) for inner in _nodes(child))]
+def _list_nodes(node: Node) -> list[Node]:
+    return [node, *(inner for child in node.children if isinstance(child, Node) for inner in _list_nodes(child))]

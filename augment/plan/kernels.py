@@ -2,7 +2,7 @@
 
 None writes to its input unless that is its work. An image is uint8 or float32, [H, W, C] with 1 to 4 channels; so is
 what comes back. OpenCV lets go of Python's lock while it works, but takes it in between to make an array of its own for
-the result. So it is given one (`blank`): in two threads, each turn of the lock that is saved is a wait less.
+the result. So it is given one (`allocate`): in two threads, each turn of the lock that is saved is a wait less.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.errors import TransformError
-from augment.plan.compiled import BORDERS, LONGEST, Cover, Pixel, Warp
-from augment.plan.draft import Draft, draft, finished, resized
-from augment.plan.lowered import Border, Floats, Integers
+from augment.plan.compiled import BORDERS, MAX_SIDE, AffineWarp, FilledRectangle, Pixel
+from augment.plan.deferred import DeferredImage, defer, defer_resize, materialize
+from augment.plan.lowering import Border, Floats, Integers
 from augment.transform import Image
 
 Size = tuple[int, int]
@@ -38,7 +38,7 @@ def rearrange(image: Image, to_input: Floats, size: Size, border: Border, fill: 
     (a, b, x), (c, d, y), _ = to_input.tolist()
     transposed = a == 0
     if transposed:
-        image = cast(Image, cv2.transpose(image, blank(image.shape[1::-1], image)))
+        image = cast(Image, cv2.transpose(image, allocate(image.shape[1::-1], image)))
     # Along each axis of the output, the input coordinate is sign * coordinate + offset.
     x_sign, x_offset = (c, y) if transposed else (a, x)
     y_sign, y_offset = (b, x) if transposed else (d, y)
@@ -47,35 +47,35 @@ def rearrange(image: Image, to_input: Floats, size: Size, border: Border, fill: 
     top = int(y_offset) if y_sign > 0 else height - 1 - int(y_offset)
     flip = {(True, True): -1, (True, False): 1, (False, True): 0}.get((x_sign < 0, y_sign < 0))
     if flip is not None:
-        image = cast(Image, cv2.flip(image, flip, blank(image.shape[:2], image)))
-    return window(image, top, left, size, border, fill)
+        image = cast(Image, cv2.flip(image, flip, allocate(image.shape[:2], image)))
+    return crop_window(image, top, left, size, border, fill)
 
 
-def rearranged(
-    image: Image | Draft, to_input: Floats, size: Size, border: Border, fill: float | Sequence[float]
-) -> Image | Draft:
+def rearrange_or_defer(
+    image: Image | DeferredImage, to_input: Floats, size: Size, border: Border, fill: float | Sequence[float]
+) -> Image | DeferredImage:
     """Flip, turn, crop and pad as `rearrange`; where an image is still to be resized, a flip becomes a part of that."""
     (a, b, x), (c, d, y), _ = to_input.tolist()
     height, width = image.shape[:2]
     places = 0 if a > 0 else width - 1, 0 if d > 0 else height - 1
-    if isinstance(image, Draft) and b == 0 == c and (x, y) == places and size == (height, width):
-        flipped = image.flipped(mirrored=a < 0, upside_down=d < 0)
+    if isinstance(image, DeferredImage) and b == 0 == c and (x, y) == places and size == (height, width):
+        flipped = image.flip(mirrored=a < 0, upside_down=d < 0)
         if flipped is not None:
             return flipped
-    return rearrange(finished(image), to_input, size, border, fill)
+    return rearrange(materialize(image), to_input, size, border, fill)
 
 
-def window(image: Image, top: int, left: int, size: Size, border: Border, fill: float | Sequence[float]) -> Image:
+def crop_window(image: Image, top: int, left: int, size: Size, border: Border, fill: float | Sequence[float]) -> Image:
     """Cut a window out of an image; where it reaches outside, the border is filled in."""
     (height, width), (rows, columns) = image.shape[:2], size
-    first_row, last_row = _between(top, height), _between(top + rows, height)
-    first_column, last_column = _between(left, width), _between(left + columns, width)
+    first_row, last_row = _clamp(top, height), _clamp(top + rows, height)
+    first_column, last_column = _clamp(left, width), _clamp(left + columns, width)
     inside = image[first_row:last_row, first_column:last_column]
     if inside.shape[:2] == size:
         return inside
-    value = scalar(fill, image.shape[2])
+    value = to_scalar(fill, image.shape[2])
     if border.mode == cv2.BORDER_CONSTANT and 0 in inside.shape:
-        return np.full((rows, columns, image.shape[2]), as_pixels(value, image.dtype))
+        return np.full((rows, columns, image.shape[2]), to_pixels(value, image.dtype))
     if border.mode != cv2.BORDER_CONSTANT:
         # Reflections need the pixels that the window leaves out, too.
         inside, first_row, last_row, first_column, last_column = image, 0, height, 0, width
@@ -84,7 +84,7 @@ def window(image: Image, top: int, left: int, size: Size, border: Border, fill: 
         (max(top + rows - last_row, 0), max(left + columns - last_column, 0)),
     )
     whole = inside.shape[0] + before[0] + after[0], inside.shape[1] + before[1] + after[1]
-    padded = blank(whole, image)
+    padded = allocate(whole, image)
     cv2.copyMakeBorder(inside, before[0], after[0], before[1], after[1], border.mode, padded, value)
     top, left = top - first_row + before[0], left - first_column + before[1]
     return padded[top : top + rows, left : left + columns]
@@ -105,12 +105,12 @@ def resample(
     """
     height, width = size
     rows = to_input.tolist()
-    resampled = blank(size, image)
-    if (edges := _edges(rows, size)) is not None and edges == (0, 0, *image.shape[:2]):
+    resampled = allocate(size, image)
+    if (edges := _find_edges(rows, size)) is not None and edges == (0, 0, *image.shape[:2]):
         cv2.resize(image, (width, height), resampled, interpolation=interpolation)
         return resampled
-    flags = of_warps(interpolation) | cv2.WARP_INVERSE_MAP
-    value = scalar(fill, image.shape[2])
+    flags = warp_interpolation(interpolation) | cv2.WARP_INVERSE_MAP
+    value = to_scalar(fill, image.shape[2])
     # A warp walks across the rows, and waits for memory at each: 295 us for 256x256 pixels. Copying them into the
     # processor's cache, row by row, takes 11 us, and the warp 150 from there.
     image = image.copy()
@@ -121,34 +121,36 @@ def resample(
     return resampled
 
 
-def drafted(
+def defer_resample(
     image: Image, to_input: Floats, size: Size, interpolation: int, border: Border, fill: float | Sequence[float]
-) -> Draft | None:
+) -> DeferredImage | None:
     """Begin a draft of what `resample` would make; None where the compiled kernels do not do that."""
     rows = to_input.tolist()
     if rows[2] != [0, 0, 1]:
         return None
-    if _edges(rows, size) == (0, 0, *image.shape[:2]):
-        return resized(image, size) if interpolation == cv2.INTER_LINEAR else None
-    if of_warps(interpolation) != cv2.INTER_LINEAR or border.mode not in BORDERS or draft(image) is None:
+    if _find_edges(rows, size) == (0, 0, *image.shape[:2]):
+        return defer_resize(image, size) if interpolation == cv2.INTER_LINEAR else None
+    if warp_interpolation(interpolation) != cv2.INTER_LINEAR or border.mode not in BORDERS or defer(image) is None:
         return None
     height, width = size
-    is_near = (abs(first) * width + abs(second) * height + abs(shift) < LONGEST for first, second, shift in rows[:2])
-    if not all(is_near) or max(size) >= LONGEST or 0 in size:
+    is_near = (abs(first) * width + abs(second) * height + abs(shift) < MAX_SIDE for first, second, shift in rows[:2])
+    if not all(is_near) or max(size) >= MAX_SIDE or 0 in size:
         return None
-    red, green, blue = (min(max(round(value), 0), 255) for value in scalar(fill, 3))
-    return Draft(image, (Warp(np.ascontiguousarray(to_input[:2]), border.mode, (red, green, blue)),), size)
+    red, green, blue = (min(max(round(value), 0), 255) for value in to_scalar(fill, 3))
+    return DeferredImage(
+        image, (AffineWarp(np.ascontiguousarray(to_input[:2]), border.mode, (red, green, blue)),), size
+    )
 
 
-def drafted_or_resampled(
+def resample_or_defer(
     image: Image, to_input: Floats, size: Size, interpolation: int, border: Border, fill: float | Sequence[float]
-) -> Image | Draft:
+) -> Image | DeferredImage:
     """Fetch every output pixel from its place in the input, at once or later; arguments as those of `resample`."""
-    begun = drafted(image, to_input, size, interpolation, border, fill)
+    begun = defer_resample(image, to_input, size, interpolation, border, fill)
     return resample(image, to_input, size, interpolation, border, fill) if begun is None else begun
 
 
-_OF_WARPS = {
+_WARP_INTERPOLATIONS = {
     cv2.INTER_AREA: cv2.INTER_LINEAR,
     cv2.INTER_LINEAR_EXACT: cv2.INTER_LINEAR,
     cv2.INTER_NEAREST_EXACT: cv2.INTER_NEAREST,
@@ -156,7 +158,7 @@ _OF_WARPS = {
 """What stands in a warp for the interpolations that only resizes have."""
 
 
-def cover_outside(image: Image, edge: Image, to_frame: Floats, frame: Size, fill: float | Sequence[float]) -> None:
+def fill_outside(image: Image, edge: Image, to_frame: Floats, frame: Size, fill: float | Sequence[float]) -> None:
     """Fill, in place, what lies outside a frame, and mark where frame and fill mix.
 
     Args:
@@ -171,7 +173,7 @@ def cover_outside(image: Image, edge: Image, to_frame: Floats, frame: Size, fill
         return
     around = np.rint((_RECTANGLE * (image.shape[1] + 3, image.shape[0] + 3) - 2) * 2**_BITS).astype(np.int32)
     plane = image[..., 0] if image.shape[2] == 1 else image
-    cv2.fillPoly(plane, [around, outlines[0]], scalar(fill, image.shape[2]), shift=_BITS)
+    cv2.fillPoly(plane, [around, outlines[0]], to_scalar(fill, image.shape[2]), shift=_BITS)
 
 
 def mark_edge(edge: Image, to_frame: Floats, frame: Size) -> NDArray[np.int32] | None:
@@ -199,7 +201,7 @@ def mark_edge(edge: Image, to_frame: Floats, frame: Size) -> NDArray[np.int32] |
     return polygons
 
 
-def fetch(image: Image, places: Floats, interpolation: int, border: Border) -> Image:
+def interpolate_at(image: Image, places: Floats, interpolation: int, border: Border) -> Image:
     """Interpolate an image at single places.
 
     Args:
@@ -214,14 +216,16 @@ def fetch(image: Image, places: Floats, interpolation: int, border: Border) -> I
     count = places.shape[1]
     maps = np.zeros((2, -(-count // _LINE), _LINE), np.float32)  # OpenCV takes at most 32,767 rows or columns
     maps.reshape(2, -1)[:, :count] = places
-    value = scalar(border.fill, image.shape[2])
-    fetched = cv2.remap(image, maps[0], maps[1], of_warps(interpolation), borderMode=border.mode, borderValue=value)
+    value = to_scalar(border.fill, image.shape[2])
+    fetched = cv2.remap(
+        image, maps[0], maps[1], warp_interpolation(interpolation), borderMode=border.mode, borderValue=value
+    )
     return fetched.reshape(-1, image.shape[2])[:count]
 
 
-def of_warps(interpolation: int) -> int:
+def warp_interpolation(interpolation: int) -> int:
     """Give what stands in a warp for an interpolation, of which some exist in resizes only."""
-    return _OF_WARPS.get(interpolation, interpolation)
+    return _WARP_INTERPOLATIONS.get(interpolation, interpolation)
 
 
 _RECTANGLE = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
@@ -230,29 +234,29 @@ _BITS = 8  # of the fractions of polygons' coordinates
 _FAR = 2**20  # pixels; polygons that reach further do not fit into their 32 bits
 
 
-def as_pixels(values: "np.typing.ArrayLike", dtype: "np.typing.DTypeLike") -> Image:
+def to_pixels(values: "np.typing.ArrayLike", dtype: "np.typing.DTypeLike") -> Image:
     """Round and clip values to a dtype as OpenCV does."""
     if np.dtype(dtype) != np.uint8:
         return np.asarray(values, dtype)
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def covered(
-    image: Image | Draft, rectangles: Integers, fill: float | Sequence[float], *, owned: bool = False
-) -> Image | Draft:
+def fill_rectangles(
+    image: Image | DeferredImage, rectangles: Integers, fill: float | Sequence[float], *, is_owned: bool = False
+) -> Image | DeferredImage:
     """Fill rectangles [R, 4] (left, top, right, bottom): a draft, a new image, or the same where it is owned.
 
     Raises:
         TransformError: the fill has not one value for each channel.
     """
-    begun = draft(image) if len(rectangles) <= _MOST_RECTANGLES else None
+    begun = defer(image) if len(rectangles) <= _MOST_RECTANGLES else None
     if begun is not None:
-        value = _value(fill, begun, rectangles).tolist()
+        value = _to_fill_value(fill, begun, rectangles).tolist()
         pixel = cast(Pixel, tuple(value) if isinstance(value, list) else (value,) * 3)
-        return begun.then([Cover(*sides, pixel) for sides in cast(list[Sides], rectangles.tolist())])
-    image = finished(image)
-    image = image if owned else image.copy()
-    cover(image, rectangles, fill)
+        return begun.add_steps([FilledRectangle(*sides, pixel) for sides in cast(list[Sides], rectangles.tolist())])
+    image = materialize(image)
+    image = image if is_owned else image.copy()
+    fill_rectangles_in_place(image, rectangles, fill)
     return image
 
 
@@ -260,45 +264,45 @@ _MOST_RECTANGLES = 64
 """That are covered one step each; more take longer to be told to the kernels than to be covered."""
 
 
-def cover(image: Image, rectangles: Integers, fill: float | Sequence[float]) -> None:
+def fill_rectangles_in_place(image: Image, rectangles: Integers, fill: float | Sequence[float]) -> None:
     """Fill rectangles [R, 4] (left, top, right, bottom), in place.
 
     Raises:
         TransformError: the fill has not one value for each channel.
     """
-    value = _value(fill, image, rectangles)
+    value = _to_fill_value(fill, image, rectangles)
     for left, top, right, bottom in rectangles.tolist():
         image[top:bottom, left:right] = value
 
 
-def _value(fill: float | Sequence[float], image: Image | Draft, rectangles: Integers) -> Image:
+def _to_fill_value(fill: float | Sequence[float], image: Image | DeferredImage, rectangles: Integers) -> Image:
     value = np.array(fill, image.dtype)
     if value.ndim and len(rectangles) and len(value) != image.shape[2]:
         raise TransformError(f"a fill of {len(value)} values for an image of {image.shape[2]} channels")
     return value
 
 
-def blank(size: Sequence[int], image: Image) -> Image:
+def allocate(size: Sequence[int], image: Image) -> Image:
     """Make room for what a kernel makes of an image: [height, width, C] of its dtype, holding anything."""
     return np.empty((*size, *image.shape[2:]), image.dtype)
 
 
-def restored(result: "cv2.typing.MatLike", image: Image) -> Image:
+def restore_channel_axis(result: "cv2.typing.MatLike", image: Image) -> Image:
     """Give a result of OpenCV the channel axis that it drops where there is one channel."""
     return cast(Image, result if result.ndim == image.ndim else result[..., np.newaxis])
 
 
-def scalar(fill: float | Sequence[float], channels: int) -> Sequence[float]:
+def to_scalar(fill: float | Sequence[float], channels: int) -> Sequence[float]:
     """Write a fill as one value a channel; channels that a sequence does not reach get 0, as OpenCV gives them."""
     values = [float(fill)] * channels if isinstance(fill, (int, float)) else [float(value) for value in fill]
     return (values + [0.0] * channels)[:channels]
 
 
-def _between(place: int, size: int) -> int:
+def _clamp(place: int, size: int) -> int:
     return min(max(place, 0), size)
 
 
-def _edges(to_input: list[list[float]], size: Size) -> tuple[int, int, int, int] | None:
+def _find_edges(to_input: list[list[float]], size: Size) -> tuple[int, int, int, int] | None:
     """Give the input window (top, left, bottom, right) of a pure stretch; None where it is none, or not whole."""
     (a, b, x), (c, d, y), last = to_input
     if b != 0 or c != 0 or a <= 0 or d <= 0 or last != [0, 0, 1]:

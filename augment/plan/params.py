@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from augment import keys
 from augment.plan import geometry, kernels, program
-from augment.plan.lowered import Columns, Fill, Geometry, Integers, Pointwise
+from augment.plan.lowering import Columns, Fill, Geometry, Integers, Pointwise
 from augment.plan.program import Decisions, Leaf, Node
 
 
@@ -24,13 +24,13 @@ class LeafParams:
     Attributes:
         columns: the parameters.
         sizes: (height, width) of the images for which they were drawn, as they come to this leaf.
-        moves: the steps of a geometric leaf.
+        batch_steps: the steps of a geometric leaf.
         is_shared: whether its only row stands for all samples: they drew nothing, and their images have one size.
     """
 
     columns: Columns
     sizes: list[kernels.Size]
-    moves: list[geometry.Moves]
+    batch_steps: list[geometry.BatchSteps]
     is_shared: bool = False
 
 
@@ -48,55 +48,55 @@ class Params:
     Attributes:
         sizes: (height, width) of the images.
         decisions: which transforms each sample gets, and in which order.
-        drawn: the parameters of each leaf that any sample gets, by its place.
+        leaf_params: the parameters of each leaf that any sample gets, by its index.
         keys: uint64 [N], for the transforms that run unmodified.
-        kept: steps that have been collected already, by sample and leaves.
+        step_cache: steps that have been collected already, by sample and leaves.
     """
 
     sizes: list[kernels.Size]
     decisions: Decisions
-    drawn: dict[int, RowsOfLeaf]
+    leaf_params: dict[int, RowsOfLeaf]
     keys: keys.Key
-    kept: dict[tuple[int, ...], list[geometry.Step] | None] = field(default_factory=dict, repr=False)
+    step_cache: dict[tuple[int, ...], list[geometry.GeometryStep] | None] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def leaves(self, row: int) -> list[int]:
+    def list_leaves(self, row: int) -> list[int]:
         """Return the places of the leaves that one sample gets, in order."""
-        return self.decisions.chosen[row]
+        return self.decisions.chosen_leaves[row]
 
-    def of(self, place: int, row: int) -> tuple[LeafParams, int]:
+    def find_leaf(self, leaf_index: int, row: int) -> tuple[LeafParams, int]:
         """Return the parameters of a leaf for a sample, and their row.
 
         Raises:
             KeyError: the sample does not get this leaf.
         """
-        for rows, leaf_params in self.drawn[place]:
+        for rows, leaf_params in self.leaf_params[leaf_index]:
             at = row if rows is None else rows.get(row)
             if at is not None:
                 return leaf_params, 0 if leaf_params.is_shared else at
-        raise KeyError(f"leaf {place} has no parameters for sample {row}, which does not get it")
+        raise KeyError(f"leaf {leaf_index} has no parameters for sample {row}, which does not get it")
 
-    def steps(self, row: int, places: Sequence[int], *, mask: bool = False) -> list[geometry.Step] | None:
+    def steps(self, row: int, leaf_indices: Sequence[int], *, mask: bool = False) -> list[geometry.GeometryStep] | None:
         """Collect the steps of neighbouring geometric leaves for one sample; None where one of them refuses it."""
-        key = (row, mask, *places)
-        if key not in self.kept:  # the window is asked for first, and the image augmented later
-            self.kept[key] = self._collect(row, places, mask)
-        return self.kept[key]
+        key = (row, mask, *leaf_indices)
+        if key not in self.step_cache:  # the window is asked for first, and the image augmented later
+            self.step_cache[key] = self._collect(row, leaf_indices, mask)
+        return self.step_cache[key]
 
-    def _collect(self, row: int, places: Sequence[int], mask: bool) -> list[geometry.Step] | None:
+    def _collect(self, row: int, leaf_indices: Sequence[int], mask: bool) -> list[geometry.GeometryStep] | None:
         steps = []
-        for place in places:
-            leaf_params, at = self.of(place, row)
-            for moves in leaf_params.moves:
-                if moves.refused[at]:
+        for leaf_index in leaf_indices:
+            leaf_params, at = self.find_leaf(leaf_index, row)
+            for batch_steps in leaf_params.batch_steps:
+                if batch_steps.refused[at]:
                     return None
-                steps.append(moves.of(at, mask=mask))
+                steps.append(batch_steps.get_step(at, mask=mask))
         return steps
 
 
-_MOST_KEPT = 1000
+_MAX_SHARED_PARAMS = 1000
 """Sizes of images, times leaves, whose steps are kept where they draw nothing; more are computed each time."""
 
 
@@ -114,7 +114,7 @@ class ParamsSampler:
         starts = np.cumsum([0, *(leaf.draws for leaf in leaves)])
         self._slices = [slice(*pair) for pair in pairwise(starts)]
         self._draws = int(starts[-1])
-        self._kept: dict[tuple[int, int, int], tuple[LeafParams, int, int]] = {}
+        self._shared_params: dict[tuple[int, int, int], tuple[LeafParams, int, int]] = {}
 
     def sample(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Params:
         """Draw the parameters of a batch from the samples' keys, uint64 [N]; see `Plan.sample`."""
@@ -124,76 +124,78 @@ class ParamsSampler:
         height, width = np.array(sizes, np.int64).reshape(-1, 2).T.copy()
         drawn: dict[int, RowsOfLeaf] = {}
         steps: list[tuple[LeafParams, geometry.Frames]] = []
-        for place, rows in self._leaves_in_order(decisions):
-            leaf = self._leaves[place]
+        for leaf_index, rows in self._leaves_in_order(decisions):
+            leaf = self._leaves[leaf_index]
             if leaf.lowered is None:
                 continue
             # Only for the samples that get it: in a policy, few leaves are for many.
-            active = decisions.active[:, place] if rows is None else decisions.active[rows, place]
+            active = decisions.active[:, leaf_index] if rows is None else decisions.active[rows, leaf_index]
             if not active.all():
                 rows = np.flatnonzero(active) if rows is None else rows[active]
                 if not len(rows):
                     continue
             at = slice(None) if rows is None else rows
-            leaf_params = self._sample_shared(place, height, width, at)
+            leaf_params = self._sample_shared(leaf_index, height, width, at)
             if leaf_params is None:
-                leaf_params, frames = _sample_leaf(leaf, uniforms[at, self._slices[place]], height, width, at)
+                leaf_params, frames = _sample_leaf(leaf, uniforms[at, self._slices[leaf_index]], height, width, at)
                 steps += ((leaf_params, frame) for frame in frames)
             numbers = None if rows is None else {row: number for number, row in enumerate(rows.tolist())}
-            drawn.setdefault(place, []).append((numbers, leaf_params))
-        for (leaf_params, _), moves in zip(steps, geometry.known([frame for _, frame in steps]), strict=True):
-            leaf_params.moves.append(moves)
+            drawn.setdefault(leaf_index, []).append((numbers, leaf_params))
+        for (leaf_params, _), batch_steps in zip(
+            steps, geometry.analyze_steps([frame for _, frame in steps]), strict=True
+        ):
+            leaf_params.batch_steps.append(batch_steps)
         return Params(sizes, decisions, drawn, sample_keys)
 
-    def sample_single_leaf(self, sample_keys: keys.Key, place: int, shape: Sequence[int]) -> Params:
+    def sample_single_leaf(self, sample_keys: keys.Key, leaf_index: int, shape: Sequence[int]) -> Params:
         """Draw the parameters of one sample, a key [1], that gets one leaf alone, and surely."""
-        uniforms = keys.uniform(sample_keys, "parameters", self._draws)[:, self._slices[place]]
-        return self.compute_single_leaf(uniforms, sample_keys, place, shape)
+        uniforms = keys.uniform(sample_keys, "parameters", self._draws)[:, self._slices[leaf_index]]
+        return self.compute_single_leaf(uniforms, sample_keys, leaf_index, shape)
 
     def compute_single_leaf(
-        self, uniforms: NDArray[np.float64], sample_keys: keys.Key, place: int, shape: Sequence[int]
+        self, uniforms: NDArray[np.float64], sample_keys: keys.Key, leaf_index: int, shape: Sequence[int]
     ) -> Params:
         """Compute the parameters of one sample that gets one leaf alone, from the numbers [1, draws] that it draws."""
         size = int(shape[0]), int(shape[1])
         active = np.zeros((1, len(self._leaves)), bool)
-        active[0, place] = True
+        active[0, leaf_index] = True
         drawn: dict[int, RowsOfLeaf] = {}
-        if self._leaves[place].lowered is not None:
+        if self._leaves[leaf_index].lowered is not None:
             height, width = np.array([size], np.int64).T.copy()
-            leaf_params, frames = _sample_leaf(self._leaves[place], uniforms, height, width, slice(None))
-            leaf_params.moves.extend(geometry.known(frames))
-            drawn[place] = [(None, leaf_params)]
+            leaf_params, frames = _sample_leaf(self._leaves[leaf_index], uniforms, height, width, slice(None))
+            leaf_params.batch_steps.extend(geometry.analyze_steps(frames))
+            drawn[leaf_index] = [(None, leaf_params)]
         return Params([size], Decisions(np.ones(1, bool), active, None), drawn, sample_keys)
 
     def _leaves_in_order(self, decisions: Decisions) -> Iterator[tuple[int, NDArray[np.int64] | None]]:
         """Yield the leaves in the order in which samples meet them, with these samples (None: all)."""
         if decisions.order is None:
-            yield from ((place, None) for place in range(len(self._leaves)))
+            yield from ((leaf_index, None) for leaf_index in range(len(self._leaves)))
             return
         for column in decisions.order.T:
-            for place in np.unique(column).tolist():
-                yield place, np.flatnonzero(column == place)
+            for leaf_index in np.unique(column).tolist():
+                yield leaf_index, np.flatnonzero(column == leaf_index)
 
-    def _sample_shared(self, place: int, height: Integers, width: Integers, at: Any) -> LeafParams | None:
+    def _sample_shared(self, leaf_index: int, height: Integers, width: Integers, at: Any) -> LeafParams | None:
         """Return the parameters of a geometric leaf that draws nothing, for images of one size; None for others.
 
         Moves on to the size that it leaves (in place), as `_sample_leaf` does.
         """
-        lowered = self._leaves[place].lowered
+        lowered = self._leaves[leaf_index].lowered
         if not isinstance(lowered, Geometry) or lowered.draws:
             return None
         rows, columns = height[at], width[at]
         if not len(rows) or (rows != rows[0]).any() or (columns != columns[0]).any():
             return None
-        key = (place, int(rows[0]), int(columns[0]))
-        kept = self._kept.get(key)
+        key = (leaf_index, int(rows[0]), int(columns[0]))
+        kept = self._shared_params.get(key)
         if kept is None:
             out = rows[:1].copy(), columns[:1].copy()
-            leaf_params, frames = _sample_leaf(self._leaves[place], np.zeros((1, 0)), *out, slice(None))
-            leaf_params.moves.extend(geometry.known(frames))
+            leaf_params, frames = _sample_leaf(self._leaves[leaf_index], np.zeros((1, 0)), *out, slice(None))
+            leaf_params.batch_steps.extend(geometry.analyze_steps(frames))
             kept = replace(leaf_params, is_shared=True), int(out[0][0]), int(out[1][0])
-            if len(self._kept) < _MOST_KEPT:
-                self._kept[key] = kept
+            if len(self._shared_params) < _MAX_SHARED_PARAMS:
+                self._shared_params[key] = kept
         height[at], width[at] = kept[1:]
         return kept[0]
 

@@ -15,16 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from augment import keys
 from augment.plan import geometry, program
-from augment.plan.draft import Draft, finished
+from augment.plan.deferred import DeferredImage, materialize
 from augment.plan.execute import Executor
 from augment.plan.explain import explain
-from augment.plan.lowered import Geometry
+from augment.plan.lowering import Geometry
 from augment.plan.params import Params as Params
 from augment.plan.params import ParamsSampler
-from augment.plan.targets import Targets
+from augment.plan.targets import TargetsAugmenter
 from augment.plan.window import Window as Window
 from augment.plan.window import find_window
-from augment.transform import Image, KeyedTransform, composed
+from augment.transform import Image, KeyedTransform, to_transform
 
 
 class Plan:
@@ -42,9 +42,9 @@ class Plan:
     """
 
     def __init__(self, transform: Any) -> None:
-        self.transform = composed(transform)
+        self.transform = to_transform(transform)
         self._root = program.build(self.transform)
-        self.leaves = list(self._root.leaves())
+        self.leaves = list(self._root.iter_leaves())
         self._sampler = ParamsSampler(self._root, self.leaves)
         self._executor = Executor(self.leaves)
 
@@ -66,13 +66,15 @@ class Plan:
         """Draw the parameters of a batch from the samples' keys, uint64 [N]; see `sample`."""
         return self._sampler.sample(sample_keys, shapes)
 
-    def sample_single_leaf(self, seed: int, epoch: int, index: int, shape: Sequence[int], place: int) -> Params:
+    def sample_single_leaf(self, seed: int, epoch: int, index: int, shape: Sequence[int], leaf_index: int) -> Params:
         """Draw the parameters of one sample that gets one leaf alone, and surely; arguments as those of `sample`."""
-        return self._sampler.sample_single_leaf(keys.fold_in(keys.root(seed), "augment", epoch, [index]), place, shape)
+        return self._sampler.sample_single_leaf(
+            keys.fold_in(keys.root(seed), "augment", epoch, [index]), leaf_index, shape
+        )
 
-    def with_uniforms(self, place: int, uniforms: NDArray[np.float64], shape: Sequence[int]) -> Params:
+    def build_params(self, leaf_index: int, uniforms: NDArray[np.float64], shape: Sequence[int]) -> Params:
         """Compute the parameters of one sample that gets one leaf alone, from the numbers [1, draws] that it draws."""
-        return self._sampler.compute_single_leaf(uniforms, keys.fold_in(keys.root(0), "given", [0]), place, shape)
+        return self._sampler.compute_single_leaf(uniforms, keys.fold_in(keys.root(0), "given", [0]), leaf_index, shape)
 
     def window(self, params: Params, row: int) -> Window | None:
         """Find the part of an image that a sample needs: what the crops leave with which its pipeline begins.
@@ -84,8 +86,10 @@ class Plan:
         Returns:
             The window, or None where the whole image is needed as it is.
         """
-        places = list(takewhile(lambda place: self.kind(place) is Geometry, params.leaves(row)))
-        steps = params.steps(row, places)
+        leaf_indices = list(
+            takewhile(lambda leaf_index: self.get_kind(leaf_index) is Geometry, params.list_leaves(row))
+        )
+        steps = params.steps(row, leaf_indices)
         return find_window(steps, params.sizes[row]) if steps else None
 
     def apply(self, image: Image, params: Params, row: int, window: Window | None = None) -> Image:
@@ -103,18 +107,22 @@ class Plan:
         Raises:
             TransformError: a transform failed on this image.
         """
-        return finished(self.draft(image, params, row, window))
+        return materialize(self.apply_deferred(image, params, row, window))
 
-    def draft(self, image: Image, params: Params, row: int, window: Window | None = None) -> Image | Draft:
+    def apply_deferred(
+        self, image: Image, params: Params, row: int, window: Window | None = None
+    ) -> Image | DeferredImage:
         """Augment one image as `apply`, but leave to be made with others what the compiled kernels can do.
 
-        See `augment.plan.draft.finish`. Until then the image must not be written to.
+        See `augment.plan.deferred.materialize_all`. Until then the image must not be written to.
         """
-        return self._executor.run(image, params, row, params.leaves(row), window)
+        return self._executor.run(image, params, row, params.list_leaves(row), window)
 
-    def run(self, image: Image, params: Params, row: int, places: Sequence[int], window: Window | None = None) -> Image:
+    def run(
+        self, image: Image, params: Params, row: int, leaf_indices: Sequence[int], window: Window | None = None
+    ) -> Image:
         """Run some leaves of one sample, in order; as `apply`, which runs those that the sample drew."""
-        return finished(self._executor.run(image, params, row, places, window))
+        return materialize(self._executor.run(image, params, row, leaf_indices, window))
 
     def apply_to(self, data: dict[str, Any], params: Params, row: int) -> dict[str, Any]:
         """Augment an image and what belongs to it.
@@ -137,7 +145,7 @@ class Plan:
     def reference(self, image: Image, params: Params, row: int) -> Image:
         """Augment one image by the original transforms, one by one, with the same parameters; as `apply`."""
         own = image.copy()  # some of Albumentations' transforms write to it
-        return self._executor.run_originals(own, params, row, params.leaves(row))
+        return self._executor.run_originals(own, params, row, params.list_leaves(row))
 
     def explain(self) -> str:
         """Describe which transforms share a kernel, what is pushed down into the decoder, and what runs unmodified."""
@@ -147,27 +155,27 @@ class Plan:
         """Describe the pipeline as Albumentations serializes it, or by its repr where it cannot be serialized."""
         return KeyedTransform(self.transform).to_dict()
 
-    def kind(self, place: int) -> type | None:
+    def get_kind(self, leaf_index: int) -> type | None:
         """Return what a leaf was lowered to: `Geometry`, `Pointwise`, `Fill`, or None where it runs unmodified."""
-        return self._executor.kind(place)
+        return self._executor.get_kind(leaf_index)
 
-    def steps(
-        self, params: Params, row: int, places: Sequence[int], *, mask: bool = False
-    ) -> list[geometry.Step] | None:
+    def collect_steps(
+        self, params: Params, row: int, leaf_indices: Sequence[int], *, mask: bool = False
+    ) -> list[geometry.GeometryStep] | None:
         """Collect the steps of neighbouring geometric leaves for one sample; None where one of them refuses it."""
-        return params.steps(row, places, mask=mask)
+        return params.steps(row, leaf_indices, mask=mask)
 
-    def keyed(self, params: Params, row: int, place: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    def bind_key(self, params: Params, row: int, leaf_index: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """Bind a leaf's original transform to its key for one sample: a function of Albumentations' targets."""
-        return self._executor.keyed(params, row, place)
+        return self._executor.bind_key(params, row, leaf_index)
 
-    def drawn_by_original(self, place: int) -> dict[str, Any]:
+    def get_last_params(self, leaf_index: int) -> dict[str, Any]:
         """Return the parameters that a leaf without a kernel drew when it last ran in this thread."""
-        return self._executor.drawn_by_original(place)
+        return self._executor.get_last_params(leaf_index)
 
     @cached_property
-    def _targets(self) -> Targets:
-        return Targets(self.transform, self.leaves, self._executor)
+    def _targets(self) -> TargetsAugmenter:
+        return TargetsAugmenter(self.transform, self.leaves, self._executor)
 
 
 def compile(transform: Any) -> Plan:  # noqa: A001  # `augment.compile` says what it does

@@ -9,87 +9,89 @@ from typing import cast
 
 import numpy as np
 
-from augment.plan import colours
-from augment.plan.compiled import Step
-from augment.plan.draft import Draft, draft, finished
-from augment.plan.lowered import Contrast, Function, MatrixOf, Operation, Saturation, ShiftHsv, Table, TableOf
+from augment.plan import colors
+from augment.plan.compiled import KernelStep
+from augment.plan.deferred import DeferredImage, defer, materialize
+from augment.plan.lowering import ColorMatrix, Contrast, Function, ImageLut, Lut, Operation, Saturation, ShiftHsv
 from augment.transform import Image
 
 
-def run(image: Image | Draft, operations: Sequence[Operation], *, owned: bool = False) -> Image | Draft:
+def run(
+    image: Image | DeferredImage, operations: Sequence[Operation], *, is_owned: bool = False
+) -> Image | DeferredImage:
     """Apply point-wise operations.
 
     Args:
         image: uint8 [H, W, C].
         operations: in order.
-        owned: whether the image may be written to, since nobody else has it.
+        is_owned: whether the image may be written to, since nobody else has it.
 
     Returns:
         The image [H, W, C'], of the dtype of the last table: a draft, a new one, or the one that was given where there
         is no operation, or where it is owned.
     """
-    for is_known, group in groupby(_joined(operations), _is_known):
+    for is_known, group in groupby(_merge_luts(operations), _is_compiled):
         members = list(group)
-        begun = draft(image) if is_known else None
+        begun = defer(image) if is_known else None
         if begun is not None:
-            image = begun.then(cast(Sequence[Step], members))
+            image = begun.add_steps(cast(Sequence[KernelStep], members))
         else:
-            image = _one_by_one(finished(image), members, owned=owned or isinstance(image, Draft))
-        owned = True
+            image = _run_one_by_one(materialize(image), members, is_owned=is_owned or isinstance(image, DeferredImage))
+        is_owned = True
     return image
 
 
-def _is_known(operation: Operation) -> bool:
+def _is_compiled(operation: Operation) -> bool:
     """Tell whether the compiled kernels do an operation."""
     if isinstance(operation, np.ndarray):
         return operation.dtype == np.uint8
     return isinstance(operation, (Contrast, Saturation, ShiftHsv))
 
 
-def _joined(operations: Sequence[Operation]) -> Iterator[Operation]:
+def _merge_luts(operations: Sequence[Operation]) -> Iterator[Operation]:
     """Make one table of neighbouring ones."""
-    table: Table | None = None
+    lut: Lut | None = None
     for operation in operations:
         if isinstance(operation, np.ndarray):
-            table = operation if table is None else _composed(table, operation)
+            lut = operation if lut is None else _compose_luts(lut, operation)
             continue
-        if table is not None:
-            yield table
-            table = None
+        if lut is not None:
+            yield lut
+            lut = None
         yield operation
-    if table is not None:
-        yield table
+    if lut is not None:
+        yield lut
 
 
-def _one_by_one(image: Image, operations: Sequence[Operation], *, owned: bool) -> Image:
+def _run_one_by_one(image: Image, operations: Sequence[Operation], *, is_owned: bool) -> Image:
     for operation in operations:
-        if isinstance(operation, (np.ndarray, TableOf, Contrast)):
-            image = colours.look_up(image, _table(image, operation), owned=owned)
+        if isinstance(operation, (np.ndarray, ImageLut, Contrast)):
+            image = colors.apply_lut(image, _to_lut(image, operation), is_owned=is_owned)
         else:
-            image = _done(image, operation)
-        owned = True
+            image = _apply_operation(image, operation)
+        is_owned = True
     return image
 
 
-def _table(image: Image, operation: Table | TableOf | Contrast) -> Table:
+def _to_lut(image: Image, operation: Lut | ImageLut | Contrast) -> Lut:
     """Give a table, which may depend on the whole image."""
     if isinstance(operation, Contrast):
-        return colours.contrast_table(image, operation.factor)
-    return operation.make(image) if isinstance(operation, TableOf) else operation
+        return colors.make_contrast_lut(image, operation.factor)
+    return operation.make(image) if isinstance(operation, ImageLut) else operation
 
 
-def _done(image: Image, operation: MatrixOf | Saturation | ShiftHsv | Function) -> Image:
+def _apply_operation(image: Image, operation: ColorMatrix | Saturation | ShiftHsv | Function) -> Image:
     """Do what is no table: a new image."""
     if isinstance(operation, Saturation):
-        return colours.blended_with_grey(image, operation.factor)
+        return colors.adjust_saturation(image, operation.factor)
     if isinstance(operation, ShiftHsv):
-        return colours.shifted_in_hsv(image, operation)
-    if isinstance(operation, MatrixOf):
-        return colours.mixed(image, operation.matrix)
+        return colors.shift_hsv(image, operation)
+    if isinstance(operation, ColorMatrix):
+        return colors.mix_channels(image, operation.matrix)
     return operation(image)
 
 
-def _composed(first: Table, second: Table) -> Table:
+def _compose_luts(first: Lut, second: Lut) -> Lut:
     per_channel = first.ndim == 2 == second.ndim
-    composed: Table = second[first, np.arange(second.shape[1])] if per_channel else second[first]
-    return composed
+    composed_lut: Lut = second[first, np.arange(second.shape[1])] if per_channel else second[first]
+    return composed_lut

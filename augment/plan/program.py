@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from augment.plan.lowered import REGISTRY, Floats, Lowered, NotLoweredError, Pointwise
+from augment.plan.lowering import REGISTRY, Floats, Lowered, NotLoweredError, Pointwise
 
 Choice = NDArray[np.bool_]
 """Which samples a part of the program is for, [N]."""
@@ -59,13 +59,13 @@ class Node:
     count: int = 0
     forced: bool = True
 
-    def leaves(self) -> Iterator[Leaf]:
+    def iter_leaves(self) -> Iterator[Leaf]:
         """Walk the leaves in order."""
         for child in self.children:
             if isinstance(child, Leaf):
                 yield child
             else:
-                yield from child.leaves()
+                yield from child.iter_leaves()
 
 
 def build(transform: Any) -> Node:
@@ -74,11 +74,11 @@ def build(transform: Any) -> Node:
 
     import augment.plan.transforms  # noqa: F401  # registers what is lowered
 
-    root = _node(transform)
+    root = _build_node(transform)
     if isinstance(root, Leaf) or type(transform) is not A.Compose:
         root = Node("all", 1.0, [root])
     size_is_known = True
-    for place, leaf in enumerate(root.leaves()):
+    for place, leaf in enumerate(root.iter_leaves()):
         leaf.place = place
         if leaf.lowered and not size_is_known and not isinstance(leaf.lowered, Pointwise):
             leaf.lowered, leaf.reason = None, "it stands behind a transform that may change the size in its own way"
@@ -101,7 +101,7 @@ class Decisions:
     order: NDArray[np.int64] | None
 
     @cached_property
-    def chosen(self) -> list[list[int]]:
+    def chosen_leaves(self) -> list[list[int]]:
         """The leaves that each sample gets, in order."""
         active = self.active.tolist()
         orders = [range(self.active.shape[1])] * len(active) if self.order is None else self.order.tolist()
@@ -115,16 +115,16 @@ def decide(root: Node, sample_keys: keys.Key) -> Decisions:
         root: the program.
         sample_keys: uint64 [N].
     """
-    count = len(list(root.leaves()))
+    count = len(list(root.iter_leaves()))
     active = np.zeros((len(sample_keys), count), bool)
     place = np.broadcast_to(np.arange(count), active.shape).copy()
-    uniforms = keys.uniform(sample_keys, "decide", _decisions(root))
-    entered = _Deciding(uniforms, active, place).enter(root, np.ones(len(sample_keys), bool), forced=False)
-    is_static = all(node.kind != "shuffled" for node in _nodes(root))
+    uniforms = keys.uniform(sample_keys, "decide", _count_decisions(root))
+    entered = _Decider(uniforms, active, place).enter(root, np.ones(len(sample_keys), bool), forced=False)
+    is_static = all(node.kind != "shuffled" for node in _walk_nodes(root))
     return Decisions(entered, active, None if is_static else np.argsort(place, axis=1))
 
 
-class _Deciding:
+class _Decider:
     """Walks the program once, with one column of uniform numbers a decision."""
 
     def __init__(self, uniforms: Floats, active: NDArray[np.bool_], place: NDArray[np.int64]) -> None:
@@ -149,21 +149,21 @@ class _Deciding:
             self.enter(child, chosen, forced=False)
 
     def _one(self, node: Node, chosen: Choice) -> None:
-        weights = np.cumsum([_probability(child) for child in node.children])
+        weights = np.cumsum([_get_probability(child) for child in node.children])
         choice = np.searchsorted(weights / weights[-1], next(self._columns), side="right")
         for number, child in enumerate(node.children):
             self.enter(child, chosen & (choice == number), forced=True)
 
     def _some(self, node: Node, chosen: Choice) -> None:
-        ranks = self._ranks(node)
+        ranks = self._draw_ranks(node)
         for number, child in enumerate(node.children):
             self.enter(child, chosen & (ranks[:, number] < node.count), forced=False)
 
     def _shuffled(self, node: Node, chosen: Choice) -> None:
-        ranks = self._ranks(node)
-        sizes = np.array([1 if isinstance(child, Leaf) else len(list(child.leaves())) for child in node.children])
+        ranks = self._draw_ranks(node)
+        sizes = np.array([1 if isinstance(child, Leaf) else len(list(child.iter_leaves())) for child in node.children])
         starts = np.array([(sizes * (ranks < ranks[:, [number]])).sum(axis=1) for number in range(len(sizes))])
-        first = next((leaf.place for leaf in node.leaves()), 0)
+        first = next((leaf.place for leaf in node.iter_leaves()), 0)
         before = first
         for number, child in enumerate(node.children):
             own = slice(before, before + sizes[number])
@@ -171,22 +171,22 @@ class _Deciding:
             before += sizes[number]
             self.enter(child, chosen & (ranks[:, number] < node.count), forced=False)
 
-    def _ranks(self, node: Node) -> NDArray[np.int64]:
+    def _draw_ranks(self, node: Node) -> NDArray[np.int64]:
         drawn = np.stack([next(self._columns) for _ in node.children], axis=1)
         return np.argsort(np.argsort(drawn, axis=1), axis=1)
 
 
-def _node(transform: Any) -> Node | Leaf:
+def _build_node(transform: Any) -> Node | Leaf:
     import albumentations as A  # noqa: N812  # its users know it by this name
 
     kind = type(transform)
     if kind in (A.Compose, A.Sequential) or (kind in (A.SomeOf, A.RandomOrder) and not transform.transforms):
-        return Node("all", transform.p, [_node(child) for child in transform.transforms])
-    if kind is A.OneOf and sum(map(_probability, transform.transforms)) > 0:
-        return Node("one", transform.p, [_node(child) for child in transform.transforms])
+        return Node("all", transform.p, [_build_node(child) for child in transform.transforms])
+    if kind is A.OneOf and sum(map(_get_probability, transform.transforms)) > 0:
+        return Node("one", transform.p, [_build_node(child) for child in transform.transforms])
     if kind in (A.SomeOf, A.RandomOrder) and not transform.replace:
         count = min(transform.n, len(transform.transforms))
-        children = [_node(child) for child in transform.transforms]
+        children = [_build_node(child) for child in transform.transforms]
         return Node("some" if kind is A.SomeOf else "shuffled", transform.p, children, count, forced=False)
     if isinstance(transform, A.BaseCompose):
         return Leaf(transform, None, f"the rules of this {kind.__name__} are not compiled")
@@ -215,20 +215,20 @@ def _keeps_size(transform: Any) -> bool:
     return isinstance(transform, A.ImageOnlyTransform) or type(transform).__name__ in _KEEP_SIZE
 
 
-def _probability(part: Any) -> float:
+def _get_probability(part: Any) -> float:
     return float(part.transform.p if isinstance(part, Leaf) else part.p)
 
 
-def _decisions(part: Node | Leaf) -> int:
+def _count_decisions(part: Node | Leaf) -> int:
     """Count the uniform numbers that the decisions on a part need."""
     if isinstance(part, Leaf):
         return 1
     own = {"one": 1, "some": len(part.children), "shuffled": len(part.children)}.get(part.kind, 0)
-    return 1 + own + sum(map(_decisions, part.children))
+    return 1 + own + sum(map(_count_decisions, part.children))
 
 
-def _nodes(node: Node) -> Iterator[Node]:
+def _walk_nodes(node: Node) -> Iterator[Node]:
     yield node
     for child in node.children:
         if isinstance(child, Node):
-            yield from _nodes(child)
+            yield from _walk_nodes(child)

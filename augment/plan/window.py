@@ -31,13 +31,13 @@ class Window(NamedTuple):
         finest = self.finest
         return 8 if finest >= 8 else 4 if finest >= 4 else 2 if finest >= 2 else 1
 
-    def scaled(self, ratio: int) -> tuple[int, int, int, int]:
+    def scale(self, ratio: int) -> tuple[int, int, int, int]:
         """Return the window (top, left, height, width) of the image at 1/ratio of its size that covers this one."""
         top, left = self.top // ratio, self.left // ratio
         return top, left, -(-(self.top + self.height) // ratio) - top, -(-(self.left + self.width) // ratio) - left
 
 
-def find_window(steps: list[geometry.Step], size: kernels.Size) -> Window | None:
+def find_window(steps: list[geometry.GeometryStep], size: kernels.Size) -> Window | None:
     """Find the window that a sample's first steps leave of an image.
 
     Args:
@@ -47,13 +47,13 @@ def find_window(steps: list[geometry.Step], size: kernels.Size) -> Window | None
     Returns:
         The window; None where the whole image is needed as it is.
     """
-    part, cropped = geometry.prefix_window(steps, size)
-    window = Window(*part, geometry.finest(steps[cropped:]))
+    part, cropped = geometry.find_prefix_window(steps, size)
+    window = Window(*part, geometry.compute_finest_scale(steps[cropped:]))
     is_whole = part == (0, 0, *size) and window.ratio == 1
     return None if is_whole else window
 
 
-def skip_decoded(window: Window, steps: list[geometry.Step], size: kernels.Size) -> list[geometry.Step]:
+def skip_decoded(window: Window, steps: list[geometry.GeometryStep], size: kernels.Size) -> list[geometry.GeometryStep]:
     """Return the steps that remain for an image of which only a window was decoded, at 1/`window.ratio`.
 
     Args:
@@ -61,12 +61,12 @@ def skip_decoded(window: Window, steps: list[geometry.Step], size: kernels.Size)
         steps: those of the whole image.
         size: (height, width) of the whole image.
     """
-    (top, left, height, width), cropped = geometry.prefix_window(steps, size)
+    (top, left, height, width), cropped = geometry.find_prefix_window(steps, size)
     ratio, steps = window.ratio, steps[cropped:]
     if ratio == 1:
         return steps
-    decoded_top, decoded_left, *_ = window.scaled(ratio)
+    decoded_top, decoded_left, *_ = window.scale(ratio)
     shift = [(start + 0.5) / ratio - 0.5 - decoded for start, decoded in ((left, decoded_left), (top, decoded_top))]
     to_input = np.array([[1 / ratio, 0, shift[0]], [0, 1 / ratio, shift[1]], [0, 0, 1]])
-    sampling = next(step for step in steps if not step.exact)
-    return [sampling._replace(to_input=to_input, size=(height, width), inside=True, whole=True), *steps]
+    sampling = next(step for step in steps if not step.is_exact)
+    return [sampling._replace(to_input=to_input, size=(height, width), is_inside=True, is_whole=True), *steps]

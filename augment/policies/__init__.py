@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from typing import Any
 
-from augment import names
+from augment import call_syntax
 from augment.policies.aug_mix import aug_mix as aug_mix
 from augment.policies.auto_augment import auto_augment as auto_augment
-from augment.policies.course import NAMES as PLAIN
-from augment.policies.course import plain
+from augment.policies.basic import NAMES as BASIC
+from augment.policies.basic import make_basic
 from augment.policies.rand_augment import rand_augment as rand_augment
 from augment.policies.trivial_augment import trivial_augment as trivial_augment
 
@@ -24,7 +24,7 @@ PUBLISHED: dict[str, Callable[..., Any]] = {
 }
 """The policies that have arguments, by name."""
 
-NAMES = (*PLAIN, *PUBLISHED)
+NAMES = (*BASIC, *PUBLISHED)
 """All policies by name."""
 
 
@@ -50,7 +50,7 @@ def policy(name: str, image_size: tuple[int, int]) -> Any:
     import albumentations as A  # noqa: N812  # its users know it by this name
 
     parts = [part.strip() for part in re.split(r"\+(?![^(]*\))", name)]
-    transforms = [transform for part in parts for transform in _transforms(part, image_size)]
+    transforms = [transform for part in parts for transform in _make_transforms(part, image_size)]
     return A.Compose(transforms) if transforms else None
 
 
@@ -59,16 +59,16 @@ def is_policy(name: str) -> bool:
     return re.split(r"[(+]", name)[0].strip() in NAMES
 
 
-def _transforms(part: str, image_size: tuple[int, int]) -> Sequence[Any]:
+def _make_transforms(part: str, image_size: tuple[int, int]) -> Sequence[Any]:
     import albumentations as A  # noqa: N812  # its users know it by this name
 
-    def resized(make: Callable[..., Any]) -> Callable[..., Sequence[Any]]:
+    def prepend_resize(make: Callable[..., Any]) -> Callable[..., Sequence[Any]]:
         @wraps(make)
         def transforms(*arguments: Any, **keywords: Any) -> Sequence[Any]:
             return [A.Resize(*image_size), *make(*arguments, **keywords).transforms]
 
         return transforms
 
-    makers: dict[str, Callable[..., Sequence[Any]]] = {name: partial(plain, name, image_size) for name in PLAIN}
-    makers |= {name: resized(make) for name, make in PUBLISHED.items()}
-    return names.make(part, makers, "policy", "arguments as in rand_augment(2, 9)")
+    makers: dict[str, Callable[..., Sequence[Any]]] = {name: partial(make_basic, name, image_size) for name in BASIC}
+    makers |= {name: prepend_resize(make) for name, make in PUBLISHED.items()}
+    return call_syntax.evaluate_call(part, makers, "policy", "arguments as in rand_augment(2, 9)")

@@ -9,7 +9,7 @@ import numpy as np
 from augment import keys
 from augment.errors import TransformError
 from augment.plan.plan import Plan
-from augment.policies.operations import Space
+from augment.policies.operations import OperationRanges
 from augment.transform import Image
 
 _OPERATIONS = (
@@ -18,11 +18,11 @@ _OPERATIONS = (
 )
 """Those of the paper: none that stands among the corruptions with which robustness is measured."""
 
-SPACE = Space(translate=1 / 3, most_bits=4, fewest_bits=0, fill=0)
+RANGES = OperationRanges(translate=1 / 3, max_bits=4, min_bits=0, fill=0)
 """The ranges of the authors' code."""
 
-_WEAKEST = 0.1
-_MOST = 3  # operations in a chain of drawn length
+_MIN_SEVERITY = 0.1
+_MAX_DEPTH = 3  # operations in a chain of drawn length
 
 
 class AugMix(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations ships no types
@@ -55,9 +55,9 @@ class AugMix(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations ship
         self, severity: float = 3, width: int = 3, depth: int = -1, alpha: float = 1.0, p: float = 0.5
     ) -> None:
         super().__init__(p=p)
-        if not (_WEAKEST < severity <= 10 and width >= 1 and (depth >= 1 or depth == -1) and alpha > 0):
+        if not (_MIN_SEVERITY < severity <= 10 and width >= 1 and (depth >= 1 or depth == -1) and alpha > 0):
             raise TransformError(
-                f"aug_mix takes a severity above {_WEAKEST} and up to 10, width >= 1, depth >= 1 or -1, and alpha > 0; "
+                f"aug_mix takes a severity above {_MIN_SEVERITY} and up to 10, width >= 1, depth >= 1 or -1, and alpha > 0; "
                 f"got severity={severity}, width={width}, depth={depth}, alpha={alpha}"
             )
         self.severity, self.width, self.depth, self.alpha = severity, width, depth, alpha
@@ -86,16 +86,16 @@ class AugMix(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations ship
 
     @cached_property
     def _chain(self) -> Plan:
-        low, high = _WEAKEST / 10, self.severity / 10
+        low, high = _MIN_SEVERITY / 10, self.severity / 10
 
-        def operation() -> Any:
-            return A.OneOf([SPACE.operation(name, low, high) for name in _OPERATIONS], p=1.0)
+        def make_operation() -> Any:
+            return A.OneOf([RANGES.make_operation(name, low, high) for name in _OPERATIONS], p=1.0)
 
         if self.depth > 0:
-            return Plan(A.Compose([operation() for _ in range(self.depth)]))
+            return Plan(A.Compose([make_operation() for _ in range(self.depth)]))
         # From the last on: k operations are certain, and the rest follow so often that all lengths are equally likely.
         chain: list[Any] = []
-        for before in reversed(range(_MOST)):
-            certain = 1.0 if before == 0 else (_MOST - before) / (_MOST - before + 1)
-            chain = [A.Sequential([operation(), *chain], p=certain)]
+        for before in reversed(range(_MAX_DEPTH)):
+            certain = 1.0 if before == 0 else (_MAX_DEPTH - before) / (_MAX_DEPTH - before + 1)
+            chain = [A.Sequential([make_operation(), *chain], p=certain)]
         return Plan(A.Compose(chain))

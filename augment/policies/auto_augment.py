@@ -3,9 +3,9 @@
 from typing import Any
 
 from augment.errors import TransformError
-from augment.policies.operations import Space
+from augment.policies.operations import OperationRanges
 
-Step = tuple[str, float, int]
+SubPolicyStep = tuple[str, float, int]
 """An operation, its probability, and its magnitude from 0 to 10."""
 
 
@@ -31,15 +31,15 @@ def auto_augment(dataset: str = "imagenet", *, fill: float = 128) -> Any:
 
     if dataset not in SUB_POLICIES:
         raise TransformError(f"auto_augment has policies for {', '.join(map(repr, SUB_POLICIES))}, not {dataset!r}")
-    space = Space(fill=fill)
+    ranges = OperationRanges(fill=fill)
     pairs = [
-        A.Sequential([space.operation(name, magnitude / 10, p=p) for name, p, magnitude in pair], p=1.0)
+        A.Sequential([ranges.make_operation(name, magnitude / 10, p=p) for name, p, magnitude in pair], p=1.0)
         for pair in SUB_POLICIES[dataset]
     ]
     return A.Compose([A.OneOf(pairs, p=1.0)])
 
 
-SUB_POLICIES: dict[str, tuple[tuple[Step, Step], ...]] = {
+SUB_POLICIES: dict[str, tuple[tuple[SubPolicyStep, SubPolicyStep], ...]] = {
     "imagenet": (
         (("Posterize", 0.4, 8), ("Rotate", 0.6, 9)),
         (("Solarize", 0.6, 5), ("AutoContrast", 0.6, 0)),

@@ -4,7 +4,7 @@ from math import inf
 from typing import Any
 
 from augment.errors import TransformError
-from augment.policies.operations import FOURTEEN, Space
+from augment.policies.operations import FOURTEEN, OperationRanges
 
 
 def rand_augment(n: int = 2, m: float = 9, *, maximum: float = 10, fill: float = 128) -> Any:
@@ -36,5 +36,7 @@ def rand_augment(n: int = 2, m: float = 9, *, maximum: float = 10, fill: float =
             "rand_augment(n, m) takes a number of operations n >= 0 and a magnitude m >= 0, of maximum > 0; "
             f"got n={n!r}, m={m!r}, maximum={maximum!r}"
         )
-    space = Space(fill=fill)
-    return A.Compose([A.OneOf([space.operation(name, m / maximum) for name in FOURTEEN], p=1.0) for _ in range(n)])
+    ranges = OperationRanges(fill=fill)
+    return A.Compose(
+        [A.OneOf([ranges.make_operation(name, m / maximum) for name in FOURTEEN], p=1.0) for _ in range(n)]
+    )

@@ -6,7 +6,7 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import cv2
 import numpy as np
 
-from augment.plan.lowered import Columns, Floats, Integers, Operation, Pointwise, between, lowers
+from augment.plan.lowering import Columns, Floats, Integers, Operation, Pointwise, lowers, scale_uniform
 from augment.transform import Image
 
 _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
@@ -36,7 +36,7 @@ class Sharpness(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations s
 
     def apply(self, img: Image, factor: float, **params: Any) -> Image:  # noqa: ARG002  # as the base class has it
         """Sharpen an image [H, W, C], uint8 or float32 in 0 to 1."""
-        return sharpened(img, factor)
+        return sharpen(img, factor)
 
 
 @lowers(Sharpness)
@@ -48,19 +48,19 @@ class LoweredSharpness(Pointwise):
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:  # noqa: ARG002
         """Draw the factors."""
-        return {"factor": between(uniforms[:, 0], *self.transform.factor)}
+        return {"factor": scale_uniform(uniforms[:, 0], *self.transform.factor)}
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:  # noqa: ARG002
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:  # noqa: ARG002
         """Give the factor."""
         return {"factor": float(columns["factor"][row])}
 
-    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:  # noqa: ARG002
+    def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:  # noqa: ARG002
         """Give the function."""
         factor = float(columns["factor"][row])
-        return [] if factor == 1 else [lambda image: sharpened(image, factor)]
+        return [] if factor == 1 else [lambda image: sharpen(image, factor)]
 
 
-def sharpened(image: Image, factor: float) -> Image:
+def sharpen(image: Image, factor: float) -> Image:
     """Blend an image with its smoothed self: `factor` of the one, 1 - `factor` of the other.
 
     The outermost pixels, for which the filter lacks neighbours, stay as they are (as in Pillow).

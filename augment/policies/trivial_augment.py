@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from augment.policies.operations import FOURTEEN, Space
+from augment.policies.operations import FOURTEEN, OperationRanges
 
-WIDE = Space(shear=0.99, rotate=135.0, translate_px=32, enhance=(0.01, 2.0), fewest_bits=2, fill=0)
+WIDE = OperationRanges(shear=0.99, rotate=135.0, translate_px=32, enhance=(0.01, 2.0), min_bits=2, fill=0)
 """The ranges of TrivialAugment (Wide)."""
 
 
@@ -25,14 +25,16 @@ def trivial_augment(*, fill: float = 0) -> Any:
     """
     import albumentations as A  # noqa: N812  # its users know it by this name
 
-    space = replace(WIDE, fill=fill)
-    return A.Compose([A.OneOf([_operation(space, name) for name in FOURTEEN], p=1.0)])
+    ranges = replace(WIDE, fill=fill)
+    return A.Compose([A.OneOf([_make_operation(ranges, name) for name in FOURTEEN], p=1.0)])
 
 
-def _operation(space: Space, name: str) -> Any:
+def _make_operation(ranges: OperationRanges, name: str) -> Any:
     import albumentations as A  # noqa: N812  # its users know it by this name
 
     if name != "Posterize":
-        return space.operation(name, 0.0, 1.0)
+        return ranges.make_operation(name, 0.0, 1.0)
     # Of the 31 strengths five lose 0, 1, ..., 5 bits each, and the greatest one loses 6.
-    return A.OneOf([space.operation(name, 0.0, 1.0, p=30 / 31), space.operation(name, 1.0, p=1 / 31)], p=1.0)
+    return A.OneOf(
+        [ranges.make_operation(name, 0.0, 1.0, p=30 / 31), ranges.make_operation(name, 1.0, p=1 / 31)], p=1.0
+    )

@@ -22,8 +22,8 @@ def compile_table(wordnet: Any) -> dict[str, Any]:
     Returns:
         The arrays by name; `SynonymTable` describes them.
     """
-    synsets = [synset for part in PARTS_OF_SPEECH for synset in _in_order(wordnet.all_synsets(part))]
-    numbers = {(_part(synset), synset.offset()): number for number, synset in enumerate(synsets)}
+    synsets = [synset for part in PARTS_OF_SPEECH for synset in _sort_by_offset(wordnet.all_synsets(part))]
+    numbers = {(_get_part_of_speech(synset), synset.offset()): number for number, synset in enumerate(synsets)}
     names = sorted({name for synset in synsets for name in synset.lemma_names()}, key=lambda name: (name.lower(), name))
     places = {name: place for place, name in enumerate(names)}
     index = wordnet._lemma_pos_offset_map
@@ -39,15 +39,15 @@ def compile_table(wordnet: Any) -> dict[str, Any]:
         for form, bases in sorted(wordnet._exception_map[part].items())
     ]
     members = [[places[name] for name in synset.lemma_names()] for synset in synsets]
-    counts = [sum(_part(synset) == part for synset in synsets) for part in PARTS_OF_SPEECH]
+    counts = [sum(_get_part_of_speech(synset) == part for synset in synsets) for part in PARTS_OF_SPEECH]
     return {
-        "names": _text(names),
-        "exceptions": _text(exceptions),
+        "names": _encode_lines(names),
+        "exceptions": _encode_lines(exceptions),
         "parts": np.cumsum([0, *counts]).astype(np.int32),
         "sense_counts": np.array(list(map(len, senses)), np.uint8),
-        "senses": _flat(senses),
+        "senses": _flatten(senses),
         "member_counts": np.array(list(map(len, members)), np.uint8),
-        "members": _flat(members),
+        "members": _flatten(members),
     }
 
 
@@ -62,19 +62,19 @@ def main() -> None:
     print(f"{path}: {path.stat().st_size:,} bytes")  # noqa: T201  # a command
 
 
-def _in_order(synsets: Any) -> list[Any]:
+def _sort_by_offset(synsets: Any) -> list[Any]:
     return sorted(synsets, key=lambda synset: synset.offset())
 
 
-def _part(synset: Any) -> str:
+def _get_part_of_speech(synset: Any) -> str:
     return "a" if synset.pos() == "s" else str(synset.pos())  # satellites stand among the adjectives
 
 
-def _text(lines: Sequence[str]) -> Any:
+def _encode_lines(lines: Sequence[str]) -> Any:
     return np.frombuffer("\n".join(lines).encode("ascii"), np.uint8)
 
 
-def _flat(rows: Sequence[Sequence[int]]) -> Any:
+def _flatten(rows: Sequence[Sequence[int]]) -> Any:
     return np.array([value for row in rows for value in row], np.int32)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from augment.errors import AugmentError
 
 
-def check_share(name: str, value: Any) -> None:
+def check_fraction(name: str, value: Any) -> None:
     """Refuse what is no share or probability.
 
     Raises:

@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 
 from augment import keys as keyed
 from augment.errors import AugmentError
-from augment.text import every
-from augment.text.checks import check_share, check_text, check_texts
-from augment.text.keyed import TextKey, many_keys, one_key
-from augment.text.lexicon import Lexicon, SynonymsOf
+from augment.text import enumerate_changes
+from augment.text.checks import check_fraction, check_text, check_texts
+from augment.text.lexicon import Lexicon, SynonymLookup
 from augment.text.operations import (
     Draw,
     Sentence,
-    chosen,
     delete_words,
+    draw_items,
     insert_synonyms,
     replace_synonyms,
     swap_words,
 )
 from augment.text.paper import PaperLexicon, PaperOperations, clean
 from augment.text.synonyms import synonyms as wordnet_synonyms
+from augment.text.text_keys import TextKey, to_key, to_keys
 from augment.text.words import STOP_WORDS
 
 _Operation = Callable[[Sentence, float, Draw], str]
@@ -67,7 +67,7 @@ class EDA:
     p_rd: float = 0.1
     num_aug: int = 9
     mode: Literal["fixed", "paper"] = "fixed"
-    synonyms: SynonymsOf = field(default=wordnet_synonyms, repr=False)
+    synonyms: SynonymLookup = field(default=wordnet_synonyms, repr=False)
     stop_words: Collection[str] = field(default=STOP_WORDS, repr=False)
     _lexicon: Lexicon = field(init=False, repr=False, compare=False)
     _paper: PaperOperations = field(init=False, repr=False, compare=False)
@@ -75,7 +75,7 @@ class EDA:
     def __post_init__(self) -> None:
         rates = {name: getattr(self, name) for name in ("alpha_sr", "alpha_ri", "alpha_rs", "p_rd")}
         for name, rate in rates.items():
-            check_share(name, rate)
+            check_fraction(name, rate)
         if not any(rates.values()):
             raise AugmentError(f"one of {', '.join(rates)} must be above 0: nothing would change")
         if isinstance(self.num_aug, bool) or not isinstance(self.num_aug, int) or self.num_aug < 1:
@@ -95,9 +95,9 @@ class EDA:
         Returns:
             The variants.
         """
-        draw = keyed.python_random(one_key(key)).random
+        draw = keyed.python_random(to_key(key)).random
         check_text(text)
-        return self._as_published(text, draw) if self.mode == "paper" else self._distinct(text, draw)
+        return self._make_paper_variants(text, draw) if self.mode == "paper" else self._make_distinct(text, draw)
 
     def batch(self, texts: Sequence[str], keys: Sequence[TextKey] | NDArray[np.uint64]) -> list[list[str]]:
         """Make the variants of several texts: what each call by itself gives.
@@ -110,15 +110,15 @@ class EDA:
             N lists of variants.
         """
         check_texts(texts)
-        return [self(text, key) for text, key in zip(texts, many_keys(keys, len(texts)), strict=True)]
+        return [self(text, key) for text, key in zip(texts, to_keys(keys, len(texts)), strict=True)]
 
-    def _distinct(self, text: str, draw: Draw) -> list[str]:
+    def _make_distinct(self, text: str, draw: Draw) -> list[str]:
         sentence = Sentence(text, self._lexicon)
-        operations = self._operations(sentence)
+        operations = self._list_operations(sentence)
         if not operations:
             return [text]
         found: dict[str, None] = {text: None}
-        turns = chosen(operations * (self.num_aug // len(operations) + 1), self.num_aug, draw)
+        turns = draw_items(operations * (self.num_aug // len(operations) + 1), self.num_aug, draw)
         missed = []
         for turn in turns:
             variant = turn[0](sentence, turn[1], draw)
@@ -127,46 +127,46 @@ class EDA:
             else:
                 found[variant] = None
         if missed:
-            self._fill(found, sentence, itertools.chain(missed * _TRIES, operations * self.num_aug), draw)
+            self._fill_missing(found, sentence, itertools.chain(missed * _TRIES, operations * self.num_aug), draw)
         del found[text]
         return list(found) or [text]
 
-    def _fill(
+    def _fill_missing(
         self, found: dict[str, None], sentence: Sentence, turns: Iterable[tuple[_Operation, float]], draw: Draw
     ) -> None:
         """Find what is missing of the variants: draw again, and at last count all through that one change makes."""
         drawn = (operation(sentence, amount, draw) for operation, amount in turns)
-        for variant in itertools.chain(drawn, self._every(sentence, draw)):
+        for variant in itertools.chain(drawn, self._iter_all_changes(sentence, draw)):
             found[variant] = None
             if len(found) > self.num_aug:
                 return
 
-    def _operations(self, sentence: Sentence) -> list[tuple[_Operation, float]]:
+    def _list_operations(self, sentence: Sentence) -> list[tuple[_Operation, float]]:
         """Give the operations that can change a sentence, and how much each is to change."""
         operations: list[tuple[_Operation, float]] = []
         if sentence.replaceable:
             if self.alpha_sr:
-                operations.append((replace_synonyms, sentence.changes(self.alpha_sr)))
+                operations.append((replace_synonyms, sentence.count_changes(self.alpha_sr)))
             if self.alpha_ri:
-                operations.append((insert_synonyms, sentence.changes(self.alpha_ri)))
+                operations.append((insert_synonyms, sentence.count_changes(self.alpha_ri)))
         if len(sentence.words) > 1:
             if self.alpha_rs:
-                operations.append((swap_words, sentence.changes(self.alpha_rs)))
+                operations.append((swap_words, sentence.count_changes(self.alpha_rs)))
             if self.p_rd:
                 operations.append((delete_words, self.p_rd))
         return operations
 
-    def _every(self, sentence: Sentence, draw: Draw) -> Iterator[str]:
+    def _iter_all_changes(self, sentence: Sentence, draw: Draw) -> Iterator[str]:
         ways = (
-            (self.alpha_sr, every.every_replacement),
-            (self.alpha_ri, every.every_insertion),
-            (self.alpha_rs, every.every_swap),
-            (self.p_rd, every.every_deletion),
+            (self.alpha_sr, enumerate_changes.iter_replacements),
+            (self.alpha_ri, enumerate_changes.iter_insertions),
+            (self.alpha_rs, enumerate_changes.iter_swaps),
+            (self.p_rd, enumerate_changes.iter_deletions),
         )
         first = int(draw() * len(sentence.words))
         return itertools.chain.from_iterable(way(sentence, first) for rate, way in ways if rate)
 
-    def _as_published(self, text: str, draw: Draw) -> list[str]:
+    def _make_paper_variants(self, text: str, draw: Draw) -> list[str]:
         original = clean(text)
         words = original.split()
         if not words:
@@ -182,5 +182,5 @@ class EDA:
         if self.p_rd:
             operations.append(partial(self._paper.delete, words, self.p_rd, draw))
         # Candidates of one operation are alike before they are drawn: those that would be cut off need not be made.
-        turns = chosen(operations * (self.num_aug // 4 + 1), self.num_aug, draw)
+        turns = draw_items(operations * (self.num_aug // 4 + 1), self.num_aug, draw)
         return [*(" ".join(operation()) for operation in turns), original]

@@ -6,10 +6,10 @@ from augment.errors import AugmentError
 from augment.text.synonyms import synonyms as wordnet_synonyms
 from augment.text.words import STOP_WORDS
 
-SynonymsOf = Callable[[str], Sequence[str]]
+SynonymLookup = Callable[[str], Sequence[str]]
 """Gives the synonyms of a word in lower case, without the word itself; the same at each call."""
 
-REMEMBERED = 2**16
+MAX_CACHED_WORDS = 2**16
 """Words whose synonyms are kept: more than a corpus of reviews has (SST-2, TREC and CR together: 26,000)."""
 
 
@@ -27,7 +27,7 @@ class Lexicon(dict[str, tuple[str, ...]]):
         AugmentError: one of them is none.
     """
 
-    def __init__(self, synonyms: SynonymsOf = wordnet_synonyms, stop_words: Collection[str] = STOP_WORDS) -> None:
+    def __init__(self, synonyms: SynonymLookup = wordnet_synonyms, stop_words: Collection[str] = STOP_WORDS) -> None:
         super().__init__()
         if not callable(synonyms):
             raise AugmentError(f"synonyms must be a function of a word, got {synonyms!r}")
@@ -38,13 +38,13 @@ class Lexicon(dict[str, tuple[str, ...]]):
 
     def __missing__(self, word: str) -> tuple[str, ...]:
         lower = word.lower()
-        found = () if lower in self._stop_words else tuple(_in_case_of(word, name) for name in self._synonyms(lower))
-        if len(self) < REMEMBERED:
+        found = () if lower in self._stop_words else tuple(_match_case(word, name) for name in self._synonyms(lower))
+        if len(self) < MAX_CACHED_WORDS:
             self[word] = found
         return found
 
 
-def _in_case_of(word: str, synonym: str) -> str:
+def _match_case(word: str, synonym: str) -> str:
     if word.isupper() and len(word) > 1:
         return synonym.upper()
     if word[:1].isupper():

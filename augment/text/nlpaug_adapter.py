@@ -14,15 +14,15 @@ from typing import Any
 
 from augment import keys as keyed
 from augment.errors import AugmentError, TransformError
-from augment.text.checks import check_share
-from augment.text.nltk_data import missing_data
+from augment.text.checks import check_fraction
+from augment.text.nltk_data import describe_missing_data
 from augment.text.transforms import TextTransform
 
 _log = logging.getLogger(__name__)
 _lock = threading.RLock()
 """nltk's readers and nlpaug's models hold state: one text at a time, in whatever thread."""
 
-_FEW = 10_000
+_MAX_SORTED = 10_000
 _TAGGER = "averaged_perceptron_tagger_eng"
 
 
@@ -47,11 +47,11 @@ class NlpAug(TextTransform):
 
     augmenter: Any
     p: float = 1.0
-    _keyed: Any = field(init=False, repr=False, compare=False)
+    _augmenter_copy: Any = field(init=False, repr=False, compare=False)
     _source: "_Source" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_share("NlpAug: p", self.p)
+        check_fraction("NlpAug: p", self.p)
         try:
             from nlpaug import Augmenter
         except ImportError as error:
@@ -60,20 +60,20 @@ class NlpAug(TextTransform):
             raise AugmentError(f"NlpAug takes an augmenter of nlpaug, got {self.augmenter!r}")
         source = _Source()
         object.__setattr__(self, "_source", source)
-        object.__setattr__(self, "_keyed", _keyed_copy(self.augmenter, source))
+        object.__setattr__(self, "_augmenter_copy", _copy_with_source(self.augmenter, source))
 
-    def transformed(self, text: str, key: int, *, force: bool = False) -> str:
+    def apply(self, text: str, key: int, *, force: bool = False) -> str:
         """Transform one text by its key.
 
         Raises:
             TransformError: the augmenter failed.
         """
-        if not text.strip() or not (force or self.p == 1 or keyed.few_draws(key)() < self.p):
+        if not text.strip() or not (force or self.p == 1 or keyed.make_uniform_draw(key)() < self.p):
             return text
         with _lock:
             self._source.generator = keyed.python_random(keyed.fold_one(key, 1))
             try:
-                augmented = self._keyed.augment(text)
+                augmented = self._augmenter_copy.augment(text)
             except Exception as error:  # an augmenter may raise anything at all
                 raise TransformError(f"{type(error).__name__} in {type(self.augmenter).__name__}: {error}") from error
         if isinstance(augmented, list):  # no text at all where there was nothing to change
@@ -94,7 +94,7 @@ class _Source:
         """Stand in for `Augmenter.sample`: distinct items of a list, or a place inside a word of some length."""
         if isinstance(items, int):
             return self.generator.randrange(1, items - 1)
-        if len(items) < _FEW and all(isinstance(item, str) for item in items):
+        if len(items) < _MAX_SORTED and all(isinstance(item, str) for item in items):
             items = sorted(items)  # nlpaug makes some of its lists from sets, whose order changes with PYTHONHASHSEED
         return self.generator.sample(items, num or 1)
 
@@ -113,12 +113,12 @@ class _Source:
         return self.generator.choices(range(len(items)), p, k=size)
 
 
-def _keyed_copy(augmenter: Any, source: _Source) -> Any:
+def _copy_with_source(augmenter: Any, source: _Source) -> Any:
     """Copy an augmenter, and those in it, as far as they draw; what models have loaded is shared."""
     own = copy.copy(augmenter)
     own.sample, own.prob = source.sample, source.prob
     if isinstance(own, list):
-        own[:] = [_keyed_copy(inner, source) for inner in own]
+        own[:] = [_copy_with_source(inner, source) for inner in own]
     model: Any = getattr(own, "model", None)
     if hasattr(model, "__dict__") and type(model).__module__.startswith("nlpaug."):
         own.model = model = copy.copy(model)
@@ -134,20 +134,20 @@ def _keyed_copy(augmenter: Any, source: _Source) -> Any:
 def _prepare(model: Any, name: str) -> None:
     """See to it that a dictionary of nlpaug's finds nltk's data, which it would try to download."""
     resources = ["corpora/wordnet", *(["corpora/omw-1.4"] if model.lang != "eng" else [])]
-    if missing := missing_data(*resources):
+    if missing := describe_missing_data(*resources):
         raise AugmentError(f"{name} needs data of nltk: {missing}")
-    if not (missing := missing_data(f"taggers/{_TAGGER}")):
+    if not (missing := describe_missing_data(f"taggers/{_TAGGER}")):
         from nltk import pos_tag
 
-        model.pos_tag = _locked(pos_tag)  # nlpaug's own would look for the tagger of nltk before 3.9
+        model.pos_tag = _with_lock(pos_tag)  # nlpaug's own would look for the tagger of nltk before 3.9
         return
     if not model.is_synonym:
         raise AugmentError(f"{name} needs nltk's tagger to find verbs, adjectives and adverbs: {missing}")
     _log.warning("%s draws from the synonyms of every part of speech, as nltk's tagger is not there: %s", name, missing)
-    model.pos_tag = _untagged
+    model.pos_tag = _tag_nothing
 
 
-def _locked(tag: Callable[[list[str]], Any]) -> Callable[[list[str]], Any]:
+def _with_lock(tag: Callable[[list[str]], Any]) -> Callable[[list[str]], Any]:
     def locked(tokens: list[str]) -> Any:
         with _lock:
             return tag(tokens)
@@ -155,5 +155,5 @@ def _locked(tag: Callable[[list[str]], Any]) -> Callable[[list[str]], Any]:
     return locked
 
 
-def _untagged(tokens: list[str]) -> list[tuple[str, str]]:
+def _tag_nothing(tokens: list[str]) -> list[tuple[str, str]]:
     return [(token, "") for token in tokens]

@@ -29,7 +29,7 @@ class NltkSynonyms:
             from nltk.corpus import wordnet
         except ImportError as error:
             raise AugmentError(f"NltkSynonyms needs nltk: pip install nltk ({error})") from None
-        if missing := missing_data("corpora/wordnet", *(["corpora/omw-1.4"] if self.lang != "eng" else [])):
+        if missing := describe_missing_data("corpora/wordnet", *(["corpora/omw-1.4"] if self.lang != "eng" else [])):
             raise AugmentError(f"synonyms in {self.lang!r} need data of nltk: {missing}")
         with _lock:
             known = wordnet.langs() if self.lang != "eng" else ["eng"]
@@ -50,7 +50,7 @@ class NltkSynonyms:
         return tuple(found.values())
 
 
-def missing_data(*resources: str) -> str:
+def describe_missing_data(*resources: str) -> str:
     """Say how to get what nltk does not find of some resources ("corpora/wordnet"); an empty text where it has all."""
     import nltk
 

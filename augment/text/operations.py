@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from augment.text.lexicon import Lexicon
-from augment.text.words import pieces_of
+from augment.text.words import split_pieces
 
 Draw = Callable[[], float]
 """Gives a uniform number in [0, 1), a new one at each call: the `random` of a generator made from a key."""
@@ -34,7 +34,7 @@ class Sentence:
     def __init__(self, text: str, lexicon: Lexicon) -> None:
         self.text = text
         self.lexicon = lexicon
-        self.pieces = pieces_of(text)
+        self.pieces = split_pieces(text)
         self.words = self.pieces[1::2]
         self.replaceable = [place for place, options in enumerate(map(lexicon.__getitem__, self.words)) if options]
         self._kinds: list[list[int]] | None = None
@@ -50,7 +50,7 @@ class Sentence:
             self._kinds = list(places.values())
         return self._kinds
 
-    def changes(self, alpha: float) -> int:
+    def count_changes(self, alpha: float) -> int:
         """Give the number of changes that a share of the words makes: one at least."""
         return max(1, int(alpha * len(self.words)))
 
@@ -58,7 +58,7 @@ class Sentence:
 def replace_synonyms(sentence: Sentence, changes: float, draw: Draw) -> str:
     """Replace every occurrence of up to so many distinct words that are no stop words, each by one random synonym."""
     pieces = sentence.pieces.copy()
-    for places in chosen(sentence.kinds, int(changes), draw):
+    for places in draw_items(sentence.kinds, int(changes), draw):
         put_synonym(sentence, pieces, places, int(draw() * len(sentence.lexicon[sentence.words[places[0]]])))
     return "".join(pieces)
 
@@ -85,7 +85,7 @@ def swap_words(sentence: Sentence, changes: float, draw: Draw) -> str:
 
 def delete_words(sentence: Sentence, probability: float, draw: Draw) -> str:
     """Delete each word with a probability; where none would stay, one random word stays. Punctuation stays."""
-    return delete(sentence, deleted_places(len(sentence.words), probability, draw))
+    return delete(sentence, draw_deletions(len(sentence.words), probability, draw))
 
 
 def put_synonym(sentence: Sentence, pieces: list[str], places: list[int], option: int) -> None:
@@ -117,7 +117,7 @@ def delete(sentence: Sentence, places: list[int]) -> str:
     return left if left[:1] == sentence.text[:1] or sentence.text[:1].isspace() else left.lstrip()
 
 
-def deleted_places(count: int, probability: float, draw: Draw) -> list[int]:
+def draw_deletions(count: int, probability: float, draw: Draw) -> list[int]:
     """Draw which of so many words are deleted, each with a probability, in ascending order; one random word stays."""
     # The gaps between deleted words are geometric: a draw for each of them instead of one for each word.
     scale = 1 / math.log1p(-probability) if probability < 1 else 0.0
@@ -131,7 +131,7 @@ def deleted_places(count: int, probability: float, draw: Draw) -> list[int]:
     return deleted
 
 
-def chosen(items: list[_Item], count: int, draw: Draw) -> list[_Item]:
+def draw_items(items: list[_Item], count: int, draw: Draw) -> list[_Item]:
     """Draw so many distinct items in random order, or all where there are no more."""
     if count == 1 and items:
         return [items[int(draw() * len(items))]]

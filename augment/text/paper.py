@@ -8,8 +8,8 @@ is left at the end of the original.
 import re
 from collections.abc import Collection
 
-from augment.text.lexicon import REMEMBERED, SynonymsOf
-from augment.text.operations import Draw, chosen, deleted_places
+from augment.text.lexicon import MAX_CACHED_WORDS, SynonymLookup
+from augment.text.operations import Draw, draw_deletions, draw_items
 
 Words = list[str]
 
@@ -20,7 +20,7 @@ _TRIES = 9
 class PaperLexicon(dict[str, tuple[str, ...]]):
     """The synonyms of each word that was asked for, cleaned as the script cleans them; stop words have some, too."""
 
-    def __init__(self, synonyms: SynonymsOf) -> None:
+    def __init__(self, synonyms: SynonymLookup) -> None:
         super().__init__()
         self._synonyms = synonyms
 
@@ -29,7 +29,7 @@ class PaperLexicon(dict[str, tuple[str, ...]]):
             " ".join(re.sub("[^a-z ]", "", name.replace("-", " ").lower()).split()) for name in self._synonyms(word)
         )
         found = tuple(name for name in cleaned if name and name != word)
-        if len(self) < REMEMBERED:
+        if len(self) < MAX_CACHED_WORDS:
             self[word] = found
         return found
 
@@ -61,7 +61,7 @@ class PaperOperations:
         for place, word in enumerate(words):
             places.setdefault(word, []).append(place)
         kinds = [word for word in places if word not in self._stop_words and self._lexicon[word]]
-        for word in chosen(kinds, changes, draw):
+        for word in draw_items(kinds, changes, draw):
             options = self._lexicon[word]
             synonym = options[int(draw() * len(options))]
             moved = places.pop(word)
@@ -98,6 +98,6 @@ class PaperOperations:
         if len(words) == 1:
             return words
         left = list(words)
-        for place in reversed(deleted_places(len(words), probability, draw)):
+        for place in reversed(draw_deletions(len(words), probability, draw)):
             del left[place]
         return left

@@ -36,7 +36,7 @@ def to_dict(augmentation: TextAugmentation) -> dict[str, Any]:
     if _KINDS.get(name) is not type(augmentation):
         raise AugmentError(f"{name} cannot be described; what can: {', '.join(_KINDS)}")
     return {
-        name: {part.name: _described(getattr(augmentation, part.name)) for part in fields(augmentation) if part.init}
+        name: {part.name: _encode_value(getattr(augmentation, part.name)) for part in fields(augmentation) if part.init}
     }
 
 
@@ -48,7 +48,7 @@ def from_dict(description: Mapping[str, Any]) -> Any:
     """
     try:
         ((name, options),) = description.items()
-        made = {option: _made(option, value) for option, value in options.items()}
+        made = {option: _decode_value(option, value) for option, value in options.items()}
         return _KINDS[name](**made)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, AugmentError):
@@ -56,7 +56,7 @@ def from_dict(description: Mapping[str, Any]) -> Any:
         raise AugmentError(f"{description!r} describes no augmentation: {type(error).__name__} {error}") from None
 
 
-def _described(value: Any) -> Any:
+def _encode_value(value: Any) -> Any:
     if value is wordnet_synonyms:
         return "eng"
     if isinstance(value, NltkSynonyms):
@@ -70,7 +70,7 @@ def _described(value: Any) -> Any:
     raise AugmentError(f"{value!r} cannot be described")
 
 
-def _made(option: str, value: Any) -> Any:
+def _decode_value(option: str, value: Any) -> Any:
     if option == "synonyms":
         return wordnet_synonyms if value == "eng" else NltkSynonyms("eng" if value == "nltk" else value)
     if option == "stop_words":

@@ -49,13 +49,13 @@ class SynonymTable:
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self._names = _lines(arrays["names"])
+        self._names = _split_lines(arrays["names"])
         self._places = {form: place for place, form in enumerate(dict.fromkeys(map(str.lower, self._names)))}
         self._parts = arrays["parts"].tolist()
-        self._senses, self._sense_ends = arrays["senses"], _ends(arrays["sense_counts"])
-        self._members, self._member_ends = arrays["members"], _ends(arrays["member_counts"])
+        self._senses, self._sense_ends = arrays["senses"], _compute_ends(arrays["sense_counts"])
+        self._members, self._member_ends = arrays["members"], _compute_ends(arrays["member_counts"])
         self._exceptions: dict[tuple[str, str], list[str]] = {}
-        for line in _lines(arrays["exceptions"]):
+        for line in _split_lines(arrays["exceptions"]):
             part, form, *bases = line.split()
             self._exceptions[part, form] = bases
 
@@ -64,20 +64,20 @@ class SynonymTable:
         word = word.lower()
         for number, part in enumerate(PARTS_OF_SPEECH):
             first, last = self._parts[number], self._parts[number + 1]
-            for form in dict.fromkeys((word, *self._base_forms(part, word))):
-                for synset in self._synsets_of(form):
+            for form in dict.fromkeys((word, *self._find_base_forms(part, word))):
+                for synset in self._find_synsets(form):
                     if first <= synset < last:
-                        yield tuple(self._names[name] for name in _row(self._members, self._member_ends, synset))
+                        yield tuple(self._names[name] for name in _get_row(self._members, self._member_ends, synset))
 
-    def _base_forms(self, part: str, word: str) -> Iterable[str]:
+    def _find_base_forms(self, part: str, word: str) -> Iterable[str]:
         listed = self._exceptions.get((part, word))
         if listed is not None:
             return listed
         return [word[: -len(old)] + new for old, new in DETACHMENTS[part] if word.endswith(old)]
 
-    def _synsets_of(self, form: str) -> list[int]:
+    def _find_synsets(self, form: str) -> list[int]:
         place = self._places.get(form)
-        return [] if place is None else _row(self._senses, self._sense_ends, place)
+        return [] if place is None else _get_row(self._senses, self._sense_ends, place)
 
 
 def synsets(word: str) -> tuple[tuple[str, ...], ...]:
@@ -90,7 +90,7 @@ def synsets(word: str) -> tuple[tuple[str, ...], ...]:
     Returns:
         What nltk gives as `[tuple(synset.lemma_names()) for synset in wordnet.synsets(word)]`, in the same order.
     """
-    return tuple(_table().synsets(word))
+    return tuple(_load_table().synsets(word))
 
 
 def synonyms(word: str) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ _lock = threading.Lock()
 _loaded: list[SynonymTable] = []
 
 
-def _table() -> SynonymTable:
+def _load_table() -> SynonymTable:
     """Load the table at the first call."""
     if not _loaded:
         with _lock:
@@ -124,14 +124,14 @@ def _table() -> SynonymTable:
     return _loaded[0]
 
 
-def _lines(text: NDArray[np.uint8]) -> list[str]:
+def _split_lines(text: NDArray[np.uint8]) -> list[str]:
     return text.tobytes().decode("ascii").split("\n")
 
 
-def _ends(counts: NDArray[Any]) -> NDArray[np.int64]:
+def _compute_ends(counts: NDArray[Any]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
-def _row(values: NDArray[np.int32], ends: NDArray[np.int64], number: int) -> list[int]:
+def _get_row(values: NDArray[np.int32], ends: NDArray[np.int64], number: int) -> list[int]:
     row: list[int] = values[ends[number] : ends[number + 1]].tolist()
     return row

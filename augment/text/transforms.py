@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from augment import keys as keyed
 from augment.errors import AugmentError
-from augment.text.checks import check_share, check_text, check_texts
-from augment.text.keyed import TextKey, many_keys, one_key
-from augment.text.lexicon import Lexicon, SynonymsOf
+from augment.text.checks import check_fraction, check_text, check_texts
+from augment.text.lexicon import Lexicon, SynonymLookup
 from augment.text.operations import (
     Draw,
     Sentence,
@@ -21,6 +20,7 @@ from augment.text.operations import (
     swap_words,
 )
 from augment.text.synonyms import synonyms as wordnet_synonyms
+from augment.text.text_keys import TextKey, to_key, to_keys
 from augment.text.words import STOP_WORDS
 
 
@@ -36,7 +36,7 @@ class TextTransform(ABC):
             key: (seed, epoch, index), or a key of `augment.keys`.
         """
         check_text(text)
-        return self.transformed(text, one_key(key))
+        return self.apply(text, to_key(key))
 
     def batch(self, texts: Sequence[str], keys: Sequence[TextKey] | NDArray[np.uint64]) -> list[str]:
         """Transform several texts: what each call by itself gives.
@@ -48,11 +48,11 @@ class TextTransform(ABC):
         check_texts(texts)
         for text in texts:
             check_text(text)
-        all_keys = many_keys(keys, len(texts))
-        return [self.transformed(text, key) for text, key in zip(texts, all_keys, strict=True)]
+        all_keys = to_keys(keys, len(texts))
+        return [self.apply(text, key) for text, key in zip(texts, all_keys, strict=True)]
 
     @abstractmethod
-    def transformed(self, text: str, key: int, *, force: bool = False) -> str:
+    def apply(self, text: str, key: int, *, force: bool = False) -> str:
         """Transform one text by its key, an integer; `force` does it whatever the probability."""
 
 
@@ -64,21 +64,21 @@ class _Operation(TextTransform):
 
     def __post_init__(self) -> None:
         for name in ("alpha", "p_rd", "p"):
-            check_share(f"{type(self).__name__}: {name}", getattr(self, name, 0))
+            check_fraction(f"{type(self).__name__}: {name}", getattr(self, name, 0))
 
-    def transformed(self, text: str, key: int, *, force: bool = False) -> str:
-        draw = keyed.few_draws(key)
-        return self.changed(text, draw) if force or self.p == 1 or draw() < self.p else text
+    def apply(self, text: str, key: int, *, force: bool = False) -> str:
+        draw = keyed.make_uniform_draw(key)
+        return self.change(text, draw) if force or self.p == 1 or draw() < self.p else text
 
     @abstractmethod
-    def changed(self, text: str, draw: Draw) -> str:
+    def change(self, text: str, draw: Draw) -> str:
         """Change a text."""
 
 
 @dataclass(frozen=True)
 class _WithSynonyms(_Operation):
     alpha: float = 0.1
-    synonyms: SynonymsOf = field(default=wordnet_synonyms, repr=False, kw_only=True)
+    synonyms: SynonymLookup = field(default=wordnet_synonyms, repr=False, kw_only=True)
     stop_words: Collection[str] = field(default=STOP_WORDS, repr=False, kw_only=True)
     lexicon: Lexicon = field(init=False, repr=False, compare=False)
 
@@ -98,10 +98,10 @@ class SynonymReplacement(_WithSynonyms):
         p: the probability with which anything is done.
     """
 
-    def changed(self, text: str, draw: Draw) -> str:
+    def change(self, text: str, draw: Draw) -> str:
         """Change a text."""
         sentence = Sentence(text, self.lexicon)
-        return replace_synonyms(sentence, sentence.changes(self.alpha), draw)
+        return replace_synonyms(sentence, sentence.count_changes(self.alpha), draw)
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,10 @@ class RandomInsertion(_WithSynonyms):
         p: the probability with which anything is done.
     """
 
-    def changed(self, text: str, draw: Draw) -> str:
+    def change(self, text: str, draw: Draw) -> str:
         """Change a text."""
         sentence = Sentence(text, self.lexicon)
-        return insert_synonyms(sentence, sentence.changes(self.alpha), draw)
+        return insert_synonyms(sentence, sentence.count_changes(self.alpha), draw)
 
 
 _WORDS_ONLY = Lexicon(synonyms=lambda _: ())
@@ -135,10 +135,10 @@ class RandomSwap(_Operation):
 
     alpha: float = 0.1
 
-    def changed(self, text: str, draw: Draw) -> str:
+    def change(self, text: str, draw: Draw) -> str:
         """Change a text."""
         sentence = Sentence(text, _WORDS_ONLY)
-        return swap_words(sentence, sentence.changes(self.alpha), draw)
+        return swap_words(sentence, sentence.count_changes(self.alpha), draw)
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class RandomDeletion(_Operation):
 
     p_rd: float = 0.1
 
-    def changed(self, text: str, draw: Draw) -> str:
+    def change(self, text: str, draw: Draw) -> str:
         """Change a text."""
         return delete_words(Sentence(text, _WORDS_ONLY), self.p_rd, draw) if self.p_rd else text
 
@@ -170,7 +170,7 @@ class _Composition(TextTransform):
                 "texts of one: compose its operations instead)"
             )
         object.__setattr__(self, "transforms", tuple(self.transforms))
-        check_share(f"{type(self).__name__}: p", getattr(self, "p", 1))
+        check_fraction(f"{type(self).__name__}: p", getattr(self, "p", 1))
 
 
 @dataclass(frozen=True)
@@ -184,11 +184,11 @@ class Compose(_Composition):
 
     p: float = 1.0
 
-    def transformed(self, text: str, key: int, *, force: bool = False) -> str:
+    def apply(self, text: str, key: int, *, force: bool = False) -> str:
         """Transform one text by its key."""
-        if force or self.p == 1 or keyed.few_draws(key)() < self.p:
+        if force or self.p == 1 or keyed.make_uniform_draw(key)() < self.p:
             for place, transform in enumerate(self.transforms, start=1):
-                text = transform.transformed(text, keyed.fold_one(key, place))
+                text = transform.apply(text, keyed.fold_one(key, place))
         return text
 
 
@@ -207,22 +207,22 @@ class OneOf(_Composition):
         super().__post_init__()
         if not self.transforms:
             raise AugmentError("OneOf takes one transform at least")
-        if not sum(map(_weight, self.transforms)):
+        if not sum(map(_get_weight, self.transforms)):
             raise AugmentError("OneOf draws by the p of its transforms: one of them needs p above 0")
 
-    def transformed(self, text: str, key: int, *, force: bool = False) -> str:
+    def apply(self, text: str, key: int, *, force: bool = False) -> str:
         """Transform one text by its key."""
-        draw = keyed.few_draws(key)
+        draw = keyed.make_uniform_draw(key)
         if not (force or self.p == 1 or draw() < self.p):
             return text
-        weights = [_weight(transform) for transform in self.transforms]
+        weights = [_get_weight(transform) for transform in self.transforms]
         left = draw() * sum(weights)
         for transform, weight in zip(self.transforms, weights, strict=True):
             left -= weight
             if left < 0:
-                return transform.transformed(text, keyed.fold_one(key, 1), force=True)
+                return transform.apply(text, keyed.fold_one(key, 1), force=True)
         return text
 
 
-def _weight(transform: TextTransform) -> float:
+def _get_weight(transform: TextTransform) -> float:
     return float(getattr(transform, "p", 1.0))

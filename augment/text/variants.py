@@ -20,7 +20,7 @@ class Variants:
     """
 
     def __init__(self, augmentation: EDA | TextTransform, num_aug: int | None) -> None:
-        self._numbered = num_aug is not None
+        self._is_numbered = num_aug is not None
         self._augmentation = (
             replace(augmentation, num_aug=num_aug or 1) if isinstance(augmentation, EDA) else augmentation
         )
@@ -41,9 +41,9 @@ class Variants:
                 lists[key][(number - 1) % len(lists[key])] if number else text
                 for text, key, number in zip(texts, keys, numbers, strict=True)
             ]
-        return [self._transformed(text, key, number) for text, key, number in zip(texts, keys, numbers, strict=True)]
+        return [self._transform(text, key, number) for text, key, number in zip(texts, keys, numbers, strict=True)]
 
-    def lists(self, texts: Sequence[str], keys: Sequence[int]) -> list[list[str]]:
+    def list_variants(self, texts: Sequence[str], keys: Sequence[int]) -> list[list[str]]:
         """Give all variants of each text, as an EDA lists them.
 
         Args:
@@ -52,10 +52,10 @@ class Variants:
         """
         if isinstance(self._augmentation, EDA):
             return self._augmentation.batch(texts, keys)
-        return [[self._transformed(text, key, 1)] for text, key in zip(texts, keys, strict=True)]
+        return [[self._transform(text, key, 1)] for text, key in zip(texts, keys, strict=True)]
 
-    def _transformed(self, text: str, key: int, number: int) -> str:
+    def _transform(self, text: str, key: int, number: int) -> str:
         if not number:
             return text
         assert isinstance(self._augmentation, TextTransform)  # noqa: S101  # for the type checker
-        return self._augmentation.transformed(text, keyed.fold_one(key, number) if self._numbered else key)
+        return self._augmentation.apply(text, keyed.fold_one(key, number) if self._is_numbered else key)

@@ -16,11 +16,11 @@ s t can will just don should now
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 """The 127 English stop words of the EDA paper's script: an older list of nltk's."""
 
-_LAST_MARK = 0x1FFFF
+_MARKS_END = 0x1FFFF
 """Combining marks of scripts stand below; what is behind are selectors of glyphs and characters for private use."""
 
 
-def pieces_of(text: str) -> list[str]:
+def split_pieces(text: str) -> list[str]:
     """Cut a text in any script into what stands before the first word, that word, what stands before the second, ...
 
     A word is what stands between white space, from its first letter or digit to its last, with their combining marks:
@@ -30,22 +30,22 @@ def pieces_of(text: str) -> list[str]:
     Returns:
         2 N + 1 pieces for N words, which stand at the odd numbers; together they are the text.
     """
-    return (_ASCII_WORD if text.isascii() else _word()).split(text)
+    return (_ASCII_WORD if text.isascii() else _compile_word_pattern()).split(text)
 
 
 _ASCII_WORD = re.compile(r"([A-Za-z0-9](?:\S*[A-Za-z0-9])?)")
 
 
 @cache
-def _word() -> re.Pattern[str]:
+def _compile_word_pattern() -> re.Pattern[str]:
     # `re` takes combining marks (vowel signs, points, accents) for punctuation, but they belong to their letters.
-    letter = rf"[^\W_][{_marks()}]*"
+    letter = rf"[^\W_][{_build_marks_class()}]*"
     return re.compile(rf"({letter}(?:\S*{letter})?)")
 
 
-def _marks() -> str:
+def _build_marks_class() -> str:
     """Write the combining marks as a character class wants them: ranges."""
-    marks = [code for code in range(_LAST_MARK) if unicodedata.category(chr(code)).startswith("M")]
+    marks = [code for code in range(_MARKS_END) if unicodedata.category(chr(code)).startswith("M")]
     starts = [code for code in marks if not unicodedata.category(chr(code - 1)).startswith("M")]
     ends = [code for code in marks if not unicodedata.category(chr(code + 1)).startswith("M")]
     return "".join(f"{chr(start)}-{chr(end)}" for start, end in zip(starts, ends, strict=True))

@@ -14,7 +14,7 @@ def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
     """Caudal's conversion into TFRecords, with processes; what its manifest counts is what is delivered."""
     import pipeline
 
-    targets = _targets(workload, "records")
+    targets = _name_targets(workload, "records")
 
     def epoch() -> Iterator[Any]:
         target = next(targets)
@@ -27,7 +27,7 @@ def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 def tar(workload: Workload) -> Callable[[], Iterable[Any]]:
     """`tar`, which neither hashes what it writes nor flushes it to the disk."""
-    targets = _targets(workload, "archive")
+    targets = _name_targets(workload, "archive")
 
     def epoch() -> Iterator[Any]:
         command = ["tar", "--create", "--dereference", "--verbose", "--file", str(next(targets)), workload.folder]
@@ -37,6 +37,6 @@ def tar(workload: Workload) -> Callable[[], Iterable[Any]]:
     return epoch
 
 
-def _targets(workload: Workload, name: str) -> Iterator[Path]:
+def _name_targets(workload: Workload, name: str) -> Iterator[Path]:
     """Name a new file beside the folder for every epoch, so that deleting the last one is not timed."""
     return (Path(workload.folder).parent / f"{name}-{number}" for number in count())

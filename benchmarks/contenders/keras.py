@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from benchmarks.contenders.tensorflow import no_autotuner
+from benchmarks.contenders.tensorflow import disable_autotuner
 from benchmarks.workloads import Workload
 from pipeline.baselines import ImageSequence
 
@@ -101,5 +101,5 @@ def layers(workload: Workload) -> Callable[[], Iterable[Any]]:
         dataset = dataset.map(
             lambda images, labels: (augment(images, training=True), labels), num_parallel_calls=workload.parallel
         )
-    dataset = dataset.prefetch(2).with_options(no_autotuner())
+    dataset = dataset.prefetch(2).with_options(disable_autotuner())
     return lambda: dataset

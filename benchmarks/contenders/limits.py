@@ -15,19 +15,19 @@ def decode(workload: Workload) -> Callable[[], Iterable[Any]]:
     """Reading and decoding the images whole by TensorFlow's kernel in tf.data, and nothing else."""
     import tensorflow as tf
 
-    from benchmarks.contenders.tensorflow import batched, images
+    from benchmarks.contenders.tensorflow import images, make_batches
 
     dataset = images(workload).map(lambda image, label: (tf.shape(image), label))
-    dataset = batched(dataset, workload)
+    dataset = make_batches(dataset, workload)
     return lambda: dataset
 
 
 def read(workload: Workload) -> Callable[[], Iterable[Any]]:
     """Reading the files' bytes in threads, as `cp` would, and nothing else."""
     if workload.records is not None:
-        from benchmarks.contenders.tensorflow import batched, encoded
+        from benchmarks.contenders.tensorflow import make_batches, read_encoded
 
-        dataset = batched(encoded(workload), workload)
+        dataset = make_batches(read_encoded(workload), workload)
         return lambda: dataset
     paths = [path for path, _ in workload.files()]
 
@@ -47,7 +47,7 @@ def kernels(workload: Workload) -> Callable[[], Iterable[Any]]:
     images = np.load(workload.pixels)
     random = np.random.default_rng(0)
     matrix = np.array([[0.8, -0.3, 40], [0.3, 0.8, -20]])
-    colours = random.uniform(0.2, 0.5, (3, 3)).astype(np.float32)
+    color_matrix = random.uniform(0.2, 0.5, (3, 3)).astype(np.float32)
     hues = np.stack([np.roll(np.arange(256, dtype=np.uint8), 9), *[np.arange(256, dtype=np.uint8)] * 2], axis=-1)
     cv2.setNumThreads(0)
 
@@ -56,7 +56,7 @@ def kernels(workload: Workload) -> Callable[[], Iterable[Any]]:
         out = np.empty((len(chosen), *workload.size, 3), np.uint8)
         for row, image in enumerate(chosen):
             cv2.warpAffine(image, matrix, workload.size, dst=out[row], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-            cv2.transform(out[row], colours, dst=out[row])
+            cv2.transform(out[row], color_matrix, dst=out[row])
             if row % 5:  # hue is drawn for 80 %
                 hsv = cv2.cvtColor(out[row], cv2.COLOR_RGB2HSV)
                 cv2.cvtColor(cv2.LUT(hsv, hues[np.newaxis]), cv2.COLOR_HSV2RGB, dst=out[row])

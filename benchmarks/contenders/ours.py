@@ -12,7 +12,7 @@ from benchmarks.workloads import Workload
 
 def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
     """Caudal, with threads."""
-    return _loaded(workload, num_parallel_calls=workload.parallel)
+    return _build_dataset(workload, num_parallel_calls=workload.parallel)
 
 
 def caudal_workers(workload: Workload) -> Callable[[], Iterable[Any]]:
@@ -24,10 +24,10 @@ def caudal_workers(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 def caudal_starting_workers(workload: Workload) -> Callable[[], Any]:
     """Caudal, with processes that have not been started: threads make the first batches."""
-    return _loaded(workload, workers=workload.parallel)
+    return _build_dataset(workload, workers=workload.parallel)
 
 
-def _loaded(workload: Workload, **options: Any) -> Callable[[], Any]:
+def _build_dataset(workload: Workload, **options: Any) -> Callable[[], Any]:
     source: Any = workload.records or workload.folder
     if workload.pixels is not None:
         source = np.load(workload.pixels), np.load(Path(workload.pixels).with_name("labels.npy"))

@@ -24,7 +24,7 @@ def numpy_function(workload: Workload) -> Callable[[], Iterable[Any]]:
         return augmented, label
 
     dataset = images(workload).map(example, num_parallel_calls=workload.parallel)
-    dataset = batched(dataset, workload)
+    dataset = make_batches(dataset, workload)
     return lambda: dataset
 
 
@@ -34,7 +34,7 @@ def from_generator(workload: Workload) -> Callable[[], Iterable[Any]]:
     dataset = tf.data.Dataset.from_generator(
         lambda: naive_generator(workload.folder, workload.batch_size, workload.transform()), output_signature=signature
     )
-    dataset = dataset.take(workload.steps).prefetch(2).with_options(no_autotuner())
+    dataset = dataset.take(workload.steps).prefetch(2).with_options(disable_autotuner())
     return lambda: dataset
 
 
@@ -43,12 +43,12 @@ def images(workload: Workload) -> tf.data.Dataset:
     if workload.pixels is not None:
         arrays = np.load(workload.pixels), np.load(Path(workload.pixels).with_name("labels.npy"))
         return tf.data.Dataset.from_tensor_slices(arrays).shuffle(1000)
-    return encoded(workload).map(
+    return read_encoded(workload).map(
         lambda content, label: (tf.io.decode_jpeg(content, channels=3), label), num_parallel_calls=workload.parallel
     )
 
 
-def encoded(workload: Workload) -> tf.data.Dataset:
+def read_encoded(workload: Workload) -> tf.data.Dataset:
     """Give the shuffled images of a workload as their files hold them: (bytes, label)."""
     if workload.records is not None:
         features = {
@@ -56,24 +56,24 @@ def encoded(workload: Workload) -> tf.data.Dataset:
             "image/class/label": tf.io.FixedLenFeature([], tf.int64),
         }
 
-        def parsed(record: Any) -> tuple[Any, Any]:
+        def parse(record: Any) -> tuple[Any, Any]:
             example = tf.io.parse_single_example(record, features)
             return example["image/encoded"], example["image/class/label"]
 
         files = tf.data.Dataset.list_files(f"{workload.records}/*.tfrecord", shuffle=True)
         dataset = files.interleave(tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=workload.parallel)
-        return dataset.shuffle(1000).map(parsed, num_parallel_calls=workload.parallel)
+        return dataset.shuffle(1000).map(parse, num_parallel_calls=workload.parallel)
     paths, labels = zip(*workload.files(), strict=True)
     dataset = tf.data.Dataset.from_tensor_slices((list(paths), list(labels))).shuffle(workload.count)
     return dataset.map(lambda path, label: (tf.io.read_file(path), label), num_parallel_calls=workload.parallel)
 
 
-def batched(dataset: tf.data.Dataset, workload: Workload) -> tf.data.Dataset:
+def make_batches(dataset: tf.data.Dataset, workload: Workload) -> tf.data.Dataset:
     """Put samples into batches, and keep two of them ready."""
-    return dataset.batch(workload.batch_size).prefetch(2).with_options(no_autotuner())
+    return dataset.batch(workload.batch_size).prefetch(2).with_options(disable_autotuner())
 
 
-def no_autotuner() -> tf.data.Options:
+def disable_autotuner() -> tf.data.Options:
     """Switch the autotuner off: it keeps an epoch from ending until its next round, up to 10 s (tf.data 2.21)."""
     options = tf.data.Options()
     options.autotune.enabled = False

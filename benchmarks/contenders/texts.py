@@ -38,23 +38,23 @@ def plain(workload: Workload) -> Callable[[], Iterable[Any]]:
         wordnet.ensure_loaded()
     except LookupError:
         raise ModuleNotFoundError("nltk's corpus `wordnet` is not there; NLTK_DATA names its folder") from None
-    lines = labelled_lines(workload)
+    lines = read_labeled_lines(workload)
 
     def epoch() -> Iterator[Any]:
         made: list[tuple[str, int]] = []
-        for place in np.random.default_rng(0).permutation(len(lines)):
-            text, label = lines[place]
+        for index in np.random.default_rng(0).permutation(len(lines)):
+            text, label = lines[index]
             made += [(variant, label) for variant in plain_eda(text, VARIANTS - 1)]
             while len(made) >= workload.batch_size:
-                yield _batch(made[: workload.batch_size])
+                yield _make_batch(made[: workload.batch_size])
                 del made[: workload.batch_size]
         if made:
-            yield _batch(made)
+            yield _make_batch(made)
 
     return epoch
 
 
-def labelled_lines(workload: Workload) -> list[tuple[str, int]]:
+def read_labeled_lines(workload: Workload) -> list[tuple[str, int]]:
     """Read the texts of a workload, with the numbers of their labels in the order of the names."""
     if workload.texts is None:
         raise ValueError("this contender reads texts")
@@ -64,6 +64,6 @@ def labelled_lines(workload: Workload) -> list[tuple[str, int]]:
     return [(text, numbers[label]) for label, _, text in parts]
 
 
-def _batch(samples: list[tuple[str, int]]) -> tuple[Any, Any]:
+def _make_batch(samples: list[tuple[str, int]]) -> tuple[Any, Any]:
     texts, labels = zip(*samples, strict=True)
     return np.array([text.encode() for text in texts], object), np.array(labels)

@@ -90,7 +90,7 @@ def convert(
     """Convert class-folders, TFRecords and texts into each other; run it again to finish an interrupted one."""
     from pipeline.conversion import Conversion
     from pipeline.conversion.estimate import estimate
-    from pipeline.conversion.running import run
+    from pipeline.conversion.run import run
 
     if on_error not in ("raise", "skip"):
         raise typer.BadParameter(f"--on-error is raise or skip, got {on_error!r}")
@@ -99,10 +99,10 @@ def convert(
     options: dict[str, Any] = {
         "to": to,
         "shards": shards,
-        "shard_size": None if shard_size is None else _bytes(shard_size),
+        "shard_size": None if shard_size is None else _parse_bytes(shard_size),
         "shuffle": shuffle,
         "seed": seed,
-        "split": None if split is None else _shares(split),
+        "split": None if split is None else _parse_split(split),
         "stratify": stratify,
         "resize_short": resize_short,
         "image_size": None if size is None else image_size(size),
@@ -127,7 +127,7 @@ def convert(
         _print_plan(estimate(conversion), json)
         return
     begin = time.perf_counter()
-    with _bar() as watch:
+    with _show_progress() as watch:
         result = run(conversion, watch)
     if json:
         print_json(result)
@@ -135,7 +135,7 @@ def convert(
         _print_result(result, time.perf_counter() - begin)
 
 
-def _bytes(text: str) -> int:
+def _parse_bytes(text: str) -> int:
     """Read a size: 1000000, 500KB, 128MiB."""
     units: dict[str, int] = {"": 1, "B": 1} | {
         f"{letter}{binary}B": (1024 if binary else 1000) ** power
@@ -149,15 +149,15 @@ def _bytes(text: str) -> int:
     return max(1, round(float(found[1]) * by_name[found[2].lower()]))
 
 
-def _shares(text: str) -> dict[str, float]:
+def _parse_split(text: str) -> dict[str, float]:
     """Read the parts of a split: train=.8,val=.2."""
     parts: dict[str, float] = {}
     for item in text.split(","):
-        name, equals, share = item.partition("=")
+        name, equals, fraction = item.partition("=")
         try:
             if not equals or name.strip() in parts:
                 raise ValueError
-            parts[name.strip()] = float(share)
+            parts[name.strip()] = float(fraction)
         except ValueError:
             raise typer.BadParameter(
                 f"a split is written NAME=SHARE,NAME=SHARE, for example train=.8,val=.2; got {text!r}"
@@ -170,7 +170,7 @@ _SHOW_EVERY_S = 0.1
 
 
 @contextlib.contextmanager
-def _bar() -> "Iterator[Watch | None]":
+def _show_progress() -> "Iterator[Watch | None]":
     """Show a bar with rates, errors and the time left on standard error; nothing where that is no terminal."""
     import sys
 
@@ -225,12 +225,14 @@ def _print_result(result: dict[str, Any], seconds: float) -> None:
     parts: dict[str, dict[str, Any]] = result.get("splits", {"": result})
     say: Callable[[str], None] = print
     for part, manifest in parts.items():
-        files = f" in {len(manifest['shards']):,} shards, {_mebibytes(manifest):,.1f} MiB" if manifest["shards"] else ""
+        files = (
+            f" in {len(manifest['shards']):,} shards, {_sum_mebibytes(manifest):,.1f} MiB" if manifest["shards"] else ""
+        )
         name = f"{part}: " if part else ""
         content = manifest["options"]["content"]
         say(f"{name}{manifest['num_examples']:,} {content}{files}, {manifest['num_skipped']:,} skipped")
     say(f"{seconds:.1f} s, {result['num_examples'] / seconds:,.0f} a second")
 
 
-def _mebibytes(manifest: dict[str, Any]) -> float:
+def _sum_mebibytes(manifest: dict[str, Any]) -> float:
     return float(sum(shard["bytes"] for shard in manifest["shards"])) / 2**20

@@ -30,7 +30,7 @@ def curve(
     json: JsonOption = False,
 ) -> None:
     """Measure learning curves of logistic regression and of a CNN, fit power laws, and extrapolate them."""
-    chosen = _sizes(sizes)
+    chosen = _parse_sizes(sizes)
     import_tensorflow()
     from training import Recipe
     from training.curve_figure import curve_chart
@@ -48,14 +48,14 @@ def curve(
     target = max(least, 0.5 / measured.held_out) / 2 if target is None else target
     _write_table(directory / "points.csv", measured)
     picture = curve_chart(directory / "curve.png", measured, target)
-    result = _result(measured, target) | {"picture": str(picture)}
+    result = _to_json(measured, target) | {"picture": str(picture)}
     if json:
         print_json(result)
         return
     _print(measured, result)
 
 
-def _sizes(text: str | None) -> list[int] | None:
+def _parse_sizes(text: str | None) -> list[int] | None:
     if text is None:
         return None
     parts = text.split(",")
@@ -65,30 +65,30 @@ def _sizes(text: str | None) -> list[int] | None:
 
 
 def _write_table(path: Path, measured: Any) -> None:
-    from training.files import replacing
+    from training.files import replace_atomically
 
-    with replacing(path) as partial, partial.open("w", newline="") as file:
+    with replace_atomically(path) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["curve", "examples", "seed", "error"])
         table.writerows((point.curve, point.examples, point.seed, point.error) for point in measured.points)
 
 
-def _result(measured: Any, target: float) -> dict[str, Any]:
+def _to_json(measured: Any, target: float) -> dict[str, Any]:
     curves = {
         name: {
             "errors": {size: measured.errors(name, size) for size in measured.sizes},
             "a": law.params[0],
             "b": law.params[1],
             "c": law.params[2],
-            "examples_for_target": _finite(law.examples_for(target)),
+            "examples_for_target": _replace_infinities(law.examples_for(target)),
         }
         for name, law in measured.laws.items()
     }
-    worth = [{"examples": one.examples, "equivalent": _finite(one.equivalent)} for one in measured.worth()]
+    worth = [{"examples": one.examples, "equivalent": _replace_infinities(one.equivalent)} for one in measured.worth()]
     return {"held_out": measured.held_out, "target": target, "curves": curves, "augmentation_worth": worth}
 
 
-def _finite(numbers: tuple[float, ...]) -> list[float | None]:
+def _replace_infinities(numbers: tuple[float, ...]) -> list[float | None]:
     """Write infinity, which JSON does not have, as null."""
     return [number if math.isfinite(number) else None for number in numbers]
 
@@ -102,18 +102,20 @@ def _print(measured: Any, result: dict[str, Any]) -> None:
     print_table(f"mean error (least to greatest) on {measured.held_out:,} images", ("images", *names), rows)
     for name, one in result["curves"].items():
         print(f"{name}: error = {one['a']:.3g} * n^-{one['b']:.3g} + {one['c']:.3g}")
-        print(f"  images that an error of {result['target']:.2%} needs: {_range(one['examples_for_target'])}")
+        print(f"  images that an error of {result['target']:.2%} needs: {_format_interval(one['examples_for_target'])}")
     for one in result["augmentation_worth"]:
-        print(f"{one['examples']:,} images with augmentation are worth as many without: {_range(one['equivalent'])}")
+        print(
+            f"{one['examples']:,} images with augmentation are worth as many without: {_format_interval(one['equivalent'])}"
+        )
     print(f"picture: {result['picture']}")
 
 
-def _range(numbers: list[float | None]) -> str:
-    value, low, high = (_rounded(number) for number in numbers)
+def _format_interval(numbers: list[float | None]) -> str:
+    value, low, high = (_format_rounded(number) for number in numbers)
     return f"{value} (95 %: {low} to {high})"
 
 
-def _rounded(number: float | None) -> str:
+def _format_rounded(number: float | None) -> str:
     if number is None or number > 1e12:
         return "unbounded"
     return f"{float(f'{number:.2g}'):,.0f}"

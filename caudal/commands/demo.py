@@ -32,7 +32,7 @@ def demo(
     json: JsonOption = False,
 ) -> None:
     """Write, convert, stream, augment and train on real images: no download, three minutes on two cores."""
-    root = _prepared(Path(out))
+    root = _prepare_directory(Path(out))
     say: Callable[[str], None] = (lambda _: None) if json else print
     import_tensorflow()
     say("1. Writing scikit-learn's handwritten digits as PNGs, and windows of its photographs as JPEGs")
@@ -40,14 +40,14 @@ def demo(
     say("2. Converting the digits to TFRecords, and verifying them")
     shards = _convert(root)
     say("3. Streaming the photographs through five transforms, beside a Python generator and a Keras PyDataset")
-    rates = _throughput(root, rounds=1 if quick else 5)
+    rates = _measure_throughput(root, rounds=1 if quick else 5)
     if not json:
         _print_rates(rates)
     say("4. Training the all-convolutional network on the digits' TFRecords, without and with augmentation")
     histories = _train(root, epochs=2 if quick else EPOCHS)
     if not json:
         _print_accuracies(histories)
-    pictures = _pictures(root, rates, histories)
+    pictures = _draw_pictures(root, rates, histories)
     results = {
         "shards": shards,
         "images_per_second": rates,
@@ -60,7 +60,7 @@ def demo(
     say("5. Pictures: " + ", ".join(map(str, pictures)))
 
 
-def _prepared(root: Path) -> Path:
+def _prepare_directory(root: Path) -> Path:
     from pipeline.errors import ConvertError
 
     if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / RESULTS).exists())):
@@ -101,7 +101,7 @@ def _convert(root: Path) -> int:
     return shards
 
 
-def _throughput(root: Path, rounds: int) -> dict[str, list[float]]:
+def _measure_throughput(root: Path, rounds: int) -> dict[str, list[float]]:
     from augment import policy
     from caudal.throughput import compare
     from pipeline import image_dataset
@@ -162,17 +162,19 @@ def _fit(records: Path, augment: Any, epochs: int, report: Callable[[int], None]
     return dict(history.history)
 
 
-def _pictures(root: Path, rates: dict[str, list[float]], histories: dict[str, dict[str, list[float]]]) -> list[Path]:
+def _draw_pictures(
+    root: Path, rates: dict[str, list[float]], histories: dict[str, dict[str, list[float]]]
+) -> list[Path]:
     from training import contact_sheet, throughput_chart, training_curves
 
     return [
-        contact_sheet(root / "augmented.png", _sheet(root)),
+        contact_sheet(root / "augmented.png", _collect_sheet(root)),
         throughput_chart(root / "throughput.png", rates),
         training_curves(root / "training.png", histories),
     ]
 
 
-def _sheet(root: Path, samples: int = 4, epochs: int = 5) -> list[list[Any]]:
+def _collect_sheet(root: Path, samples: int = 4, epochs: int = 5) -> list[list[Any]]:
     """Take the first samples as they are, and beside them what five epochs make of them."""
     from augment import policy
     from pipeline import Loader

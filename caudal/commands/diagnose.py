@@ -11,7 +11,7 @@ from caudal.output import import_tensorflow, print_json, progress_bar
 
 if TYPE_CHECKING:
     from pipeline import Loader
-    from pipeline.diagnosis import Diagnosis, Timing
+    from pipeline.diagnosis.diagnosis import Diagnosis, Timing
 
 _LONG_STEP_S = 2.0  # a training step that takes longer is measured once
 _WIDTH = 28  # of the longest bar, in characters: the table fits into 80
@@ -29,34 +29,34 @@ def diagnose(
     json: JsonOption = False,
 ) -> None:
     """Measure a dataset stage by stage on this machine, and say what holds it up and what would help."""
-    from pipeline.diagnosis import diagnose as measure
+    from pipeline.diagnosis.diagnosis import diagnose as measure
 
     import_tensorflow()
     loader = options.loader(source)
-    step = None if model is None else _step(loader, model)
+    step = None if model is None else _make_step_timer(loader, model)
     with progress_bar("measuring", "measurements") as progress:
         found = measure(loader, model=step, rounds=rounds, progress=progress)
-    drawn = None if out is None else _draw(found, Path(out))
+    picture = None if out is None else _draw(found, Path(out))
     if json:
-        print_json(_described(found) | ({} if drawn is None else {"picture": str(drawn)}))
+        print_json(_to_json(found) | ({} if picture is None else {"picture": str(picture)}))
     else:
         _print(found)
-        if drawn is not None:
-            print(f"\nchart: {drawn}")
+        if picture is not None:
+            print(f"\nchart: {picture}")
 
 
-def _step(loader: "Loader", name: str) -> Callable[[], float]:
+def _make_step_timer(loader: "Loader", name: str) -> Callable[[], float]:
     """Make a function that trains on a batch in memory for about a second, or for one step: seconds per image."""
     from training.architectures import build
-    from training.step_time import in_memory, step_timer
+    from training.step_time import make_step_timer, repeat_first_batch
 
     dataset = loader.dataset()
     shape = tuple(dataset.element_spec[0].shape[1:])
     try:
-        step_s = step_timer(build(name, input_shape=shape, classes=len(dataset.class_names)), dataset.element_spec)
+        step_s = make_step_timer(build(name, input_shape=shape, classes=len(dataset.class_names)), dataset.element_spec)
     except ValueError as error:
         raise typer.BadParameter(f"--model: {error}") from None
-    batch = in_memory(dataset)
+    batch = repeat_first_batch(dataset)
     images = len(next(iter(batch))[0])
     measured: list[float] = []
 
@@ -70,14 +70,14 @@ def _step(loader: "Loader", name: str) -> Callable[[], float]:
     return seconds_per_image
 
 
-def _described(found: "Diagnosis") -> dict[str, Any]:
+def _to_json(found: "Diagnosis") -> dict[str, Any]:
     return {
         "bottleneck": found.bottleneck,
         "verdict": found.verdict,
         "of_limit": round(found.of_limit, 3),
-        "stages": {name: _timing(timing) for name, timing in found.stages.items()},
-        "whole": _timing(found.whole),
-        "model": None if found.model is None else _timing(found.model),
+        "stages": {name: _timing_to_json(timing) for name, timing in found.stages.items()},
+        "whole": _timing_to_json(found.whole),
+        "model": None if found.model is None else _timing_to_json(found.model),
         "advice": [
             {"action": one.action, "factor": round(one.factor, 2), "option": one.option} for one in found.advice
         ],
@@ -87,7 +87,7 @@ def _described(found: "Diagnosis") -> dict[str, Any]:
     }
 
 
-def _timing(timing: "Timing") -> dict[str, float]:
+def _timing_to_json(timing: "Timing") -> dict[str, float]:
     return {
         "images_per_second": round(timing.images_per_second, 1),
         "least": round(timing.least, 1),
@@ -96,7 +96,7 @@ def _timing(timing: "Timing") -> dict[str, float]:
     }
 
 
-def _rows(found: "Diagnosis") -> dict[str, "Timing"]:
+def _list_timings(found: "Diagnosis") -> dict[str, "Timing"]:
     """Name what was measured, in the order of the work."""
     return {**found.stages, "whole": found.whole} | ({} if found.model is None else {"model": found.model})
 
@@ -115,7 +115,7 @@ def _print(found: "Diagnosis") -> None:
     )
     for column, justify in columns:
         table.add_column(column, justify=justify, no_wrap=True)
-    rows = _rows(found)
+    rows = _list_timings(found)
     most = max(timing.seconds_per_image for timing in rows.values())
     for name, timing in rows.items():
         bar = "█" * round(_WIDTH * timing.seconds_per_image / most)
@@ -137,7 +137,7 @@ def _draw(found: "Diagnosis", path: Path) -> Path:
     from pipeline.errors import ConvertError
     from training import time_chart
 
-    seconds = {name: timing.seconds_per_image for name, timing in _rows(found).items()}
+    seconds = {name: timing.seconds_per_image for name, timing in _list_timings(found).items()}
     try:
         return time_chart(path, seconds, title=found.verdict.partition(";")[0], marked=found.bottleneck)
     except OSError as error:

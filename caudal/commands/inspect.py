@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from caudal.commands.options import JsonOption, SourceArgument
-from caudal.output import import_tensorflow, print_json, print_table, printable, progress_bar
+from caudal.output import escape_unprintable, import_tensorflow, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from pipeline.inspection import Inspection
@@ -36,9 +36,9 @@ def _print(found: "Inspection", decode: bool) -> None:
     if found.sizes:
         smallest, median, largest = (f"{height}x{width}" for height, width in found.sizes)
         print(f"height x width: {smallest} (smallest), {median} (median), {largest} (largest)")
-    for reason, count in sorted(found.passed_over.items()):
+    for reason, count in sorted(found.ignored_files.items()):
         print(f"passed over: {count:,} ({reason})")
     for row in found.unreadable:
-        print(f"unreadable: {printable(row.sample)} ({row.stage}): {printable(row.reason)}")
+        print(f"unreadable: {escape_unprintable(row.sample)} ({row.stage}): {escape_unprintable(row.reason)}")
     checked = "" if decode else " (headers only; --decode checks the pixels)"
     print(f"{len(found.unreadable):,} unreadable{checked}")

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from caudal.commands.options import AUGMENT, JsonOption, SizeOption, SourceArgument, augmentation, image_size
-from caudal.output import import_tensorflow, print_json, printable, progress_bar
+from caudal.output import escape_unprintable, import_tensorflow, print_json, progress_bar
 
 if TYPE_CHECKING:
     from pipeline.errors import SampleError
     from training.preview.samples import Augmenter, PreviewSample
 
-Report = tuple[dict[str, Any], list[str]]
+_PictureReport = tuple[dict[str, Any], list[str]]
 """What a picture shows: for programs, and for people."""
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _PreviewRequest:
     """What is to be shown, and how it was asked for."""
 
     samples: "list[PreviewSample]"
@@ -28,11 +28,11 @@ class _Shown:
     epochs: range
     size: tuple[int, int]
     name: str
-    place: str
+    source_name: str
 
     def heading(self, what: str) -> str:
         """Say what is seen, and of which augmentation and dataset."""
-        return f"{self.name} on {self.place}: {what}"
+        return f"{self.name} on {self.source_name}: {what}"
 
 
 def preview(
@@ -80,20 +80,22 @@ def preview(
     bad: list[SampleError] = []
     count = samples or (60 if stress else 6)
     chosen = choose(source, count, seed, Annotations(annotations, masks), bad.append)
-    shown = _Shown(
+    request = _PreviewRequest(
         chosen,
         Augmenter(transform, pixels, seed, has_boxes=annotations is not None),
         range(epoch, epoch + versions),
         pixels,
         Path(augment).name if Path(augment).is_file() else augment,
-        printable(Path(source).name or source),
+        escape_unprintable(Path(source).name or source),
     )
-    make = _stress if stress else _grid if transform_grid else _with_page if html else _versions
-    report, lines = make(shown, out)
+    make = _draw_stress if stress else _draw_grid if transform_grid else _draw_with_page if html else _draw_versions
+    report, lines = make(request, out)
     report["passed_over"] = list(map(str, bad))
     if bad:
-        lines.append(f"passed over: {len(bad)} samples that cannot be decoded, such as {printable(str(bad[0]))}")
-    plan = "" if shown.augmenter.plan is None else shown.augmenter.plan.explain()
+        lines.append(
+            f"passed over: {len(bad)} samples that cannot be decoded, such as {escape_unprintable(str(bad[0]))}"
+        )
+    plan = "" if request.augmenter.plan is None else request.augmenter.plan.explain()
     if json:
         print_json(report | ({"plan": plan} if explain else {}))
         return
@@ -103,63 +105,63 @@ def preview(
         print(plan or "no augmentation")
 
 
-def _with_page(shown: _Shown, out: str) -> Report:
-    return _versions(shown, out, with_page=True)
+def _draw_with_page(request: _PreviewRequest, out: str) -> _PictureReport:
+    return _draw_versions(request, out, with_page=True)
 
 
-def _versions(shown: _Shown, out: str, *, with_page: bool = False) -> Report:
+def _draw_versions(request: _PreviewRequest, out: str, *, with_page: bool = False) -> _PictureReport:
     from training.preview.page import page, write_page
     from training.preview.versions import versions, versions_sheet
 
-    made = versions(shown.samples, shown.augmenter, shown.epochs)
-    heading = shown.heading("what the network sees of each sample, one column an epoch")
-    pictures = [_written(versions_sheet(made, shown.epochs, heading).draw, out)]
+    made = versions(request.samples, request.augmenter, request.epochs)
+    heading = request.heading("what the network sees of each sample, one column an epoch")
+    pictures = [_write_picture(versions_sheet(made, request.epochs, heading).draw, out)]
     if with_page:
-        plan = "no augmentation" if shown.augmenter.plan is None else shown.augmenter.plan.explain()
-        contents = page(made, shown.epochs, shown.heading("what each sample goes through"), plan)
-        pictures.append(_written(partial(write_page, contents=contents), str(Path(out).with_suffix(".html"))))
+        plan = "no augmentation" if request.augmenter.plan is None else request.augmenter.plan.explain()
+        contents = page(made, request.epochs, request.heading("what each sample goes through"), plan)
+        pictures.append(_write_picture(partial(write_page, contents=contents), str(Path(out).with_suffix(".html"))))
     failed = [f"{one.sample.key}, epoch {epoch}: {text}" for one in made for epoch, text in one.errors.items()]
-    lines = [f"{picture}: {len(made)} samples, {len(shown.epochs)} versions of each" for picture in pictures]
+    lines = [f"{picture}: {len(made)} samples, {len(request.epochs)} versions of each" for picture in pictures]
     described = [
         {
             "key": one.sample.key,
             "class": one.sample.class_name,
             "versions": [
                 {"epoch": epoch, "steps": [] if made is None else [[step.name, step.values] for step in made.steps]}
-                for epoch, made in zip(shown.epochs, one.augmented, strict=True)
+                for epoch, made in zip(request.epochs, one.augmented, strict=True)
             ],
         }
         for one in made
     ]
     report = {"pictures": pictures, "samples": described, "errors": failed}
-    return report, lines + [f"failed: {printable(one)}" for one in failed]
+    return report, lines + [f"failed: {escape_unprintable(one)}" for one in failed]
 
 
-def _grid(shown: _Shown, out: str) -> Report:
+def _draw_grid(request: _PreviewRequest, out: str) -> _PictureReport:
     from pipeline.errors import OptionError
-    from training.preview.strengths import distinct, strengths_sheet
+    from training.preview.strengths import list_distinct_leaves, strengths_sheet
 
-    plan = shown.augmenter.plan
+    plan = request.augmenter.plan
     if plan is None:
         raise OptionError("--transform-grid shows the transforms of an augmentation, and this one has none")
-    heading = shown.heading("each transform alone, over its range of strength")
-    picture = _written(strengths_sheet(plan, shown.samples[0], shown.size, heading).draw, out)
-    key = shown.samples[0].key
-    line = f"{picture}: {len(distinct(plan))} transforms, each alone, on {printable(key)}"
+    heading = request.heading("each transform alone, over its range of strength")
+    picture = _write_picture(strengths_sheet(plan, request.samples[0], request.size, heading).draw, out)
+    key = request.samples[0].key
+    line = f"{picture}: {len(list_distinct_leaves(plan))} transforms, each alone, on {escape_unprintable(key)}"
     return {"pictures": [picture], "sample": key}, [line]
 
 
-def _stress(shown: _Shown, out: str) -> Report:
+def _draw_stress(request: _PreviewRequest, out: str) -> _PictureReport:
     from pipeline.errors import OptionError
     from training.preview.stress import stress, stress_sheet
 
     with progress_bar("changing samples", "samples") as progress:
-        changes, failed = stress(shown.samples, shown.augmenter, shown.epochs, shown.size, progress=progress)
+        changes, failed = stress(request.samples, request.augmenter, request.epochs, request.size, progress=progress)
     if not changes:
-        why = f": {printable(failed[0])}" if failed else ""
+        why = f": {escape_unprintable(failed[0])}" if failed else ""
         raise OptionError(f"--stress tries the transforms of an augmentation, and none could be applied{why}")
-    heading = shown.heading("each transform alone, where it changes most. Is the label still right?")
-    picture = _written(stress_sheet(changes, heading).draw, out)
+    heading = request.heading("each transform alone, where it changes most. Is the label still right?")
+    picture = _write_picture(stress_sheet(changes, heading).draw, out)
     worst = [
         {
             "transform": change.transform,
@@ -173,17 +175,17 @@ def _stress(shown: _Shown, out: str) -> Report:
         for change in own
     ]
     lines = [
-        f"{picture}: the samples, of {len(shown.samples)}, that each transform changes most",
+        f"{picture}: the samples, of {len(request.samples)}, that each transform changes most",
         *(
-            f"{own[0].transform}: {printable(own[0].sample.key)} (similarity {own[0].similarity:.2f})"
+            f"{own[0].transform}: {escape_unprintable(own[0].sample.key)} (similarity {own[0].similarity:.2f})"
             for own in changes
         ),
-        *(f"failed {printable(one)}" for one in failed),
+        *(f"failed {escape_unprintable(one)}" for one in failed),
     ]
     return {"pictures": [picture], "changes": worst, "errors": failed}, lines
 
 
-def _written(write: Callable[[str], Path], out: str) -> str:
+def _write_picture(write: Callable[[str], Path], out: str) -> str:
     from pipeline.errors import OptionError
 
     try:

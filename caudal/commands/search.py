@@ -58,20 +58,20 @@ def search(
                 subset=None if subset == 1 else subset,
                 progress=progress,
             )
-        shares = importances(load(directory))
-        pictures = _write(directory, found, shares, read)
+        fractions = importances(load(directory))
+        pictures = _write(directory, found, fractions, read)
         report = refit_best(experiment, read, found[0], directory / "best") if refit and found else None
     if json:
         print_json(
             {
                 "trials": [trial._asdict() for trial in found],
-                "importances": shares,
+                "importances": fractions,
                 "pictures": [str(picture) for picture in pictures],
                 "refit": None if report is None else report.result,
             }
         )
         return
-    _print(found, shares, pictures)
+    _print(found, fractions, pictures)
     if report is not None:
         error = report.result["validation_error"]
         print(
@@ -81,11 +81,11 @@ def search(
 
 def _write(directory: Path, found: list[Any], importances: dict[str, float], space: Any) -> list[Path]:
     """Write the table and the pictures that the trials suffice for."""
-    from training.files import replacing
+    from training.files import replace_atomically
     from training.search_figures import importance_chart, parallel_coordinates
 
     names = list(space.dimensions)
-    with replacing(directory / "trials.csv") as partial, partial.open("w", newline="") as file:
+    with replace_atomically(directory / "trials.csv") as partial, partial.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["number", *names, "error", "seconds"])
         table.writerows(
@@ -105,17 +105,17 @@ def _print(found: list[Any], importances: dict[str, float], pictures: list[Path]
     rows = [
         (
             trial.number,
-            *(_short(trial.params[name]) for name in names),
+            *(_format_value(trial.params[name]) for name in names),
             "diverged" if trial.error is None else f"{trial.error:.2%}",
             f"{trial.seconds:.1f}",
         )
         for trial in found[:most]
     ]
     print_table(f"{len(found)} trials, the best first", ("trial", *names, "error", "seconds"), rows)
-    for name, share in importances.items():
-        print(f"{name} explains {share:.0%} of the errors' variance")
+    for name, fraction in importances.items():
+        print(f"{name} explains {fraction:.0%} of the errors' variance")
     print("pictures: " + ", ".join(map(str, pictures)))
 
 
-def _short(value: object) -> str:
+def _format_value(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

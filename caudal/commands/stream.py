@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from caudal.commands.options import JsonOption, LoaderOptions, SourceArgument, max_errors, shard, with_options
-from caudal.output import import_tensorflow, print_json, printable, progress_bar
+from caudal.output import escape_unprintable, import_tensorflow, print_json, progress_bar
 
 if TYPE_CHECKING:
     from pipeline import Loader
@@ -106,9 +106,9 @@ def _report(loader: "Loader", result: _Stream, digest: bool, keys: bool, json: b
         )
         return
     for key in result.keys:
-        print(printable(key))
+        print(escape_unprintable(key))
     for row in loader.errors:
-        print(f"bad: {printable(row.sample)} ({row.stage}): {printable(row.reason)}")
+        print(f"bad: {escape_unprintable(row.sample)} ({row.stage}): {escape_unprintable(row.reason)}")
     print(f"{result.images:,} images in {result.seconds:.2f} s: {rate:,.0f} images/s")
     if digest:
         print(f"digest {result.digest}")

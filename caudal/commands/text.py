@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from caudal.commands.options import JsonOption, LabelColumnOption, TextColumnOption, column
-from caudal.output import print_json, printable, progress_bar
+from caudal.output import escape_unprintable, print_json, progress_bar
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -74,10 +74,10 @@ def augment(
 ) -> None:
     """Write each sentence and its variants; an interrupted job goes on where it was when it is started again."""
     from pipeline import TextFormat
-    from pipeline.text_job import TextJob, augment_file
+    from pipeline.texts.augment_file import TextJob, augment_file
 
     job = TextJob(
-        eda=_eda(alpha_sr, alpha_ri, alpha_rs, p_rd, mode, language, num_aug),
+        eda=_make_eda(alpha_sr, alpha_ri, alpha_rs, p_rd, mode, language, num_aug),
         seed=seed,
         keep_original=original and mode != "paper",  # whose variants have the cleaned original behind them
         format=TextFormat(
@@ -97,7 +97,7 @@ def augment(
         print_json(report)
         return
     for row in report["skipped"]:
-        print(f"skipped: {printable(row['row'])}: {printable(row['reason'])}")
+        print(f"skipped: {escape_unprintable(row['row'])}: {escape_unprintable(row['reason'])}")
     done = f", {report['resumed']:,} of them by an earlier run" if report["resumed"] else ""
     print(
         f"{report['rows']:,} sentences{done}; {report['written']:,} written, {len(report['skipped']):,} skipped, "
@@ -129,7 +129,7 @@ def preview(
     """Show sentences and their variants side by side, what differs in colour."""
     from pipeline import TextFormat
 
-    eda = _eda(alpha_sr, alpha_ri, alpha_rs, p_rd, mode, language, num_aug)
+    eda = _make_eda(alpha_sr, alpha_ri, alpha_rs, p_rd, mode, language, num_aug)
     if (source is None) == (sentence is None):
         raise typer.BadParameter("give SRC, or a sentence with --text")
     if sentence is not None:
@@ -149,7 +149,7 @@ def preview(
         _print_pair(key, given, made)
 
 
-def _eda(
+def _make_eda(
     alpha_sr: float, alpha_ri: float, alpha_rs: float, p_rd: float, mode: str, language: str, num_aug: int
 ) -> "EDA":
     from augment.text import EDA, NltkSynonyms
@@ -160,9 +160,9 @@ def _eda(
 
 def _draw_texts(source: str, count: int, seed: int, text_format: "TextFormat") -> list[tuple[int, str, str]]:
     from augment import keys
-    from pipeline.order import Order
+    from pipeline.sampling.order import Order
     from pipeline.sources.text import open_text_source
-    from pipeline.text_stages import TextDecoder
+    from pipeline.texts.stages import TextDecoder
 
     opened = open_text_source(source, text_format=text_format)
     order, decode = Order(size=len(opened), key=keys.root(seed)), TextDecoder()
@@ -175,25 +175,27 @@ def _print_pair(key: str, given: str, variants: list[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(printable(key)) if key else None, title_justify="left", show_lines=True, expand=True)
+    table = Table(
+        title=Text(escape_unprintable(key)) if key else None, title_justify="left", show_lines=True, expand=True
+    )
     table.add_column("sentence", ratio=1)
     table.add_column("variant", ratio=1)
     for variant in variants:
-        table.add_row(*_coloured(given, variant))
+        table.add_row(*_color_differences(given, variant))
     Console().print(table)
 
 
-def _coloured(given: str, variant: str) -> "tuple[Text, Text]":
+def _color_differences(given: str, variant: str) -> "tuple[Text, Text]":
     """Colour what a variant lacks of its sentence red, and what it has instead green."""
     from rich.text import Text
 
     before, after = re.findall(r"\s+|\S+", given), re.findall(r"\s+|\S+", variant)
     left, right = Text(), Text()
     for kind, first, last, start, end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        left.append(_shown(before[first:last]), "" if kind == "equal" else "bold red")
-        right.append(_shown(after[start:end]), "" if kind == "equal" else "bold green")
+        left.append(_join_printable(before[first:last]), "" if kind == "equal" else "bold red")
+        right.append(_join_printable(after[start:end]), "" if kind == "equal" else "bold green")
     return left, right
 
 
-def _shown(words: list[str]) -> str:
-    return "".join(" " if word.isspace() else printable(word) for word in words)
+def _join_printable(words: list[str]) -> str:
+    return "".join(" " if word.isspace() else escape_unprintable(word) for word in words)

@@ -66,10 +66,10 @@ def train(
         return
     if source is None:
         raise typer.BadParameter("Missing argument 'SRC': the images to train on (or --summary MODEL)")
-    from augment.views import views as read_views
+    from augment.views import parse_views
 
     if views is not None:
-        read_views(views)  # refuses what there is not, before the training
+        parse_views(views)  # refuses what there is not, before the training
     if reduce not in ("mean", "max", "vote"):
         raise typer.BadParameter(f"--reduce is mean, max or vote, got {reduce!r}")
     tf = import_tensorflow()
@@ -91,7 +91,7 @@ def train(
         ),
     )
     directory = make_directory(out)
-    with _bar(experiment) as callback, warnings.catch_warnings():
+    with _make_progress_callback(experiment) as callback, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras's remarks on what it does with a loader are no business of a user's
         outcome = experiment.run(
             Checkpoints(directory=directory, every_steps=checkpoint_steps, resume=resume), callbacks=[callback]
@@ -103,14 +103,14 @@ def train(
     _print_result(report.result, directory)
 
 
-def _bar(experiment: Any) -> Any:
+def _make_progress_callback(experiment: Any) -> Any:
     """Give a callback that shows on a progress bar how far a training is."""
     import contextlib
 
     import keras
 
     @contextlib.contextmanager
-    def shown() -> Any:
+    def show_bar() -> Any:
         with progress_bar("training", "batches") as progress:
 
             class Bar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
@@ -125,7 +125,7 @@ def _bar(experiment: Any) -> Any:
 
             yield Bar()
 
-    return shown()
+    return show_bar()
 
 
 def _print_summary(name: str, classes: int, options: TrainingOptions, json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from caudal.commands.options import JsonOption
-from caudal.output import import_tensorflow, print_json, printable, progress_bar
+from caudal.output import escape_unprintable, import_tensorflow, print_json, progress_bar
 
 
 def verify(
@@ -25,7 +25,7 @@ def verify(
         print_json({"ok": not faults, "faults": [asdict(fault) for fault in faults]})
     elif faults:
         for fault in faults:
-            print(printable(fault))
+            print(escape_unprintable(fault))
         print(f"{len(faults):,} faults")
     else:
         print("whole: every file, record and checksum is as it was written")

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import tfrecord
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.planning import plan
 from pipeline.errors import SampleError
+from pipeline.records import tfrecord
 
 _SAMPLES = 64
 _SECONDS = 1.0
@@ -70,7 +70,7 @@ def estimate(options: Conversion) -> Estimate:
 
     planned = plan(options)
     total = sum(map(len, planned.order.values()))
-    size, seconds, measured = _measured(planned.records, total)
+    size, seconds, measured = _measure(planned.records, total)
     workers = options.workers or len(os.sched_getaffinity(0))
     shards = tuple(
         PlannedShard(f"{task.part}/{task.name}".lstrip("/"), len(task), round(size * len(task)))
@@ -82,7 +82,7 @@ def estimate(options: Conversion) -> Estimate:
     )
 
 
-def _measured(records: Any, total: int) -> tuple[float, float, int]:
+def _measure(records: Any, total: int) -> tuple[float, float, int]:
     """Make a few records: (mean bytes, mean seconds, how many)."""
     begin, sizes, tried = time.perf_counter(), [], 0
     for number in np.unique(np.linspace(0, total - 1, _SAMPLES).astype(int)).tolist():

@@ -5,9 +5,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.conversion.making import good_records
-from pipeline.conversion.names import known_format, path_of
-from pipeline.conversion.storage import sync_file_system, write_durably
+from pipeline.conversion.durable_files import sync_file_system, write_durably
+from pipeline.conversion.names import get_format, make_path
+from pipeline.conversion.produce import iter_good_records
 from pipeline.conversion.tasks import Job, Receipt, Skipped, Task, TaskReporter
 from pipeline.errors import ConvertError
 
@@ -16,7 +16,7 @@ class FolderWriter:
     """Writes a task as files. Nobody sees them before all are there, so they need no temporary names.
 
     Args:
-        paths: of the records, by number, where they are not simply what `path_of` makes of the key.
+        paths: of the records, by number, where they are not simply what `make_path` makes of the key.
         formats: as what each known format is written; empty where the bytes are passed through.
         portable: see `names`.
     """
@@ -28,8 +28,8 @@ class FolderWriter:
 
     def path(self, number: int, key: str, class_name: str) -> str:
         """Say where a record's file goes, relative to the part."""
-        return self._paths.get(number) or path_of(
-            key, class_name, self._formats.get(known_format(key) or ""), portable=self._portable
+        return self._paths.get(number) or make_path(
+            key, class_name, self._formats.get(get_format(key) or ""), portable=self._portable
         )
 
     def write(self, job: Job, task: Task, report: TaskReporter, threads: int) -> Receipt:
@@ -44,33 +44,33 @@ class FolderWriter:
         paths: list[str] = []
         folders: set[str] = set()
         digest, size = hashlib.sha256(), 0
-        for number, record in good_records(job.records, job.numbers(task).tolist(), report, skipped, threads):
+        for number, record in iter_good_records(job.records, job.numbers(task).tolist(), report, skipped, threads):
             path = self.path(number, record.key, record.class_name)
             above, _, _ = path.rpartition("/")
             if above not in folders:
                 os.makedirs(f"{folder}/{above}", exist_ok=True)
                 folders.add(above)
             _write(f"{folder}/{path}", record.content)
-            _add(digest, path, record.content)
+            _update_digest(digest, path, record.content)
             paths.append(path)
             size += len(record.content)
             report.written(1, len(record.content))
         sync_file_system(folder)
         if _read_back(folder, paths) != digest.hexdigest():
             raise ConvertError(f"{folder} does not hold what was written to it; is the disk, or the memory, damaged?")
-        write_durably(_paths_of(job, task), "\0".join(paths).encode("utf-8", "surrogateescape"), job.scratch)
+        write_durably(_get_paths_file(job, task), "\0".join(paths).encode("utf-8", "surrogateescape"), job.scratch)
         return Receipt(task.name, len(paths), size, digest.hexdigest(), tuple(skipped))
 
     def is_whole(self, job: Job, task: Task, receipt: Receipt) -> bool:
         """Whether all files of an earlier attempt are there, with the same contents."""
         try:
-            paths = _paths_of(job, task).read_bytes().decode("utf-8", "surrogateescape").split("\0")
+            paths = _get_paths_file(job, task).read_bytes().decode("utf-8", "surrogateescape").split("\0")
             return _read_back(job.folder(task), paths if receipt.examples else []) == receipt.sha256
         except OSError:
             return False
 
 
-def _paths_of(job: Job, task: Task) -> Path:
+def _get_paths_file(job: Job, task: Task) -> Path:
     return job.receipt_path(task).with_suffix(".paths")
 
 
@@ -78,7 +78,7 @@ def _read_back(folder: Path, paths: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         with open(f"{folder}/{path}", "rb", buffering=0) as file:
-            _add(digest, path, file.read())
+            _update_digest(digest, path, file.read())
     return digest.hexdigest()
 
 
@@ -92,6 +92,6 @@ def _write(path: str, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _add(digest: "hashlib._Hash", path: str, content: bytes) -> None:
+def _update_digest(digest: "hashlib._Hash", path: str, content: bytes) -> None:
     name = path.encode("utf-8", "surrogateescape")
     digest.update(b"%d %d " % (len(name), len(content)) + name + content)

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
-from pipeline.encode import EXTENSIONS
+from pipeline.images.encode import EXTENSIONS
 
 _MAX_BYTES = 255
 """Of a name on Linux file systems (`NAME_MAX`)."""
@@ -27,7 +27,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?"
 _KNOWN = {extension: image_format for image_format, known in EXTENSIONS.items() for extension in known}
 
 
-def path_of(key: str, class_name: str, image_format: str | None, *, portable: bool) -> str:
+def make_path(key: str, class_name: str, image_format: str | None, *, portable: bool) -> str:
     """Say where the file of a record goes, relative to the destination.
 
     Args:
@@ -45,23 +45,23 @@ def path_of(key: str, class_name: str, image_format: str | None, *, portable: bo
     parts = [
         parts[0],
         *(part for part in parts[1:-1] if part not in ("", ".")),
-        _with_extension(parts[-1], image_format),
+        _set_extension(parts[-1], image_format),
     ]
-    safe = [_component(part, portable=portable) for part in parts]
+    safe = [_sanitize_component(part, portable=portable) for part in parts]
     path = "/".join(safe)
-    if len(safe) > _MAX_DEPTH or len(_encoded(path)) > _MAX_PATH_BYTES:
-        path = f"{safe[0]}/{_shortened(safe[-1], key)}"
+    if len(safe) > _MAX_DEPTH or len(_encode(path)) > _MAX_PATH_BYTES:
+        path = f"{safe[0]}/{_shorten(safe[-1], key)}"
     return path
 
 
-def known_format(key: str) -> str | None:
+def get_format(key: str) -> str | None:
     """Say which format a key's extension stands for, or None."""
     return _KNOWN.get(PurePosixPath(key).suffix.lower())
 
 
-def without_extension(path: str) -> str:
+def remove_extension(path: str) -> str:
     """Leave the extension of an image's path out."""
-    return path if known_format(path) is None else path[: -len(PurePosixPath(path).suffix)]
+    return path if get_format(path) is None else path[: -len(PurePosixPath(path).suffix)]
 
 
 class Names:
@@ -73,53 +73,53 @@ class Names:
 
     def __init__(self, *, portable: bool) -> None:
         self._portable = portable
-        self._taken: set[bytes] = set()
+        self._claimed: set[bytes] = set()
         self._folders: dict[str, str] = {"": ""}
 
     def claim(self, path: str) -> str:
         """Give the path, or one with a number where it is taken by a file or a folder: `a.png`, `a~2.png`."""
         folder, _, name = path.rpartition("/")
-        above = self._folder(folder)
-        return self._free(above and above + "/", name)
+        above = self._claim_folder(folder)
+        return self._claim_free(above and above + "/", name)
 
     def claim_key(self, key: str) -> str:
         """Give a key that is no path yet, or one with a number where it is taken."""
         folder, slash, name = key.rpartition("/")
-        return self._free(folder + slash, name)
+        return self._claim_free(folder + slash, name)
 
-    def _folder(self, path: str) -> str:
+    def _claim_folder(self, path: str) -> str:
         if path not in self._folders:
             above, _, name = path.rpartition("/")
-            above = self._folder(above)
-            self._folders[path] = self._free(above and above + "/", name)
+            above = self._claim_folder(above)
+            self._folders[path] = self._claim_free(above and above + "/", name)
         return self._folders[path]
 
-    def _free(self, above: str, name: str) -> str:
+    def _claim_free(self, above: str, name: str) -> str:
         number = 1
         while True:
-            path = above + (name if number == 1 else _numbered(name, number))
-            identity = self._identity(path)
-            if identity not in self._taken:
-                self._taken.add(identity)
+            path = above + (name if number == 1 else _add_number(name, number))
+            identity = self._hash_identity(path)
+            if identity not in self._claimed:
+                self._claimed.add(identity)
                 return path
             number += 1
 
-    def _identity(self, path: str) -> bytes:
+    def _hash_identity(self, path: str) -> bytes:
         if self._portable:
             path = unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
-        return hashlib.blake2b(_encoded(path), digest_size=16).digest()
+        return hashlib.blake2b(_encode(path), digest_size=16).digest()
 
 
-def _with_extension(name: str, image_format: str | None) -> str:
+def _set_extension(name: str, image_format: str | None) -> str:
     """Make a name end in an extension of the format, so that loaders know the file for an image."""
-    known = known_format(name)
+    known = get_format(name)
     if image_format is None or known == image_format:
         return name
     stem = (name or "_") if known is None else name[: -len(PurePosixPath(name).suffix)]
     return stem + EXTENSIONS[image_format][0]
 
 
-def _component(name: str, *, portable: bool) -> str:
+def _sanitize_component(name: str, *, portable: bool) -> str:
     if portable:
         name = _FORBIDDEN.sub("_", name)
         name = name if not name.startswith(".") else "_" + name[1:]
@@ -128,23 +128,23 @@ def _component(name: str, *, portable: bool) -> str:
     name = name.replace("\0", "_").replace("/", "_")
     if name in ("", ".", ".."):
         name = "_" * max(1, len(name))
-    return name if len(_encoded(name)) <= _MAX_BYTES else _shortened(name, name)
+    return name if len(_encode(name)) <= _MAX_BYTES else _shorten(name, name)
 
 
-def _shortened(name: str, whole: str) -> str:
+def _shorten(name: str, whole: str) -> str:
     """Cut a name, and put a hash of the whole in the place of what is missing."""
     suffix = PurePosixPath(name).suffix
-    suffix = suffix if len(_encoded(suffix)) <= 16 else ""
-    mark = "~" + hashlib.blake2b(_encoded(whole), digest_size=6).hexdigest()
-    stem = _encoded(name.removesuffix(suffix))[: _MAX_BYTES - 16 - len(mark) - len(suffix)]
+    suffix = suffix if len(_encode(suffix)) <= 16 else ""
+    mark = "~" + hashlib.blake2b(_encode(whole), digest_size=6).hexdigest()
+    stem = _encode(name.removesuffix(suffix))[: _MAX_BYTES - 16 - len(mark) - len(suffix)]
     return stem.decode("utf-8", "ignore") + mark + suffix
 
 
-def _numbered(name: str, number: int) -> str:
+def _add_number(name: str, number: int) -> str:
     path = PurePosixPath(name)
     numbered = f"{path.stem}~{number}{path.suffix}"
-    return numbered if len(_encoded(numbered)) <= _MAX_BYTES else _shortened(numbered, numbered)
+    return numbered if len(_encode(numbered)) <= _MAX_BYTES else _shorten(numbered, numbered)
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")

@@ -7,13 +7,13 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.encode import FORMATS
 from pipeline.errors import OptionError
+from pipeline.images.encode import FORMATS
 from pipeline.sources.row_formats import FORMATS as TEXT_FORMATS
 
 if TYPE_CHECKING:
     from augment.plan.plan import Plan
-    from pipeline.conversion.recode import Recoding
+    from pipeline.conversion.reencode import Reencoding
 
 SHARD_BYTES = 128 * 2**20
 """The size that shards are given by default: large enough to read in one stretch, small enough to share out among
@@ -100,7 +100,7 @@ class Conversion:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        for messages in (_values(self), _combinations(self)):
+        for messages in (_check_values(self), _check_combinations(self)):
             for message in messages:
                 raise OptionError(message)
 
@@ -110,7 +110,7 @@ class Conversion:
         return Path(os.path.realpath(self.destination))
 
     @property
-    def recoding(self) -> "Recoding | None":
+    def reencoding(self) -> "Reencoding | None":
         """What images are made to be; None where their bytes are passed through."""
         wanted = {
             "short_side": self.resize_short,
@@ -120,9 +120,9 @@ class Conversion:
         }
         if all(value is None for value in wanted.values()):
             return None
-        from pipeline.conversion.recode import Recoding  # OpenCV, which passing bytes through does not need
+        from pipeline.conversion.reencode import Reencoding  # OpenCV, which passing bytes through does not need
 
-        return Recoding(**wanted)  # type: ignore[arg-type]
+        return Reencoding(**wanted)  # type: ignore[arg-type]
 
     @property
     def plan(self) -> "Plan | None":
@@ -133,7 +133,7 @@ class Conversion:
 
         return Plan(self.augment)
 
-    def shaping(self) -> dict[str, Any]:
+    def get_output_options(self) -> dict[str, Any]:
         """Give the options that shape what is written, as JSON holds them and the manifest lists them."""
         names = (
             "to",
@@ -181,7 +181,7 @@ _RANGES: dict[str, tuple[int, float, bool]] = {
 }
 
 
-def _values(options: Conversion) -> Iterator[str]:
+def _check_values(options: Conversion) -> Iterator[str]:
     for name, known in _KNOWN.items():
         if getattr(options, name) not in known:
             yield f"{name} must be one of {', '.join(map(repr, known))}; got {getattr(options, name)!r}"
@@ -205,10 +205,10 @@ def _values(options: Conversion) -> Iterator[str]:
     if options.encoding is not None and not _is_encoding(options.encoding):
         yield f"encoding must be one that Python knows, got {options.encoding!r}"
     if options.split is not None:
-        yield from _split(options.split)
+        yield from _check_split(options.split)
 
 
-def _split(split: Mapping[str, float]) -> Iterator[str]:
+def _check_split(split: Mapping[str, float]) -> Iterator[str]:
     if not isinstance(split, Mapping) or len(split) < 2:
         yield f"split must name two parts or more with their shares, got {split!r}"
         return
@@ -221,7 +221,7 @@ def _split(split: Mapping[str, float]) -> Iterator[str]:
         yield f"the shares of a split must add up to 1, got {dict(split)}"
 
 
-def _combinations(options: Conversion) -> Iterator[str]:
+def _check_combinations(options: Conversion) -> Iterator[str]:
     pairs = (
         (options.shards is not None and options.shard_size is not None, "give shards or shard_size, not both"),
         (

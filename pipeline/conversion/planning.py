@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from augment import keys
 from pipeline.conversion.folders import FolderWriter
-from pipeline.conversion.names import Names, known_format, path_of, without_extension
+from pipeline.conversion.names import Names, get_format, make_path, remove_extension
 from pipeline.conversion.options import MAX_PARTS, SHARD_BYTES, SHARD_RECORDS, Conversion
 from pipeline.conversion.records import ImageRecords
 from pipeline.conversion.shards import ShardWriter
@@ -21,12 +21,12 @@ from pipeline.conversion.tasks import Job, Task, Writer
 from pipeline.conversion.texts import TextRecords, open_any
 from pipeline.conversion.workspace import Workspace
 from pipeline.errors import ConvertError, SampleError, SourceError
-from pipeline.header import read_header
-from pipeline.layout import MANIFEST, read_manifest
-from pipeline.order import Indices, permute
+from pipeline.images.header import read_header
+from pipeline.records.manifest import MANIFEST, read_manifest
+from pipeline.sampling.order import Indices, permute
+from pipeline.sampling.split import partition
 from pipeline.sources import FolderSource, Source, TFRecordSource
 from pipeline.sources.base import digest
-from pipeline.split import partition
 
 FOLDER_TASK_BYTES = 32 * 2**20
 FOLDER_TASK_FILES = 2_000
@@ -37,7 +37,7 @@ _RECORD_BYTES = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Planned:
+class ConversionPlan:
     """A conversion whose source has been opened.
 
     Attributes:
@@ -62,7 +62,7 @@ class Planned:
     @cached_property
     def fingerprint(self) -> str:
         """Equal fingerprints, equal bytes."""
-        shaping = json.dumps(self.options.shaping(), sort_keys=True)
+        shaping = json.dumps(self.options.get_output_options(), sort_keys=True)
         return digest(
             ("conversion 2", self.source.fingerprint, self.source.class_names, self.options.target.name, shaping)
         )
@@ -81,8 +81,8 @@ class Planned:
         assert isinstance(writer, FolderWriter)  # noqa: S101  # it is asked of folders only
         for part, numbers in self.order.items():
             for number in numbers.tolist():
-                label = self.source.peek(self.records.sample_of(number)).label
-                yield part, writer.path(number, self._key(number), self.source.class_names[label])
+                label = self.source.peek(self.records.get_sample_index(number)).label
+                yield part, writer.path(number, self._get_key(number), self.source.class_names[label])
 
     @cached_property
     def _writer(self) -> Writer:
@@ -92,14 +92,14 @@ class Planned:
 
     @cached_property
     def _formats(self) -> dict[str, str]:
-        recoding = self.options.recoding
+        reencoding = self.options.reencoding
         known = ("jpeg", "png", "webp", "gif", "bmp")
-        return {} if recoding is None else {name: recoding.target_format(name) for name in known}
+        return {} if reencoding is None else {name: reencoding.get_target_format(name) for name in known}
 
     @cached_property
     def _portable(self) -> bool:
         """Whether keys came from elsewhere than a file system of this kind."""
-        return not isinstance(self.source, FolderSource) and not _made_from_files(self.options.source)
+        return not isinstance(self.source, FolderSource) and not _is_made_from_files(self.options.source)
 
     @property
     def _paths(self) -> dict[int, str]:
@@ -117,26 +117,26 @@ class Planned:
             names = Names(portable=self._portable)
             for number in np.sort(numbers).tolist():
                 try:
-                    key, class_name, image_format = self._described(number)
+                    key, class_name, image_format = self._describe(number)
                 except SampleError:
                     continue  # making the record will say so
-                usual = path_of(key, class_name, self._formats.get(known_format(key) or ""), portable=self._portable)
-                path = names.claim(path_of(key, class_name, image_format, portable=self._portable))
+                usual = make_path(key, class_name, self._formats.get(get_format(key) or ""), portable=self._portable)
+                path = names.claim(make_path(key, class_name, image_format, portable=self._portable))
                 if path != usual:
                     paths[number] = path
-                if without_extension(path) not in map(without_extension, (key, f"{class_name}/{key}")):
+                if remove_extension(path) not in map(remove_extension, (key, f"{class_name}/{key}")):
                     renamed.append((part, key, path))
         return paths, tuple(renamed)
 
-    def _described(self, number: int) -> tuple[str, str, str | None]:
+    def _describe(self, number: int) -> tuple[str, str, str | None]:
         """Give a record's key, class and, where the key's extension does not stay, format."""
-        sample = self.source.peek(self.records.sample_of(number))
-        key = self._key(number)
+        sample = self.source.peek(self.records.get_sample_index(number))
+        key = self._get_key(number)
         if not 0 <= sample.label < len(self.source.class_names):
             raise SampleError(key, "has no label")
-        known = known_format(key)
+        known = get_format(key)
         if known is None:
-            sample = self.source.read(self.records.sample_of(number))
+            sample = self.source.read(self.records.get_sample_index(number))
             try:
                 known = "png" if sample.encoded is None else read_header(sample.encoded).format
             except ValueError as error:
@@ -144,14 +144,14 @@ class Planned:
             return key, self.source.class_names[sample.label], self._formats.get(known, known)
         return key, self.source.class_names[sample.label], self._formats.get(known)
 
-    def _key(self, number: int) -> str:
+    def _get_key(self, number: int) -> str:
         try:
             return self.records.key(number)
         except SampleError as error:
             return error.sample
 
 
-def plan(options: Conversion) -> Planned:
+def plan(options: Conversion) -> ConversionPlan:
     """Open the source and plan its conversion.
 
     Raises:
@@ -161,33 +161,33 @@ def plan(options: Conversion) -> Planned:
     """
     _check_apart(options.source, options.target)
     source, texts = open_any(options)
-    names = _unlike_names(source, options.source)
+    names = _rename_duplicates(source, options.source)
     records = (
         TextRecords(source, options.encoding or "utf-8", names)
         if texts
         else ImageRecords(
             source,
-            options.recoding,
+            options.reencoding,
             plan=options.plan,
             seed=options.seed,
             copies=options.copies,
-            copy_mark=_copy_mark(source) if options.copies else "",
+            copy_mark=_choose_copy_mark(source) if options.copies else "",
             names=names,
         )
     )
-    order = {part: _ordered(samples, part, options) for part, samples in _parts(source, options).items()}
+    order = {part: _order_records(samples, part, options) for part, samples in _split_samples(source, options).items()}
     sizes = source.sizes() + _RECORD_BYTES
     tasks: list[Task] = []
     for part, numbers in order.items():
-        bounds = _bounds(sizes[numbers // (options.copies + 1)], options)
+        bounds = _compute_bounds(sizes[numbers // (options.copies + 1)], options)
         name, count = part or options.target.name, len(bounds) - 1
         for shard, (start, stop) in enumerate(pairwise(bounds)):
             suffix = "" if options.to == "folder" else ".tfrecord"
             tasks.append(Task(len(tasks), part, f"{name}-{shard:05d}-of-{count:05d}{suffix}", start, stop))
-    return Planned(options, source, records, order, tuple(tasks))
+    return ConversionPlan(options, source, records, order, tuple(tasks))
 
 
-def _parts(source: Source, options: Conversion) -> dict[str, Indices]:
+def _split_samples(source: Source, options: Conversion) -> dict[str, Indices]:
     """Give the samples of each part, int64, ascending."""
     if options.split is None:
         return {"": np.arange(len(source))}
@@ -195,7 +195,7 @@ def _parts(source: Source, options: Conversion) -> dict[str, Indices]:
     return partition(len(source), options.split, keys.root(options.seed), labels)
 
 
-def _ordered(samples: Indices, part: str, options: Conversion) -> Indices:
+def _order_records(samples: Indices, part: str, options: Conversion) -> Indices:
     """Give the numbers of a part's records in the order in which they are written."""
     numbers = (samples[:, np.newaxis] * (options.copies + 1) + np.arange(options.copies + 1)).ravel()
     if not options.shuffle:
@@ -204,7 +204,7 @@ def _ordered(samples: Indices, part: str, options: Conversion) -> Indices:
     return numbers[permute(np.arange(len(numbers)), len(numbers), key)]
 
 
-def _bounds(sizes: NDArray[np.int64], options: Conversion) -> list[int]:
+def _compute_bounds(sizes: NDArray[np.int64], options: Conversion) -> list[int]:
     """Say where shards begin and end: as many records each where their number is given, else about as many bytes."""
     records = len(sizes)
     if options.shards is not None:
@@ -228,7 +228,7 @@ def _bounds(sizes: NDArray[np.int64], options: Conversion) -> list[int]:
     return [0, *inner.tolist(), records]
 
 
-def _copy_mark(source: Source) -> str:
+def _choose_copy_mark(source: Source) -> str:
     """Choose what stands in the keys of copies between name and number, such that no key has it already."""
     mark = "~aug"
     for index in range(len(source)):
@@ -240,9 +240,9 @@ def _copy_mark(source: Source) -> str:
     return mark
 
 
-def _unlike_names(source: Source, given: Any) -> dict[int, str]:
+def _rename_duplicates(source: Source, given: Any) -> dict[int, str]:
     """Give the samples new keys whose key another one has, in TFRecords that come from elsewhere."""
-    if not isinstance(source, TFRecordSource) or _manifest(given) is not None:
+    if not isinstance(source, TFRecordSource) or _read_manifest(given) is not None:
         return {}
     names = Names(portable=False)
     renamed: dict[int, str] = {}
@@ -256,22 +256,22 @@ def _unlike_names(source: Source, given: Any) -> dict[int, str]:
     return renamed
 
 
-def _made_from_files(given: Any) -> bool:
+def _is_made_from_files(given: Any) -> bool:
     """Whether a dataset was converted here from class-folders, so that its keys are the names of files."""
-    manifest = _manifest(given)
+    manifest = _read_manifest(given)
     return manifest is not None and manifest.get("options", {}).get("keys") == "files"
 
 
-def _manifest(given: Any) -> dict[str, Any] | None:
+def _read_manifest(given: Any) -> dict[str, Any] | None:
     try:
         return read_manifest(Path(given)) if (Path(given) / MANIFEST).exists() else None
     except (SourceError, TypeError, ValueError):
         return None
 
 
-def keys_are_files(planned: Planned) -> bool:
+def has_file_keys(planned: ConversionPlan) -> bool:
     """Whether the keys of what is written are names of files, which an export can give back as they are."""
-    return isinstance(planned.source, FolderSource) or _made_from_files(planned.options.source)
+    return isinstance(planned.source, FolderSource) or _is_made_from_files(planned.options.source)
 
 
 def _check_apart(source: Any, target: Path) -> None:

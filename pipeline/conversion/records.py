@@ -13,17 +13,17 @@ import numpy as np
 
 from augment.errors import TransformError
 from augment.transform import Image
-from pipeline import tfrecord
-from pipeline.encode import encode_png
 from pipeline.errors import AugmentationError, DecodeError
-from pipeline.example import Raw, entry, message, pieces
-from pipeline.header import Header, checked_header
-from pipeline.labels import checked_label
+from pipeline.images.encode import encode_png
+from pipeline.images.header import Header, read_valid_header
+from pipeline.records import tfrecord
+from pipeline.records.example import Raw, encode_entry, encode_message, encode_pieces
+from pipeline.sampling.labels import check_label
 from pipeline.sources import Sample, Source
 
 if TYPE_CHECKING:
     from augment.plan.plan import Plan
-    from pipeline.conversion.recode import Recoding
+    from pipeline.conversion.reencode import Reencoding
 
 
 class Record(NamedTuple):
@@ -63,7 +63,7 @@ class ImageRecords:
 
     Args:
         source: of the samples.
-        recoding: what the images are made to be; None passes their bytes through.
+        reencoding: what the images are made to be; None passes their bytes through.
         plan: the augmentation of the copies.
         seed: of the augmentation. Copy k of sample i is drawn as the loader draws sample i in epoch k.
         copies: a sample; 0 for none.
@@ -74,7 +74,7 @@ class ImageRecords:
     def __init__(
         self,
         source: Source,
-        recoding: "Recoding | None" = None,
+        reencoding: "Reencoding | None" = None,
         *,
         plan: "Plan | None" = None,
         seed: int = 0,
@@ -83,7 +83,7 @@ class ImageRecords:
         names: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         self.source = source
-        self._recoding = recoding
+        self._reencoding = reencoding
         self._plan = plan
         self._seed = seed
         self._copies = copies
@@ -94,7 +94,7 @@ class ImageRecords:
     def __len__(self) -> int:
         return len(self.source) * (self._copies + 1)
 
-    def sample_of(self, number: int) -> int:
+    def get_sample_index(self, number: int) -> int:
         """Give the number of the sample that a record is made of."""
         return number // (self._copies + 1)
 
@@ -105,7 +105,7 @@ class ImageRecords:
             ReadError: that is damaged.
         """
         index, copy = divmod(number, self._copies + 1)
-        return self._key(self._names.get(index) or self.source.peek(index).key, copy)
+        return self._make_key(self._names.get(index) or self.source.peek(index).key, copy)
 
     def make(self, number: int) -> Record:
         """Make one record.
@@ -115,28 +115,30 @@ class ImageRecords:
         """
         index, copy = divmod(number, self._copies + 1)
         sample = self.source.read(index)
-        label = checked_label(sample, self.source.class_names)
+        label = check_label(sample, self.source.class_names)
         try:
-            content, header = self._augmented(sample, index, copy) if copy else self._original(sample)
+            content, header = self._encode_augmented(sample, index, copy) if copy else self._encode_original(sample)
         except TransformError as error:
             raise AugmentationError(sample.key, str(error)) from error
         except DecodeError:
             raise
         except ValueError as error:
             raise DecodeError(sample.key, str(error)) from None
-        key = self._key(self._names.get(index, sample.key), copy)
-        example = self._example(key, label, content, header, () if copy else sample.extra)
+        key = self._make_key(self._names.get(index, sample.key), copy)
+        example = self._encode_example(key, label, content, header, () if copy else sample.extra)
         return Record(key, self.source.class_names[label], content, example)
 
-    def _example(
+    def _encode_example(
         self, key: str, label: int, content: bytes, header: Header, extra: tuple[tuple[str, Raw], ...]
     ) -> list[bytes]:
         name = key.encode("utf-8", "surrogateescape")
         if not extra:
-            of_class = _of_class(label, self._class_names[label])
-            of_shape = _of_shape(header.format, header.height, header.width)
-            return message((of_class, *entry(tfrecord.ENCODED, content), *entry(tfrecord.FILENAME, name), of_shape))
-        return pieces(
+            of_class = _encode_class(label, self._class_names[label])
+            of_shape = _encode_shape(header.format, header.height, header.width)
+            return encode_message(
+                (of_class, *encode_entry(tfrecord.ENCODED, content), *encode_entry(tfrecord.FILENAME, name), of_shape)
+            )
+        return encode_pieces(
             {
                 **dict(extra),
                 tfrecord.ENCODED: content,
@@ -149,7 +151,7 @@ class ImageRecords:
             }
         )
 
-    def _key(self, key: str, copy: int) -> str:
+    def _make_key(self, key: str, copy: int) -> str:
         if not copy:
             return key
         folder, slash, name = key.rpartition("/")
@@ -158,25 +160,25 @@ class ImageRecords:
             stem, dot, extension = name, "", ""
         return f"{folder}{slash}{stem}{self._copy_mark}{copy}{dot}{extension}"
 
-    def _original(self, sample: Sample) -> tuple[bytes, Header]:
+    def _encode_original(self, sample: Sample) -> tuple[bytes, Header]:
         if sample.encoded is None:
-            image = _pixels(sample)
-            if self._recoding is not None:
-                return self._recoding.finish(image, "png")
+            image = _get_pixels(sample)
+            if self._reencoding is not None:
+                return self._reencoding.resize_and_encode(image, "png")
             return encode_png(image), Header("png", *image.shape[:2])
-        header = checked_header(sample.encoded)
-        if self._recoding is None or self._recoding.keeps(header):
+        header = read_valid_header(sample.encoded)
+        if self._reencoding is None or self._reencoding.is_satisfied_by(header):
             return sample.encoded, header
-        return self._recoding.finish(self._recoding.decode(sample.encoded, header), header.format)
+        return self._reencoding.resize_and_encode(self._reencoding.decode(sample.encoded, header), header.format)
 
-    def _augmented(self, sample: Sample, index: int, copy: int) -> tuple[bytes, Header]:
-        from pipeline.conversion.recode import Recoding, decode  # OpenCV, which passing bytes through does not need
+    def _encode_augmented(self, sample: Sample, index: int, copy: int) -> tuple[bytes, Header]:
+        from pipeline.conversion.reencode import Reencoding, decode  # OpenCV, which passing bytes through does not need
 
         assert self._plan is not None  # noqa: S101  # for the type checker: there are copies
         if sample.encoded is None:
-            image, image_format = _pixels(sample), "png"
+            image, image_format = _get_pixels(sample), "png"
         else:
-            header = checked_header(sample.encoded)
+            header = read_valid_header(sample.encoded)
             image, image_format = decode(sample.encoded, header), header.format
         params = self._plan.sample(self._seed, copy, [index], [image.shape])
         augmented = self._plan.apply(image, params, 0)
@@ -185,24 +187,24 @@ class ImageRecords:
                 f"the augmentation makes {augmented.dtype} with {augmented.shape[2]} channels; only uint8 with 1, 3 "
                 "or 4 can be stored as an image: leave Normalize, ToFloat and the like to the loader"
             )
-        return (self._recoding or Recoding()).finish(augmented, image_format)
+        return (self._reencoding or Reencoding()).resize_and_encode(augmented, image_format)
 
 
 # Names sort in this order: class, content, name, shape. Thousands of images have the class or the shape alike.
 
 
 @lru_cache(maxsize=4096)
-def _of_class(label: int, class_name: bytes) -> bytes:
-    return b"".join((*entry(tfrecord.LABEL, label), *entry(tfrecord.CLASS_NAME, class_name)))
+def _encode_class(label: int, class_name: bytes) -> bytes:
+    return b"".join((*encode_entry(tfrecord.LABEL, label), *encode_entry(tfrecord.CLASS_NAME, class_name)))
 
 
 @lru_cache(maxsize=4096)
-def _of_shape(image_format: str, height: int, width: int) -> bytes:
-    sides = *entry(tfrecord.HEIGHT, height), *entry(tfrecord.WIDTH, width)
-    return b"".join((*entry(tfrecord.FORMAT, image_format.encode()), *sides))
+def _encode_shape(image_format: str, height: int, width: int) -> bytes:
+    sides = *encode_entry(tfrecord.HEIGHT, height), *encode_entry(tfrecord.WIDTH, width)
+    return b"".join((*encode_entry(tfrecord.FORMAT, image_format.encode()), *sides))
 
 
-def _pixels(sample: Sample) -> Image:
+def _get_pixels(sample: Sample) -> Image:
     image = sample.pixels
     if image is None or image.dtype != np.uint8:
         raise DecodeError(sample.key, "only uint8 pixels can be stored as PNG without loss")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from pipeline import errors
 from pipeline.conversion.options import Conversion
-from pipeline.conversion.planning import Planned
+from pipeline.conversion.planning import ConversionPlan
 from pipeline.conversion.tasks import Skipped
+from pipeline.error_log import ErrorLog
 from pipeline.errors import SampleError
-from pipeline.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ Watch = Callable[[Counts], None]
 class Reporter:
     """Counts what workers report, writes the ledger, and tells who watches."""
 
-    def __init__(self, options: Conversion, planned: Planned, watch: Watch | None) -> None:
+    def __init__(self, options: Conversion, planned: ConversionPlan, watch: Watch | None) -> None:
         self._total = sum(map(len, planned.order.values()))
-        self._ledger = Ledger(options.on_error, options.max_errors, self._total)
+        self._ledger = ErrorLog(options.on_error, options.max_errors, self._total)
         self._watch = watch
         self._content = planned.content
         self._done = self._size = 0

@@ -10,10 +10,10 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from pipeline import tfrecord
-from pipeline.conversion.making import good_records
-from pipeline.conversion.storage import Output, read_back, sync_folder, temporary_name, write_durably
+from pipeline.conversion.durable_files import DurableFile, make_temporary_name, read_back, sync_folder, write_durably
+from pipeline.conversion.produce import iter_good_records
 from pipeline.conversion.tasks import Job, Receipt, Skipped, Task, TaskReporter
+from pipeline.records import tfrecord
 
 _BLOCK = 1 << 20
 """Bytes that are hashed and written at a time, so that a record of 400 bytes costs no system call of its own."""
@@ -33,21 +33,21 @@ class ShardWriter:
             OSError: something cannot be written.
         """
         path = job.folder(task) / task.name
-        temporary = temporary_name(path, job.scratch)
+        temporary = make_temporary_name(path, job.scratch)
         skipped: list[Skipped] = []
         spans = array("q")
         keys = bytearray()
-        with Output(temporary) as output, _Blocks(output) as blocks:
-            for _, record in good_records(job.records, job.numbers(task).tolist(), report, skipped, threads):
+        with DurableFile(temporary) as output, _Blocks(output) as blocks:
+            for _, record in iter_good_records(job.records, job.numbers(task).tolist(), report, skipped, threads):
                 begin = blocks.size
                 blocks.add(tfrecord.frame_pieces(record.example))
                 span = tfrecord.span(begin, blocks.size)
                 spans.extend(span)
-                keys += key_digest(record.key)
+                keys += hash_key(record.key)
                 report.written(1, span[1])
         read_back(temporary, blocks.crc)
         os.rename(temporary, path)
-        write_durably(tfrecord.index_path(path), _index(np.array(spans)), job.scratch)
+        write_durably(tfrecord.index_path(path), _encode_index(np.array(spans)), job.scratch)
         write_durably(job.receipt_path(task).with_suffix(".keys"), bytes(keys), job.scratch)
         sync_folder(path.parent)
         return Receipt(task.name, len(spans) // 2, blocks.size, blocks.sha256.hexdigest(), tuple(skipped))
@@ -56,21 +56,21 @@ class ShardWriter:
         """Whether shard, index and keys of an earlier attempt are there."""
         path = job.folder(task) / task.name
         try:
-            if path.stat().st_size != receipt.nbytes or sha256_of(path) != receipt.sha256:
+            if path.stat().st_size != receipt.nbytes or hash_file(path) != receipt.sha256:
                 return False
             keys = job.receipt_path(task).with_suffix(".keys").stat().st_size
             index = tfrecord.index_path(path).read_bytes()
-            return keys == KEY_BYTES * receipt.examples and index == _index(tfrecord.build_index(path))
+            return keys == KEY_BYTES * receipt.examples and index == _encode_index(tfrecord.build_index(path))
         except (OSError, tfrecord.RecordError):
             return False
 
 
-def key_digest(key: str) -> bytes:
+def hash_key(key: str) -> bytes:
     """Hash a key."""
     return hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=KEY_BYTES).digest()
 
 
-def sha256_of(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """Hash a file, as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -79,7 +79,7 @@ def sha256_of(path: Path) -> str:
 class _Blocks:
     """Gathers pieces to blocks, and hashes and writes each in a thread while the next is gathered."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: DurableFile) -> None:
         self.size = 0
         self.crc = 0
         self.sha256 = hashlib.sha256()
@@ -122,7 +122,7 @@ class _Blocks:
         self._output.write(block)
 
 
-def _index(spans: tfrecord.Index) -> bytes:
+def _encode_index(spans: tfrecord.Index) -> bytes:
     file = io.BytesIO()
     np.save(file, spans.reshape(-1, 2), allow_pickle=False)
     return file.getvalue()

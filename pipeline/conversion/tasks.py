@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.conversion.records import Records
-from pipeline.order import Indices
+from pipeline.sampling.order import Indices
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Job:
             SampleError: a record is bad, and `report` does not bear it.
             OSError: something cannot be written.
         """
-        from pipeline.conversion.storage import write_durably
+        from pipeline.conversion.durable_files import write_durably
 
         task = self.tasks[number]
         path = self.receipt_path(task)
@@ -170,6 +170,6 @@ class Job:
         return receipt
 
 
-def metadata(receipt: Receipt) -> dict[str, Any]:
+def describe_shard(receipt: Receipt) -> dict[str, Any]:
     """Describe a shard as the manifest lists it."""
     return {"name": receipt.name, "examples": receipt.examples, "bytes": receipt.nbytes, "sha256": receipt.sha256}

@@ -6,18 +6,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pipeline import tfrecord
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.records import Record
 from pipeline.errors import OptionError, SourceError
-from pipeline.example import pieces
-from pipeline.header import max_bytes
+from pipeline.images.header import max_bytes
+from pipeline.records import tfrecord
+from pipeline.records.example import encode_pieces
 from pipeline.sources import Source, TFRecordSource, open_source
-from pipeline.sources.text import TextFolderSource, holds_texts, is_rows, open_text_source
+from pipeline.sources.text import TextFolderSource, has_texts, is_row_file, open_text_source
 from pipeline.sources.text_format import TextFormat
-from pipeline.sources.tfrecord import shards_in
-from pipeline.text_example import text_features
-from pipeline.text_stages import TextDecoder
+from pipeline.sources.tfrecord import list_shards
+from pipeline.texts.example import make_text_features
+from pipeline.texts.stages import TextDecoder
 
 
 class TextRecords:
@@ -37,7 +37,7 @@ class TextRecords:
     def __len__(self) -> int:
         return len(self.source)
 
-    def sample_of(self, number: int) -> int:
+    def get_sample_index(self, number: int) -> int:
         """Give the number of the sample that a record is made of."""
         return number
 
@@ -57,13 +57,13 @@ class TextRecords:
         """
         sample = self.source.read(number)
         decode = TextDecoder(self._encoding)  # a new one: it remembers what it has met, and records are millions
-        features = text_features(sample, self.source.class_names, decode)
+        features = make_text_features(sample, self.source.class_names, decode)
         if (name := self._names.get(number)) is not None:
             features[tfrecord.TEXT.key] = name.encode("utf-8", "surrogateescape")
         content = features[tfrecord.TEXT.content]
         assert isinstance(content, bytes)  # noqa: S101  # for the type checker
         class_name = self.source.class_names[sample.label] if self.source.class_names else ""
-        return Record(name or sample.key, class_name, content, pieces(features))
+        return Record(name or sample.key, class_name, content, encode_pieces(features))
 
 
 def open_any(options: Conversion) -> tuple[Source, bool]:
@@ -77,7 +77,7 @@ def open_any(options: Conversion) -> tuple[Source, bool]:
         OptionError: an option does not fit it.
     """
     options_of_texts = (options.text_format, options.text_column, options.label_column, options.encoding)
-    if any(option is not None for option in options_of_texts) or is_rows(options.source):
+    if any(option is not None for option in options_of_texts) or is_row_file(options.source):
         return _open_texts(options), True
     try:
         source = open_source(
@@ -90,13 +90,13 @@ def open_any(options: Conversion) -> tuple[Source, bool]:
         if not _is_text_folder(options.source):
             raise
         return _open_texts(options), True
-    if isinstance(source, TFRecordSource) and holds_texts(source):
+    if isinstance(source, TFRecordSource) and has_texts(source):
         return _open_texts(options), True
     return source, False
 
 
 def _is_text_folder(source: Any) -> bool:
-    if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir() or shards_in(Path(source)):
+    if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir() or list_shards(Path(source)):
         return False
     try:
         return len(TextFolderSource(Path(source))) > 0

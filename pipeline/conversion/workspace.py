@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.conversion.storage import exchange, sync_folder, write_durably
+from pipeline.conversion.durable_files import exchange, sync_folder, write_durably
 from pipeline.errors import ConvertError
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ _LOCK_WAIT_S = 1.0
 
 
 class Workspace:
-    """See above; `Workspace.locked` makes one.
+    """See above; `Workspace.lock` makes one.
 
     Attributes:
         was_left_empty: whether the folder was there and empty: its last conversion was killed when it had only that to
@@ -44,7 +44,7 @@ class Workspace:
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self.root = _root(target)
+        self.root = _get_root(target)
         self.data = self.root / "data"
         self.receipts = self.root / "receipts"
         self.scratch = self.root / f"scratch-{secrets.token_hex(8)}"
@@ -53,7 +53,7 @@ class Workspace:
 
     @classmethod
     @contextlib.contextmanager
-    def locked(cls, target: Path) -> Iterator["Workspace"]:
+    def lock(cls, target: Path) -> Iterator["Workspace"]:
         """Hold the folder of a destination against other conversions, for the block.
 
         It stays afterwards where it holds a finished shard, so that the same command goes on from there.
@@ -62,14 +62,14 @@ class Workspace:
             ConvertError: another conversion holds it.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(_root(target)) as is_new:
+        with _lock(_get_root(target)) as is_new:
             space = cls(target)
             space.was_left_empty = not is_new and not any(space.root.iterdir())
             space._restore()
             try:
                 yield space
             finally:
-                if not space.has_receipts():
+                if not space.count_receipts():
                     space.remove()
 
     def begin(self, fingerprint: str) -> int:
@@ -78,8 +78,8 @@ class Workspace:
         Returns:
             The number of receipts that were found.
         """
-        found = self.has_receipts()
-        if self._job().get("fingerprint") != fingerprint:
+        found = self.count_receipts()
+        if self._read_job().get("fingerprint") != fingerprint:
             if found:
                 _log.warning("%s held an unfinished conversion with other options or files; it is removed", self.root)
             self._clear()
@@ -87,10 +87,10 @@ class Workspace:
             shutil.rmtree(earlier, ignore_errors=True)
         for folder in (self.scratch, self.receipts, self.data):
             folder.mkdir(exist_ok=True)
-        self._note({"fingerprint": fingerprint})
+        self._write_job({"fingerprint": fingerprint})
         return found
 
-    def has_receipts(self) -> int:
+    def count_receipts(self) -> int:
         """Count the finished tasks."""
         try:
             return sum(name.endswith(".json") for name in os.listdir(self.receipts))
@@ -100,7 +100,7 @@ class Workspace:
     def publish(self, fingerprint: str, result: dict[str, Any]) -> None:
         """Make `data` the destination."""
         _sync_folders(self.data)
-        self._note({"fingerprint": fingerprint, "published": _identity(self.data), "result": result})
+        self._write_job({"fingerprint": fingerprint, "published": _get_identity(self.data), "result": result})
         if not os.path.lexists(self.target) or not any(self.target.iterdir()):
             os.rename(self.data, self.target)
         elif not exchange(self.data, self.target):
@@ -108,12 +108,12 @@ class Workspace:
             os.rename(self.data, self.target)
         sync_folder(self.target.parent)
 
-    def published(self, fingerprint: str) -> dict[str, Any] | None:
+    def get_published_result(self, fingerprint: str) -> dict[str, Any] | None:
         """Give the result of a run that published its data and was killed before it had cleared up."""
-        job = self._job()
+        job = self._read_job()
         if job.get("fingerprint") != fingerprint or "published" not in job:
             return None
-        return job["result"] if self.target.exists() and job["published"] == _identity(self.target) else None
+        return job["result"] if self.target.exists() and job["published"] == _get_identity(self.target) else None
 
     def _restore(self) -> None:
         """Put an old destination back that a kill between two renames left nowhere."""
@@ -136,17 +136,17 @@ class Workspace:
                 os.unlink(entry.path)
         self._job_path.unlink(missing_ok=True)
 
-    def _job(self) -> dict[str, Any]:
+    def _read_job(self) -> dict[str, Any]:
         try:
             return dict(json.loads(self._job_path.read_bytes()))
         except (OSError, ValueError, TypeError):
             return {}
 
-    def _note(self, job: dict[str, Any]) -> None:
+    def _write_job(self, job: dict[str, Any]) -> None:
         write_durably(self._job_path, json.dumps(job).encode(), self.scratch)
 
 
-def _root(target: Path) -> Path:
+def _get_root(target: Path) -> Path:
     return target.with_name(f".{target.name}.partial")
 
 
@@ -176,7 +176,7 @@ def _lock(root: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _identity(folder: Path) -> list[int]:
+def _get_identity(folder: Path) -> list[int]:
     status = folder.stat()
     return [status.st_dev, status.st_ino]
 

@@ -14,17 +14,17 @@ import numpy as np
 
 from augment.errors import CaudalError
 from augment.plan.plan import Plan
-from pipeline.decode import CHANNELS
 from pipeline.diagnosis.probe import Chunk, MemorySource, Probe
-from pipeline.graph import EpochLayout
-from pipeline.resize import resize
+from pipeline.feeds.graph import EpochLayout
+from pipeline.images.decode import CHANNELS
+from pipeline.images.resize import resize
+from pipeline.images.stages import Stages
 from pipeline.sources.base import Sample
-from pipeline.stages import Stages
 
 QUALITY = 95
 """Of the JPEGs that resizing beforehand is tried with: what `caudal convert` writes unless asked otherwise."""
 
-MOST_TRANSFORMS = 8
+MAX_TRANSFORMS = 8
 """So many transforms are tried to leave out; each costs a measurement."""
 
 _BATCH_SIZE = 32
@@ -51,7 +51,7 @@ class Advice:
         """Say it with its estimate."""
         return f"{self.action} would give about {self.factor:.1f} x"
 
-    def at_most(self, factor: float | None) -> "Advice":
+    def cap_factor(self, factor: float | None) -> "Advice":
         """Bound it: where a model takes no more, a faster dataset gives no more."""
         return self if factor is None else replace(self, factor=min(self.factor, factor))
 
@@ -91,7 +91,7 @@ def advise(
         unchanged.append(probe.rate_s(probe.stages, probe.layout, probe.steps))
         for place, (_, trial) in enumerate(trials):
             if place not in failed:
-                seconds = _tried(probe, trial)
+                seconds = _measure_trial(probe, trial)
                 changed[place].append(seconds or 0.0)
                 failed |= {place} if seconds is None else set()
     given = [
@@ -102,7 +102,7 @@ def advise(
     return sorted(given, key=lambda one: (bottlenecks.index(one.stage), 0 if one.stage == "decode" else -one.factor))
 
 
-def _tried(probe: Probe, trial: _Trial) -> float | None:
+def _measure_trial(probe: Probe, trial: _Trial) -> float | None:
     """Run a changed dataset: seconds per image, or None where the change does not work on these samples."""
     import tensorflow as tf
 
@@ -116,15 +116,15 @@ def _tried(probe: Probe, trial: _Trial) -> float | None:
     return seconds + trial.read_s
 
 
-def _read(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Trial]:
+def _read_trials(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Trial]:
     del read_s
     stages, layout = probe.stages, probe.layout
     samples = [sample for chunk in chunks for sample in chunk.samples]
     if any(sample.encoded is None and sample.pixels is None for sample in samples):
         return  # a cache of pixels was read, and not the source
     kept = replace(stages, source=MemorySource(stages.source, samples))
-    mean = sum(_nbytes(sample) for sample in samples) / len(samples)
-    action = f'keeping the files in memory after the first epoch (cache="ram", about {_size(mean * _used(stages))})'
+    mean = sum(_count_bytes(sample) for sample in samples) / len(samples)
+    action = f'keeping the files in memory after the first epoch (cache="ram", about {_format_size(mean * _count_samples(stages))})'
     yield _Trial(action, {"cache": "ram"}, kept, layout)
     more = 4 * layout.num_parallel_calls
     yield _Trial(
@@ -135,13 +135,13 @@ def _read(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Tri
     )
 
 
-def _decode(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Trial]:
+def _decode_trials(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Trial]:
     stages, layout = probe.stages, probe.layout
     samples = [sample for chunk in chunks for sample in chunk.samples if sample.encoded is not None]
     if stages.image_size is None or not samples:
         return
     side = -(-max(stages.image_size) * 256 // 224 // 32) * 32  # what 256 is to 224, in steps of 32
-    smaller = [_resized(sample, stages, side) for sample in samples]
+    smaller = [_shrink(sample, stages, side) for sample in samples]
     if any(new is not old for new, old in zip(smaller, samples, strict=True)):
         yield _Trial(
             f"resizing to {side} beforehand with `caudal convert --resize-short {side}`",
@@ -153,8 +153,8 @@ def _decode(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_T
     if stages.pixel_cache is None:
         largest = max(max(stages.decoder.header(sample.encoded or b"").upright_size) for sample in samples)
         side = min(side, max(*stages.image_size, largest))  # pixels that are not there need not be kept
-        pixels = [_as_pixels(sample, stages, side) for sample in samples]
-        size = _size(_used(stages) * side * side * CHANNELS[stages.decoder.color_mode])
+        pixels = [_decode_to_pixels(sample, stages, side) for sample in samples]
+        size = _format_size(_count_samples(stages) * side * side * CHANNELS[stages.decoder.color_mode])
         yield _Trial(
             f"a cache of decoded pixels (cache=Cache(DIR, size=({side}, {side})), {size}; crops are then of those)",
             {"cache": {"directory": "DIR", "size": [side, side]}},
@@ -163,7 +163,7 @@ def _decode(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_T
         )
 
 
-def _augment(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Trial]:
+def _augment_trials(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Trial]:
     del chunks, read_s
     stages = probe.stages
     if not isinstance(stages.plan, Plan):
@@ -171,7 +171,7 @@ def _augment(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_
     import albumentations
 
     whole = stages.plan.transform
-    if not isinstance(whole, albumentations.Compose) or len(whole.transforms) > MOST_TRANSFORMS:
+    if not isinstance(whole, albumentations.Compose) or len(whole.transforms) > MAX_TRANSFORMS:
         return
     for place, transform in enumerate(whole.transforms):
         others = [other for number, other in enumerate(whole.transforms) if number != place]
@@ -184,7 +184,7 @@ def _augment(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_
         yield _Trial(f"leaving out {name}, or something cheaper in its place,", {"leave_out": name}, rest, probe.layout)
 
 
-def _batch(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Trial]:
+def _batch_trials(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Trial]:
     del chunks, read_s
     size = probe.layout.batch_size or 1
     for larger in (_BATCH_SIZE, 4 * _BATCH_SIZE):
@@ -194,27 +194,27 @@ def _batch(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Tr
 
 
 _TRIALS: dict[str, Callable[[Probe, Sequence[Chunk], float], Iterator[_Trial]]] = {
-    "read": _read,
-    "decode": _decode,
-    "augment": _augment,
-    "batch": _batch,
+    "read": _read_trials,
+    "decode": _decode_trials,
+    "augment": _augment_trials,
+    "batch": _batch_trials,
 }
 
 
-def _used(stages: Stages) -> int:
+def _count_samples(stages: Stages) -> int:
     """Count the samples of the source that a cache would hold: each once, however many copies or views are made."""
     return len(stages.source) if stages.members is None else len(stages.members)
 
 
-def _nbytes(sample: Sample) -> int:
+def _count_bytes(sample: Sample) -> int:
     return len(sample.encoded or b"") + (0 if sample.pixels is None else sample.pixels.nbytes)
 
 
-def _size(nbytes: float) -> str:
+def _format_size(nbytes: float) -> str:
     return f"{nbytes / 2**30:,.1f} GiB" if nbytes >= 2**30 else f"{nbytes / 2**20:,.1f} MiB"
 
 
-def _resized(sample: Sample, stages: Stages, side: int) -> Sample:
+def _shrink(sample: Sample, stages: Stages, side: int) -> Sample:
     """Encode a sample again as a JPEG with a short side; one that is not larger stays as it is."""
     assert sample.encoded is not None  # noqa: S101  # for the type checker: the caller has looked
     image = stages.decoder(sample.encoded)
@@ -229,7 +229,7 @@ def _resized(sample: Sample, stages: Stages, side: int) -> Sample:
     return sample._replace(encoded=buffer.tobytes()) if encoded else sample
 
 
-def _as_pixels(sample: Sample, stages: Stages, side: int) -> Sample:
+def _decode_to_pixels(sample: Sample, stages: Stages, side: int) -> Sample:
     assert sample.encoded is not None  # noqa: S101  # for the type checker: the caller has looked
     image = resize(stages.decoder(sample.encoded), (side, side), stages.interpolation)
     return sample._replace(encoded=None, pixels=image)

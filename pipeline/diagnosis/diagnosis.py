@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.diagnosis.advice import Advice, advise
 from pipeline.diagnosis.probe import Chunk, Probe
+from pipeline.images.timer import STAGES
 from pipeline.progress import Progress
-from pipeline.timer import STAGES
 
 if TYPE_CHECKING:
     from pipeline.loader import Loader
@@ -20,7 +20,7 @@ NOTABLE = 1.1
 WORTH_TRYING = 0.6
 """What would help is tried against the bottleneck, and against stages that take this share of its time."""
 
-_WORKS = {"read": "reading", "decode": "decoding", "augment": "augmenting", "batch": "batching"}
+_GERUNDS = {"read": "reading", "decode": "decoding", "augment": "augmenting", "batch": "batching"}
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,18 @@ class Diagnosis:
         if self.bottleneck == "model":
             assert self.model is not None  # noqa: S101  # for the type checker: it is the bottleneck
             return (
-                f"model-bound: the model takes {_number(self.model.images_per_second)} images/s, the dataset delivers "
+                f"model-bound: the model takes {_format_rate(self.model.images_per_second)} images/s, the dataset delivers "
                 f"{self.whole.images_per_second / self.model.images_per_second:,.1f} x as many; "
                 "a faster dataset would not help"
             )
-        name = _WORKS[self.bottleneck]
+        name = _GERUNDS[self.bottleneck]
         share = self.stages[self.bottleneck].seconds_per_image / self.whole.seconds_per_image
         found = f"{self.bottleneck}-bound: {self.of_limit:.2f} of the rate of {name} alone, {share:.0%} of the time"
         if not self.advice:
             return f"{found}; nothing that was tried would help much"
         best = self.advice[0]
         if best.stage != self.bottleneck:
-            found += f"; nothing that was tried would help much against {name}; against {_WORKS[best.stage]}, "
+            found += f"; nothing that was tried would help much against {name}; against {_GERUNDS[best.stage]}, "
             return f"{found}{best.sentence}"
         return f"{found}; {best.sentence}"
 
@@ -113,14 +113,14 @@ def diagnose(
     import tensorflow as tf
 
     try:
-        return _diagnosed(loader, model, rounds, pass_s, progress or _silently)
+        return _run_diagnosis(loader, model, rounds, pass_s, progress or _ignore_progress)
     except tf.errors.OpError:  # as tf.data delivers what a stage raised
         if loader.failure is None:
             raise
         raise loader.failure from None
 
 
-def _diagnosed(
+def _run_diagnosis(
     loader: "Loader", model: Callable[[], float] | None, rounds: int, pass_s: float, report: Progress
 ) -> Diagnosis:
     total = rounds * (3 if model else 2) + 1
@@ -135,22 +135,22 @@ def _diagnosed(
         seconds, in_place = probe.in_place()
         by_itself = probe.alone(chunks)
         whole.append(seconds)
-        for name, value in _divided(seconds, in_place, by_itself["batch"]).items():
+        for name, value in _divide_time(seconds, in_place, by_itself["batch"]).items():
             alone[name].append(by_itself[name])
             shares[name].append(value)
         if model is not None:
             ceiling.append(model())
         report((number + 1) * (total - 1) // rounds, total)
-    stages = {name: _timing(alone[name], statistics.median(shares[name])) for name in STAGES}
-    entire, limit = _timing(whole), _timing(ceiling) if ceiling else None
+    stages = {name: _summarize_timing(alone[name], statistics.median(shares[name])) for name in STAGES}
+    entire, limit = _summarize_timing(whole), _summarize_timing(ceiling) if ceiling else None
     bottleneck = max(STAGES, key=lambda name: stages[name].seconds_per_image)
     of_limit = entire.images_per_second / stages[bottleneck].images_per_second
     advice: tuple[Advice, ...] = ()
     if limit is not None and limit.images_per_second < entire.images_per_second:
         bottleneck, of_limit = "model", limit.images_per_second / entire.images_per_second
     else:
-        most = None if limit is None else limit.images_per_second / entire.images_per_second
-        advice = _advice(probe, stages, chunks, most, rounds)
+        max_factor = None if limit is None else limit.images_per_second / entire.images_per_second
+        advice = _select_advice(probe, stages, chunks, max_factor, rounds)
     report(total, total)
     return Diagnosis(
         stages=stages,
@@ -165,7 +165,7 @@ def _diagnosed(
     )
 
 
-def _divided(whole: float, in_place: Mapping[str, float], batch_alone: float) -> dict[str, float]:
+def _divide_time(whole: float, in_place: Mapping[str, float], batch_alone: float) -> dict[str, float]:
     """Divide the whole's seconds per image among the stages.
 
     What is done once a batch counts with its time alone where that is more: most of it is done by tf.data around the
@@ -178,26 +178,26 @@ def _divided(whole: float, in_place: Mapping[str, float], batch_alone: float) ->
     return {name: scale * seconds for name, seconds in parts.items()}
 
 
-def _advice(
-    probe: Probe, stages: Mapping[str, Timing], chunks: Sequence[Chunk], most: float | None, rounds: int
+def _select_advice(
+    probe: Probe, stages: Mapping[str, Timing], chunks: Sequence[Chunk], max_factor: float | None, rounds: int
 ) -> tuple[Advice, ...]:
-    """Try what may help; of it, what is worth saying where no more than a factor of `most` can be used."""
-    taken = {name: timing.seconds_per_image for name, timing in stages.items()}
-    worst_first = sorted(taken, key=lambda name: -taken[name])
-    worth = [name for name in worst_first if taken[name] > WORTH_TRYING * taken[worst_first[0]]]
-    given = (one.at_most(most) for one in advise(probe, worth, chunks, taken["read"], rounds))
+    """Try what may help; of it, what is worth saying where no more than a factor of `max_factor` can be used."""
+    times = {name: timing.seconds_per_image for name, timing in stages.items()}
+    worst_first = sorted(times, key=lambda name: -times[name])
+    worth = [name for name in worst_first if times[name] > WORTH_TRYING * times[worst_first[0]]]
+    given = (one.cap_factor(max_factor) for one in advise(probe, worth, chunks, times["read"], rounds))
     return tuple(one for one in given if one.factor >= NOTABLE)
 
 
-def _silently(done: int, total: int) -> None:
+def _ignore_progress(done: int, total: int) -> None:
     del done, total
 
 
-def _number(rate: float) -> str:
+def _format_rate(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
-def _timing(seconds: Sequence[float], in_place: float | None = None) -> Timing:
+def _summarize_timing(seconds: Sequence[float], in_place: float | None = None) -> Timing:
     middle = statistics.median(seconds)
     return Timing(
         images_per_second=1 / max(middle, 1e-9),

@@ -18,18 +18,18 @@ import cv2
 import numpy as np
 
 from augment import keys
-from augment.plan.draft import finished
+from augment.plan.deferred import materialize
 from augment.transform import Image
-from pipeline import graph
 from pipeline.diagnosis.stage_timer import StageClock
+from pipeline.error_log import ErrorLog
 from pipeline.errors import SampleError, TooManyErrorsError
-from pipeline.ledger import Ledger
-from pipeline.order import Indices
+from pipeline.feeds import graph
+from pipeline.images.decode_requests import DecodedSample, ReadSample
+from pipeline.images.stacking import ElementSpec, FinishedSample
+from pipeline.images.stages import Batch, Stages
+from pipeline.images.timer import STAGES
+from pipeline.sampling.order import Indices
 from pipeline.sources.base import Sample, Source
-from pipeline.stacking import ElementSpec, FinishedSample
-from pipeline.stages import Batch, Stages
-from pipeline.taken import DecodedSample, ReadSample
-from pipeline.timer import STAGES
 
 if TYPE_CHECKING:
     from pipeline.loader import Loader
@@ -114,7 +114,7 @@ class Probe:
             decoded = list(stages.decode(stages.decode_requests(read, params)))
             for index, item in zip(indices.tolist(), decoded, strict=True):
                 if isinstance(item, SampleError):
-                    stages.ledger.record(index, item)
+                    stages.error_log.record(index, item)
             good = [item for item in decoded if isinstance(item, DecodedSample)]
             if not good:
                 continue
@@ -165,11 +165,11 @@ class Probe:
 
     def _augment(self, chunk: Chunk) -> list[Image]:
         augmented = self.stages.augment_and_label(chunk.decoded, chunk.params)
-        return [finished(sample.image) for sample in augmented if not isinstance(sample, SampleError)]
+        return [materialize(sample.image) for sample in augmented if not isinstance(sample, SampleError)]
 
 
 class _EndlessBatches:
-    """The full batches of one epoch after the other; it stands where the stages would: see `pipeline.graph.Batches`.
+    """The full batches of one epoch after the other; it stands where the stages would: see `pipeline.feeds.graph.Batches`.
 
     Args:
         stages: make them.
@@ -182,8 +182,8 @@ class _EndlessBatches:
         self.steps_per_epoch = max(1, len(stages.order) // block)
 
     @property
-    def ledger(self) -> Ledger:
-        return self._stages.ledger
+    def error_log(self) -> ErrorLog:
+        return self._stages.error_log
 
     @property
     def source(self) -> Source:

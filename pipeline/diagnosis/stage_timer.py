@@ -1,4 +1,4 @@
-"""A timer for the stages of a running dataset: `pipeline.timer.StageTimer` is the hook that calls it."""
+"""A timer for the stages of a running dataset: `pipeline.images.timer.StageTimer` is the hook that calls it."""
 
 import threading
 import time

@@ -37,21 +37,21 @@ class Normalization:
             if getattr(self, name) is not None and not _is_finite(getattr(self, name)):
                 raise OptionError(f"`{name}` must be a finite number, got {getattr(self, name)!r}")
 
-    def completed(self) -> "Normalization":
+    def resolve_conflicts(self) -> "Normalization":
         """Add what one argument asks of another, with Keras's warnings."""
         one = self
         if one.zca_whitening and not one.featurewise_center:
-            one = _overriding(one, "zca_whitening", featurewise_center=True)
+            one = _override(one, "zca_whitening", featurewise_center=True)
         if one.zca_whitening and one.featurewise_std_normalization:
-            one = _overriding(one, "zca_whitening", featurewise_std_normalization=False)
+            one = _override(one, "zca_whitening", featurewise_std_normalization=False)
         if one.featurewise_std_normalization and not one.featurewise_center:
-            one = _overriding(one, "featurewise_std_normalization", featurewise_center=True)
+            one = _override(one, "featurewise_std_normalization", featurewise_center=True)
         if one.samplewise_std_normalization and not one.samplewise_center:
-            one = _overriding(one, "samplewise_std_normalization", samplewise_center=True)
+            one = _override(one, "samplewise_std_normalization", samplewise_center=True)
         return one
 
 
-def checked_zoom(zoom_range: Any) -> list[float]:
+def parse_zoom(zoom_range: Any) -> list[float]:
     """Give the two factors of a zoom.
 
     Raises:
@@ -65,7 +65,7 @@ def checked_zoom(zoom_range: Any) -> list[float]:
     raise OptionError(f"`zoom_range` should be a float or a tuple or list of two floats; got {zoom_range!r}")
 
 
-def checked_ranges(ranges: Mapping[str, Any]) -> Ranges:
+def parse_ranges(ranges: Mapping[str, Any]) -> Ranges:
     """Bring the ranges into one form.
 
     Raises:
@@ -80,7 +80,7 @@ def checked_ranges(ranges: Mapping[str, Any]) -> Ranges:
     return Ranges(**{**ranges, "brightness_range": brightness and tuple(brightness)})
 
 
-def checked_warp(fill_mode: str, cval: float, interpolation_order: int) -> SplineWarp:
+def make_warp(fill_mode: str, cval: float, interpolation_order: int) -> SplineWarp:
     """Refuse what SciPy would refuse at the first image.
 
     Raises:
@@ -95,7 +95,7 @@ def checked_warp(fill_mode: str, cval: float, interpolation_order: int) -> Splin
     return SplineWarp(fill_mode=fill_mode, cval=float(cval), order=int(interpolation_order))
 
 
-def checked_split(validation_split: float) -> float:
+def parse_validation_split(validation_split: float) -> float:
     """Refuse what is no share.
 
     Raises:
@@ -106,7 +106,7 @@ def checked_split(validation_split: float) -> float:
     return float(validation_split or 0)
 
 
-def checked_dtype(dtype: Any) -> np.dtype[Any]:
+def parse_dtype(dtype: Any) -> np.dtype[Any]:
     """Give the dtype of what is delivered; None is Keras's setting.
 
     Raises:
@@ -125,7 +125,7 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
     return checked
 
 
-def checked_data_format(data_format: str | None) -> str:
+def parse_data_format(data_format: str | None) -> str:
     """Give the layout of images; None is Keras's setting.
 
     Raises:
@@ -147,7 +147,7 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
-def _overriding(given: Normalization, argument: str, **implied: Any) -> Normalization:
+def _override(given: Normalization, argument: str, **implied: Any) -> Normalization:
     (name,) = implied
     warnings.warn(f"This ImageDataGenerator specifies `{argument}`, which overrides setting of `{name}`.", stacklevel=5)
     return replace(given, **implied)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.transform import Image
-from pipeline.decode import Decoder
-from pipeline.header import Header
-from pipeline.resize import resize as resize_by_opencv
+from pipeline.images.decode import Decoder
+from pipeline.images.header import Header
+from pipeline.images.resize import resize as resize_by_opencv
 
 PILLOW_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 """What `keras.utils.load_img` knows."""
@@ -25,7 +25,7 @@ _END_OF_JPEG = b"\xff\xd9"
 
 
 @dataclass(frozen=True, kw_only=True)
-class AsStored(Decoder):
+class UnorientedDecoder(Decoder):
     """The pixels that `tf.image.decode_image` gives: it ignores the orientation in EXIF."""
 
     def header(self, encoded: bytes) -> Header:
@@ -34,7 +34,7 @@ class AsStored(Decoder):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rounded(AsStored):
+class RoundingDecoder(UnorientedDecoder):
     """Decodes and resizes as `resizer` does, in whole levels: what a cache of pixels keeps."""
 
     resizer: Any
@@ -72,7 +72,7 @@ class ResizingDecoder(Decoder):
         try:
             header = super().header(encoded)
         except ValueError as error:
-            header = self._header_by_pillow(encoded, error)
+            header = self._read_header_by_pillow(encoded, error)
         height, width = self.target_size
         return header._replace(height=height, width=width, orientation=1)
 
@@ -83,13 +83,13 @@ class ResizingDecoder(Decoder):
             ValueError: the bytes are damaged; the message says how.
         """
         header = header or self.header(encoded)
-        image = self._decoded(encoded, header)
-        wants_grey = self.color_mode == "grayscale"
-        if wants_grey and image.shape[2] == 3:
-            image = np.asarray(_pillow_image(image).convert("L"))[..., np.newaxis]
-        return image if image.shape[:2] == self.target_size else self._resized(image)
+        image = self._decode(encoded, header)
+        wants_gray = self.color_mode == "grayscale"
+        if wants_gray and image.shape[2] == 3:
+            image = np.asarray(_to_pillow(image).convert("L"))[..., np.newaxis]
+        return image if image.shape[:2] == self.target_size else self._resize(image)
 
-    def _decoded(self, encoded: bytes, header: Header) -> Image:
+    def _decode(self, encoded: bytes, header: Header) -> Image:
         # Pillow makes grey of RGB; the decoders would take the JPEG's own luma, or libpng's other weights.
         color_mode = "rgb" if self.color_mode == "grayscale" and header.components != 1 else self.color_mode
         if header.format == "jpeg" and header.components != 4 and encoded.rstrip(b"\0").endswith(_END_OF_JPEG):
@@ -101,26 +101,26 @@ class ResizingDecoder(Decoder):
             return _decode_by_pillow(encoded, color_mode)
         return Decoder(color_mode=color_mode, max_pixels=self.max_pixels)(encoded, header)
 
-    def _resized(self, image: Image) -> Image:
+    def _resize(self, image: Image) -> Image:
         height, width = self.target_size
-        box = _middle(image.shape[0], image.shape[1], self.target_size) if self.keep_aspect_ratio else None
+        box = _find_central_window(image.shape[0], image.shape[1], self.target_size) if self.keep_aspect_ratio else None
         if self.interpolation == "nearest" and box is None:
-            resized = _nearest(image, self.target_size)
+            resized = _resize_nearest(image, self.target_size)
         else:
             from PIL import Image as PillowImage
 
             method = PillowImage.Resampling[self.interpolation.upper()]
-            resized = np.asarray(_pillow_image(image).resize((width, height), method, box=box))
+            resized = np.asarray(_to_pillow(image).resize((width, height), method, box=box))
         return resized if resized.ndim == 3 else resized[..., np.newaxis]
 
-    def _header_by_pillow(self, encoded: bytes, refused: ValueError) -> Header:
+    def _read_header_by_pillow(self, encoded: bytes, refused: ValueError) -> Header:
         """Read what Pillow knows beside our formats: PPM, TIFF.
 
         Raises:
             ValueError: Pillow does not know it either, or it is too large.
         """
         try:
-            with _opened(encoded) as image:
+            with _open_by_pillow(encoded) as image:
                 width, height = image.size
         except Exception:  # Pillow raises many kinds for what it cannot read; ours says why
             raise refused from None
@@ -153,33 +153,33 @@ class Resizer:
     def __call__(self, image: Image) -> Image:
         """Resize one image, uint8 or float32 [H, W, C]."""
         if self.pads:
-            return self._padded(image)
+            return self._resize_with_pad(image)
         if self.crops:
-            left, top, right, bottom = _middle(image.shape[0], image.shape[1], self.size)
+            left, top, right, bottom = _find_central_window(image.shape[0], image.shape[1], self.size)
             image = image[top:bottom, left:right]
         if self.interpolation == "bilinear":
             # OpenCV's floating-point resize gives what TensorFlow's gives, in a quarter of the time.
             return resize_by_opencv(image.astype(np.float32), self.size)
-        return self._by_tensorflow(image)
+        return self._resize_by_tensorflow(image)
 
-    def _by_tensorflow(self, image: Image) -> Image:
+    def _resize_by_tensorflow(self, image: Image) -> Image:
         import tensorflow as tf
 
         resized = tf.image.resize(image, self.size, method=self.interpolation)
         return cast(Image, resized.numpy().astype(self.dtype, copy=False))
 
-    def _padded(self, image: Image) -> Image:
+    def _resize_with_pad(self, image: Image) -> Image:
         import tensorflow as tf
 
         padded = tf.image.resize_with_pad(image, *self.size, method=self.interpolation)
         return cast(Image, padded.numpy().astype(self.dtype, copy=False))
 
 
-def _nearest(image: Image, size: tuple[int, int]) -> Image:
+def _resize_nearest(image: Image, size: tuple[int, int]) -> Image:
     """Resize as Pillow's "nearest" does: by OpenCV's, but for the rows and columns that the two round otherwise."""
     resized = cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).reshape(*size, image.shape[2])
-    rows, other_rows = _chosen_by_pillow(image.shape[0], size[0])
-    columns, other_columns = _chosen_by_pillow(image.shape[1], size[1])
+    rows, other_rows = _find_nearest_pixels(image.shape[0], size[0])
+    columns, other_columns = _find_nearest_pixels(image.shape[1], size[1])
     if len(other_columns):
         resized[:, other_columns] = image[rows[:, np.newaxis], columns[other_columns]]
     if len(other_rows):
@@ -188,7 +188,7 @@ def _nearest(image: Image, size: tuple[int, int]) -> Image:
 
 
 @lru_cache(maxsize=4096)
-def _chosen_by_pillow(side: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _find_nearest_pixels(side: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give the pixels of a row of one length that Pillow chooses for another, and the places where OpenCV does not."""
     from PIL import Image as PillowImage
 
@@ -198,7 +198,7 @@ def _chosen_by_pillow(side: int, target: int) -> tuple[NDArray[np.int64], NDArra
     return chosen.astype(np.int64), np.flatnonzero(chosen != by_opencv)
 
 
-def _middle(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def _find_central_window(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Give the largest window (left, top, right, bottom) in the middle of an image that has a size's aspect ratio."""
     rows = max(min(height, width * size[0] // size[1]), 1)
     columns = max(min(width, height * size[1] // size[0]), 1)
@@ -224,20 +224,20 @@ def _decode_whole_jpeg(encoded: bytes, color_mode: str) -> Image:
 def _decode_by_pillow(encoded: bytes, color_mode: str) -> Image:
     mode = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}[color_mode]
     try:
-        with _opened(encoded) as image:
+        with _open_by_pillow(encoded) as image:
             pixels = np.asarray(image.convert(mode))
     except Exception as error:  # Pillow raises many kinds
         raise ValueError(f"cannot be decoded: {error}") from None
     return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
 
 
-def _opened(encoded: bytes) -> Any:
+def _open_by_pillow(encoded: bytes) -> Any:
     from PIL import Image as PillowImage
 
     return PillowImage.open(io.BytesIO(encoded))
 
 
-def _pillow_image(image: Image) -> Any:
+def _to_pillow(image: Image) -> Any:
     from PIL import Image as PillowImage
 
     return PillowImage.fromarray(image[..., 0] if image.shape[2] == 1 else image)

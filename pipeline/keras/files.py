@@ -31,7 +31,7 @@ class FileSource:
         max_bytes: int | None = None,
     ) -> None:
         self.class_names = tuple(class_names)
-        self.passed_over: Counter[str] = Counter()
+        self.ignored_files: Counter[str] = Counter()
         self._root = root
         self._keys = list(keys)
         self._labels = np.arange(len(keys)) if labels is None else np.array(labels, np.int64)

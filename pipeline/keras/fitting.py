@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from augment import keys
 from augment.transform import Image
-from pipeline.augmentation import Augmentation
-from pipeline.decode import Decoder
 from pipeline.errors import DecodeError, OptionError, SourceError
+from pipeline.images.augmentation import Augmentation
+from pipeline.images.decode import Decoder
 from pipeline.keras.arguments import Normalization
 from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files
-from pipeline.keras.listing import files_below
+from pipeline.keras.listing import walk_files
 from pipeline.keras.statistics import Moments, Statistics, whitening
 from pipeline.loader import Loader
 from pipeline.sources.base import Sample
 
-Batches = Callable[[], Iterator[NDArray[Any]]]
+StartPass = Callable[[], Iterator[NDArray[Any]]]
 
 _WITHOUT_END = -1
 """`tf.data.INFINITE_CARDINALITY`."""
@@ -51,7 +51,7 @@ class StatisticsFitter:
     seed: int
     zca_rank: int | None
 
-    def __call__(self, images: Batches) -> Statistics:
+    def __call__(self, images: StartPass) -> Statistics:
         """Compute the statistics.
 
         Args:
@@ -61,11 +61,11 @@ class StatisticsFitter:
             SourceError: there is no image.
         """
 
-        def prepared() -> Iterator[NDArray[Any]]:
-            return self._prepared(images)
+        def start_pass() -> Iterator[NDArray[Any]]:
+            return self._prepare(images)
 
         moments, shape = Moments(), (0, 0, 0)
-        for batch in prepared():
+        for batch in start_pass():
             moments.update(batch)
             shape = batch.shape[1:]
         if not moments.images:
@@ -74,14 +74,14 @@ class StatisticsFitter:
         if self.normalization.zca_whitening:
             mean = moments.mean
 
-            def flattened() -> Iterator[NDArray[Any]]:
-                for batch in prepared():
-                    centred = batch - mean  # ZCA and a standard deviation exclude each other
-                    moved = np.moveaxis(centred, -1, 1) if self.channels_first else centred
+            def flatten() -> Iterator[NDArray[Any]]:
+                for batch in start_pass():
+                    centered = batch - mean  # ZCA and a standard deviation exclude each other
+                    moved = np.moveaxis(centered, -1, 1) if self.channels_first else centered
                     yield moved.reshape(len(moved), -1)
 
             size, epsilon = int(np.prod(shape)), self.normalization.zca_epsilon
-            white = whitening(flattened, moments.images, size, epsilon, self.zca_rank)
+            white = whitening(flatten, moments.images, size, epsilon, self.zca_rank)
         return Statistics(
             count=moments.images,
             mean=moments.mean if self.normalization.featurewise_center else None,
@@ -89,7 +89,7 @@ class StatisticsFitter:
             whitening=white,
         )
 
-    def _prepared(self, images: Batches) -> Iterator[NDArray[Any]]:
+    def _prepare(self, images: StartPass) -> Iterator[NDArray[Any]]:
         """Give the images as the statistics see them: rescaled, transformed, channels last, float."""
         for number in range(self.rounds if self.augment else 1):
             seen = 0
@@ -99,14 +99,14 @@ class StatisticsFitter:
                     ready = ready.astype(np.float32) * np.float32(self.normalization.rescale)
                 if self.augment is not None:
                     path = (number, np.arange(seen, seen + len(ready)))
-                    ready = _augmented(
+                    ready = _augment(
                         self.augment(ready.shape[3]), ready, keys.fold_in(keys.root(self.seed), "fit", *path)
                     )
                 seen += len(batch)
                 yield ready
 
 
-def opened(data: Any, files: Files, channels_first: bool) -> Batches:
+def open_batches(data: Any, files: Files, channels_first: bool) -> StartPass:
     """Make passes over what `fit` was given.
 
     Args:
@@ -120,13 +120,13 @@ def opened(data: Any, files: Files, channels_first: bool) -> Batches:
         SourceError: the directory holds no image.
     """
     if isinstance(data, (str, os.PathLike)):
-        return _directory(os.fspath(data), files, channels_first)
+        return _open_directory(os.fspath(data), files, channels_first)
     if isinstance(data, Loader):
-        return lambda: _laid_out(_images(data.dataset().as_numpy_iterator()), channels_first)
+        return lambda: _lay_out(_iter_images(data.dataset().as_numpy_iterator()), channels_first)
     if hasattr(data, "as_numpy_iterator"):
         if int(data.cardinality()) == _WITHOUT_END:
             raise OptionError("`.fit()` needs one epoch: this dataset goes on without end; leave out its `.repeat()`")
-        return lambda: _images(data.as_numpy_iterator())
+        return lambda: _iter_images(data.as_numpy_iterator())
     if isinstance(data, (np.ndarray, list, tuple)):
         array = np.asarray(data)
         if array.ndim != 4:
@@ -137,8 +137,8 @@ def opened(data: Any, files: Files, channels_first: bool) -> Batches:
     )
 
 
-def _directory(root: str, files: Files, channels_first: bool) -> Batches:
-    found = list(files_below(root, PILLOW_EXTENSIONS, follow_links=True)) if os.path.isdir(root) else []
+def _open_directory(root: str, files: Files, channels_first: bool) -> StartPass:
+    found = list(walk_files(root, PILLOW_EXTENSIONS, follow_links=True)) if os.path.isdir(root) else []
     if not found:
         raise SourceError(f"{root} is no directory that holds images; looked for {', '.join(PILLOW_EXTENSIONS)}")
     source, decode = FileSource(root, found, max_bytes=files.decoder.max_bytes), files.decoder
@@ -146,31 +146,31 @@ def _directory(root: str, files: Files, channels_first: bool) -> Batches:
     def batches() -> Iterator[NDArray[Any]]:
         for start in range(0, len(source), _CHUNK):
             numbers = range(start, min(start + _CHUNK, len(source)))
-            yield np.stack([_decoded(source.read(number), decode) for number in numbers])
+            yield np.stack([_decode(source.read(number), decode) for number in numbers])
 
-    return lambda: _laid_out(batches(), channels_first)
+    return lambda: _lay_out(batches(), channels_first)
 
 
-def _decoded(sample: Sample, decode: Decoder) -> Image:
+def _decode(sample: Sample, decode: Decoder) -> Image:
     try:
         return decode(sample.encoded or b"")
     except ValueError as error:
         raise DecodeError(sample.key, str(error)) from None
 
 
-def _laid_out(batches: Iterator[NDArray[Any]], channels_first: bool) -> Iterator[NDArray[Any]]:
+def _lay_out(batches: Iterator[NDArray[Any]], channels_first: bool) -> Iterator[NDArray[Any]]:
     """Lay out batches whose channels stand last in any case."""
     for images in batches:
         yield np.moveaxis(images, -1, 1) if channels_first else images
 
 
-def _images(elements: Iterable[Any]) -> Iterator[NDArray[Any]]:
+def _iter_images(elements: Iterable[Any]) -> Iterator[NDArray[Any]]:
     for element in elements:
         images = element[0] if isinstance(element, tuple) else element
         yield images if images.ndim == 4 else images[np.newaxis]
 
 
-def _augmented(transform: Augmentation, images: NDArray[Any], sample_keys: keys.Key) -> NDArray[Any]:
+def _augment(transform: Augmentation, images: NDArray[Any], sample_keys: keys.Key) -> NDArray[Any]:
     drawn = transform.draw(sample_keys, [images.shape[1:3]] * len(images))
     images = np.ascontiguousarray(images, np.float32)
     return np.stack([transform.apply(image, drawn, row) for row, image in enumerate(images)])

@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from pipeline import graph
-from pipeline.augmentation import Augmentation
-from pipeline.decode import CHANNELS, Decoder
+from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
+from pipeline.feeds import graph
+from pipeline.images.augmentation import Augmentation
+from pipeline.images.decode import CHANNELS, Decoder
+from pipeline.images.stages import Batch, Stages
 from pipeline.keras.decoding import PILLOW_INTERPOLATIONS, ResizingDecoder
-from pipeline.keras.image_directory import check_on_error, drawn_seed, is_positive_integer
+from pipeline.keras.image_directory import check_on_error, is_positive_integer, resolve_seed
 from pipeline.keras.normalizer import Normalizer
-from pipeline.keras.stream import Finished, Stream
-from pipeline.ledger import Ledger
-from pipeline.memory import keep_freed_memory
-from pipeline.order import Order
+from pipeline.keras.stream import FinishedStages, Stream
+from pipeline.memory.malloc import keep_freed_memory
+from pipeline.sampling.order import Order
 from pipeline.sources.base import Source
-from pipeline.stages import Batch, Stages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ def make_files(target_size: Any, color_mode: str, interpolation: str, keep_aspec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saving:
+class SaveOptions:
     """Where finished images are written to be looked at; the arguments of `flow*` of these names."""
 
     save_to_dir: str | os.PathLike[str] | None = None
@@ -124,7 +124,7 @@ class Flow:
     batch_size: int = 32
     shuffle: bool = True
     seed: int | None = None
-    saving: Saving = Saving()
+    saving: SaveOptions = SaveOptions()
     on_error: str = "raise"
 
     def __post_init__(self) -> None:
@@ -141,7 +141,7 @@ class Flow:
             shape: that shape, (height, width, channels).
         """
         keep_freed_memory()
-        seed = drawn_seed(self.seed)
+        seed = resolve_seed(self.seed)
         root = keys.root(seed)
         stages = Stages(
             order=Order(size=len(source), key=root, shuffle=self.shuffle),
@@ -154,10 +154,10 @@ class Flow:
             image_size=None,
             interpolation="bilinear",  # of nothing: the decoder gives the size
             label_mode=None,
-            ledger=Ledger(self.on_error, None, len(source)),
+            error_log=ErrorLog(self.on_error, None, len(source)),
             replaces=self.on_error == "replace",
         )
-        finished = Finished(
+        finished = FinishedStages(
             stages=stages,
             shape=(shape[2], *shape[:2]) if self.normalizer.channels_first else shape,
             dtype=self.normalizer.dtype,
@@ -168,7 +168,7 @@ class Flow:
             length=len(source),
             batch_size=int(self.batch_size),
             drop_remainder=False,
-            varies=self.on_error == "skip",
+            has_variable_batches=self.on_error == "skip",
             num_parallel_calls=len(os.sched_getaffinity(0)),
             prefetch=2,
             with_keys=False,

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decode import CHANNELS, Decoder
 from pipeline.errors import OptionError
+from pipeline.images.decode import CHANNELS, Decoder
 from pipeline.keras.flow import Flow
 from pipeline.keras.iterators import FlowIterator
-from pipeline.keras.targets import BatchTargets, Column
+from pipeline.keras.targets import BatchTargets, TargetColumn
 from pipeline.sources.base import Labels, Sample, digest
 
 
@@ -20,7 +20,7 @@ class ImageArrays:
 
     def __init__(self, images: NDArray[Any]) -> None:
         self.class_names: tuple[str, ...] = ()
-        self.passed_over: Counter[str] = Counter()
+        self.ignored_files: Counter[str] = Counter()
         self._images = images
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class ArrayIterator(FlowIterator):
         sample_weight: or None.
     """
 
-    def __init__(self, flow: Flow, x: Any, y: Any, sample_weight: Any, part: "Part") -> None:
+    def __init__(self, flow: Flow, x: Any, y: Any, sample_weight: Any, part: "ArraySubset") -> None:
         images, beside = (x[0], x[1] if isinstance(x[1], list) else [x[1]]) if isinstance(x, (tuple, list)) else (x, [])
         arrays = {"x": np.asarray(images), **{f"x[1][{at}]": np.asarray(one) for at, one in enumerate(beside)}}
         optional = {"y": y, "sample_weight": sample_weight}
@@ -72,21 +72,21 @@ class ArrayIterator(FlowIterator):
                     f"`x` (images) and `{name}` should have the same length; there are {len(arrays['x'])} images, and "
                     f"`{name}` has shape {array.shape}"
                 )
-        arrays = part.of(arrays)
+        arrays = part.select(arrays)
         self.x, self.y, self.sample_weight = arrays.pop("x"), arrays.pop("y", None), arrays.pop("sample_weight", None)
         self.x_misc = list(arrays.values())
-        images = _channels_last(self.x, flow.normalizer.channels_first)
+        images = _to_channels_last(self.x, flow.normalizer.channels_first)
         color_mode = {channels: mode for mode, channels in CHANNELS.items()}.get(images.shape[3], "rgb")
         targets = BatchTargets(
-            beside=tuple(map(Column, self.x_misc)),
-            targets=None if self.y is None else Column(self.y),
-            weights=None if self.sample_weight is None or self.y is None else Column(self.sample_weight),
+            beside=tuple(map(TargetColumn, self.x_misc)),
+            targets=None if self.y is None else TargetColumn(self.y),
+            weights=None if self.sample_weight is None or self.y is None else TargetColumn(self.sample_weight),
         )
         stream = flow.stream(ImageArrays(images), Decoder(color_mode=color_mode), images.shape[1:])
         super().__init__(stream, targets, flow.shuffle)
 
 
-class Part:
+class ArraySubset:
     """Which of the arrays' rows are used.
 
     Args:
@@ -102,7 +102,7 @@ class Part:
         self._share = validation_split
         self._ignores_classes = ignore_class_split
 
-    def of(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def select(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Take the part of each array.
 
         Raises:
@@ -122,7 +122,7 @@ class Part:
         return {name: array[rows] for name, array in arrays.items()}
 
 
-def _channels_last(images: NDArray[Any], is_first: bool) -> NDArray[Any]:
+def _to_channels_last(images: NDArray[Any], is_first: bool) -> NDArray[Any]:
     images = np.moveaxis(images, 1, -1) if is_first else images
     if images.shape[3] not in (1, 3, 4):
         warnings.warn(

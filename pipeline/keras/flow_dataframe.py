@@ -12,8 +12,8 @@ from pipeline.errors import OptionError
 from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
-from pipeline.keras.flow_files import FilesIterator, class_targets, subset_share
-from pipeline.keras.targets import BatchTargets, Column
+from pipeline.keras.flow_files import FilesIterator, get_subset_bounds, make_class_targets
+from pipeline.keras.targets import BatchTargets, TargetColumn
 
 CLASS_MODES = ("binary", "categorical", "input", "multi_output", "raw", "sparse", None)
 
@@ -64,43 +64,45 @@ class DataFrameIterator(FilesIterator):
         files: Files,
         dataframe: Any,
         directory: str | os.PathLike[str] | None,
-        columns: "Roles",
+        columns: "ColumnRoles",
         share: tuple[str | None, float],
         validate_filenames: bool,
     ) -> None:
         self.directory = os.fspath(directory or "")
-        table = DataFrameColumns(dataframe, columns.used)
+        table = DataFrameColumns(dataframe, columns.used_columns)
         columns.check(table)
         if validate_filenames:
             self._keep_valid(table, columns.x_col)
         names = columns.keep_classes(table)
-        first, last = subset_share(*share)
+        first, last = get_subset_bounds(*share)
         table.keep(range(int(first * len(table)), int(last * len(table))))
         self.sample_weight = None if columns.weight_col is None else np.array(table[columns.weight_col])
-        weights = None if self.sample_weight is None else Column(self.sample_weight)
+        weights = None if self.sample_weight is None else TargetColumn(self.sample_weight)
         kept = table[columns.x_col]
         word = "validated" if validate_filenames else "non-validated"
         classes = "" if names is None else f" belonging to {len(names)} classes"
         sys.stdout.write(f"Found {len(kept)} {word} image filenames{classes}.\n")  # as Keras does
-        targets = self._targets(table, columns, names, flow.normalizer.dtype)
+        targets = self._make_targets(table, columns, names, flow.normalizer.dtype)
         source = FileSource(self.directory, kept, max_bytes=files.decoder.max_bytes)
         paths = [os.path.join(self.directory, name) for name in table[columns.x_col]]
         super().__init__(flow, files, source, paths, BatchTargets(targets=targets, weights=weights), columns.class_mode)
 
-    def _targets(self, table: DataFrameColumns, columns: "Roles", names: list[str] | None, dtype: np.dtype[Any]) -> Any:
+    def _make_targets(
+        self, table: DataFrameColumns, columns: "ColumnRoles", names: list[str] | None, dtype: np.dtype[Any]
+    ) -> Any:
         self.labels: Any = None
         if columns.class_mode == "multi_output":
             self.labels = [np.array(table[name]) for name in columns.y_columns]
-            return tuple(map(Column, self.labels))
+            return tuple(map(TargetColumn, self.labels))
         if columns.class_mode == "raw":
             parts = [np.array(table[name]) for name in columns.y_columns]
             self.labels = np.stack(parts, axis=1) if isinstance(columns.y_col, list) else parts[0]
-            return Column(self.labels)
+            return TargetColumn(self.labels)
         if names is None:
             return columns.class_mode
         self.class_indices = {name: number for number, name in enumerate(names)}
-        self.classes = self.labels = [_numbered(value, self.class_indices) for value in table[columns.y_columns[0]]]
-        return class_targets(columns.class_mode, self.classes, len(names), dtype)
+        self.classes = self.labels = [_to_numbers(value, self.class_indices) for value in table[columns.y_columns[0]]]
+        return make_class_targets(columns.class_mode, self.classes, len(names), dtype)
 
     def _keep_valid(self, table: DataFrameColumns, x_col: str) -> None:
         paths = [os.path.join(self.directory, name) for name in table[x_col]]
@@ -114,7 +116,7 @@ class DataFrameIterator(FilesIterator):
         table.keep(valid)
 
 
-class Roles:
+class ColumnRoles:
     """Which column is what.
 
     Args:
@@ -148,7 +150,7 @@ class Roles:
         return list(self.y_col) if isinstance(self.y_col, list) else [self.y_col]
 
     @property
-    def used(self) -> list[str]:
+    def used_columns(self) -> list[str]:
         """All columns."""
         return [self.x_col, *self.y_columns, *([] if self.weight_col is None else [self.weight_col])]
 
@@ -193,5 +195,5 @@ def _is_image(path: str) -> bool:
     return path.lower().endswith(PILLOW_EXTENSIONS) and os.path.isfile(path)
 
 
-def _numbered(value: Any, numbers: dict[str, int]) -> Any:
+def _to_numbers(value: Any, numbers: dict[str, int]) -> Any:
     return numbers[value] if isinstance(value, str) else [numbers[name] for name in value]

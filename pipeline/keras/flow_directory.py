@@ -10,8 +10,8 @@ from pipeline.errors import OptionError, SourceError
 from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
-from pipeline.keras.flow_files import FilesIterator, class_targets, subset_share
-from pipeline.keras.listing import files_below
+from pipeline.keras.flow_files import FilesIterator, get_subset_bounds, make_class_targets
+from pipeline.keras.listing import walk_files
 from pipeline.keras.targets import BatchTargets
 
 CLASS_MODES = ("categorical", "binary", "sparse", "input", None)
@@ -43,8 +43,8 @@ class DirectoryIterator(FilesIterator):
         self.directory = os.fspath(directory)
         if not os.path.isdir(self.directory):
             raise SourceError(f"{self.directory} is no directory")
-        names = list(classes) if classes else _folders(self.directory)
-        found = [_part(self.directory, name, share, follow_links) for name in names]
+        names = list(classes) if classes else _list_folders(self.directory)
+        found = [_list_part(self.directory, name, share, follow_links) for name in names]
         labels = [label for label, keys in enumerate(found) for _ in keys]
         self.class_indices = {name: label for label, name in enumerate(names)}
         self.num_classes = len(names)
@@ -57,21 +57,21 @@ class DirectoryIterator(FilesIterator):
                 f"there is no image below the folders {', '.join(names)} of {self.directory}{part}; looked for "
                 f"{', '.join(PILLOW_EXTENSIONS)}"
             )
-        targets = class_targets(class_mode, labels, len(names), flow.normalizer.dtype)
+        targets = make_class_targets(class_mode, labels, len(names), flow.normalizer.dtype)
         source = FileSource(self.directory, keys, max_bytes=files.decoder.max_bytes)
         paths = [os.path.join(self.directory, key) for key in keys]
         super().__init__(flow, files, source, paths, BatchTargets(targets=targets), class_mode)
 
 
-def _folders(directory: str) -> list[str]:
+def _list_folders(directory: str) -> list[str]:
     names = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
     if not names:
         raise SourceError(f"{directory} has no subfolder; it needs one a class")
     return names
 
 
-def _part(directory: str, name: str, share: tuple[str | None, float], follow_links: bool) -> list[str]:
+def _list_part(directory: str, name: str, share: tuple[str | None, float], follow_links: bool) -> list[str]:
     """List a class's files, and take the subset's part of them: each class is split by itself."""
-    keys = [f"{name}/{key}" for key in files_below(os.path.join(directory, name), PILLOW_EXTENSIONS, follow_links)]
-    first, last = subset_share(*share)
+    keys = [f"{name}/{key}" for key in walk_files(os.path.join(directory, name), PILLOW_EXTENSIONS, follow_links)]
+    first, last = get_subset_bounds(*share)
     return keys[int(first * len(keys)) : int(last * len(keys))]

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
 from pipeline.keras.iterators import FlowIterator
-from pipeline.keras.targets import BatchTargets, Column, multi_hot
+from pipeline.keras.targets import BatchTargets, TargetColumn, encode_multi_hot
 
 
 class FilesIterator(FlowIterator):
@@ -43,7 +43,7 @@ class FilesIterator(FlowIterator):
         self.data_format = "channels_first" if flow.normalizer.channels_first else "channels_last"
 
 
-def class_targets(class_mode: str | None, classes: list[Any], count: int, dtype: np.dtype[Any]) -> Any:
+def make_class_targets(class_mode: str | None, classes: list[Any], count: int, dtype: np.dtype[Any]) -> Any:
     """Write classes as a class mode says.
 
     Args:
@@ -55,13 +55,13 @@ def class_targets(class_mode: str | None, classes: list[Any], count: int, dtype:
     if class_mode in (None, "input"):
         return class_mode
     if class_mode == "categorical" and any(isinstance(one, list) for one in classes):
-        return multi_hot(classes, count, dtype)
+        return encode_multi_hot(classes, count, dtype)
     if class_mode == "categorical":
-        return Column(np.array(classes, np.int64), count, dtype)
-    return Column(np.array(classes, dtype))
+        return TargetColumn(np.array(classes, np.int64), count, dtype)
+    return TargetColumn(np.array(classes, dtype))
 
 
-def subset_share(subset: str | None, validation_split: float) -> tuple[float, float]:
+def get_subset_bounds(subset: str | None, validation_split: float) -> tuple[float, float]:
     """Give the shares between which a subset lies: validation comes first.
 
     Raises:

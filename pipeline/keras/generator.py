@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipeline.keras.flow import Flow, Saving, make_files
+from pipeline.keras.flow import Flow, SaveOptions, make_files
 from pipeline.keras.image_processor import ImageProcessor
 from pipeline.keras.overridden import OverriddenNormalizer
 
@@ -91,11 +91,11 @@ class ImageDataGenerator(ImageProcessor):
         Raises:
             OptionError: an argument is wrong, for Keras's reasons.
         """
-        from pipeline.keras.flow_arrays import ArrayIterator, Part
+        from pipeline.keras.flow_arrays import ArrayIterator, ArraySubset
 
-        saving = Saving(save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format)
+        saving = SaveOptions(save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format)
         flow = self._flow(batch_size, shuffle, seed, saving)
-        return ArrayIterator(flow, x, y, sample_weight, Part(subset, self.validation_split, ignore_class_split))
+        return ArrayIterator(flow, x, y, sample_weight, ArraySubset(subset, self.validation_split, ignore_class_split))
 
     def flow_from_directory(
         self,
@@ -147,7 +147,7 @@ class ImageDataGenerator(ImageProcessor):
         """
         from pipeline.keras.flow_directory import DirectoryIterator
 
-        saving = Saving(save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format)
+        saving = SaveOptions(save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format)
         flow = self._flow(batch_size, shuffle, seed, saving, on_error)
         files = make_files(target_size, color_mode, interpolation, keep_aspect_ratio)
         share = (subset, self.validation_split)
@@ -209,7 +209,7 @@ class ImageDataGenerator(ImageProcessor):
             OptionError: an argument is wrong, for Keras's reasons.
             ColumnTypeError: a column holds the wrong kind of value; it is a `TypeError` as well.
         """
-        from pipeline.keras.flow_dataframe import DataFrameIterator, Roles
+        from pipeline.keras.flow_dataframe import ColumnRoles, DataFrameIterator
 
         if unknown := set(kwargs) - {"has_ext", "sort", "drop_duplicates"}:
             raise TypeError(f"flow_from_dataframe() got unexpected arguments: {sorted(unknown)}")
@@ -218,16 +218,18 @@ class ImageDataGenerator(ImageProcessor):
         if class_mode == "other":
             warnings.warn('class_mode="other" is deprecated, use "raw"', DeprecationWarning, stacklevel=2)
             class_mode = "raw"
-        saving = Saving(save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format)
+        saving = SaveOptions(save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format)
         flow = self._flow(batch_size, shuffle, seed, saving, on_error)
         files = make_files(target_size, color_mode, interpolation)
-        roles = Roles(x_col, y_col, weight_col, class_mode, classes)
+        roles = ColumnRoles(x_col, y_col, weight_col, class_mode, classes)
         share = (subset, self.validation_split)
         return DataFrameIterator(flow, files, dataframe, directory, roles, share, validate_filenames)
 
-    def _flow(self, batch_size: int, shuffle: bool, seed: int | None, saving: Saving, on_error: str = "raise") -> Flow:
+    def _flow(
+        self, batch_size: int, shuffle: bool, seed: int | None, saving: SaveOptions, on_error: str = "raise"
+    ) -> Flow:
         normalizer = self._normalizer
-        normalizer.warn_of_missing()
+        normalizer.warn_missing()
         if self._overrides("standardize"):
             normalizer = OverriddenNormalizer(**vars(normalizer), own=self.standardize)
         return Flow(

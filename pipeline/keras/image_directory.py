@@ -14,20 +14,20 @@ import numpy as np
 from augment import keys
 from augment.plan.plan import Plan, Window
 from augment.transform import Image
-from pipeline import graph
-from pipeline.augmentation import Augmentation
-from pipeline.cache import Cache, PixelCache, RamCache
-from pipeline.decode import CHANNELS, Decoder
+from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
-from pipeline.keras.arguments import checked_data_format
-from pipeline.keras.decoding import AsStored, Resizer, Rounded
+from pipeline.feeds import graph
+from pipeline.images.augmentation import Augmentation
+from pipeline.images.cache import Cache, PixelCache, RamCache
+from pipeline.images.decode import CHANNELS, Decoder
+from pipeline.images.stages import Batch, Stages
+from pipeline.keras.arguments import parse_data_format
+from pipeline.keras.decoding import Resizer, RoundingDecoder, UnorientedDecoder
 from pipeline.keras.files import FileSource
-from pipeline.keras.listing import LabeledFiles, Labelling, check_split, list_files, shuffled, split
-from pipeline.keras.stream import Finished, Stream, channels_first
-from pipeline.ledger import Ledger
-from pipeline.order import Order
+from pipeline.keras.listing import LabeledFiles, Labeling, check_split, list_files, shuffle_files, split_listing
+from pipeline.keras.stream import FinishedStages, Stream, channels_first
+from pipeline.sampling.order import Order
 from pipeline.sources.base import Source, digest
-from pipeline.stages import Batch, Stages
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -102,26 +102,26 @@ def image_dataset_from_directory(
         OptionError: an argument is wrong, for Keras's reasons and in its words.
         SourceError: the directory cannot be listed.
     """
-    labelling = Labelling(labels=labels, label_mode=label_mode, class_names=class_names)
+    labeling = Labeling(labels=labels, label_mode=label_mode, class_names=class_names)
     check_split(validation_split, subset, shuffle, seed)
     definition = _Definition(
-        label_mode=labelling.mode,
+        label_mode=labeling.mode,
         color_mode=color_mode,
         batch_size=batch_size,
-        resizer=_resizer(image_size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio),
-        channels_first=checked_data_format(data_format) == "channels_first",
-        seed=drawn_seed(seed),
+        resizer=_make_resizer(image_size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio),
+        channels_first=parse_data_format(data_format) == "channels_first",
+        seed=resolve_seed(seed),
         augment=augment,
         cache=Cache.from_option(cache),
         on_error=on_error,
     )
     if format != "tf":
         raise OptionError(f'`format` should be "tf"; got {format!r} (Keras itself makes Grain datasets)')
-    listing = list_files(directory, labelling, EXTENSIONS, follow_links=follow_links, verbose=verbose)
-    check_binary(labelling, listing)
+    listing = list_files(directory, labeling, EXTENSIONS, follow_links=follow_links, verbose=verbose)
+    check_binary(labeling, listing)
     if shuffle:
-        listing = shuffled(listing, definition.seed)
-    parts = split(listing, validation_split, subset, verbose)
+        listing = shuffle_files(listing, definition.seed)
+    parts = split_listing(listing, validation_split, subset, verbose)
     for part in parts:
         check_not_empty(part, "images", EXTENSIONS)
     if subset == "both":
@@ -129,7 +129,7 @@ def image_dataset_from_directory(
     return definition.dataset(parts[0], shuffle)
 
 
-def drawn_seed(seed: int | None) -> int:
+def resolve_seed(seed: int | None) -> int:
     """Give a seed, or draw one and log it.
 
     Raises:
@@ -163,13 +163,13 @@ def check_on_error(on_error: object) -> None:
         raise OptionError(f'`on_error` must be "raise", "skip" or "replace"; got {on_error!r}')
 
 
-def check_binary(labelling: Labelling, listing: LabeledFiles) -> None:
+def check_binary(labeling: Labeling, listing: LabeledFiles) -> None:
     """Refuse binary labels of anything but two classes.
 
     Raises:
         OptionError: there are more or fewer.
     """
-    if labelling.mode == "binary" and len(listing.class_names or ()) != 2:
+    if labeling.mode == "binary" and len(listing.class_names or ()) != 2:
         raise OptionError(f'with label_mode="binary" there must be exactly 2 classes, got {listing.class_names}')
 
 
@@ -209,39 +209,39 @@ class _Definition:
             raise OptionError(f"`cache` keeps images of image_size={self.resizer.size}; got size={self.cache.size}")
 
     def dataset(self, listing: LabeledFiles, shuffle: bool) -> "tf.data.Dataset":
-        stream = Stream(self._finished(listing, shuffle), self._layout(len(listing.keys)), self.seed)
+        stream = Stream(self._make_stages(listing, shuffle), self._make_layout(len(listing.keys)), self.seed)
         dataset = stream.dataset()
         dataset.class_names = listing.class_names
         dataset.file_paths = listing.paths
         dataset.loader = stream
         return dataset
 
-    def _finished(self, listing: LabeledFiles, shuffle: bool) -> Finished:
+    def _make_stages(self, listing: LabeledFiles, shuffle: bool) -> FinishedStages:
         root = keys.root(self.seed)
-        decoder = AsStored(color_mode=self.color_mode)
+        decoder = UnorientedDecoder(color_mode=self.color_mode)
         files = FileSource(
             listing.root, listing.keys, listing.labels or [0] * len(listing.keys), listing.class_names or (),
             decoder.max_bytes,
         )  # fmt: skip
-        pixel_cache = self._pixel_cache(files)
+        pixel_cache = self._open_pixel_cache(files)
         source = files if self.cache is None or not self.cache.is_ram else RamCache(files, None, self.cache.limit_bytes)
         stages = Stages(
             order=Order(size=len(files), key=root, shuffle=shuffle),
             members=None,
             source=cast(Source, source),
-            decoder=decoder if pixel_cache is None else self._rounded(),
+            decoder=decoder if pixel_cache is None else self._make_rounding_decoder(),
             pixel_cache=pixel_cache,
-            plan=Resized(None if self.augment is None else Plan(self.augment), self.resizer),
+            plan=ResizedAugmentation(None if self.augment is None else Plan(self.augment), self.resizer),
             augment_key=keys.fold_in(root, "augment"),
             image_size=None,
             interpolation="bilinear",  # of nothing: what is cached has its size already
             label_mode=None,
-            ledger=Ledger(self.on_error, None, len(files)),
+            error_log=ErrorLog(self.on_error, None, len(files)),
             replaces=self.on_error == "replace",
         )
         height, width = self.resizer.size
         channels = CHANNELS[self.color_mode]
-        return Finished(
+        return FinishedStages(
             stages=stages,
             shape=(channels, height, width) if self.channels_first else (height, width, channels),
             dtype=self.resizer.dtype,
@@ -249,12 +249,12 @@ class _Definition:
             finish=partial(_finish, self, len(listing.class_names or ())),
         )
 
-    def _layout(self, length: int) -> graph.EpochLayout:
+    def _make_layout(self, length: int) -> graph.EpochLayout:
         return graph.EpochLayout(
             length=length,
             batch_size=self.batch_size,
             drop_remainder=False,
-            varies=self.on_error == "skip",
+            has_variable_batches=self.on_error == "skip",
             num_parallel_calls=len(os.sched_getaffinity(0)),
             prefetch=2,
             with_keys=False,
@@ -262,10 +262,10 @@ class _Definition:
             static_batch=False,  # Keras's datasets do not know it either
         )
 
-    def _rounded(self) -> Decoder:
-        return Rounded(color_mode=self.color_mode, resizer=self.resizer)
+    def _make_rounding_decoder(self) -> Decoder:
+        return RoundingDecoder(color_mode=self.color_mode, resizer=self.resizer)
 
-    def _pixel_cache(self, files: FileSource) -> PixelCache | None:
+    def _open_pixel_cache(self, files: FileSource) -> PixelCache | None:
         if self.cache is None or self.cache.is_ram:
             return None
         shape = (*self.resizer.size, CHANNELS[self.color_mode])
@@ -274,7 +274,7 @@ class _Definition:
 
 
 @dataclass(frozen=True)
-class Resized(Augmentation):
+class ResizedAugmentation(Augmentation):
     """An augmentation, or none, with a resize behind it."""
 
     plan: Plan | None
@@ -306,7 +306,7 @@ def _finish(definition: _Definition, classes: int, batch: Batch, epoch: int) -> 
     return Batch(images.astype(definition.resizer.dtype, copy=False), labels, batch.keys)
 
 
-def _resizer(image_size: Any, interpolation: str, crops: bool, pads: bool) -> Resizer:
+def _make_resizer(image_size: Any, interpolation: str, crops: bool, pads: bool) -> Resizer:
     size = (image_size, image_size) if isinstance(image_size, (int, np.integer)) else image_size
     if not isinstance(size, (list, tuple)) or len(size) != 2 or not all(is_positive_integer(side) for side in size):
         raise OptionError(f"`image_size` must be (height, width) in pixels, or one number; got {image_size!r}")

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from pipeline.augmentation import Augmentation
 from pipeline.errors import OptionError
+from pipeline.images.augmentation import Augmentation
 from pipeline.keras import arguments
-from pipeline.keras.fitting import StatisticsFitter, opened
+from pipeline.keras.fitting import StatisticsFitter, open_batches
 from pipeline.keras.flow import make_files
-from pipeline.keras.image_directory import drawn_seed
-from pipeline.keras.normalizer import Normalizer, rounded_into
+from pipeline.keras.image_directory import resolve_seed
+from pipeline.keras.normalizer import Normalizer, round_to_dtype
 from pipeline.keras.overridden import OverriddenTransform
 from pipeline.keras.statistics import Statistics, Whitening
 from pipeline.keras.transform import RandomTransform, Ranges
@@ -70,7 +70,7 @@ class ImageProcessor:
             zca_epsilon=zca_epsilon,
             rescale=rescale,
             preprocessing_function=preprocessing_function,
-        ).completed()
+        ).resolve_conflicts()
         self.featurewise_center = settings.featurewise_center
         self.samplewise_center = settings.samplewise_center
         self.featurewise_std_normalization = settings.featurewise_std_normalization
@@ -82,7 +82,7 @@ class ImageProcessor:
         self.height_shift_range = height_shift_range
         self.brightness_range = brightness_range
         self.shear_range = shear_range
-        self.zoom_range = arguments.checked_zoom(zoom_range)
+        self.zoom_range = arguments.parse_zoom(zoom_range)
         self.channel_shift_range = channel_shift_range
         self.fill_mode = fill_mode
         self.cval = cval
@@ -90,16 +90,16 @@ class ImageProcessor:
         self.vertical_flip = vertical_flip
         self.rescale = rescale
         self.preprocessing_function = preprocessing_function
-        self.data_format = arguments.checked_data_format(data_format)
-        self.validation_split = arguments.checked_split(validation_split)
+        self.data_format = arguments.parse_data_format(data_format)
+        self.validation_split = arguments.parse_validation_split(validation_split)
         self.interpolation_order = interpolation_order
-        self.dtype = arguments.checked_dtype(dtype).name
+        self.dtype = arguments.parse_dtype(dtype).name
         self.exact = exact
         self.mean: Any = None
         self.std: Any = None
         self.statistics: Statistics | None = None
         self._whitening: Whitening | NDArray[Any] | None = None
-        self._compiled(exact)  # what is wrong is refused now
+        self._compile(exact)  # what is wrong is refused now
 
     def standardize(self, x: NDArray[Any]) -> NDArray[Any]:
         """Normalize one image: `preprocessing_function`, `rescale`, samplewise, featurewise, ZCA.
@@ -111,7 +111,7 @@ class ImageProcessor:
             The normalized image, of the same shape.
         """
         normalizer = self._normalizer
-        normalizer.warn_of_missing()
+        normalizer.warn_missing()
         return normalizer.standardize(x)
 
     def get_random_transform(self, img_shape: Sequence[int], seed: int | None = None) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class ImageProcessor:
         """
         key = keys.root(secrets.randbits(63) if seed is None else seed).reshape(1)
         size = img_shape[1:3] if self.data_format == "channels_first" else img_shape[:2]
-        drawn = {name: column[0].item() for name, column in self._compiled(True).draw(key, [size]).items()}
+        drawn = {name: column[0].item() for name, column in self._compile(True).draw(key, [size]).items()}
         return {name: None if value != value else value for name, value in drawn.items()}  # NaN
 
     def apply_transform(self, x: NDArray[Any], transform_parameters: Mapping[str, Any]) -> NDArray[Any]:
@@ -147,12 +147,12 @@ class ImageProcessor:
         is_first = self.data_format == "channels_first"
         image = np.moveaxis(x, 0, -1) if is_first else x
         image = np.ascontiguousarray(image, np.uint8 if x.dtype == np.uint8 else np.float32)
-        transformed = self._compiled(True).run(image, transform_parameters)
+        transformed = self._compile(True).run(image, transform_parameters)
         changes_levels = any(
             transform_parameters.get(name) is not None for name in ("channel_shift_intensity", "brightness")
         )
         if np.issubdtype(x.dtype, np.floating) or not changes_levels:
-            transformed = rounded_into(transformed, x.dtype)
+            transformed = round_to_dtype(transformed, x.dtype)
         return np.moveaxis(transformed, -1, 0) if is_first else transformed
 
     def random_transform(self, x: NDArray[Any], seed: int | None = None) -> NDArray[Any]:
@@ -199,11 +199,11 @@ class ImageProcessor:
             channels_first=is_first,
             augment=partial(self._transform, exact=True) if augment else None,
             rounds=int(rounds),
-            seed=drawn_seed(seed),
+            seed=resolve_seed(seed),
             zca_rank=zca_rank,
         )
-        statistics = fitting(opened(x, make_files(target_size, color_mode, interpolation), is_first))
-        self._use(replace(statistics, settings=self._described))
+        statistics = fitting(open_batches(x, make_files(target_size, color_mode, interpolation), is_first))
+        self._use_statistics(replace(statistics, settings=self._settings))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what `fit` learned: `.json` (mean and standard deviation) or `.npz` (ZCA too).
@@ -223,10 +223,10 @@ class ImageProcessor:
             OptionError: they are of images with another `rescale` or `data_format`, or lack what is needed here.
         """
         statistics = Statistics.load(path)
-        if statistics.settings != self._described:
+        if statistics.settings != self._settings:
             raise OptionError(
                 f"{os.fspath(path)} holds the statistics of images with {statistics.settings}, and this generator has "
-                f"{self._described}"
+                f"{self._settings}"
             )
         needed = {
             "mean": self.featurewise_center,
@@ -236,7 +236,7 @@ class ImageProcessor:
         missing = [name for name, is_needed in needed.items() if is_needed and getattr(statistics, name) is None]
         if missing:
             raise OptionError(f"{os.fspath(path)} lacks what this generator needs: {', '.join(missing)}")
-        self._use(statistics)
+        self._use_statistics(statistics)
 
     @property
     def zca_whitening_matrix(self) -> NDArray[Any] | None:
@@ -247,7 +247,7 @@ class ImageProcessor:
     def zca_whitening_matrix(self, matrix: Any) -> None:
         self._whitening = None if matrix is None else np.asarray(matrix)
 
-    def _use(self, statistics: Statistics) -> None:
+    def _use_statistics(self, statistics: Statistics) -> None:
         shape = (-1, 1, 1) if self.data_format == "channels_first" else (1, 1, -1)
         self.statistics = statistics
         self.mean = None if statistics.mean is None else statistics.mean.reshape(shape)
@@ -255,7 +255,7 @@ class ImageProcessor:
         self._whitening = statistics.whitening
 
     @property
-    def _described(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         return {"rescale": self.rescale and float(self.rescale), "data_format": self.data_format}
 
     @property
@@ -274,17 +274,17 @@ class ImageProcessor:
             channels_first=self.data_format == "channels_first",
         )
 
-    def _compiled(self, exact: bool) -> RandomTransform:
+    def _compile(self, exact: bool) -> RandomTransform:
         """Make the transform that the attributes describe now: as with Keras they can be changed."""
-        ranges = arguments.checked_ranges({field.name: getattr(self, field.name) for field in fields(Ranges)})
-        warp = arguments.checked_warp(self.fill_mode, self.cval, self.interpolation_order)
+        ranges = arguments.parse_ranges({field.name: getattr(self, field.name) for field in fields(Ranges)})
+        warp = arguments.make_warp(self.fill_mode, self.cval, self.interpolation_order)
         return RandomTransform(ranges=ranges, warp=warp, exact=exact)
 
     def _transform(self, channels: int, *, exact: bool) -> Augmentation:
         if self._overrides("get_random_transform") or self._overrides("apply_transform"):
             is_first = self.data_format == "channels_first"
             return OverriddenTransform(self.get_random_transform, self.apply_transform, channels, is_first)
-        return self._compiled(exact)
+        return self._compile(exact)
 
     def _overrides(self, method: str) -> bool:
         """Tell whether a subclass, or somebody from outside, has put another method in the place of ours."""

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import graph
+from pipeline.error_log import BadSample
 from pipeline.errors import OptionError, SampleError
+from pipeline.feeds import graph
 from pipeline.keras.stream import Stream
 from pipeline.keras.targets import BatchTargets
-from pipeline.ledger import LedgerRow
-from pipeline.look_ahead import LookAhead
+from pipeline.threads.look_ahead import LookAhead
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -54,7 +54,7 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         """Compute one batch of this epoch: images, (images, targets) or (images, targets, weights)."""
         if not 0 <= idx < len(self):
             raise OptionError(f"asked to retrieve element {idx}, but the iterator has length {len(self)}")
-        return self._computed(self.epoch, int(idx))
+        return self._compute(self.epoch, int(idx))
 
     def __iter__(self) -> "FlowIterator":
         return self
@@ -82,7 +82,7 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         return self.epoch * len(self) + self.batch_index
 
     @property
-    def errors(self) -> tuple[LedgerRow, ...]:
+    def errors(self) -> tuple[BadSample, ...]:
         """The bad samples that were met so far: (sample, stage, reason)."""
         return self.stream.errors
 
@@ -112,8 +112,8 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
             OptionError: there is no such position.
         """
         numbered = self.stream.dataset(epoch, step)
-        dataset = numbered.map(graph.without_autograph(self.targets.tensors))
-        if "cardinality" in vars(numbered):  # known to us, not to tf.data; see pipeline/graph.py
+        dataset = numbered.map(graph.without_autograph(self.targets.make_tensors))
+        if "cardinality" in vars(numbered):  # known to us, not to tf.data; see pipeline/feeds/graph.py
             dataset.cardinality = numbered.cardinality
         dataset.loader = self.stream
         return dataset
@@ -123,7 +123,7 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         processors = len(os.sched_getaffinity(0))
         self._first = epoch * len(self)
         self._batches = LookAhead(
-            lambda number: self._computed(*divmod(number, len(self))),
+            lambda number: self._compute(*divmod(number, len(self))),
             itertools.count(self._first),
             threads=processors,
             ahead=processors,
@@ -134,9 +134,9 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         """(epoch, step) of the batch that `next` will return."""
         return divmod(self._first + self._batches.taken, len(self))
 
-    def _computed(self, epoch: int, step: int) -> Any:
+    def _compute(self, epoch: int, step: int) -> Any:
         batch = self.stream.batch(epoch, step)
         if not len(batch.images):  # a model would make NaN of it
             bad = self.errors[-1]
             raise SampleError(bad.sample, f'{bad.reason} (all of this batch is bad; on_error="replace" would fill it)')
-        return self.targets.arrays(batch.images, batch.labels)
+        return self.targets.make_arrays(batch.images, batch.labels)

@@ -45,7 +45,7 @@ class LabeledFiles:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labelling:
+class Labeling:
     """Where labels come from and how they are written; Keras's arguments of these names."""
 
     labels: Any
@@ -97,7 +97,7 @@ def check_split(validation_split: float | None, subset: str | None, shuffle: boo
 
 def list_files(
     directory: str | os.PathLike[str],
-    labelling: Labelling,
+    labeling: Labeling,
     extensions: tuple[str, ...],
     *,
     follow_links: bool = False,
@@ -107,7 +107,7 @@ def list_files(
 
     Args:
         directory: holds one subfolder a class where labels are inferred; else everything below it is listed.
-        labelling: says which.
+        labeling: says which.
         extensions: lower case, with their dots.
         follow_links: enters folders that are symbolic links.
         verbose: writes what was found to standard output, as Keras does.
@@ -119,37 +119,37 @@ def list_files(
     root = os.fspath(directory)
     if not os.path.isdir(root):
         raise SourceError(f"{root} is no directory")
-    if not labelling.is_inferred:
-        return _listed_without_folders(root, labelling, extensions, follow_links, verbose)
+    if not labeling.is_inferred:
+        return _list_without_folders(root, labeling, extensions, follow_links, verbose)
     folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
-    if labelling.class_names is not None and (unknown := set(labelling.class_names) - set(folders)):
+    if labeling.class_names is not None and (unknown := set(labeling.class_names) - set(folders)):
         raise OptionError(
             f"the `class_names` passed did not match the subdirectories of {root}: there is no {sorted(unknown)} among "
             f"{folders}"
         )
-    class_names = folders if labelling.class_names is None else list(labelling.class_names)
+    class_names = folders if labeling.class_names is None else list(labeling.class_names)
     keys: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(class_names):
-        found = [f"{name}/{key}" for key in files_below(os.path.join(root, name), extensions, follow_links)]
+        found = [f"{name}/{key}" for key in walk_files(os.path.join(root, name), extensions, follow_links)]
         keys += found
         labels += [label] * len(found)
     _say(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
     return LabeledFiles(root, keys, labels, class_names)
 
 
-def _listed_without_folders(
-    root: str, labelling: Labelling, extensions: tuple[str, ...], follow_links: bool, verbose: bool
+def _list_without_folders(
+    root: str, labeling: Labeling, extensions: tuple[str, ...], follow_links: bool, verbose: bool
 ) -> LabeledFiles:
-    if labelling.class_names is not None:
+    if labeling.class_names is not None:
         raise OptionError(
             "`class_names` names subdirectories, which are no classes with labels=None or label_mode=None"
         )
-    keys = list(files_below(root, extensions, follow_links))
-    if labelling.mode is None:
+    keys = list(walk_files(root, extensions, follow_links))
+    if labeling.mode is None:
         _say(verbose, f"Found {len(keys)} files.")
         return LabeledFiles(root, keys, None, None)
-    labels = [int(label) for label in labelling.labels]
+    labels = [int(label) for label in labeling.labels]
     if len(labels) != len(keys):
         raise OptionError(
             f"Expected the lengths of `labels` to match the number of files in {root}: there are {len(labels)} labels "
@@ -160,7 +160,7 @@ def _listed_without_folders(
     return LabeledFiles(root, keys, labels, class_names)
 
 
-def files_below(folder: str, extensions: tuple[str, ...], follow_links: bool) -> Iterator[str]:
+def walk_files(folder: str, extensions: tuple[str, ...], follow_links: bool) -> Iterator[str]:
     """Walk a folder: the paths relative to it, with "/" between their parts."""
     for path, _, names in sorted(os.walk(folder, followlinks=follow_links)):
         relative = Path(path).relative_to(folder).as_posix()
@@ -169,7 +169,7 @@ def files_below(folder: str, extensions: tuple[str, ...], follow_links: bool) ->
                 yield name if relative == "." else f"{relative}/{name}"
 
 
-def shuffled(listing: LabeledFiles, seed: int) -> LabeledFiles:
+def shuffle_files(listing: LabeledFiles, seed: int) -> LabeledFiles:
     """Shuffle a list as Keras does before it splits it."""
     order = list(range(len(listing.keys)))
     np.random.RandomState(seed % 2**32).shuffle(order)
@@ -177,7 +177,7 @@ def shuffled(listing: LabeledFiles, seed: int) -> LabeledFiles:
     return LabeledFiles(listing.root, [listing.keys[place] for place in order], labels, listing.class_names)
 
 
-def split(
+def split_listing(
     listing: LabeledFiles, validation_split: float | None, subset: str | None, verbose: bool
 ) -> list[LabeledFiles]:
     """Cut the parts that were asked for: one, or under "both" the training and the validation part."""

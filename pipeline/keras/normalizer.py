@@ -36,7 +36,7 @@ class Normalizer:
     dtype: np.dtype[Any]
     channels_first: bool = False
 
-    def warn_of_missing(self) -> None:
+    def warn_missing(self) -> None:
         """Warn, as Keras does, where statistics are asked for and there are none: they are then left out."""
         wanted = {
             "featurewise_center": (self.settings.featurewise_center, self.mean),
@@ -53,8 +53,8 @@ class Normalizer:
 
     def standardize(self, x: NDArray[Any]) -> NDArray[Any]:
         """Normalize an image, or a batch as if it were one image; in place, where it is one of floating point."""
-        x = self._pointwise(x if np.issubdtype(x.dtype, np.floating) else x.astype(self._working))
-        return self._whitened(x)
+        x = self._normalize_pointwise(x if np.issubdtype(x.dtype, np.floating) else x.astype(self._working))
+        return self._whiten(x)
 
     def batch(self, images: NDArray[Any]) -> NDArray[Any]:
         """Normalize a batch, each image by itself.
@@ -65,23 +65,23 @@ class Normalizer:
         Returns:
             [B, H, W, C] or [B, C, H, W], of `dtype`.
         """
-        if images.dtype == np.uint8 and (tables := self._base_tables(images.shape[-1])) is not None:
-            finished = self._moved(self._looked_up(images, tables))
+        if images.dtype == np.uint8 and (tables := self._make_base_table(images.shape[-1])) is not None:
+            finished = self._move_channels(self._apply_tables(images, tables))
         else:
             # A copy in any case: what follows writes to it.
-            finished = self._moved(images).astype(self._working)
+            finished = self._move_channels(images).astype(self._working)
             for row in range(len(finished)):
-                finished[row] = self._pointwise(finished[row])
-        return self._whitened(finished).astype(self.dtype, copy=False)
+                finished[row] = self._normalize_pointwise(finished[row])
+        return self._whiten(finished).astype(self.dtype, copy=False)
 
     @property
     def _working(self) -> np.dtype[Any]:
         return np.dtype(np.float64 if self.dtype == np.float64 else np.float32)
 
-    def _moved(self, images: NDArray[Any]) -> NDArray[Any]:
+    def _move_channels(self, images: NDArray[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(np.moveaxis(images, -1, 1)) if self.channels_first else images
 
-    def _pointwise(self, x: NDArray[Any]) -> NDArray[Any]:
+    def _normalize_pointwise(self, x: NDArray[Any]) -> NDArray[Any]:
         """Do all but the whitening, in place."""
         settings = self.settings
         if settings.preprocessing_function is not None:
@@ -98,7 +98,7 @@ class Normalizer:
             x /= self.std + _EPSILON
         return x
 
-    def _whitened(self, x: NDArray[Any]) -> NDArray[Any]:
+    def _whiten(self, x: NDArray[Any]) -> NDArray[Any]:
         if not self.settings.zca_whitening or self.whitening is None:
             return x
         flat = x.reshape(-1, int(np.prod(x.shape[-3:])))
@@ -108,7 +108,7 @@ class Normalizer:
         whitened: NDArray[Any] = flat @ matrix
         return whitened.reshape(x.shape)
 
-    def _base_tables(self, channels: int) -> NDArray[Any] | None:
+    def _make_base_table(self, channels: int) -> NDArray[Any] | None:
         """Make a table [256, 1] of what all images have in common; None where tables cannot do it."""
         vectors = [vector for vector in (self.mean, self.std) if vector is not None]
         if self.settings.preprocessing_function is not None or any(np.size(v) not in (1, channels) for v in vectors):
@@ -118,18 +118,18 @@ class Normalizer:
             table *= self.settings.rescale
         return table
 
-    def _looked_up(self, images: NDArray[Any], base: NDArray[Any]) -> NDArray[Any]:
+    def _apply_tables(self, images: NDArray[Any], base: NDArray[Any]) -> NDArray[Any]:
         finished = np.empty(images.shape, self._working)
-        shared = None if self.settings.samplewise_center else self._featurewise(base)
+        shared = None if self.settings.samplewise_center else self._normalize_featurewise(base)
         for image, row in zip(images, finished, strict=True):
-            table = self._featurewise(self._samplewise(base, image)) if shared is None else shared
+            table = self._normalize_featurewise(self._center_samplewise(base, image)) if shared is None else shared
             if table.shape[1] == 1 or image.shape[2] <= 4:
                 cv2.LUT(image, table[np.newaxis] if table.shape[1] > 1 else table[:, 0], dst=row)
             else:
                 row[:] = table[image, np.arange(image.shape[2])]
         return finished
 
-    def _samplewise(self, table: NDArray[Any], image: Image) -> NDArray[Any]:
+    def _center_samplewise(self, table: NDArray[Any], image: Image) -> NDArray[Any]:
         """Centre (and scale) a table by the image that will be looked up in it."""
         counts = np.bincount(image.ravel(), minlength=256)
         levels = table[:, 0].astype(np.float64)
@@ -139,7 +139,7 @@ class Normalizer:
             table = table / (np.sqrt(counts @ (levels - mean) ** 2 / image.size) + _EPSILON)
         return table
 
-    def _featurewise(self, table: NDArray[Any]) -> NDArray[Any]:
+    def _normalize_featurewise(self, table: NDArray[Any]) -> NDArray[Any]:
         if self.settings.featurewise_center and self.mean is not None:
             table = table - np.reshape(self.mean, (1, -1))
         if self.settings.featurewise_std_normalization and self.std is not None:
@@ -147,8 +147,8 @@ class Normalizer:
         return np.ascontiguousarray(table.astype(self._working, copy=False))
 
 
-def rounded_into(image: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def round_to_dtype(image: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Give an image of float32 the dtype of the one that it was made of."""
     if np.issubdtype(dtype, np.floating):
         return image.astype(dtype, copy=False)
-    return kernels.as_pixels(image, np.uint8) if dtype == np.uint8 else np.rint(image).astype(dtype)
+    return kernels.to_pixels(image, np.uint8) if dtype == np.uint8 else np.rint(image).astype(dtype)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from augment import keys
 from augment.plan.plan import Window
 from augment.transform import Image
-from pipeline.augmentation import Augmentation
 from pipeline.errors import OptionError
+from pipeline.images.augmentation import Augmentation
 from pipeline.keras.normalizer import Normalizer
 
 
@@ -80,7 +80,7 @@ class OverriddenNormalizer(Normalizer):
 
     def batch(self, images: NDArray[Any]) -> NDArray[Any]:
         """Normalize a batch, each image by itself; see `Normalizer.batch`."""
-        finished = self._moved(images).astype(self._working)
+        finished = self._move_channels(images).astype(self._working)
         for row in range(len(finished)):
             finished[row] = self.own(finished[row])
         return finished.astype(self.dtype, copy=False)

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from pipeline.cache import available_memory
 from pipeline.errors import OptionError, SourceError
+from pipeline.images.cache import get_available_memory
 
 Floats = NDArray[np.float64]
-Batches = Callable[[], Iterable[NDArray[Any]]]
+StartPass = Callable[[], Iterable[NDArray[Any]]]
 """Starts one pass over a dataset: batches of images, [B, ...]; every pass must give the same."""
 
 DEFAULT_RANK = 512
@@ -91,11 +91,11 @@ class Statistics:
         try:
             with open(scratch, "wb") as file:
                 if target.suffix == ".json":
-                    vectors = {name: vector.tolist() for name, vector in self._vectors().items()}
-                    file.write(json.dumps({**self._head(), **vectors}, indent=1).encode())
+                    vectors = {name: vector.tolist() for name, vector in self._collect_vectors().items()}
+                    file.write(json.dumps({**self._make_head(), **vectors}, indent=1).encode())
                 else:
-                    arrays: dict[str, Any] = {**self._vectors(), **self._whitening()}
-                    np.savez(file, allow_pickle=False, head=np.array(json.dumps(self._head())), **arrays)
+                    arrays: dict[str, Any] = {**self._collect_vectors(), **self._collect_whitening()}
+                    np.savez(file, allow_pickle=False, head=np.array(json.dumps(self._make_head())), **arrays)
             scratch.replace(target)
         finally:
             scratch.unlink(missing_ok=True)
@@ -117,12 +117,12 @@ class Statistics:
                 with np.load(path, allow_pickle=False) as file:
                     arrays = {name: file[name] for name in file.files if name != "head"}
                     head = json.loads(str(file["head"]))
-            return cls._from(head, arrays)
+            return cls._from_arrays(head, arrays)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise SourceError(f"{os.fspath(path)} holds no statistics: {error}") from None
 
     @classmethod
-    def _from(cls, head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Statistics":
+    def _from_arrays(cls, head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Statistics":
         if not isinstance(head, dict) or (head.get("format"), head.get("version")) != ("caudal-statistics", _VERSION):
             raise ValueError(f"it is no file of format caudal-statistics, version {_VERSION}")
         if not all(np.isfinite(array).all() for array in arrays.values()):
@@ -138,14 +138,14 @@ class Statistics:
             settings=dict(head["settings"]),
         )
 
-    def _head(self) -> dict[str, Any]:
+    def _make_head(self) -> dict[str, Any]:
         head = {"format": "caudal-statistics", "version": _VERSION, "count": self.count, "settings": self.settings}
         return head if self.whitening is None else {**head, "zca_is_exact": self.whitening.is_exact}
 
-    def _vectors(self) -> dict[str, Floats]:
+    def _collect_vectors(self) -> dict[str, Floats]:
         return {name: vector for name in ("mean", "std") if (vector := getattr(self, name)) is not None}
 
-    def _whitening(self) -> dict[str, Floats]:
+    def _collect_whitening(self) -> dict[str, Floats]:
         whitening = self.whitening
         return {} if whitening is None else {"components": whitening.components, "scale": whitening.scale}
 
@@ -187,7 +187,7 @@ class Moments:
         return np.sqrt(self._squares / max(self._pixels, 1))
 
 
-def whitening(batches: Batches, count: int, size: int, epsilon: float, rank: int | None = None) -> Whitening:
+def whitening(batches: StartPass, count: int, size: int, epsilon: float, rank: int | None = None) -> Whitening:
     """Compute a ZCA whitening of centred images.
 
     Args:
@@ -204,42 +204,42 @@ def whitening(batches: Batches, count: int, size: int, epsilon: float, rank: int
     most = min(count, size)
     if rank is not None and (isinstance(rank, bool) or not isinstance(rank, (int, np.integer)) or rank < 1):
         raise OptionError(f"zca_rank must be an integer of at least 1, or None; got {rank!r}")
-    if rank is None and 4 * 8 * size**2 <= available_memory():  # LAPACK needs about three times the matrix
-        components, squares = _exact(batches, size)
+    if rank is None and 4 * 8 * size**2 <= get_available_memory():  # LAPACK needs about three times the matrix
+        components, squares = _decompose_exactly(batches, size)
         is_exact = True
     else:
         rank = min(rank or DEFAULT_RANK, most)
-        components, squares = _leading(batches, size, min(rank + _OVERSAMPLING, most))
+        components, squares = _decompose_leading(batches, size, min(rank + _OVERSAMPLING, most))
         most, is_exact = rank, False
     components, squares = components[:, -most:], squares[-most:]  # the largest stand last
     singular = np.sqrt(np.maximum(squares, 0))
     return Whitening(np.ascontiguousarray(components), np.sqrt(count) / (singular + epsilon), is_exact)
 
 
-def _exact(batches: Batches, size: int) -> tuple[Floats, Floats]:
+def _decompose_exactly(batches: StartPass, size: int) -> tuple[Floats, Floats]:
     covariance = np.zeros((size, size))
-    for batch in _doubles(batches):
+    for batch in _iter_float64(batches):
         covariance += batch.T @ batch
     squares, components = np.linalg.eigh(covariance)
     return components, squares
 
 
-def _leading(batches: Batches, size: int, width: int) -> tuple[Floats, Floats]:
+def _decompose_leading(batches: StartPass, size: int, width: int) -> tuple[Floats, Floats]:
     """Find the leading eigenvectors of the covariance, in three passes."""
     basis: Floats = keys.generator(keys.fold_in(keys.root(0), "zca")).standard_normal((size, width))
     for _ in range(2):
         image: Floats = np.zeros((size, width))
-        for batch in _doubles(batches):
+        for batch in _iter_float64(batches):
             image += batch.T @ (batch @ basis)
         basis = np.linalg.qr(image).Q
     small: Floats = np.zeros((width, width))
-    for batch in _doubles(batches):
+    for batch in _iter_float64(batches):
         projected = batch @ basis
         small += projected.T @ projected
     squares, rotation = np.linalg.eigh(small)
     return basis @ rotation, squares
 
 
-def _doubles(batches: Batches) -> Iterator[Floats]:
+def _iter_float64(batches: StartPass) -> Iterator[Floats]:
     for batch in batches():
         yield cast(Floats, batch.astype(np.float64, copy=False))

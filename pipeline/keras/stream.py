@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import graph
-from pipeline.ledger import Ledger, LedgerRow
+from pipeline.error_log import BadSample, ErrorLog
+from pipeline.feeds import graph
+from pipeline.images.stages import Batch, Stages
 from pipeline.sources.base import Source
-from pipeline.stages import Batch, Stages
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -19,7 +19,7 @@ Shape = tuple[int | None, int | None, int | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finished:
+class FinishedStages:
     """Stages whose batches are finished as wholes: normalized, laid out, their labels written.
 
     Attributes:
@@ -37,9 +37,9 @@ class Finished:
     finish: Callable[[Batch, int], Batch]
 
     @property
-    def ledger(self) -> Ledger:
+    def error_log(self) -> ErrorLog:
         """That of the stages."""
-        return self.stages.ledger
+        return self.stages.error_log
 
     @property
     def source(self) -> Source:
@@ -66,7 +66,7 @@ class Stream:
         seed: of the order and the augmentation.
     """
 
-    batches: Finished
+    batches: FinishedStages
     layout: graph.EpochLayout
     seed: int
 
@@ -81,14 +81,14 @@ class Stream:
         return self.layout.length
 
     @property
-    def errors(self) -> tuple[LedgerRow, ...]:
+    def errors(self) -> tuple[BadSample, ...]:
         """The bad samples that were met so far."""
-        return self.batches.ledger.rows
+        return self.batches.error_log.rows
 
     @property
     def failure(self) -> Exception | None:
         """The error that ended an iteration, as it was raised."""
-        return self.batches.ledger.failure
+        return self.batches.error_log.failure
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Compute one batch, without TensorFlow's pipeline."""

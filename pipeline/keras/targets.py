@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class TargetColumn:
     """One value a sample.
 
     Attributes:
@@ -22,12 +22,12 @@ class Column:
     classes: int | None = None
     dtype: Any = np.float32
 
-    def arrays(self, indices: NDArray[Any]) -> Any:
+    def make_arrays(self, indices: NDArray[Any]) -> Any:
         """Take the values of some samples."""
         taken = self.values[indices]
         return taken if self.classes is None else (taken[:, np.newaxis] == np.arange(self.classes)).astype(self.dtype)
 
-    def tensors(self, indices: Any) -> Any:
+    def make_tensors(self, indices: Any) -> Any:
         """Take the values of some samples, in a graph."""
         import tensorflow as tf
 
@@ -37,12 +37,12 @@ class Column:
         return taken if self.classes is None else tf.one_hot(taken, self.classes, dtype=tf.as_dtype(self.dtype))
 
 
-def multi_hot(samples: list[Any], classes: int, dtype: np.dtype[Any]) -> Column:
+def encode_multi_hot(samples: list[Any], classes: int, dtype: np.dtype[Any]) -> TargetColumn:
     """Write several classes a sample as rows of zeros and ones."""
     rows = np.zeros((len(samples), classes), dtype)
     for row, chosen in zip(rows, samples, strict=True):
         row[chosen] = 1
-    return Column(rows)
+    return TargetColumn(rows)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,20 +55,24 @@ class BatchTargets:
         weights: of the samples, or None.
     """
 
-    beside: tuple[Column, ...] = ()
-    targets: str | Column | tuple[Column, ...] | None = None
-    weights: Column | None = None
+    beside: tuple[TargetColumn, ...] = ()
+    targets: str | TargetColumn | tuple[TargetColumn, ...] | None = None
+    weights: TargetColumn | None = None
 
-    def arrays(self, images: NDArray[Any], indices: NDArray[Any]) -> Any:
+    def make_arrays(self, images: NDArray[Any], indices: NDArray[Any]) -> Any:
         """Make a batch of arrays: images, (images, targets) or (images, targets, weights), with Keras's lists."""
-        return self._assembled(images, images.copy, lambda column: column.arrays(indices), list)
+        return self._assemble(images, images.copy, lambda column: column.make_arrays(indices), list)
 
-    def tensors(self, images: Any, indices: Any) -> Any:
+    def make_tensors(self, images: Any, indices: Any) -> Any:
         """Make a batch of tensors; where Keras has lists stand tuples, which tf.data keeps apart."""
-        return self._assembled(images, lambda: images, lambda column: column.tensors(indices), tuple)
+        return self._assemble(images, lambda: images, lambda column: column.make_tensors(indices), tuple)
 
-    def _assembled(
-        self, images: Any, copied: Callable[[], Any], take: Callable[[Column], Any], group: Callable[[Any], Any]
+    def _assemble(
+        self,
+        images: Any,
+        copy_images: Callable[[], Any],
+        take: Callable[[TargetColumn], Any],
+        group: Callable[[Any], Any],
     ) -> Any:
         inputs = group([images, *map(take, self.beside)]) if self.beside else images
         if self.targets is None:
@@ -76,5 +80,5 @@ class BatchTargets:
         if isinstance(self.targets, tuple):
             targets = group(map(take, self.targets))
         else:
-            targets = take(self.targets) if isinstance(self.targets, Column) else copied()
+            targets = take(self.targets) if isinstance(self.targets, TargetColumn) else copy_images()
         return (inputs, targets) if self.weights is None else (inputs, targets, take(self.weights))

@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from pipeline import graph
 from pipeline.errors import OptionError
-from pipeline.graph import EpochCounter
+from pipeline.feeds import graph
+from pipeline.feeds.graph import EpochCounter
 from pipeline.keras.image_directory import (
     check_batch_size,
     check_binary,
     check_not_empty,
-    drawn_seed,
     is_positive_integer,
+    resolve_seed,
 )
-from pipeline.keras.listing import LabeledFiles, Labelling, check_split, list_files, shuffled, split
-from pipeline.order import Order
+from pipeline.keras.listing import LabeledFiles, Labeling, check_split, list_files, shuffle_files, split_listing
+from pipeline.sampling.order import Order
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -70,31 +70,32 @@ def text_dataset_from_directory(
         OptionError: an argument is wrong, for Keras's reasons and in its words.
         SourceError: the directory cannot be listed.
     """
-    labelling = Labelling(labels=labels, label_mode=label_mode, class_names=class_names)
+    labeling = Labeling(labels=labels, label_mode=label_mode, class_names=class_names)
     if format != "tf":
         raise OptionError(f'`format` should be "tf"; got {format!r} (Keras itself makes Grain datasets)')
     check_split(validation_split, subset, shuffle, seed)
     check_batch_size(batch_size)
     if max_length is not None and not is_positive_integer(max_length):
         raise OptionError(f"`max_length` must be a number of bytes of at least 1, or None; got {max_length!r}")
-    seed = drawn_seed(seed)
-    listing = list_files(directory, labelling, EXTENSIONS, follow_links=follow_links, verbose=verbose)
-    check_binary(labelling, listing)
+    seed = resolve_seed(seed)
+    listing = list_files(directory, labeling, EXTENSIONS, follow_links=follow_links, verbose=verbose)
+    check_binary(labeling, listing)
     if shuffle:
-        listing = shuffled(listing, seed)
-    parts = split(listing, validation_split, subset, verbose)
+        listing = shuffle_files(listing, seed)
+    parts = split_listing(listing, validation_split, subset, verbose)
     for part in parts:
         check_not_empty(part, "text files", EXTENSIONS)
     orders = [Order(size=len(part.keys), key=keys.root(seed), shuffle=shuffle) for part in parts]
     if subset == "both":
         orders[1] = Order(size=len(parts[1].keys), key=keys.root(seed), shuffle=False)
     datasets = [
-        _dataset(part, order, labelling.mode, batch_size, max_length) for part, order in zip(parts, orders, strict=True)
+        _build_dataset(part, order, labeling.mode, batch_size, max_length)
+        for part, order in zip(parts, orders, strict=True)
     ]
     return datasets if subset == "both" else datasets[0]
 
 
-def _dataset(
+def _build_dataset(
     listing: LabeledFiles, order: Order, label_mode: str | None, batch_size: int | None, max_length: int | None
 ) -> "tf.data.Dataset":
     """Build `order -> read -> label -> batch`; each iteration takes the next epoch."""
@@ -102,7 +103,7 @@ def _dataset(
 
     take_epoch = EpochCounter(0, 0)
     paths = tf.constant([os.fsencode(path) for path in listing.paths])
-    labels = None if label_mode is None else tf.constant(_labels(listing, label_mode))
+    labels = None if label_mode is None else tf.constant(_encode_labels(listing, label_mode))
 
     def indices() -> NDArray[np.int64]:
         epoch, _ = take_epoch()
@@ -121,13 +122,13 @@ def _dataset(
     if batch_size is not None:
         dataset = dataset.batch(batch_size)
     options = tf.data.Options()
-    options.autotune.enabled = False  # see pipeline/graph.py
+    options.autotune.enabled = False  # see pipeline/feeds/graph.py
     dataset = dataset.prefetch(2).with_options(options)
     dataset.class_names = listing.class_names
     return dataset
 
 
-def _labels(listing: LabeledFiles, label_mode: str) -> NDArray[Any]:
+def _encode_labels(listing: LabeledFiles, label_mode: str) -> NDArray[Any]:
     labels: NDArray[Any] = np.array(listing.labels, np.int32)
     if label_mode == "categorical":
         one_hot: NDArray[Any] = labels[:, np.newaxis] == np.arange(len(listing.class_names or ()))

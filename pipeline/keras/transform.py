@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from augment.plan import colours, kernels
+from augment.plan import colors, kernels
 from augment.plan.plan import Window
 from augment.transform import Image
-from pipeline.augmentation import Augmentation
+from pipeline.images.augmentation import Augmentation
 from pipeline.keras.warp import SplineWarp
 
 Columns = Mapping[str, NDArray[Any]]
@@ -72,7 +72,7 @@ class RandomTransform(Augmentation):
             return uniform(name, -limit, limit) if limit else np.zeros(len(sample_keys))
 
         def shift(name: str, limits: Any, sides: NDArray[np.float64]) -> NDArray[np.float64]:
-            return _shifts(limits, keys.uniform(sample_keys, name, 2), sides)
+            return _draw_shifts(limits, keys.uniform(sample_keys, name, 2), sides)
 
         low, high = ranges.zoom_range
         is_fixed = low == 1 == high
@@ -125,15 +125,15 @@ class RandomTransform(Augmentation):
         )
         if brightness is not None:
             image = image.astype(np.float32)  # Keras cuts off to whole levels there: they must not be rounded before
-        image = self._moved(image, parameters)
+        image = self._move(image, parameters)
         if shift is not None:
             image = shift_channels(image, shift)
         if brightness is not None:
             image = brighten(image, brightness, 0 if self.exact else _SLACK)
         return image
 
-    def _moved(self, image: Image, parameters: Mapping[str, Any]) -> Image:
-        to_input = matrix(parameters, image.shape[0], image.shape[1])
+    def _move(self, image: Image, parameters: Mapping[str, Any]) -> Image:
+        to_input = compute_matrix(parameters, image.shape[0], image.shape[1])
         flips = bool(parameters.get("flip_horizontal", False)), bool(parameters.get("flip_vertical", False))
         if to_input is not None and not self.exact:
             if flips[0]:  # where x stands, stands width - 1 - x
@@ -142,13 +142,13 @@ class RandomTransform(Augmentation):
             if flips[1]:
                 to_input[:, 2] += to_input[:, 1] * (image.shape[0] - 1)
                 to_input[:, 1] *= -1
-            return self.warp.quick(image, to_input)
+            return self.warp.warp_fast(image, to_input)
         if to_input is not None:
             image = self.warp(image, to_input)
-        return _flipped(image, flips) if any(flips) else image
+        return _flip(image, flips) if any(flips) else image
 
 
-def matrix(parameters: Mapping[str, Any], height: int, width: int) -> NDArray[np.float64] | None:
+def compute_matrix(parameters: Mapping[str, Any], height: int, width: int) -> NDArray[np.float64] | None:
     """Make Keras's matrix from output to input pixels; None where nothing moves.
 
     As in Keras 3.15, "tx" (drawn from `height_shift_range`) moves along the columns, and the centre of turning is
@@ -171,16 +171,16 @@ def matrix(parameters: Mapping[str, Any], height: int, width: int) -> NDArray[np
     x, y = height / 2 - 0.5, width / 2 - 0.5
     # Multiplied as Keras does, so that rounding takes no pixel to the other side of an edge.
     product = reduce(np.dot, map(np.array, factors))
-    centred: NDArray[np.float64] = np.dot(
+    centered: NDArray[np.float64] = np.dot(
         np.dot(np.array([(1, 0, x), (0, 1, y), (0, 0, 1)]), product), np.array([(1, 0, -x), (0, 1, -y), (0, 0, 1)])
     )
-    return centred
+    return centered
 
 
-def _flipped(image: Image, flips: tuple[bool, bool]) -> Image:
+def _flip(image: Image, flips: tuple[bool, bool]) -> Image:
     if image.shape[2] > 4:  # more than OpenCV takes
         return np.ascontiguousarray(image[:: -1 if flips[1] else 1, :: -1 if flips[0] else 1])
-    return kernels.restored(cv2.flip(image, -1 if all(flips) else int(flips[0])), image)
+    return kernels.restore_channel_axis(cv2.flip(image, -1 if all(flips) else int(flips[0])), image)
 
 
 def shift_channels(image: Image, intensity: float) -> Image:
@@ -188,7 +188,7 @@ def shift_channels(image: Image, intensity: float) -> Image:
     if image.dtype != np.uint8:
         return np.clip(image + np.float32(intensity), image.min(), image.max())
     low, high, _, _ = cv2.minMaxLoc(image.reshape(len(image), -1))
-    return colours.look_up(image, np.clip(_LEVELS + np.float32(intensity), low, high))
+    return colors.apply_lut(image, np.clip(_LEVELS + np.float32(intensity), low, high))
 
 
 def brighten(image: Image, brightness: float, slack: float = 0) -> Image:
@@ -205,13 +205,13 @@ def brighten(image: Image, brightness: float, slack: float = 0) -> Image:
         image *= 255
     whole = np.clip(image + np.float32(slack), 0, 255).astype(np.uint8)
     table = np.clip(np.float32(brightness) * _LEVELS, 0, 255).astype(np.uint8).astype(np.float32)
-    brightened = colours.look_up(whole, table)
+    brightened = colors.apply_lut(whole, table)
     if image.shape[2] == 4:
         brightened[..., 3] = whole[..., 3]
     return brightened / 255 * (high - low) + low if is_stretched else brightened
 
 
-def _shifts(limits: Any, uniforms: NDArray[np.float64], sides: NDArray[np.float64]) -> NDArray[np.float64]:
+def _draw_shifts(limits: Any, uniforms: NDArray[np.float64], sides: NDArray[np.float64]) -> NDArray[np.float64]:
     """Draw shifts in pixels as Keras does, for what it takes: a fraction, a number of pixels, or a list of choices."""
     if not np.any(limits):
         return np.zeros(len(uniforms))

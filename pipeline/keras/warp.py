@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.plan import kernels
-from augment.plan.lowered import Border, Integers
+from augment.plan.lowering import Border, Integers
 from augment.transform import Image
 
 FILL_MODES = {
@@ -26,10 +26,10 @@ FILL_MODES = {
 
 Floats = NDArray[np.float64]
 
-_MOST_CHANNELS = 4
+_MAX_CHANNELS = 4
 """Of an image that OpenCV's warp takes."""
 
-_LONGEST_SIDE = 32766
+_MAX_SIDE = 32766
 """Likewise."""
 
 _STRIP = 16384
@@ -62,30 +62,30 @@ class SplineWarp:
             1/32 of a pixel, which is up to 8 levels between black and white.
         """
         if self.order > 1:
-            return self._by_splines(image, to_input)
+            return self._warp_by_splines(image, to_input)
         height, width, _ = image.shape
-        fetch, pixels = (_linear, _with_neighbours(image)) if self.order else (_nearest, image)
+        fetch, pixels = (_fetch_linear, _pad_neighbors(image)) if self.order else (_fetch_nearest, image)
         pixels = pixels.reshape(-1, pixels.shape[2])
         warped = np.empty_like(image)
         strip = max(_STRIP // width, 1)
         for start in range(0, height, strip):
             rows = np.arange(start, min(start + strip, height))
-            x, y, outside = self._places(to_input, rows, height, width)
+            x, y, outside = self._compute_coordinates(to_input, rows, height, width)
             part = warped[start : start + strip]
             fetch(pixels, x, y, part)
             if outside is not None:
-                part[outside] = kernels.as_pixels(self.cval, image.dtype)
+                part[outside] = kernels.to_pixels(self.cval, image.dtype)
         return warped
 
-    def quick(self, image: Image, to_input: Floats) -> Image:
+    def warp_fast(self, image: Image, to_input: Floats) -> Image:
         """Do the same by OpenCV's warp, whose places are rounded to 1/32 of a pixel, where it knows the border."""
         is_known = self.order == 1 and self.fill_mode in ("nearest", "reflect")
-        if not is_known or image.shape[2] > _MOST_CHANNELS or max(image.shape) > _LONGEST_SIDE:
+        if not is_known or image.shape[2] > _MAX_CHANNELS or max(image.shape) > _MAX_SIDE:
             return self(image, to_input)
         border = Border(FILL_MODES[self.fill_mode])
         return kernels.resample(image, to_input, image.shape[:2], cv2.INTER_LINEAR, border, 0)
 
-    def _places(
+    def _compute_coordinates(
         self, to_input: Floats, rows: Integers, height: int, width: int
     ) -> tuple[Floats, Floats, NDArray[np.bool_] | None]:
         """Give the places (x, y) in the image of some rows' pixels, [R, W] each; under "constant", which have none."""
@@ -98,9 +98,9 @@ class SplineWarp:
         outside = None
         if self.fill_mode == "constant":
             outside = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
-        return self._folded(x, width), self._folded(y, height), outside
+        return self._fold(x, width), self._fold(y, height), outside
 
-    def _folded(self, places: Floats, size: int) -> Floats:
+    def _fold(self, places: Floats, size: int) -> Floats:
         """Fold places into [0, size - 1]."""
         if self.fill_mode == "wrap" and size > 1:
             # Whole periods are taken away or added, so that what falls on the last pixel stays there.
@@ -114,7 +114,7 @@ class SplineWarp:
             places = np.minimum(places, 2 * size - places) - 0.5
         return np.clip(places, 0, size - 1, out=places)
 
-    def _by_splines(self, image: Image, to_input: Floats) -> Image:
+    def _warp_by_splines(self, image: Image, to_input: Floats) -> Image:
         from scipy import ndimage
 
         (a, b, x), (c, d, y) = to_input[:2].tolist()
@@ -127,21 +127,21 @@ class SplineWarp:
         return np.stack(warp, axis=2)
 
 
-def _nearest(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
+def _fetch_nearest(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
     """Fetch the nearest pixel of every place."""
-    out[:] = _taken(pixels, np.floor(x + 0.5) + np.floor(y + 0.5) * out.shape[1])
+    out[:] = _take(pixels, np.floor(x + 0.5) + np.floor(y + 0.5) * out.shape[1])
 
 
-def _with_neighbours(image: Image) -> Image:
+def _pad_neighbors(image: Image) -> Image:
     """Give the outermost pixels neighbours, whose weight will be 0: [H + 1, W + 1, C].
 
     Three channels become four: NumPy fetches 16 bytes three times as fast as 12.
     """
-    larger = kernels.restored(cv2.copyMakeBorder(image, 0, 1, 0, 1, cv2.BORDER_REPLICATE), image)
+    larger = kernels.restore_channel_axis(cv2.copyMakeBorder(image, 0, 1, 0, 1, cv2.BORDER_REPLICATE), image)
     return cv2.cvtColor(larger, cv2.COLOR_RGB2RGBA) if image.shape[2] == 3 else larger
 
 
-def _linear(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
+def _fetch_linear(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
     """Mix the four neighbours of every place, in float32. Equal ones stay exactly as they are."""
     stride, channels = out.shape[1] + 1, pixels.shape[1]
     left, above = np.floor(x), np.floor(y)
@@ -149,8 +149,8 @@ def _linear(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
     above *= stride
     above += left
     places, pixels = above.astype(np.intp), pixels.astype(np.float32, copy=False)
-    upper, right, lower, opposite = (_taken(pixels[offset:], places) for offset in (0, 1, stride, stride + 1))
-    mixed = _mixed(_mixed(upper, right, to_right), _mixed(lower, opposite, to_right), below)
+    upper, right, lower, opposite = (_take(pixels[offset:], places) for offset in (0, 1, stride, stride + 1))
+    mixed = _mix(_mix(upper, right, to_right), _mix(lower, opposite, to_right), below)
     if out.dtype == np.uint8:
         mixed = cv2.convertScaleAbs(mixed)  # it rounds, and nothing is negative
     if out.shape[2] == 3:
@@ -159,12 +159,12 @@ def _linear(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
         out[:] = mixed.reshape(out.shape)
 
 
-def _taken(pixels: Image, places: NDArray[Any]) -> Image:
+def _take(pixels: Image, places: NDArray[Any]) -> Image:
     """Fetch whole pixels by their numbers; all exist."""
     return pixels.take(places.astype(np.intp, copy=False), axis=0, mode="clip")
 
 
-def _mixed(first: Image, second: Image, weight: Image) -> Image:
+def _mix(first: Image, second: Image, weight: Image) -> Image:
     """Mix two images, into the second one."""
     second -= first
     second *= weight

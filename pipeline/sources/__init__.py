@@ -14,7 +14,7 @@ from pipeline.sources.base import Sample as Sample
 from pipeline.sources.base import Source as Source
 from pipeline.sources.base import check_names
 from pipeline.sources.folder import FolderSource as FolderSource
-from pipeline.sources.tfrecord import MANIFEST, shards_in
+from pipeline.sources.tfrecord import MANIFEST, list_shards
 from pipeline.sources.tfrecord import TFRecordSource as TFRecordSource
 
 
@@ -50,7 +50,7 @@ def open_source(
         )
     path = Path(os.fspath(source))
     if path.is_dir():
-        if (path / MANIFEST).exists() or shards_in(path):
+        if (path / MANIFEST).exists() or list_shards(path):
             return TFRecordSource.from_directory(path, class_names, label_offset)
         if label_offset:
             raise OptionError(f"label_offset is for the labels in TFRecords, and {path} is a folder of images")

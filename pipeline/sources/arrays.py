@@ -32,13 +32,13 @@ class ArraySource:
         labels: ArrayLike | None,
         class_names: Sequence[str] | None,
     ) -> None:
-        self.passed_over: Counter[str] = Counter()
+        self.ignored_files: Counter[str] = Counter()
         self._images = images
         if len(images) == 0:
             raise SourceError("the arrays hold no image")
         for image in images if isinstance(images, Sequence) else images[:1]:
-            _check(image)
-        self._labels = _integer_labels(labels, len(images))
+            _check_image(image)
+        self._labels = _parse_labels(labels, len(images))
         count = int(self._labels.max()) + 1
         self.class_names = tuple(class_names) if class_names is not None else tuple(map(str, range(count)))
         if count > len(self.class_names):
@@ -75,7 +75,7 @@ class ArraySource:
         return Sample(str(index), int(self._labels[index]), pixels=image if image.ndim == 3 else image[..., np.newaxis])
 
 
-def _check(image: NDArray[Any]) -> None:
+def _check_image(image: NDArray[Any]) -> None:
     image = np.asarray(image)
     channels = image.shape[2] if image.ndim == 3 else 1
     if image.ndim not in (2, 3) or channels not in (1, 3, 4):
@@ -86,7 +86,7 @@ def _check(image: NDArray[Any]) -> None:
         raise SourceError(f"images must be uint8 (0 to 255) or floating point, got {image.dtype}")
 
 
-def _integer_labels(labels: ArrayLike | None, count: int) -> Labels:
+def _parse_labels(labels: ArrayLike | None, count: int) -> Labels:
     if labels is None:
         return np.zeros(count, np.int64)
     array = np.asarray(labels)

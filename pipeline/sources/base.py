@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from augment.transform import Image
 from pipeline.errors import OptionError
-from pipeline.example import Raw
+from pipeline.records.example import Raw
 
 Labels = NDArray[np.int64]
 
@@ -42,14 +42,14 @@ class Source(Protocol):
 
     Attributes:
         class_names: the classes, in the order of their labels.
-        passed_over: how many files were passed over, by reason.
+        ignored_files: how many files were passed over, by reason.
         fingerprint: changes when the samples change, as far as sizes and times of modification tell.
     """
 
     @property
     def class_names(self) -> tuple[str, ...]: ...  # noqa: D102  # described above
     @property
-    def passed_over(self) -> Counter[str]: ...  # noqa: D102
+    def ignored_files(self) -> Counter[str]: ...  # noqa: D102
     @property
     def fingerprint(self) -> str: ...  # noqa: D102
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.sources.base import Labels, Sample, digest
-from pipeline.sources.listing import File, Listing
+from pipeline.sources.listing import File, FileList
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 """What counts as an image, in either case."""
@@ -42,22 +42,22 @@ class FolderSource:
 
     def __init__(self, root: Path, class_names: Sequence[str] | None = None, max_bytes: int | None = None) -> None:
         self.root = root
-        self.passed_over: Counter[str] = Counter()
+        self.ignored_files: Counter[str] = Counter()
         self._max_bytes = max_bytes
-        folders = self._class_folders()
-        self.class_names = _chosen(class_names, folders, root)
-        self._files = Listing(
+        folders = self._list_class_folders()
+        self.class_names = _choose_classes(class_names, folders, root)
+        self._files = FileList(
             file
             for label, name in enumerate(self.class_names)
             for file in sorted(
-                self._files_below(root / name, name, label, (os.path.realpath(root),)), key=attrgetter("key")
+                self._walk_files(root / name, name, label, (os.path.realpath(root),)), key=attrgetter("key")
             )
         )
         if not len(self._files):
             raise SourceError(
                 f"{root} holds no {self.what} below its {len(folders)} class-folders; looked for "
                 + ", ".join(self.extensions)
-                + _listing(self.passed_over)
+                + _format_ignored(self.ignored_files)
             )
 
     def __len__(self) -> int:
@@ -91,51 +91,51 @@ class FolderSource:
         if self._max_bytes is not None and file.size > self._max_bytes:
             raise ReadError(file.key, f"the file has {file.size} bytes, more than an image of max_pixels could need")
         try:
-            encoded = _contents(f"{self.root}/{file.key}", file.size)
+            encoded = _read_file(f"{self.root}/{file.key}", file.size)
         except OSError as error:
             raise ReadError(file.key, f"cannot be read: {error.strerror}") from None
         return Sample(file.key, file.label, encoded)
 
-    def _class_folders(self) -> list[str]:
+    def _list_class_folders(self) -> list[str]:
         folders = []
-        for entry in sorted(_entries(self.root), key=attrgetter("name")):
+        for entry in sorted(_scan(self.root), key=attrgetter("name")):
             if entry.name.startswith("."):
-                self.passed_over["hidden"] += 1
+                self.ignored_files["hidden"] += 1
             elif _is_folder(entry):
                 folders.append(entry.name)
             else:
-                self.passed_over["outside the class-folders"] += 1
+                self.ignored_files["outside the class-folders"] += 1
         return folders
 
-    def _files_below(self, folder: Path, key: str, label: int, above: tuple[str, ...]) -> Iterator[File]:
+    def _walk_files(self, folder: Path, key: str, label: int, above: tuple[str, ...]) -> Iterator[File]:
         real = os.path.realpath(folder)
         if real in above:  # a link to a folder that we are in
-            self.passed_over["a link that loops"] += 1
+            self.ignored_files["a link that loops"] += 1
             return
         folders = []
-        for entry in _entries(folder):
+        for entry in _scan(folder):
             name = entry.name
             if name[0] == ".":
-                self.passed_over["hidden"] += 1
+                self.ignored_files["hidden"] += 1
             elif _is_folder(entry):
                 folders.append(name)
             elif not name.lower().endswith(self.extensions):
-                self.passed_over[f"no {self.what}"] += 1
+                self.ignored_files[f"no {self.what}"] += 1
             else:
                 try:
                     status = entry.stat()
                 except OSError:
-                    self.passed_over["a broken link"] += 1
+                    self.ignored_files["a broken link"] += 1
                     continue
                 if stat.S_ISREG(status.st_mode):
                     yield File(f"{key}/{name}", label, status.st_size, status.st_mtime_ns)
                 else:
-                    self.passed_over["no regular file"] += 1
+                    self.ignored_files["no regular file"] += 1
         for name in folders:
-            yield from self._files_below(folder / name, f"{key}/{name}", label, (*above, real))
+            yield from self._walk_files(folder / name, f"{key}/{name}", label, (*above, real))
 
 
-def _contents(path: str, size: int) -> bytes:
+def _read_file(path: str, size: int) -> bytes:
     """Read a file of an expected size; a small one in three system calls."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -157,7 +157,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             yield from entries
@@ -165,7 +165,7 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
         raise SourceError(f"{folder} cannot be listed: {error.strerror}") from None
 
 
-def _chosen(asked: Sequence[str] | None, folders: list[str], root: Path) -> tuple[str, ...]:
+def _choose_classes(asked: Sequence[str] | None, folders: list[str], root: Path) -> tuple[str, ...]:
     if asked is None:
         if not folders:
             raise SourceError(f"{root} has no subfolder; a dataset needs one subfolder a class")
@@ -175,6 +175,6 @@ def _chosen(asked: Sequence[str] | None, folders: list[str], root: Path) -> tupl
     return tuple(asked)
 
 
-def _listing(passed_over: Counter[str]) -> str:
-    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(passed_over.items()))
+def _format_ignored(ignored_files: Counter[str]) -> str:
+    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(ignored_files.items()))
     return f" (passed over: {counts})" if counts else ""

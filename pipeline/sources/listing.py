@@ -31,7 +31,7 @@ _ENCODING = sys.getfilesystemencoding()
 _NUMBERS = struct.Struct("=qqq")
 
 
-class Listing:
+class FileList:
     """Files by number: about 32 bytes a file beside its path, a fifth of what as many objects take.
 
     Args:

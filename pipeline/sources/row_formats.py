@@ -45,7 +45,7 @@ class RowFormat(Protocol):
         ...
 
 
-def format_of(name: str) -> str:
+def guess_format(name: str) -> str:
     """Tell the format of a file by the extension of its name."""
     return next((kind for end, kind in _EXTENSIONS.items() if name.lower().endswith(end)), "label text")
 
@@ -203,8 +203,8 @@ def make_format(
     for column in (text_column, label_column):
         if isinstance(column, int) and not 0 <= column < len(cells):
             raise SourceError(f"{where} has no column {column}, counted from 0; its first row is {cells}")
-    text = _place(cells, text_column, TEXT_COLUMNS)
-    label = _place(cells, label_column, LABEL_COLUMNS)
+    text = _find_column(cells, text_column, TEXT_COLUMNS)
+    label = _find_column(cells, label_column, LABEL_COLUMNS)
     header = bool(named) or (text is not None and text_column is None)
     if not header:
         text = text if text is not None else min(1, len(cells) - 1)
@@ -225,7 +225,7 @@ def _on_one_line(text: str) -> str:
     return text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
 
 
-def _place(cells: Sequence[str], column: Column | None, known: Sequence[str]) -> int | None:
+def _find_column(cells: Sequence[str], column: Column | None, known: Sequence[str]) -> int | None:
     if isinstance(column, int):
         return column
     if column is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.sources.base import NO_LABEL, Labels, Sample, digest
-from pipeline.sources.row_formats import Column, format_of, make_format, read_csv
+from pipeline.sources.row_formats import Column, guess_format, make_format, read_csv
 
 _MANY_CLASSES = 1000
 """More classes than this, and more than half as many as texts, are no classes."""
@@ -30,7 +30,7 @@ class RowFile:
         kind: one of `FORMATS`.
         format: reads and writes rows.
         header: the first row where it names the columns, else None.
-        passed_over: how many lines were passed over, by reason.
+        ignored_files: how many lines were passed over, by reason.
 
     Args:
         path: the file.
@@ -50,8 +50,8 @@ class RowFile:
         label_column: Column | None = None,
     ) -> None:
         self.path = path
-        self.kind = kind or format_of(path.name)
-        self.passed_over: Counter[str] = Counter()
+        self.kind = kind or guess_format(path.name)
+        self.ignored_files: Counter[str] = Counter()
         try:
             with open(path, "rb") as file:
                 self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -59,12 +59,12 @@ class RowFile:
             raise SourceError(f"{path} is empty") from None
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-        lines = _lines(self._data)
+        lines = _find_lines(self._data)
         if self.kind == "csv":
-            lines = self._records(lines)
+            lines = self._join_records(lines)
         kept = [number for number, (start, end) in enumerate(lines.tolist()) if self._data[start:end].strip()]
         if blank := len(lines) - len(kept):
-            self.passed_over["blank line"] = blank
+            self.ignored_files["blank line"] = blank
         if not kept:
             raise SourceError(f"{path} holds nothing but blank lines")
         self._spans, self._numbers = lines[kept], np.array(kept)
@@ -107,7 +107,7 @@ class RowFile:
         status = self.path.stat()
         return digest(("rows", self.path.name, status.st_size, status.st_mtime_ns, self.kind, self.format, self.header))
 
-    def _records(self, lines: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _join_records(self, lines: NDArray[np.int64]) -> NDArray[np.int64]:
         """Join the lines of records that have line ends in them."""
         # A carriage return that is not quoted would end the reading; here only the lines are counted.
         texts = (self._data[start:end].decode("latin-1").replace("\r", " ") for start, end in lines.tolist())
@@ -135,8 +135,8 @@ class RowSource:
 
     def __init__(self, rows: RowFile, class_names: Sequence[str] | None = None) -> None:
         self.rows = rows
-        self.passed_over = rows.passed_over
-        names = [_label(rows, index) for index in range(len(rows))]
+        self.ignored_files = rows.ignored_files
+        names = [_read_label(rows, index) for index in range(len(rows))]
         found = {name for name in names if name is not None}
         if unknown := sorted(set(class_names or ()) - found):
             raise OptionError(f"class_names asks for {unknown}, but {rows.path} has the labels {sorted(found)[:20]}")
@@ -145,7 +145,7 @@ class RowSource:
                 f"{rows.path} has {len(found)} different labels in {len(rows)} rows: is it really {rows.kind!r}? "
                 "give its format, TextFormat(text_column=, label_column=), or class_names"
             )
-        self.class_names = tuple(class_names) if class_names is not None else tuple(sorted(found, key=_by_number))
+        self.class_names = tuple(class_names) if class_names is not None else tuple(sorted(found, key=_sort_key))
         numbers = {name: number for number, name in enumerate(self.class_names)}
         kept = [index for index, name in enumerate(names) if name is None or name in numbers]
         self._kept = np.array(kept, np.int64)
@@ -185,7 +185,7 @@ class RowSource:
         return Sample(self.rows.key(row), int(self._labels[index]), to_bytes(text))
 
 
-def _lines(data: mmap.mmap) -> NDArray[np.int64]:
+def _find_lines(data: mmap.mmap) -> NDArray[np.int64]:
     """Find the lines: int64 [N, 2], where each begins and ends, without line ends and byte order mark."""
     breaks = np.concatenate(
         [
@@ -209,14 +209,14 @@ def to_bytes(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-def _label(rows: RowFile, index: int) -> str | None:
+def _read_label(rows: RowFile, index: int) -> str | None:
     try:
         return rows.format.label(rows[index])
     except ValueError:
         return None  # reading the sample itself will say so
 
 
-def _by_number(name: str) -> tuple[int, float, str]:
+def _sort_key(name: str) -> tuple[int, float, str]:
     try:
         return 0, float(name), name
     except ValueError:

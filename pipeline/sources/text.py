@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import tfrecord
 from pipeline.errors import OptionError, SourceError
+from pipeline.records import tfrecord
 from pipeline.sources.base import Source, check_names
 from pipeline.sources.folder import FolderSource
 from pipeline.sources.rows import RowFile, RowSource
 from pipeline.sources.text_format import TextFormat
-from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, shards_in
+from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, list_shards
 
 _HEAD = 4096
 """Bytes of a file by which text is told from anything else."""
@@ -56,12 +56,12 @@ def open_text_source(
     check_names(class_names)
     text_format = text_format or TextFormat()
     if isinstance(source, Sequence) and not isinstance(source, str):
-        paths = [Path(os.fspath(_path(path))) for path in source]
+        paths = [Path(os.fspath(_check_path(path))) for path in source]
         return TextRecordSource(paths, class_names, label_offset)
-    _path(source)
+    _check_path(source)
     path = Path(os.fspath(source))
     if path.is_dir():
-        records = (path / MANIFEST).exists() or bool(shards_in(path))
+        records = (path / MANIFEST).exists() or bool(list_shards(path))
         _check_records_only(path, label_offset, records)
         return (
             TextRecordSource.from_directory(path, class_names, label_offset)
@@ -69,7 +69,7 @@ def open_text_source(
             else TextFolderSource(path, class_names)
         )
     if path.is_file():
-        records = text_format.format is None and path in shards_in(path.parent)
+        records = text_format.format is None and path in list_shards(path.parent)
         _check_records_only(path, label_offset, records)
         if records:
             return TextRecordSource([path], class_names, label_offset)
@@ -80,12 +80,12 @@ def open_text_source(
     raise SourceError(f"{path} does not exist, and as a pattern it matches no file")
 
 
-def is_rows(source: Any) -> bool:
+def is_row_file(source: Any) -> bool:
     """Whether a source is a file that is no TFRecord file by its name and its first bytes, and has no NUL in these."""
     if not isinstance(source, (str, os.PathLike)):
         return False
     path = Path(os.fspath(source))
-    if not path.is_file() or path in shards_in(path.parent):
+    if not path.is_file() or path in list_shards(path.parent):
         return False
     try:
         if tfrecord.is_record_file(path):
@@ -96,7 +96,7 @@ def is_rows(source: Any) -> bool:
         return False  # opening the source will say so
 
 
-def holds_texts(source: TFRecordSource) -> bool:
+def has_texts(source: TFRecordSource) -> bool:
     """Whether the first example that is whole has a text, and no image."""
     for index in range(len(source)):
         with contextlib.suppress(OSError, ValueError):
@@ -105,7 +105,7 @@ def holds_texts(source: TFRecordSource) -> bool:
     return False
 
 
-def _path(given: Any) -> str | os.PathLike[str]:
+def _check_path(given: Any) -> str | os.PathLike[str]:
     if not isinstance(given, (str, os.PathLike)):
         raise SourceError(f"a source of texts is a path, or a list of TFRecord files; got {type(given).__name__}")
     return given

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import tfrecord
 from pipeline.errors import OptionError, ReadError, SourceError
-from pipeline.example import other_features
-from pipeline.layout import MANIFEST as MANIFEST
-from pipeline.layout import read_manifest as read_manifest
+from pipeline.records import tfrecord
+from pipeline.records.example import get_other_features
+from pipeline.records.manifest import MANIFEST as MANIFEST
+from pipeline.records.manifest import read_manifest as read_manifest
 from pipeline.sources.base import NO_LABEL, Labels, Sample, digest
 
 _MAX_CLASSES = 1_000_000
@@ -53,11 +53,11 @@ class TFRecordSource:
 
     def __init__(self, shards: Sequence[Path], class_names: Sequence[str] | None = None, label_offset: int = 0) -> None:
         self.shards = tuple(shards)
-        self.passed_over: Counter[str] = Counter()
+        self.ignored_files: Counter[str] = Counter()
         self._label_offset = label_offset
         self._given_names = tuple(class_names) if class_names is not None else None
         self._given_labels = {name: label for label, name in enumerate(self._given_names or ())}
-        indices = [_index_of(shard) for shard in self.shards]
+        indices = [_load_index(shard) for shard in self.shards]
         self._spans = np.concatenate([np.zeros((0, 2), np.int64), *indices])
         self._first = np.cumsum([0, *map(len, indices)])
         self._kept = np.arange(len(self._spans))
@@ -72,7 +72,7 @@ class TFRecordSource:
             SourceError: the manifest cannot be read, or a shard that it lists is missing.
         """
         if not (root / MANIFEST).exists():
-            return cls(shards_in(root), class_names, label_offset)
+            return cls(list_shards(root), class_names, label_offset)
         manifest = read_manifest(root)
         shards = [root / shard["name"] for shard in manifest["shards"]]
         if missing := [shard.name for shard in shards if not shard.is_file()]:
@@ -122,22 +122,22 @@ class TFRecordSource:
         Raises:
             ReadError: it is cut off, fails its checksum, or lacks an image.
         """
-        shard, record = self._place(index)
+        shard, record = self._locate(index)
         place = f"{shard.name}#{record}"
         try:
-            example = self._example(index)
+            example = self._read_example(index)
         except OSError as error:
             raise ReadError(place, f"cannot be read: {error.strerror}") from None
         except ValueError as error:
             raise ReadError(place, str(error)) from None
-        content = tfrecord.bytes_feature(example, self.features.content)
+        content = tfrecord.get_bytes_feature(example, self.features.content)
         if content is None or not (content or self.may_be_empty):
             raise ReadError(
                 place, f"the example has no {self.features.content}; it has {sorted(example.features.feature)}"
             )
-        name = tfrecord.bytes_feature(example, self.features.key)
-        extra = other_features(example, (*tfrecord.FEATURES, *self.features))
-        return Sample(_text(name) if name else place, self._label(example), content, extra=extra)
+        name = tfrecord.get_bytes_feature(example, self.features.key)
+        extra = get_other_features(example, (*tfrecord.FEATURES, *self.features))
+        return Sample(_decode_text(name) if name else place, self._label(example), content, extra=extra)
 
     def feature_names(self, index: int) -> frozenset[str]:
         """Give the names of a record's features.
@@ -146,7 +146,7 @@ class TFRecordSource:
             OSError: it cannot be read.
             ValueError: it is damaged.
         """
-        return frozenset(self._example(index).features.feature)
+        return frozenset(self._read_example(index).features.feature)
 
     @cached_property
     def _scan(self) -> _Scan:
@@ -154,13 +154,13 @@ class TFRecordSource:
         names: dict[int, str] = {}
         for index in range(len(self)):
             try:
-                example = self._example(index)
+                example = self._read_example(index)
             except (OSError, ValueError):
                 continue  # reading the sample itself will say so
             labels[index] = label = self._label(example)
-            name = tfrecord.bytes_feature(example, self.features.class_name)
+            name = tfrecord.get_bytes_feature(example, self.features.class_name)
             if name is not None:
-                names.setdefault(label, _text(name))
+                names.setdefault(label, _decode_text(name))
         count = max(int(labels.max()) + 1, 0)
         if count > _MAX_CLASSES:
             raise SourceError(
@@ -168,19 +168,19 @@ class TFRecordSource:
             )
         return _Scan(labels, tuple(names.get(label, str(label)) for label in range(count)))
 
-    def _example(self, index: int) -> Any:
+    def _read_example(self, index: int) -> Any:
         offset, length = self._spans[self._kept[index]].tolist()
-        descriptor = os.open(self._place(index)[0], os.O_RDONLY | os.O_CLOEXEC)  # `open` takes 10 us more
+        descriptor = os.open(self._locate(index)[0], os.O_RDONLY | os.O_CLOEXEC)  # `open` takes 10 us more
         try:
             return tfrecord.parse_example(tfrecord.read_record(descriptor, offset, length))
         finally:
             os.close(descriptor)
 
     def _label(self, example: Any) -> int:
-        name = tfrecord.bytes_feature(example, self.features.class_name)
-        if name is not None and (given := self._given_labels.get(_text(name))) is not None:
+        name = tfrecord.get_bytes_feature(example, self.features.class_name)
+        if name is not None and (given := self._given_labels.get(_decode_text(name))) is not None:
             return given
-        label = tfrecord.int_feature(example, self.features.label)
+        label = tfrecord.get_int_feature(example, self.features.label)
         return NO_LABEL if label is None else label - self._label_offset
 
     def _restrict(self, stored: Sequence[str], root: Path) -> None:
@@ -189,22 +189,22 @@ class TFRecordSource:
             raise OptionError(f"class_names asks for {unknown}, but {root} has the classes {list(stored)}")
         if self._given_labels.keys() != set(stored):
             names = [
-                _text(tfrecord.bytes_feature(self._example(index), self.features.class_name) or b"")
+                _decode_text(tfrecord.get_bytes_feature(self._read_example(index), self.features.class_name) or b"")
                 for index in range(len(self))
             ]
             self._kept = np.flatnonzero([name in self._given_labels for name in names])
 
-    def _place(self, index: int) -> tuple[Path, int]:
+    def _locate(self, index: int) -> tuple[Path, int]:
         record = int(self._kept[index])
         number = int(np.searchsorted(self._first, record, side="right")) - 1
         return self.shards[number], record - int(self._first[number])
 
 
-def _text(name: bytes) -> str:
+def _decode_text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def shards_in(root: Path) -> list[Path]:
+def list_shards(root: Path) -> list[Path]:
     """List the TFRecord files in a directory: those that are named `*.tfrecord*`, `*.tfrec*` or `*-00000-of-00010`."""
     return sorted(
         {
@@ -216,7 +216,7 @@ def shards_in(root: Path) -> list[Path]:
     )
 
 
-def _index_of(shard: Path) -> tfrecord.Index:
+def _load_index(shard: Path) -> tfrecord.Index:
     try:
         return tfrecord.load_index(shard)
     except OSError as error:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import augment
 from augment import ReplaceBackground, TransformError, keys
 from augment.background_files import BackgroundFiles
-from augment.backgrounds import composited
+from augment.backgrounds import composite
 from augment.foreground import grabcut
 
 HEIGHT, WIDTH = 40, 56
@@ -30,7 +30,7 @@ def photograph(number: int = 0, height: int = HEIGHT, width: int = WIDTH) -> np.
     return np.random.default_rng(number).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def applied(transform: Any, data: dict[str, Any], number: int = 0) -> dict[str, Any]:
+def apply_transform(transform: Any, data: dict[str, Any], number: int = 0) -> dict[str, Any]:
     """Apply a transform with a key."""
     return augment.KeyedTransform(transform).apply_to(data, keys.fold_in(keys.root(0), number))
 
@@ -52,7 +52,7 @@ def test_foreground_is_identical_and_the_rest_replaced(backgrounds: Any, feather
     backgrounds = folder if backgrounds == "FOLDER" else backgrounds
     transform = ReplaceBackground(backgrounds, feather_px=feather_px, p=1)
     image, mask = photograph(), disc()
-    result = applied(transform, {"image": image, "mask": mask})
+    result = apply_transform(transform, {"image": image, "mask": mask})
     np.testing.assert_array_equal(result["image"][mask != 0], image[mask != 0])
     np.testing.assert_array_equal(result["mask"], mask)
     beyond = cv2.distanceTransform((mask == 0).astype(np.uint8), cv2.DIST_L2, 5) > feather_px + 2
@@ -71,7 +71,7 @@ def test_blend_falls_from_the_edge_outward(feather_px: int, radius: int) -> None
     """Between black and white the level grows with the distance from the foreground, over so many pixels."""
     foreground = disc(radius) != 0
     black, white = np.zeros((HEIGHT, WIDTH, 3), np.uint8), np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
-    levels = composited(black, foreground, white, feather_px)[HEIGHT // 2, WIDTH // 2 + radius + 1 :, 0].astype(int)
+    levels = composite(black, foreground, white, feather_px)[HEIGHT // 2, WIDTH // 2 + radius + 1 :, 0].astype(int)
     assert (np.diff(levels) >= 0).all()
     assert int((levels < 255).sum()) == min(feather_px, len(levels))
 
@@ -80,9 +80,9 @@ def test_backgrounds_are_keyed_and_the_same_in_any_thread(folder: Path) -> None:
     """A key gives one result, other keys other ones; copies share what was read."""
     transform = ReplaceBackground(folder, p=1)
     data = {"image": photograph(), "mask": disc()}
-    results = [applied(transform, data, number)["image"] for number in range(12)]
+    results = [apply_transform(transform, data, number)["image"] for number in range(12)]
     assert len({result.tobytes() for result in results}) == 3
-    np.testing.assert_array_equal(applied(copy.deepcopy(transform), data, 5)["image"], results[5])
+    np.testing.assert_array_equal(apply_transform(copy.deepcopy(transform), data, 5)["image"], results[5])
     assert copy.deepcopy(transform)._files is transform._files
 
 
@@ -103,7 +103,7 @@ def test_files_are_read_once_within_the_budget(folder: Path, monkeypatch: pytest
     assert len(read) == 3 + 3
 
 
-def test_it_composes_serialises_and_leaves_boxes(tmp_path: Path) -> None:
+def test_it_composes_serializes_and_leaves_boxes(tmp_path: Path) -> None:
     """In a composition with others it is saved, loaded, compiled around, and boxes and keypoints stay."""
     transform = A.Compose(
         [ReplaceBackground([(9, 9, 9)], feather_px=0, p=1), A.HorizontalFlip(p=1)],
@@ -122,15 +122,15 @@ def test_it_composes_serialises_and_leaves_boxes(tmp_path: Path) -> None:
     np.testing.assert_allclose(result["bboxes"], [[18, 10, 38, 30, 1]], atol=1e-4)
 
 
-def test_grey_images_and_other_masks() -> None:
+def test_gray_images_and_other_masks() -> None:
     """A grey image gets a grey background; the mask may be another target, or a function of the image."""
     image = photograph()[..., :1]
-    result = applied(
+    result = apply_transform(
         ReplaceBackground([[200]], mask=lambda image: image[..., 0] > 100, feather_px=0, p=1), {"image": image}
     )
     np.testing.assert_array_equal(result["image"], np.where(image > 100, image, 200))
     named = A.Compose([ReplaceBackground([[200]], mask="object", feather_px=0, p=1)])
-    result = applied(named, {"image": image, "object": image[..., 0] > 100})
+    result = apply_transform(named, {"image": image, "object": image[..., 0] > 100})
     np.testing.assert_array_equal(result["image"], np.where(image > 100, image, 200))
 
 
@@ -144,7 +144,7 @@ def test_grabcut_finds_an_object_and_touches_no_generator() -> None:
     np.testing.assert_array_equal(grabcut(image), first)
     expected = disc(14) != 0
     assert (first.astype(bool) & expected).sum() / (first.astype(bool) | expected).sum() > 0.8
-    result = applied(ReplaceBackground("noise", mask="grabcut", p=1), {"image": image})["image"]
+    result = apply_transform(ReplaceBackground("noise", mask="grabcut", p=1), {"image": image})["image"]
     np.testing.assert_array_equal(result[first != 0], image[first != 0])
     assert grabcut(np.zeros((3, 3, 3), np.uint8)).shape == (3, 3)
 
@@ -161,18 +161,30 @@ def test_grabcut_finds_an_object_and_touches_no_generator() -> None:
         (lambda: ReplaceBackground(feather_px=float("nan")), "feather_px must be at least 0, and finite, got nan"),
         (lambda: ReplaceBackground([("a", "b", "c")]), "a list of colours"),
         (lambda: ReplaceBackground(cache_bytes=-1), "cache_bytes must be at least 0"),
-        (lambda: applied(ReplaceBackground(p=1), {"image": photograph()}), "no 'mask' came with the image .*grabcut"),
-        (lambda: applied(ReplaceBackground(mask=lambda _: None, p=1), {"image": photograph()}), r"a mask is \[H, W\]"),
         (
-            lambda: applied(ReplaceBackground(mask="grabcut", p=1), {"image": np.zeros((9, 9, 4), np.uint8)}),
+            lambda: apply_transform(ReplaceBackground(p=1), {"image": photograph()}),
+            "no 'mask' came with the image .*grabcut",
+        ),
+        (
+            lambda: apply_transform(ReplaceBackground(mask=lambda _: None, p=1), {"image": photograph()}),
+            r"a mask is \[H, W\]",
+        ),
+        (
+            lambda: apply_transform(ReplaceBackground(mask="grabcut", p=1), {"image": np.zeros((9, 9, 4), np.uint8)}),
             "GrabCut is for images of 1 or 3 channels, not 4",
         ),
         (
-            lambda: applied(ReplaceBackground(p=1), {"image": photograph(), "mask": disc()[:9]}),
+            lambda: apply_transform(ReplaceBackground(p=1), {"image": photograph(), "mask": disc()[:9]}),
             r"the mask is \(9, 56\)",
         ),
-        (lambda: applied(ReplaceBackground(p=1), {"image": photograph() / np.float32(255), "mask": disc()}), "uint8"),
-        (lambda: applied(ReplaceBackground([(1,)], p=1), {"image": photograph(), "mask": disc()}), "has 1 levels"),
+        (
+            lambda: apply_transform(ReplaceBackground(p=1), {"image": photograph() / np.float32(255), "mask": disc()}),
+            "uint8",
+        ),
+        (
+            lambda: apply_transform(ReplaceBackground([(1,)], p=1), {"image": photograph(), "mask": disc()}),
+            "has 1 levels",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused(make: Any, message: str) -> None:
@@ -184,5 +196,7 @@ def test_what_cannot_be_used_is_refused(make: Any, message: str) -> None:
 def test_a_very_long_background_is_read(tmp_path: Path) -> None:
     """A strip of one row, kept smaller, keeps its row."""
     cv2.imwrite(str(tmp_path / "strip.png"), np.full((1, 3000, 3), 7, np.uint8))
-    result = applied(ReplaceBackground(tmp_path, feather_px=0, p=1), {"image": photograph(), "mask": disc()})["image"]
+    result = apply_transform(ReplaceBackground(tmp_path, feather_px=0, p=1), {"image": photograph(), "mask": disc()})[
+        "image"
+    ]
     assert (result[disc() == 0] == 7).all()

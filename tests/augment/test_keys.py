@@ -53,7 +53,7 @@ def test_shapes_broadcast() -> None:
     assert folded.dtype == keys.root(0).dtype == np.uint64
 
 
-def test_neighbouring_indices_give_unrelated_keys() -> None:
+def test_neighboring_indices_give_unrelated_keys() -> None:
     """Half of the 64 bits change from one index to the next, each of them in half of the cases."""
     folded = keys.fold_in(keys.root(0), np.arange(20_001))
     flipped = np.unpackbits((folded[1:] ^ folded[:-1]).view(np.uint8)).reshape(-1, 64)
@@ -61,7 +61,7 @@ def test_neighbouring_indices_give_unrelated_keys() -> None:
     np.testing.assert_allclose(flipped.mean(axis=0), 0.5, atol=0.02)
 
 
-def test_numbers_drawn_for_neighbouring_indices_are_uncorrelated() -> None:
+def test_numbers_drawn_for_neighboring_indices_are_uncorrelated() -> None:
     """The first uniform number of one sample says nothing of the next sample's."""
     folded = keys.fold_in(keys.root(0), "augment", 0, np.arange(2_000))
     drawn = np.array([keys.generator(key).random() for key in folded])

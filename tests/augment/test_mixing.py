@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from augment import CutMix, MixUp, Mosaic, keys
 from augment.errors import AugmentError
-from augment.mixing import Mixer, OneMixer, mixer
+from augment.mixing import Mixer, OneMixer, to_mixer
 
 MIXERS = [MixUp(0.4), CutMix(1.0), Mosaic(1.0), CutMix(0.3, p=0.5), OneMixer((MixUp(), CutMix()))]
 
@@ -92,7 +92,7 @@ def test_probability_says_how_many_samples_are_mixed() -> None:
 
 def test_each_batch_gets_one_of_a_list() -> None:
     """Both mixers of a list are used, about equally often."""
-    both = mixer([MixUp(), CutMix()])
+    both = to_mixer([MixUp(), CutMix()])
     kinds = [len(np.unique(both(plain(2), None, key(number))[0][0])) for number in range(100)]
     assert 20 < sum(kind == 2 for kind in kinds) < 80
 
@@ -113,8 +113,8 @@ def test_integer_labels_are_refused_by_name(mix: Mixer) -> None:
         (lambda: MixUp()(plain(2).astype(np.float16), None, key(0)), "uint8 or float32; got float16"),
         (lambda: MixUp()(plain(2), [0, 1], key(0)), "these are integers"),  # type: ignore[arg-type]
         (lambda: CutMix(1, p=1.5), "CutMix needs a probability p from 0 to 1, got 1.5"),
-        (lambda: Mosaic(centre=(0.9, 0.1)), "the centre of a Mosaic"),
-        (lambda: mixer("cutmix"), "mix is MixUp, CutMix, Mosaic, or a list of them"),
+        (lambda: Mosaic(center=(0.9, 0.1)), "the centre of a Mosaic"),
+        (lambda: to_mixer("cutmix"), "mix is MixUp, CutMix, Mosaic, or a list of them"),
         (lambda: MixUp()(plain(2)[0], None, key(0)), r"mixes batches \[B, H, W, C\]"),
         (lambda: MixUp()(plain(2), np.eye(3), key(0)), "needs labels"),
     ],

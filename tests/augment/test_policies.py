@@ -13,10 +13,10 @@ from PIL import Image, ImageEnhance, ImageOps
 import augment
 from augment import TransformError, policies
 from augment.plan.plan import Plan
-from augment.policies.aug_mix_transform import SPACE as AUG_MIX
+from augment.policies.aug_mix_transform import RANGES as AUG_MIX
 from augment.policies.aug_mix_transform import AugMix
 from augment.policies.auto_augment import SUB_POLICIES
-from augment.policies.operations import FOURTEEN, Space
+from augment.policies.operations import FOURTEEN, OperationRanges
 from augment.policies.trivial_augment import WIDE
 
 SIZE = (48, 64)
@@ -40,7 +40,7 @@ def run(transform: Any, image: np.ndarray, number: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_policies_compile_explain_and_serialise(name: str, tmp_path: Path) -> None:
+def test_policies_compile_explain_and_serialize(name: str, tmp_path: Path) -> None:
     """Every name makes a composition that plans run as the originals do, and that survives saving."""
     transform = augment.policy(name, SIZE)
     if name == "none":
@@ -76,10 +76,10 @@ def test_policies_compile_explain_and_serialise(name: str, tmp_path: Path) -> No
         ("Identity", 9, lambda image: image),
     ],
 )
-def test_colour_operations_are_pillows(name: str, magnitude: float, oracle: Any) -> None:
+def test_color_operations_are_pillows(name: str, magnitude: float, oracle: Any) -> None:
     """At a magnitude of ten, each operation gives what Pillow's of the papers gives, to within two levels."""
     image = smooth()
-    ours = run(Space().operation(name, magnitude / 10), image).astype(int)
+    ours = run(OperationRanges().make_operation(name, magnitude / 10), image).astype(int)
     theirs = np.asarray(oracle(Image.fromarray(image))).astype(int)
     # Albumentations' table of Equalize(mode="pil") is Pillow's but for one level's count of pixels.
     assert np.abs(ours - theirs).max() <= (6 if name == "Equalize" else 2)
@@ -97,12 +97,12 @@ def test_colour_operations_are_pillows(name: str, magnitude: float, oracle: Any)
 )
 def test_geometric_operations_go_both_ways_as_far_as_the_paper_says(name: str, forward: Any) -> None:
     """At magnitude 6 the matrix is that of the paper's value, or of its opposite, each for half of the samples."""
-    plan = Plan(Space().operation(name, 0.6))
+    plan = Plan(OperationRanges().make_operation(name, 0.6))
     params = plan.sample(0, 0, range(400), [SIZE] * 400)
     signs: Counter[int] = Counter()
     for row in range(400):
-        (place,) = params.leaves(row)
-        drawn, at = params.of(place, row)
+        (place,) = params.list_leaves(row)
+        drawn, at = params.find_leaf(place, row)
         matrix = drawn.columns["matrix"][at]
         fits = [sign for sign in (1, -1) if np.allclose(matrix[:2, :2], forward(0.6 * sign), atol=1e-6)]
         if name.startswith("Translate"):
@@ -131,7 +131,7 @@ def test_rand_augment_draws_n_of_fourteen_with_replacement() -> None:
     operations = [_operation(leaf.transform) for leaf in plan.leaves]
     assert len(set(operations)) == 14
     params = plan.sample(0, 0, range(3000), [SIZE] * 3000)
-    drawn = [[operations[place] for place in params.leaves(row)] for row in range(3000)]
+    drawn = [[operations[place] for place in params.list_leaves(row)] for row in range(3000)]
     assert {len(one) for one in drawn} == {2}
     for place in range(2):
         counts = Counter(one[place] for one in drawn)
@@ -165,9 +165,10 @@ def test_only_what_is_chosen_is_drawn_and_run() -> None:
     plan = Plan(policies.auto_augment("imagenet"))
     params = plan.sample(0, 0, range(64), [SIZE] * 64)
     numbers = {
-        place: sum(len(rows) if rows is not None else 64 for rows, _ in drawn) for place, drawn in params.drawn.items()
+        place: sum(len(rows) if rows is not None else 64 for rows, _ in drawn)
+        for place, drawn in params.leaf_params.items()
     }
-    chosen = Counter(itertools.chain.from_iterable(params.leaves(row) for row in range(64)))
+    chosen = Counter(itertools.chain.from_iterable(params.list_leaves(row) for row in range(64)))
     assert numbers == dict(chosen)
     assert sum(numbers.values()) <= 2 * 64
 
@@ -191,10 +192,10 @@ def test_trivial_augment_draws_one_operation_at_any_strength() -> None:
     params, image = plan.sample(0, 0, range(8000), [SIZE] * 8000), smooth()
     bits, factors, angles = [], [], []
     for row in range(8000):
-        (place,) = params.leaves(row)
+        (place,) = params.list_leaves(row)
         leaf = plan.leaves[place]
-        drawn, at = params.of(place, row)
-        values = leaf.lowered.original(drawn.columns, at, image) if leaf.lowered else {}
+        drawn, at = params.find_leaf(place, row)
+        values = leaf.lowered.to_original_params(drawn.columns, at, image) if leaf.lowered else {}
         bits += [values["num_bits"]] if "num_bits" in values else []
         factors += [values["factor"]] if "factor" in values else []
         if isinstance(leaf.transform, A.Affine) and leaf.transform.rotate != (0.0, 0.0):
@@ -240,7 +241,7 @@ def test_aug_mix_blends_chains_reproducibly() -> None:
     np.testing.assert_array_equal(run(transform, image, 4), results[4])
     plan = transform._chain
     params = plan.sample(0, 0, range(3000), [SIZE] * 3000)
-    depths = Counter(len(params.leaves(row)) for row in range(3000))
+    depths = Counter(len(params.list_leaves(row)) for row in range(3000))
     assert set(depths) == {1, 2, 3}
     assert all(900 < count < 1100 for count in depths.values())
 
@@ -249,7 +250,7 @@ def test_aug_mix_blends_chains_reproducibly() -> None:
 def test_aug_mix_posterizes_as_the_authors_do(severity: float) -> None:
     """Their code keeps 4 bits less the whole part of 0.4 times a level that is drawn between 0.1 and the severity."""
     low, high = 0.01, severity / 10
-    plan = Plan(A.Compose([AUG_MIX.operation("Posterize", low, high)]))
+    plan = Plan(A.Compose([AUG_MIX.make_operation("Posterize", low, high)]))
     params = plan.sample(0, 0, range(4000), [SIZE] * 4000)
     ramp = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
     levels = np.array([len(np.unique(plan.apply(ramp, params, row))) for row in range(4000)])

@@ -19,7 +19,7 @@ from augment import KeyedTransform, TransformError, keys
 
 PIPELINE = [A.RandomResizedCrop((16, 20)), A.HorizontalFlip(), A.Rotate((-30, 30)), A.ColorJitter(), A.CoarseDropout()]
 
-NEED_COLOUR = {
+NEED_COLOR = {
     A.ChannelDropout,
     A.ChromaticAberration,
     A.HEStain,
@@ -121,14 +121,14 @@ def test_every_transform_is_a_function_of_image_and_key(transform: Any, image: n
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("transform", all_transforms(), ids=lambda transform: type(transform).__name__)
-def test_grey_images_keep_three_dimensions(transform: Any, image: np.ndarray) -> None:
+def test_gray_images_keep_three_dimensions(transform: Any, image: np.ndarray) -> None:
     """[H, W, 1] becomes [H', W', C] under every transform that takes grey images."""
-    grey = np.ascontiguousarray(image[..., :1])
-    if type(transform) in NEED_COLOUR:
+    gray = np.ascontiguousarray(image[..., :1])
+    if type(transform) in NEED_COLOR:
         with pytest.raises(TransformError):
-            KeyedTransform(transform)(grey, key_of(0))
+            KeyedTransform(transform)(gray, key_of(0))
     else:
-        assert KeyedTransform(transform)(grey, key_of(0)).ndim == 3
+        assert KeyedTransform(transform)(gray, key_of(0)).ndim == 3
 
 
 def test_the_global_generators_are_left_alone(image: np.ndarray) -> None:
@@ -311,7 +311,7 @@ def test_equal_pipelines_are_described_alike() -> None:
 
 @pytest.mark.filterwarnings("ignore:Using lambda")
 @pytest.mark.parametrize("wrap", [lambda transform: transform, lambda transform: A.Compose([transform])])
-def test_what_cannot_be_serialised_is_described_by_its_repr(wrap: Callable[[Any], Any]) -> None:
+def test_what_cannot_be_serialized_is_described_by_its_repr(wrap: Callable[[Any], Any]) -> None:
     """A transform that Albumentations cannot serialise still has a description, alone and in a pipeline."""
     nameless = A.Lambda(image=lambda image, **_: image)
     assert "Lambda" in KeyedTransform(wrap(nameless)).to_dict()["repr"]

@@ -31,7 +31,7 @@ def honest(workload: Workload) -> Epoch:
     return epoch
 
 
-def changed(change: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[Workload], Epoch]:
+def make_contender(change: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[Workload], Epoch]:
     """Make a contender that changes the honest one's batches."""
 
     def contender(workload: Workload) -> Epoch:
@@ -41,27 +41,27 @@ def changed(change: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[Workload
     return contender
 
 
-drops_some = changed(lambda images, labels: (images[:24], labels[:24]))
-exchanges_colours = changed(lambda images, labels: (images[..., ::-1], labels))
-shifts_labels = changed(lambda images, labels: (images, np.roll(labels, 1)))
-has_one_label = changed(lambda images, labels: (images, np.zeros_like(labels)))
-makes_noise = changed(
+drops_some = make_contender(lambda images, labels: (images[:24], labels[:24]))
+exchanges_colors = make_contender(lambda images, labels: (images[..., ::-1], labels))
+shifts_labels = make_contender(lambda images, labels: (images, np.roll(labels, 1)))
+has_one_label = make_contender(lambda images, labels: (images, np.zeros_like(labels)))
+makes_noise = make_contender(
     lambda images, labels: (np.random.default_rng(1).integers(0, 256, images.shape, np.uint8), labels)
 )
-is_too_small = changed(lambda images, labels: (images[:, ::2, ::2], labels))
-forgets_labels = changed(lambda images, labels: (images, labels[:-1]))
+is_too_small = make_contender(lambda images, labels: (images[:, ::2, ::2], labels))
+forgets_labels = make_contender(lambda images, labels: (images, labels[:-1]))
 
 
 def repeats(workload: Workload) -> Epoch:
     """Deliver the first image again in place of the second."""
     epoch = honest(workload)
 
-    def repeated() -> Iterator[tuple[Any, Any]]:
+    def iterate() -> Iterator[tuple[Any, Any]]:
         for images, labels in epoch():
             images[1], labels[1] = images[0], labels[0]
             yield images, labels
 
-    return repeated
+    return iterate
 
 
 def drops_last_batch(workload: Workload) -> Epoch:
@@ -103,7 +103,9 @@ def has_no_end(workload: Workload) -> Epoch:
 def forgets_some_of_many(workload: Workload) -> Epoch:
     """Behave in the audit, and not when it is timed."""
     return (
-        honest(workload) if workload.count == 40 else changed(lambda images, labels: (images[1:], labels[1:]))(workload)
+        honest(workload)
+        if workload.count == 40
+        else make_contender(lambda images, labels: (images[1:], labels[1:]))(workload)
     )
 
 

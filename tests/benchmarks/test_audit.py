@@ -32,7 +32,7 @@ def test_honest_contender_passes_and_is_described(workload: Workload) -> None:
         ("drops_some", r"batches of \[24, 8\] instead of 32"),
         ("drops_last_batch", "32 samples of 40: 8 are missing"),
         ("repeats", "come more than once"),
-        ("exchanges_colours", "red and blue are exchanged"),
+        ("exchanges_colors", "red and blue are exchanged"),
         ("shifts_labels", "labels are not those of their folders"),
         ("has_one_label", "labels are not those of their folders"),
         ("makes_noise", r"pixels correlate with their files by -?0\.0"),

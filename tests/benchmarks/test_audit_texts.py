@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.audit_texts import audit, write_texts
-from benchmarks.contenders.texts import labelled_lines
+from benchmarks.contenders.texts import read_labeled_lines
 from benchmarks.workloads import WORKLOADS, Workload
 
 Change = Callable[[list[bytes], list[int]], tuple[list[bytes], list[int]]]
@@ -26,7 +26,7 @@ def contender(change: Change) -> Any:
     def make(workload: Workload) -> Any:
         def epoch() -> Iterator[Any]:
             texts, labels = [], []
-            for text, label in labelled_lines(workload):
+            for text, label in read_labeled_lines(workload):
                 words = text.split()
                 texts += [" ".join(np.roll(words, turn)).encode() for turn in range(10)]
                 labels += [label] * 10

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.processes import tree
+from benchmarks.processes import list_process_tree
 
 
 class Outcome(NamedTuple):
@@ -63,7 +63,7 @@ def test_contender_of_ones_own_that_fails_its_audit_is_status_1(
 ) -> None:
     """`module:function` names it; the table says why it was not timed."""
     data = folders(ants=4, height=64, width=80, extension=".jpg")
-    faulty = "tests.benchmarks.contenders:exchanges_colours"
+    faulty = "tests.benchmarks.contenders:exchanges_colors"
     finished = run("run", "--workload", "light", "--contender", faulty, "--data", data, "--epochs", 1)
     assert finished.status == 1
     assert "not timed: audit: red and blue are exchanged" in finished.out
@@ -96,7 +96,7 @@ def test_when_it_is_told_to_end_its_contenders_end(start: Callable[..., Any], fo
     command = [sys.executable, "-m", "benchmarks", "run", "--workload", "full", *names, "--data", str(data)]
     process = start(command)
     next(line for line in process.stderr if "hangs_when_timed: warm-up" in line)
-    _, *workers = tree(process.pid)
+    _, *workers = list_process_tree(process.pid)
     process.terminate()
     assert process.wait(timeout=30) == 128 + signal.SIGTERM
     assert len(workers) == 2

@@ -19,7 +19,7 @@ def workload(tmp_path: Path) -> Workload:
     return Workload(name="small", folder=str(folder), count=40, policy="pad_crop_flip", size=(32, 32))
 
 
-def measured(workload: Workload, *names: str, audited: bool = False, **method: object) -> list[Result]:
+def measure(workload: Workload, *names: str, audited: bool = False, **method: object) -> list[Result]:
     """Measure contenders of the tests."""
     contenders = {name: Contender(f"tests.benchmarks.contenders:{name}", name) for name in names}
     options = {"rounds": 2, "timeout_s": 60.0, **method}
@@ -39,7 +39,7 @@ def measured(workload: Workload, *names: str, audited: bool = False, **method: o
 
 def test_contenders_take_turns_after_a_round_that_does_not_count(workload: Workload) -> None:
     """Two contenders, a warm-up and two rounds; the row has exactly the columns that are promised."""
-    first, second = measured(workload, "honest", "has_one_label")
+    first, second = measure(workload, "honest", "has_one_label")
     timed = [line for line in first.audit["said"] if "round" in line or "warm-up" in line]
     assert timed == [
         f"{name}: {when}"
@@ -51,13 +51,13 @@ def test_contenders_take_turns_after_a_round_that_does_not_count(workload: Workl
     assert 0 < row["img_s_min"] <= row["img_s_median"] <= row["img_s_max"]
     assert row["peak_rss_mb"] > 10
     assert row["versions"]["python"].startswith("3.")
-    kept = second.kept_row(workload)
+    kept = second.make_kept_row(workload)
     assert {"cpu", "cpus", "load_average", "date", "first_batch_s", "rounds", "audit"} <= set(kept)
 
 
 def test_who_fails_the_audit_is_not_timed(workload: Workload) -> None:
     """The honest one is timed, the others are named with their faults."""
-    good, bad = measured(workload, "honest", "shifts_labels", audited=True)
+    good, bad = measure(workload, "honest", "shifts_labels", audited=True)
     assert good.failed is None
     assert len(good.epochs) == 2
     assert "labels are not those of their folders" in str(bad.failed)
@@ -71,10 +71,10 @@ def test_who_forgets_samples_when_it_is_timed_is_found(workload: Workload, tmp_p
     """The samples of a timed epoch are counted: good behaviour in the audit alone does not help."""
     from dataclasses import replace
 
-    from benchmarks.images import linked
+    from benchmarks.images import link_images
 
-    many = linked(Path(workload.folder), tmp_path / "many", 100)
-    (result,) = measured(replace(workload, folder=str(many), count=100), "forgets_some_of_many")
+    many = link_images(Path(workload.folder), tmp_path / "many", 100)
+    (result,) = measure(replace(workload, folder=str(many), count=100), "forgets_some_of_many")
     assert result.failed == "delivered 96 samples of 100"
     assert result.rates() == []
 
@@ -82,7 +82,7 @@ def test_who_forgets_samples_when_it_is_timed_is_found(workload: Workload, tmp_p
 def test_misfits_are_named_and_the_others_go_on(workload: Workload) -> None:
     """One raises, one dies, one hangs, one needs what is not installed, one has no end."""
     names = ("raises", "dies", "has_no_end", "honest")
-    results = {result.peer: result for result in measured(workload, *names, rounds=1)}
+    results = {result.peer: result for result in measure(workload, *names, rounds=1)}
     assert results["raises"].failed == "RuntimeError: a broken loader"
     assert results["dies"].failed == "its process ended: a last word"
     assert results["has_no_end"].failed == "delivered 80 samples of 40"
@@ -91,14 +91,14 @@ def test_misfits_are_named_and_the_others_go_on(workload: Workload) -> None:
 
 def test_what_the_audit_left_behind_is_not_timed(workload: Workload) -> None:
     """The memory that an audit took is not that of the loader: it runs in a process that ends."""
-    (result,) = measured(workload, "keeps_what_the_audit_made", audited=True, rounds=1)
+    (result,) = measure(workload, "keeps_what_the_audit_made", audited=True, rounds=1)
     assert result.failed is None
     assert result.epochs[0]["peak_rss_mb"] < 400
 
 
 def test_who_hangs_is_given_up(workload: Workload) -> None:
     """No answer within the time limit ends the contender, whatever it does."""
-    (result,) = measured(workload, "hangs", timeout_s=4.0)
+    (result,) = measure(workload, "hangs", timeout_s=4.0)
     assert result.failed == "no answer within 4 s"
 
 
@@ -118,7 +118,7 @@ def test_who_is_not_installed_is_left_out(workload: Workload) -> None:
 
 def test_children_count_for_time_and_memory(workload: Workload) -> None:
     """Processor time and memory are those of the whole process tree; what a library prints does no harm."""
-    alone, parent = measured(workload, "honest", "works_in_a_child", rounds=1)
+    alone, parent = measure(workload, "honest", "works_in_a_child", rounds=1)
     assert parent.failed is None
     assert parent.epochs[0]["cpu_s"] >= 0.45
     assert parent.epochs[0]["peak_rss_mb"] > alone.epochs[0]["peak_rss_mb"] + 150

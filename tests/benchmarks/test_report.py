@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.report import LABELS, write
-from benchmarks.run import keep, latest
+from benchmarks.run import keep, read_latest
 from benchmarks.workloads import RECIPES, WORKLOADS
 from pipeline.errors import SourceError
 
@@ -67,8 +67,8 @@ def results(tmp_path: Path) -> Path:
 
 def test_only_the_last_run_counts(results: Path) -> None:
     """Rows of another run cannot be compared with these."""
-    assert [one["img_s_median"] for one in latest("full", results)] == [*PEERS.values(), None]
-    assert latest("light", results) == []
+    assert [one["img_s_median"] for one in read_latest("full", results)] == [*PEERS.values(), None]
+    assert read_latest("light", results) == []
 
 
 def test_page_needs_nothing_else_and_shows_every_row(results: Path, tmp_path: Path) -> None:

@@ -141,10 +141,10 @@ def test_an_interrupt_within_native_code_is_one_too(
 ) -> None:
     """TensorFlow makes an error of its own of it, with the name of the exception and Python's stack."""
 
-    def interrupted(**_: object) -> None:
+    def interrupt(**_: object) -> None:
         raise RuntimeError("KeyboardInterrupt: <EMPTY MESSAGE> At: core.py(332): _main")
 
-    monkeypatch.setattr("caudal.__main__.app", interrupted)
+    monkeypatch.setattr("caudal.__main__.app", interrupt)
     outcome = caudal("curve")
     assert (outcome.status, outcome.err) == (130, "caudal: interrupted\n")
 
@@ -158,11 +158,11 @@ def test_an_interrupt_within_a_finalizer_is_one_too(
         def __del__(self) -> None:
             raise KeyboardInterrupt
 
-    def interrupted(**_: object) -> None:
+    def interrupt(**_: object) -> None:
         Finalized()
         time.sleep(30)
 
-    monkeypatch.setattr("caudal.__main__.app", interrupted)
+    monkeypatch.setattr("caudal.__main__.app", interrupt)
     outcome = caudal("stream")
     assert (outcome.status, outcome.err) == (130, "caudal: interrupted\n")
 

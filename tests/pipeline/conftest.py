@@ -23,7 +23,7 @@ def put_tiff(encoded: bytes, tiff: bytes) -> bytes:
         return encoded[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + encoded[2:]
     if encoded.startswith(b"\x89PNG"):
         return encoded[:33] + png_chunk(b"eXIf", tiff) + encoded[33:]
-    from pipeline.header import read_header
+    from pipeline.images.header import read_header
 
     header = read_header(encoded)
     sides = b"".join((side - 1).to_bytes(3, "little") for side in (header.width, header.height))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import pipeline
-from pipeline.ledger import LedgerRow
+from pipeline.error_log import BadSample
 
 
 def test_classes_formats_sizes_and_bad_files_are_reported(
@@ -24,8 +24,8 @@ def test_classes_formats_sizes_and_bad_files_are_reported(
     assert found.formats == {"png": 4, "jpeg": 1}
     assert found.sizes == ((8, 10), (8, 10), (50, 40))
     reason = "no JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>'"
-    assert found.unreadable == (LedgerRow("bees/page.jpg", "decode", reason),)
-    assert found.passed_over == {"no image": 1}
+    assert found.unreadable == (BadSample("bees/page.jpg", "decode", reason),)
+    assert found.ignored_files == {"no image": 1}
 
 
 def test_only_decoding_finds_damaged_pixels(folders: Callable[..., Path]) -> None:

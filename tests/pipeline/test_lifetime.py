@@ -14,7 +14,7 @@ from pipeline import Loader, image_dataset
 STEPS = 5
 
 
-def made() -> tf.data.Dataset:
+def make_dataset() -> tf.data.Dataset:
     """Make a dataset of five batches that nobody else holds."""
     return image_dataset((np.zeros((40, 8, 8, 3), np.uint8), np.zeros(40, int)), image_size=None, batch_size=8)
 
@@ -22,15 +22,15 @@ def made() -> tf.data.Dataset:
 @pytest.mark.parametrize(
     ("derive", "steps"),
     [
-        (lambda: made(), STEPS),
-        (lambda: made().as_numpy_iterator(), STEPS),
-        (lambda: made().map(lambda images, _: images), STEPS),
-        (lambda: tf.data.Dataset.zip((made(), made())), STEPS),
-        (lambda: made().concatenate(made()), 2 * STEPS),
-        (lambda: made().unbatch().batch(4).prefetch(1), 2 * STEPS),
-        (lambda: tf.data.Dataset.sample_from_datasets([made(), made()]), 2 * STEPS),
-        (lambda: tf.data.Dataset.range(2).interleave(lambda _: made()), 2 * STEPS),
-        (lambda: tf.distribute.MirroredStrategy(["CPU:0"]).experimental_distribute_dataset(made()), STEPS),
+        (lambda: make_dataset(), STEPS),
+        (lambda: make_dataset().as_numpy_iterator(), STEPS),
+        (lambda: make_dataset().map(lambda images, _: images), STEPS),
+        (lambda: tf.data.Dataset.zip((make_dataset(), make_dataset())), STEPS),
+        (lambda: make_dataset().concatenate(make_dataset()), 2 * STEPS),
+        (lambda: make_dataset().unbatch().batch(4).prefetch(1), 2 * STEPS),
+        (lambda: tf.data.Dataset.sample_from_datasets([make_dataset(), make_dataset()]), 2 * STEPS),
+        (lambda: tf.data.Dataset.range(2).interleave(lambda _: make_dataset()), 2 * STEPS),
+        (lambda: tf.distribute.MirroredStrategy(["CPU:0"]).experimental_distribute_dataset(make_dataset()), STEPS),
     ],
     ids=["plain", "numpy", "map", "zip", "concatenate", "rebatch", "sample", "interleave", "distribute"],
 )

@@ -12,9 +12,10 @@ import pytest
 import tensorflow as tf
 
 from augment import TransformError
-from pipeline import Loader, tfrecord
+from pipeline import Loader
+from pipeline.error_log import BadSample
 from pipeline.errors import AugmentationError, DecodeError, OptionError, ReadError, TooManyErrorsError
-from pipeline.ledger import LedgerRow
+from pipeline.records import tfrecord
 
 Make = Callable[..., Any]
 
@@ -66,7 +67,7 @@ def test_the_ledger_says_sample_stage_and_reason(folder: Path) -> None:
     assert rows["ants/1.png"].reason == ("no JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>404</h'")
     assert rows["ants/3.png"].reason.startswith("damaged PNG: Invalid PNG data")
     assert rows["bees/0.png"].reason.startswith(f"the file has {1 << 40} bytes, more than an image of max_pixels")
-    assert all(isinstance(row, LedgerRow) for row in loader.errors)
+    assert all(isinstance(row, BadSample) for row in loader.errors)
 
 
 def test_skipped_batches_are_smaller_and_never_empty(folder: Path) -> None:
@@ -154,7 +155,7 @@ def test_the_first_bad_sample_ends_the_stream(folder: Path) -> None:
     assert next(batches)[2].numpy().tolist() == [b"ants/0.png"]
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"ants/1\.png: no JPEG, PNG, GIF, BMP or WebP image"):
         next(batches)
-    assert loader.errors[0] == LedgerRow(
+    assert loader.errors[0] == BadSample(
         "ants/1.png", "decode", "no JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>404</h'"
     )
     assert isinstance(loader.failure, DecodeError)
@@ -295,7 +296,7 @@ def test_a_damaged_record_is_skipped_with_its_place(folders: Make, records: Make
     shard.write_bytes(damaged)
     loader = Loader(converted, on_error="skip", **OPTIONS)
     assert sorted(keys_of(loader.dataset(with_keys=True))) == [b"a/0.png", b"a/1.png", b"a/3.png"]
-    assert loader.errors == (LedgerRow(f"{shard.name}#2", "read", "the record fails its checksum"),)
+    assert loader.errors == (BadSample(f"{shard.name}#2", "read", "the record fails its checksum"),)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +332,7 @@ def test_a_label_that_is_negative_is_not_called_missing(tmp_path: Path, picture:
         Loader(path, class_names=["a", "b"], label_offset=1, **OPTIONS).dataset()
 
 
-def test_unlabelled_records_are_streamed_without_labels(tmp_path: Path, picture: Make, encode: Make) -> None:
+def test_unlabeled_records_are_streamed_without_labels(tmp_path: Path, picture: Make, encode: Make) -> None:
     """With `label_mode=None` no record needs a label."""
     path = tmp_path / "x.tfrecord"
     path.write_bytes(tfrecord.frame(tfrecord.example({tfrecord.ENCODED: encode(picture(0))})))
@@ -374,7 +375,7 @@ def test_max_pixels_makes_large_images_bad_samples(tmp_path: Path, picture: Make
     loader = Loader(tmp_path, on_error="skip", max_pixels=80, **OPTIONS)
     assert keys_of(loader.dataset(with_keys=True)) == [b"a/small.png"]
     assert loader.errors == (
-        LedgerRow("a/large.png", "decode", "the header claims 9 x 10 pixels, more than max_pixels=80"),
+        BadSample("a/large.png", "decode", "the header claims 9 x 10 pixels, more than max_pixels=80"),
     )
 
 

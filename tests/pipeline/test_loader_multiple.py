@@ -13,8 +13,8 @@ import pytest
 import augment
 from augment import views
 from pipeline import Loader
-from pipeline.decode import Decoder
 from pipeline.errors import OptionError
+from pipeline.images.decode import Decoder
 
 NOISE = A.GaussNoise(std_range=(0.2, 0.4), p=1)
 
@@ -51,8 +51,8 @@ def test_copies_stand_in_one_global_order(source: Path) -> None:
     """Copies of a sample are not neighbours as a rule; each epoch has another order and other values."""
     loader = Loader(source, augment=NOISE, copies=3, **options())
     first, second = stream(loader, 0), stream(loader, 1)
-    neighbours = sum(one[2] == other[2] for one, other in pairwise(first))
-    assert neighbours < 9
+    neighbors = sum(one[2] == other[2] for one, other in pairwise(first))
+    assert neighbors < 9
     assert [key for *_, key in first] != [key for *_, key in second]
     assert not {image.tobytes() for image, *_ in first} & {image.tobytes() for image, *_ in second}
 
@@ -76,12 +76,12 @@ def test_views_are_those_of_the_decoded_image(source: Path, name: str) -> None:
     import cv2
 
     loader = Loader(source, views=name, shuffle=False, **options())
-    delivered, chosen = stream(loader), views.views(name)
+    delivered, chosen = stream(loader), views.parse_views(name)
     assert loader.samples_per_image == len(chosen)
     assert len(delivered) == 9 * len(chosen)
     for number, (image, _, key) in enumerate(delivered):
         whole = Decoder()((source / key).read_bytes())
-        window = chosen.windows(whole.shape[:2], (12, 16))[number % len(chosen)].of(whole)
+        window = chosen.windows(whole.shape[:2], (12, 16))[number % len(chosen)].crop(whole)
         np.testing.assert_array_equal(image, cv2.resize(window, (16, 12), interpolation=cv2.INTER_LINEAR))
 
 

@@ -20,7 +20,7 @@ from pipeline.errors import CaudalError, OptionError, SourceError
 Make = Callable[..., Any]
 
 
-def delivered(dataset: tf.data.Dataset) -> tuple[np.ndarray, ...]:
+def collect_epoch(dataset: tf.data.Dataset) -> tuple[np.ndarray, ...]:
     """Put the batches of an epoch together: images, labels and whatever stands behind."""
     return tuple(np.concatenate(column) for column in zip(*dataset.as_numpy_iterator(), strict=True))
 
@@ -44,7 +44,7 @@ def test_image_dataset_is_the_dataset_of_a_loader(folder: Path) -> None:
     assert isinstance(dataset, tf.data.Dataset)
     assert dataset.class_names == ["ants", "bees"]
     assert dataset.loader.fingerprint == wanted.fingerprint
-    for one, other in zip(delivered(dataset), delivered(wanted.dataset()), strict=True):
+    for one, other in zip(collect_epoch(dataset), collect_epoch(wanted.dataset()), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -99,7 +99,7 @@ def test_images_and_labels_belong_together(folder: Path, picture: Make) -> None:
 def test_label_modes(label_mode: Any, shape: tuple[int, ...], dtype: type, of_bees: object, folder: Path) -> None:
     """Whole numbers, one-hot rows, or one column of floats."""
     dataset = Loader(folder, image_size=(8, 10), label_mode=label_mode).dataset(with_keys=True)
-    _, labels, keys = delivered(dataset)
+    _, labels, keys = collect_epoch(dataset)
     assert labels.shape == shape
     assert labels.dtype == dtype == dataset.element_spec[1].dtype.as_numpy_dtype
     for label, key in zip(labels.tolist(), keys.tolist(), strict=True):
@@ -111,20 +111,20 @@ def test_without_a_label_mode_images_come_alone(folder: Path) -> None:
     loader = Loader(folder, image_size=(8, 10), label_mode=None)
     assert loader.dataset().element_spec.shape == (None, 8, 10, 3)
     assert [batch.shape for batch in loader.dataset()] == [(7, 8, 10, 3)]
-    images, keys = delivered(loader.dataset(with_keys=True))
+    images, keys = collect_epoch(loader.dataset(with_keys=True))
     assert images.shape == (7, 8, 10, 3)
     assert keys[0].endswith(b".png")
 
 
 @pytest.mark.parametrize(("color_mode", "channels"), [("grayscale", 1), ("rgb", 3), ("rgba", 4)])
 @pytest.mark.parametrize("kind", ["folder", "arrays"])
-def test_colour_modes(
+def test_color_modes(
     color_mode: Any, channels: int, kind: str, folder: Path, arrays: tuple[np.ndarray, np.ndarray]
 ) -> None:
     """The colour mode alone says how many channels are delivered, from files and from arrays alike."""
     given = {"folder": folder, "arrays": arrays}[kind]
     dataset = Loader(given, image_size=(8, 10), color_mode=color_mode, shuffle=False).dataset()
-    images, _ = delivered(dataset)
+    images, _ = collect_epoch(dataset)
     assert images.shape == (7, 8, 10, channels)
     assert images.dtype == np.uint8
     assert dataset.element_spec[0].shape == (None, 8, 10, channels)
@@ -132,8 +132,8 @@ def test_colour_modes(
         np.testing.assert_array_equal(images[..., :3], arrays[0])
         assert (images[..., 3] == 255).all()
     if channels == 1:
-        grey = cv2.cvtColor(arrays[0][0], cv2.COLOR_RGB2GRAY)
-        np.testing.assert_allclose(images[0, ..., 0], grey, atol=1)  # decoders round otherwise
+        gray = cv2.cvtColor(arrays[0][0], cv2.COLOR_RGB2GRAY)
+        np.testing.assert_allclose(images[0, ..., 0], gray, atol=1)  # decoders round otherwise
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_single_samples_are_delivered_without_a_batch_size(folder: Path) -> None
     assert len(dataset) == loader.steps_per_epoch == 7
     assert [spec.shape for spec in dataset.element_spec] == [(8, 10, 3), (), ()]
     keys = [key for *_, key in dataset.as_numpy_iterator()]
-    *_, batched = delivered(Loader(folder, image_size=(8, 10), batch_size=4).dataset(with_keys=True))
+    *_, batched = collect_epoch(Loader(folder, image_size=(8, 10), batch_size=4).dataset(with_keys=True))
     assert keys == batched.tolist()
 
 
@@ -181,7 +181,7 @@ def test_what_the_augmentation_yields_is_in_the_spec(folder: Path) -> None:
     """Float32 and grey images that an augmentation makes are announced before the first batch."""
     dataset = Loader(folder, image_size=(8, 10), augment=[A.ToGray(1, p=1), A.Normalize((0.5,), (0.5,))]).dataset()
     assert dataset.element_spec[0] == tf.TensorSpec((None, 8, 10, 1), tf.float32)
-    images, _ = delivered(dataset)
+    images, _ = collect_epoch(dataset)
     assert images.dtype == np.float32
     assert images.min() >= -1
     assert images.max() <= 1
@@ -192,9 +192,9 @@ def test_without_an_image_size_images_come_as_the_augmentation_made_them(folders
     folder = folders(a=2, height=12, width=20)
     dataset = Loader(folder, image_size=None).dataset()
     assert dataset.element_spec[0].shape == (None, None, None, 3)
-    assert delivered(dataset)[0].shape == (2, 12, 20, 3)
+    assert collect_epoch(dataset)[0].shape == (2, 12, 20, 3)
     dataset = Loader(folder, image_size=None, augment=A.RandomCrop(6, 7)).dataset()
-    assert delivered(dataset)[0].shape == (2, 6, 7, 3)
+    assert collect_epoch(dataset)[0].shape == (2, 6, 7, 3)
 
 
 def test_images_of_different_sizes_come_singly_or_not_at_all(tmp_path: Path, picture: Make, encode: Make) -> None:
@@ -228,7 +228,7 @@ def test_an_augmentation_that_yields_now_floats_now_bytes_is_refused(folder: Pat
 def test_images_are_resized_after_the_augmentation(folder: Path) -> None:
     """The augmentation sees whole images, and its result is stretched to the size asked for."""
     dataset = Loader(folder, image_size=(4, 4), augment=A.CenterCrop(2, 2), interpolation="nearest").dataset()
-    images, _ = delivered(dataset)
+    images, _ = collect_epoch(dataset)
     assert images.shape == (7, 4, 4, 3)
     np.testing.assert_array_equal(images[:, ::2, ::2], images[:, 1::2, 1::2])
 
@@ -237,7 +237,7 @@ def test_interpolation_is_that_of_every_resize(folder: Path) -> None:
     """Images that are resized with another interpolation are other images."""
     options: dict[str, Any] = {"image_size": (5, 7), "shuffle": False}
     by_name = {
-        name: delivered(Loader(folder, interpolation=name, **options).dataset())[0] for name in ("area", "nearest")
+        name: collect_epoch(Loader(folder, interpolation=name, **options).dataset())[0] for name in ("area", "nearest")
     }
     original = cv2.cvtColor(cv2.imread(str(folder / "ants" / "0.png")), cv2.COLOR_BGR2RGB)
     np.testing.assert_array_equal(by_name["area"][0], cv2.resize(original, (7, 5), interpolation=cv2.INTER_AREA))
@@ -250,7 +250,7 @@ def test_class_names_are_those_found_or_those_given(folders: Make) -> None:
     assert Loader(folder).class_names == ("a", "b", "c")
     loader = Loader(folder, image_size=(8, 10), class_names=["c", "a"], shuffle=False)
     assert loader.class_names == ("c", "a")
-    _, labels, keys = delivered(loader.dataset(with_keys=True))
+    _, labels, keys = collect_epoch(loader.dataset(with_keys=True))
     assert keys.tolist() == [b"c/0.png", b"c/1.png", b"c/2.png", b"a/0.png"]
     assert labels.tolist() == [0, 0, 0, 1]
 
@@ -264,7 +264,7 @@ def test_arrays_of_every_dtype_are_streamed(
     """What the source takes, the stages can convert to RGB and resize, whatever its dtype and channels."""
     images = np.resize(arrays[0], (7, 8, 10, channels or 1)).astype(dtype)
     given = images if channels else images[..., 0]
-    streamed, labels = delivered(
+    streamed, labels = collect_epoch(
         Loader((given, arrays[1]), image_size=image_size, batch_size=4, shuffle=False).dataset()
     )
     assert streamed.shape == (7, *(image_size or (8, 10)), 3)
@@ -293,7 +293,7 @@ def test_validation_and_training_are_complements(folders: Make, stratify: bool) 
     for subset in ("training", "validation"):
         loader = Loader(folder, image_size=(8, 10), validation_split=0.3, subset=subset, stratify=stratify)
         dataset = loader.dataset(with_keys=True)
-        seen[subset] = [set(delivered(dataset)[2].tolist()) for _ in range(2)]
+        seen[subset] = [set(collect_epoch(dataset)[2].tolist()) for _ in range(2)]
         assert seen[subset][0] == seen[subset][1]
         assert len(seen[subset][0]) == loader.num_examples == {"training": 21, "validation": 9}[subset]
     assert not seen["training"][0] & seen["validation"][0]
@@ -306,7 +306,7 @@ def test_a_split_is_the_seed_s(folders: Make) -> None:
     folder = folders(a=30)
     parts = [
         set(
-            delivered(
+            collect_epoch(
                 Loader(
                     folder, image_size=(8, 10), batch_size=size, seed=seed, validation_split=0.5, subset="validation"
                 ).dataset(with_keys=True)
@@ -326,7 +326,7 @@ def test_without_a_seed_one_is_drawn_and_logged(folder: Path, caplog: pytest.Log
     assert caplog.messages == [f"drew seed={seed}; give it to see the same stream again" for seed in seeds]
     again = Loader(folder, image_size=(8, 10), seed=seeds[0])
     assert again.fingerprint == loaders[0].fingerprint
-    one, other = (delivered(loader.dataset(with_keys=True))[2].tolist() for loader in (again, loaders[0]))
+    one, other = (collect_epoch(loader.dataset(with_keys=True))[2].tolist() for loader in (again, loaders[0]))
     assert one == other
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import pipeline
 from augment.plan import compiled
-from pipeline import Loader, image_dataset, stacking
+from pipeline import Loader, image_dataset
+from pipeline.images import stacking
 
 Make = Callable[..., Any]
 Stream = list[tuple[Any, ...]]
@@ -339,15 +340,15 @@ def test_few_images_that_were_decoded_whole_wait_to_be_augmented(
     folders: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A small crop keeps its whole image in memory: what waits is counted by that."""
-    if compiled.kernels() is None:
+    if compiled.load_kernels() is None:
         pytest.skip("the kernels were not compiled, or are not used on this processor")
-    finish, together = stacking.finish, []
+    materialize_all, together = stacking.materialize_all, []
 
-    def counted(drafts: Any) -> None:
-        together.append(len(drafts))
-        finish(drafts)
+    def count_and_finish(deferred: Any) -> None:
+        together.append(len(deferred))
+        materialize_all(deferred)
 
-    monkeypatch.setattr(stacking, "finish", counted)
+    monkeypatch.setattr(stacking, "finish", count_and_finish)
     crop = A.Compose([A.RandomCrop(8, 8), A.ColorJitter(p=1)])
     for _ in image_dataset(folders(a=6, b=6, height=500, width=500), image_size=(8, 8), batch_size=12, augment=crop):
         pass

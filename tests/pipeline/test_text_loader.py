@@ -11,11 +11,11 @@ import tensorflow as tf
 import pipeline
 from augment.text import EDA, Compose, NlpAug, RandomDeletion, RandomSwap
 from pipeline.errors import OptionError
+from pipeline.records.tfrecord import example, frame
 from pipeline.sources.text import open_text_source
 from pipeline.sources.text_format import TextFormat
-from pipeline.text_example import text_features
-from pipeline.text_stages import TextDecoder
-from pipeline.tfrecord import example, frame
+from pipeline.texts.example import make_text_features
+from pipeline.texts.stages import TextDecoder
 
 SENTENCES = [f"sentence number {number} is about a good film and a bad day" for number in range(23)]
 EDA_ONE = EDA()
@@ -145,7 +145,7 @@ def test_text_in_another_encoding_is_read_by_the_rule_and_counted(tmp_path: Path
     path.write_bytes("0 café\n".encode() + b"1 na\xefve\n0 plain\n")
     loader = pipeline.TextLoader(path, shuffle=False)
     assert [text.decode() for text, _, _ in elements(loader)] == ["café", "naïve", "plain"]
-    assert loader.recoded == ("a.txt:2",)
+    assert loader.fallback_decoded == ("a.txt:2",)
     other = pipeline.TextLoader(path, shuffle=False, format=TextFormat(fallback="cp1251"))
     assert elements(other)[1][0].decode() == "naпve"
     strict = pipeline.TextLoader(path, format=TextFormat(fallback=None), on_error="skip")
@@ -174,11 +174,11 @@ def test_folders_and_the_records_made_of_them_give_one_stream(tmp_path: Path) ->
     (root / "neg" / "empty.txt").write_bytes(b"")
     (root / "pos" / "latin.txt").write_bytes(b"\xef\xbb\xbfmarked caf\xc3\xa9")
     source = open_text_source(root)
-    assert source.passed_over == {"no text": 1}
+    assert source.ignored_files == {"no text": 1}
     (tmp_path / "records").mkdir()
     with open(tmp_path / "records" / "data.tfrecord", "wb") as file:
         for index in range(len(source)):
-            file.write(frame(example(text_features(source.read(index), source.class_names, TextDecoder()))))
+            file.write(frame(example(make_text_features(source.read(index), source.class_names, TextDecoder()))))
     options: dict[str, Any] = {"augment": EDA(), "workers": 0, "seed": 3}
     folders = pipeline.TextLoader(root, **options)
     for place in (
@@ -199,8 +199,8 @@ def test_label_modes_and_single_samples(lines: Path) -> None:
     assert next(only_texts.as_numpy_iterator()).decode() in SENTENCES
     binary = pipeline.text_dataset(lines, label_mode="binary", class_names=["2", "0"])
     assert {float(label) for _, labels in binary.as_numpy_iterator() for label in labels[:, 0]} == {0.0, 1.0}
-    unlabelled = pipeline.TextLoader(lines, format="text", label_mode=None, shuffle=False)
-    dataset = unlabelled.dataset()
+    unlabeled = pipeline.TextLoader(lines, format="text", label_mode=None, shuffle=False)
+    dataset = unlabeled.dataset()
     assert next(dataset.as_numpy_iterator())[0].decode() == f"0 {SENTENCES[0]}"
 
 

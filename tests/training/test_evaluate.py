@@ -13,7 +13,7 @@ from augment import views
 from pipeline import Loader
 from pipeline.errors import OptionError
 from training import evaluate, with_views
-from training.evaluate import reduced
+from training.evaluate import reduce_answers
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +43,18 @@ def loader(source: Path, **options: Any) -> Loader:
 def test_answers_are_those_for_each_view_reduced(model: Any, source: Path, name: str, reduce: Any) -> None:
     """Predictions, labels, keys and accuracies are those of the views one by one, in the order of the source."""
     found = evaluate(model, loader(source), views=name, reduce=reduce)
-    count = len(views.views(name))
+    count = len(views.parse_views(name))
     batches = list(loader(source, views=name, shuffle=False, batch_size=None).dataset(with_keys=True))
     answers = np.asarray(model.predict_on_batch(np.stack([image for image, *_ in batches]))).reshape(14, count, 3)
     labels = np.array([int(label) for _, label, _ in batches])[::count]
-    np.testing.assert_allclose(found.predictions, reduced(answers, reduce), atol=1e-6)
+    np.testing.assert_allclose(found.predictions, reduce_answers(answers, reduce), atol=1e-6)
     np.testing.assert_array_equal(found.labels, labels)
     assert list(found.keys) == [key.numpy().decode() for *_, key in batches][::count]
     np.testing.assert_allclose(
         found.accuracy_of_views, (answers.argmax(axis=2) == labels[:, np.newaxis]).mean(axis=0), atol=1e-9
     )
     if reduce != "vote":
-        assert found.accuracy == (reduced(answers, reduce).argmax(axis=1) == labels).mean()
+        assert found.accuracy == (reduce_answers(answers, reduce).argmax(axis=1) == labels).mean()
 
 
 def test_without_views_it_is_what_keras_evaluates(model: Any, source: Path) -> None:
@@ -71,10 +71,10 @@ def test_without_views_it_is_what_keras_evaluates(model: Any, source: Path) -> N
 def test_reductions_by_hand() -> None:
     """Mean, greatest and votes of three views."""
     answers = np.array([[[0.6, 0.4], [0.6, 0.4], [0.0, 1.0]]])
-    np.testing.assert_allclose(reduced(answers, "mean"), [[0.4, 0.6]])
-    np.testing.assert_allclose(reduced(answers, "max"), [[0.6, 1.0]])
-    np.testing.assert_allclose(reduced(answers, "vote"), [[2 / 3, 1 / 3]])
-    np.testing.assert_allclose(reduced(answers[..., 1:], "vote"), [[1 / 3]])
+    np.testing.assert_allclose(reduce_answers(answers, "mean"), [[0.4, 0.6]])
+    np.testing.assert_allclose(reduce_answers(answers, "max"), [[0.6, 1.0]])
+    np.testing.assert_allclose(reduce_answers(answers, "vote"), [[2 / 3, 1 / 3]])
+    np.testing.assert_allclose(reduce_answers(answers[..., 1:], "vote"), [[1 / 3]])
 
 
 def test_equal_votes_go_to_the_greater_mean(source: Path) -> None:
@@ -151,10 +151,10 @@ def test_wrapped_model_answers_for_the_views(model: Any, reduce: Any, tmp_path: 
     wrapped = with_views(model, "ten_crop(scale=0.8)", (10, 10), reduce=reduce)
     crops = np.stack([views.ten_crop(image, (8, 8)) for image in images])
     answers = np.stack([np.asarray(model.predict_on_batch(own)) for own in crops])
-    np.testing.assert_allclose(wrapped.predict(images, verbose=0), reduced(answers, reduce), atol=1e-5)
+    np.testing.assert_allclose(wrapped.predict(images, verbose=0), reduce_answers(answers, reduce), atol=1e-5)
     wrapped.save(tmp_path / "views.keras")
     loaded = keras.models.load_model(tmp_path / "views.keras")
-    np.testing.assert_allclose(loaded.predict(images, verbose=0), reduced(answers, reduce), atol=1e-5)
+    np.testing.assert_allclose(loaded.predict(images, verbose=0), reduce_answers(answers, reduce), atol=1e-5)
     wrapped.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     assert len(wrapped.evaluate(images, np.zeros(5), verbose=0)) == 2
 

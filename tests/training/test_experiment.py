@@ -15,7 +15,7 @@ from training.architectures.registry import NAMES
 from training.confusion import confusion_matrix
 from training.errors import TrainingError
 from training.experiment import Experiment
-from training.initialise import initialise
+from training.initialize import initialize
 from training.predictions import Predictions, predict
 from training.report import write_report
 
@@ -28,7 +28,7 @@ def test_first_weights_are_a_function_of_the_seed(name: str) -> None:
     models = [build(name, input_shape=(32, 32, 3), classes=3, width=1 / 32) for _ in range(3)]
     for number, (model, seed) in enumerate(zip(models, (0, 0, 1), strict=True)):
         keras.utils.set_random_seed(number)
-        initialise(model, seed)
+        initialize(model, seed)
     one, same, other = ([np.asarray(variable) for variable in model.variables] for model in models)
     assert all(np.array_equal(*pair) for pair in zip(one, same, strict=True))
     kernels = [pair for pair in zip(one, other, strict=True) if pair[0].ndim > 1]
@@ -36,11 +36,11 @@ def test_first_weights_are_a_function_of_the_seed(name: str) -> None:
     assert all(np.ptp(pair[0]) == 0 or not np.array_equal(*pair) for pair in kernels)
 
 
-def test_initialising_keeps_the_initializers_spread() -> None:
+def test_initializing_keeps_the_initializers_spread() -> None:
     """He's normal distribution, after as before."""
     model = build("all-convolutional-c", input_shape=(32, 32, 3), classes=10, width=0.25)
     before = [np.std(weight) for weight in model.get_weights() if weight.ndim > 1]
-    initialise(model, 5)
+    initialize(model, 5)
     after = [np.std(weight) for weight in model.get_weights() if weight.ndim > 1]
     np.testing.assert_allclose(after, before, rtol=0.15)
 
@@ -67,7 +67,7 @@ def test_predictions_know_the_worst() -> None:
     """The least probable of their own class come first; the rows of the confusion matrix are the labels."""
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]], np.float32)
     made = Predictions(("a", "b"), np.array([1, 1, 0]), probabilities, ("x", "y", "z"))
-    assert made.worst(2) == [0, 2]
+    assert made.find_worst(2) == [0, 2]
     assert made.error == pytest.approx(2 / 3)
     assert made.confusion.tolist() == [[0, 1], [1, 1]]
 
@@ -78,7 +78,7 @@ def test_many_classes_and_strange_names_fit_the_matrix(tmp_path: Path) -> None:
     assert confusion_matrix(tmp_path / "c.png", np.eye(40, dtype=np.int64), names).stat().st_size > 1000
 
 
-def test_normalised_pixels_are_refused(folders: Make) -> None:
+def test_normalized_pixels_are_refused(folders: Make) -> None:
     """Validation images are not augmented, and would differ from the training ones."""
     import albumentations as A  # noqa: N812  # its users know it by this name
 
@@ -86,19 +86,19 @@ def test_normalised_pixels_are_refused(folders: Make) -> None:
     with pytest.raises(
         TrainingError, match="yields float32 pixels, which validation images are not: leave out Normalize"
     ):
-        experiment.loaders()
+        experiment.make_loaders()
 
 
 def test_a_single_class_is_refused(folders: Make) -> None:
     """Its model would have one output, and every answer would be right."""
     with pytest.raises(TrainingError, match="the samples have one class, ants: there is nothing to tell apart"):
-        Experiment(source=folders(ants=5), image_size=(8, 8)).loaders()
+        Experiment(source=folders(ants=5), image_size=(8, 8)).make_loaders()
 
 
 def test_a_split_of_nothing_is_refused(folders: Make) -> None:
     """0 is not taken for "not given"."""
     with pytest.raises(OptionError, match=r"validation_split must lie between 0 and 1, got 0\.0"):
-        Experiment(source=folders(ants=5, bees=5), image_size=(8, 8), validation_split=0.0).loaders()
+        Experiment(source=folders(ants=5, bees=5), image_size=(8, 8), validation_split=0.0).make_loaders()
 
 
 def test_bad_validation_samples_are_left_out_where_others_are_replaced(folders: Make) -> None:
@@ -122,7 +122,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from training import devices, fit, Recipe
 from training.architectures import build
-from training.initialise import initialise
+from training.initialize import initialize
 from pipeline import Loader
 labels = np.arange(25) % 2
 images = (np.random.default_rng(0).integers(0, 100, (25, 4, 4, 3)) + 150 * labels[:, None, None, None]).astype(np.uint8)
@@ -131,7 +131,7 @@ weights = []
 for strategy in (devices.strategy("CPU"), tf.distribute.get_strategy()):
     with strategy.scope():
         model = build("all-convolutional-a", input_shape=(4, 4, 3), classes=2, width=0.05, dropout=False)
-        initialise(model, 0)
+        initialize(model, 0)
     loader = Loader((images, labels), image_size=(4, 4), batch_size=4)
     held_out = Loader((images, labels), image_size=(4, 4), batch_size=4, shuffle=False)
     history = fit(model, loader, held_out, epochs=2, recipe=recipe).history

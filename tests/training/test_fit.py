@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from training import fit
 from training.architectures import all_convolutional
-from training.fit import loss_for
+from training.fit import choose_loss
 
 
 def bright_or_dark(examples: int = 64) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +81,7 @@ def spec(*shape: int | None, dtype: tf.DType = tf.int64) -> tuple[tf.TensorSpec,
 )
 def test_the_loss_follows_from_the_labels(element_spec: Any, loss: str) -> None:
     """Shape and dtype decide, at any batch size, with sample weights or without."""
-    assert loss_for(element_spec) == loss
+    assert choose_loss(element_spec) == loss
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_the_loss_follows_from_the_labels(element_spec: Any, loss: str) -> None:
 def test_labels_that_no_loss_fits_are_refused(element_spec: Any) -> None:
     """Unbatched, shapeless, float or textual labels are shown in the message."""
     with pytest.raises(ValueError, match=r"^no loss fits labels TensorSpec\(.*batch the dataset"):
-        loss_for(element_spec)
+        choose_loss(element_spec)
 
 
 def test_a_dataset_without_labels_is_refused() -> None:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pipeline import Loader
 from training import fit, input_wait
-from training.input_wait import WaitingMeter, remedy
+from training.input_wait import WaitingMeter, suggest_remedy
 
 
 def test_the_meter_tells_waiting_from_working() -> None:
@@ -48,7 +48,7 @@ def test_a_model_that_waits_is_warned_of_once(caplog: pytest.LogCaptureFixture) 
     slow = slow.map(lambda image, label: (tf.ensure_shape(image, [2, 2, 1]), tf.ensure_shape(label, []))).batch(1)
     with caplog.at_level(logging.WARNING):
         history = fit(model, slow, epochs=2)
-    assert all(share > input_wait.BEARABLE for share in history.waiting)
+    assert all(fraction > input_wait.MAX_WAITING_FRACTION for fraction in history.waiting)
     warnings = [record.getMessage() for record in caplog.records if "waited" in record.getMessage()]
     assert len(warnings) == 1
     assert "prefetch, cache what is decoded" in warnings[0]
@@ -59,5 +59,5 @@ def test_remedies_fit_the_loader() -> None:
     import numpy as np
 
     arrays = (np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 0, 1]))
-    assert 'cache="DIR"' in remedy(Loader(arrays))
-    assert "explain" not in remedy(Loader(arrays))
+    assert 'cache="DIR"' in suggest_remedy(Loader(arrays))
+    assert "explain" not in suggest_remedy(Loader(arrays))

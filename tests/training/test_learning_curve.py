@@ -9,7 +9,7 @@ from training.curve_figure import curve_chart
 from training.errors import TrainingError
 from training.experiment import Experiment
 from training.learning_curve import AUGMENTED, SHALLOW, LearningCurve, Point, learning_curve
-from training.power_law import PowerLaw, fit_power_law, inverse, power
+from training.power_law import PowerLaw, evaluate_power_law, fit_power_law, invert
 
 SIZES = np.repeat([32, 64, 128, 256, 512, 1024], 3)
 
@@ -17,8 +17,8 @@ SIZES = np.repeat([32, 64, 128, 256, 512, 1024], 3)
 @pytest.mark.parametrize("params", [(2.0, 0.5, 0.02), (1.0, 0.3, 0.0), (30.0, 1.2, 0.1)])
 def test_an_exact_power_law_is_found_again(params: tuple[float, float, float]) -> None:
     """Within the range of the measurements, to a part in a thousand."""
-    law = fit_power_law(SIZES, power(np.array(params), SIZES), smallest=1e-6)
-    np.testing.assert_allclose(law([32, 300, 1024]), power(np.array(params), [32, 300, 1024]), rtol=1e-3)
+    law = fit_power_law(SIZES, evaluate_power_law(np.array(params), SIZES), smallest=1e-6)
+    np.testing.assert_allclose(law([32, 300, 1024]), evaluate_power_law(np.array(params), [32, 300, 1024]), rtol=1e-3)
 
 
 def test_the_band_holds_the_truth_and_widens_ahead() -> None:
@@ -27,10 +27,10 @@ def test_the_band_holds_the_truth_and_widens_ahead() -> None:
     random = np.random.default_rng(0)
     held = 0
     for _ in range(8):
-        noisy = power(truth, SIZES) * np.exp(random.normal(0, 0.05, len(SIZES)))
+        noisy = evaluate_power_law(truth, SIZES) * np.exp(random.normal(0, 0.05, len(SIZES)))
         law = fit_power_law(SIZES, noisy, smallest=1e-4)
         low, high = law.band([128, 4096])
-        held += bool(low[1] <= power(truth, [4096])[0] <= high[1])
+        held += bool(low[1] <= evaluate_power_law(truth, [4096])[0] <= high[1])
         assert high[1] / low[1] > high[0] / low[0]
     assert held >= 6
 
@@ -39,8 +39,8 @@ def test_the_inverse_of_the_law_is_its_inverse() -> None:
     """Examples to error and back; a floor is never reached."""
     params = np.array([2.0, 0.5, 0.02])
     for size in (10.0, 1000.0):
-        assert float(inverse(params, power(params, [size])[0])) == pytest.approx(size)
-    assert float(inverse(params, 0.02)) == np.inf
+        assert float(invert(params, evaluate_power_law(params, [size])[0])) == pytest.approx(size)
+    assert float(invert(params, 0.02)) == np.inf
 
 
 def test_an_error_of_nothing_can_be_fitted() -> None:

@@ -17,11 +17,11 @@ import augment
 from pipeline import Loader
 from pipeline.errors import SampleError, SourceError
 from training.preview.annotations import Annotations
-from training.preview.overlay import drawn, visible
+from training.preview.overlay import draw_annotations, to_displayable
 from training.preview.page import page
 from training.preview.samples import Augmenter, choose
 from training.preview.similarity import structural_similarity
-from training.preview.strengths import distinct, strengths_sheet
+from training.preview.strengths import list_distinct_leaves, strengths_sheet
 from training.preview.stress import stress, stress_sheet
 from training.preview.versions import versions, versions_sheet
 from training.sheets import Cell, Sheet
@@ -95,9 +95,9 @@ def test_annotations_go_along_and_are_drawn(source: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(augmented.data["bboxes"], [[25, 20, 35, 40]], atol=1e-4)
     np.testing.assert_allclose(augmented.data["keypoints"], [[32, 24], [25, 38]], atol=1e-4)
     np.testing.assert_array_equal(augmented.data["mask"] != 0, np.repeat(mask[:, ::-1], 2, axis=0) != 0)
-    picture = drawn(sample.data)
+    picture = draw_annotations(sample.data)
     assert picture.shape == (240, 320, 3)  # enlarged, so that lines do not hide it
-    assert np.array_equal(drawn({"image": sample.image}), sample.image)
+    assert np.array_equal(draw_annotations({"image": sample.image}), sample.image)
     for at in ((80, 40), (120, 40)):  # the box's edge
         assert (picture[at] == (213, 94, 0)).all()
 
@@ -115,7 +115,7 @@ def test_annotations_go_along_and_are_drawn(source: Path, tmp_path: Path) -> Non
         (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1, 2, 2, 3]})), "has no keypoints"),
         (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1e300, 2, 2]})), "has no keypoints"),
         (lambda path: Annotations(_coco(path / "c.json", {"category_id": [1]})), "has no category_id"),
-        (lambda path: Annotations(masks=path).of("bad.jpg", (9, 9)), "bad.png is no image that can be read"),
+        (lambda path: Annotations(masks=path).find("bad.jpg", (9, 9)), "bad.png is no image that can be read"),
     ],
 )
 def test_annotations_that_cannot_be_read_are_refused(tmp_path: Path, make: Any, message: str) -> None:
@@ -164,7 +164,7 @@ def test_strengths_have_a_row_for_each_transform_that_differs(source: Path, tmp_
         [A.HorizontalFlip(p=1), A.Solarize((0.2, 0.6), p=1), A.Solarize((0.2, 0.6), p=1), A.GaussNoise()]
     )
     plan = augment.compile(transform)
-    assert distinct(plan) == [0, 1, 3]
+    assert list_distinct_leaves(plan) == [0, 1, 3]
     sheet = strengths_sheet(plan, choose(source, 1)[0], (30, 40), "x")
     assert [len(row) for row in sheet.rows] == [2, 6, 6]
     notes = [cell.note for cell in sheet.rows[1][1:]]
@@ -306,8 +306,8 @@ def test_what_no_picture_holds_as_it_is_is_shown(source: Path, tmp_path: Path, l
 def test_levels_that_are_no_numbers_are_black() -> None:
     """The others are spread over what a picture can show."""
     levels = np.array([[[-1.0], [3.0], [np.nan], [np.inf]]], np.float32)
-    np.testing.assert_array_equal(visible(levels)[0, :, 0], [0, 255, 0, 255])
-    np.testing.assert_array_equal(visible(np.full((1, 2, 1), np.nan)), np.zeros((1, 2, 1), np.uint8))
+    np.testing.assert_array_equal(to_displayable(levels)[0, :, 0], [0, 255, 0, 255])
+    np.testing.assert_array_equal(to_displayable(np.full((1, 2, 1), np.nan)), np.zeros((1, 2, 1), np.uint8))
 
 
 @pytest.mark.filterwarnings("error")

@@ -12,7 +12,7 @@ import tensorflow as tf
 from pipeline import Loader
 from training import Recipe, fit
 from training.errors import DivergedError, TrainingError
-from training.recipe import balanced
+from training.recipe import compute_balanced_weights
 
 Make = Callable[..., Path]
 
@@ -95,7 +95,7 @@ def test_training_is_keras_own(optimizer: str) -> None:
 def test_balanced_weights_average_to_one() -> None:
     """Each class has the same total; an absent one does not count."""
     counts = [30, 10, 0]
-    weights = balanced(counts)
+    weights = compute_balanced_weights(counts)
     assert weights == pytest.approx([2 / 3, 2.0, 0.0])
     assert np.dot(weights, counts) == pytest.approx(sum(counts))
 

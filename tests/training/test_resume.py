@@ -17,7 +17,7 @@ import pytest
 from pipeline import Loader
 from training import Checkpoints, Recipe, fit
 from training.errors import TrainingError
-from training.initialise import initialise
+from training.initialize import initialize
 
 Make = Callable[..., Path]
 
@@ -42,7 +42,7 @@ def model() -> Any:
             layers.Dense(2, "softmax"),
         ]
     )
-    initialise(made, 0)
+    initialize(made, 0)
     return made
 
 

@@ -13,7 +13,7 @@ import pytest
 from training import search_figures
 from training.errors import TrainingError
 from training.experiment import Experiment
-from training.search import Trial, changed, importances, load, refit, search
+from training.search import Trial, apply_values, importances, load, refit, search
 from training.space import Choice, Range, SearchSpace, parse_space, read_space
 
 Make = Callable[..., Path]
@@ -48,7 +48,7 @@ def test_a_space_is_read_from_toml(tmp_path: Path) -> None:
     assert space.grid["epochs"] == [1, 2, 3]
     assert space.grid["width"] == pytest.approx([0.1, 10**-0.75, 10**-0.5, 10**-0.25, 1])
     assert space.fixed == {"batch_size": 8}
-    assert space.endless() == ["width"]
+    assert space.list_unbounded() == ["width"]
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_brute_force_tries_every_combination_once(tmp_path: Path) -> None:
     assert search(experiment(), SPACE, tmp_path, method="brute-force") == found
     with pytest.raises(TrainingError, match="holds another search"):
         search(experiment(seed=1), SPACE, tmp_path, method="brute-force")
-    shares = importances(load(tmp_path))
-    assert not shares or sum(shares.values()) == pytest.approx(1)
+    fractions = importances(load(tmp_path))
+    assert not fractions or sum(fractions.values()) == pytest.approx(1)
 
 
 def test_a_combination_that_has_just_begun_is_not_tried_again(tmp_path: Path) -> None:
@@ -159,14 +159,14 @@ def test_strength_is_the_share_of_augmented_samples() -> None:
     always = Experiment(
         source=(images, np.arange(200) % 2), augment=A.Compose([A.HorizontalFlip(p=1)]), image_size=(8, 8)
     )
-    shares = {}
+    fractions = {}
     for strength in (0.0, 0.5, 1.0):
-        train, _ = changed(always, {"strength": strength}).loaders()
+        train, _ = apply_values(always, {"strength": strength}).make_loaders()
         flipped = np.concatenate([batch.numpy()[:, 0, 0, 0] == 7 for batch, _ in train.dataset()])
-        shares[strength] = flipped.mean()
-    assert shares[0.0] == 0
-    assert shares[1.0] == 1
-    assert 0.35 < shares[0.5] < 0.65
+        fractions[strength] = flipped.mean()
+    assert fractions[0.0] == 0
+    assert fractions[1.0] == 1
+    assert 0.35 < fractions[0.5] < 0.65
 
 
 def test_unknown_policies_and_methods_are_refused(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_unknown_policies_and_methods_are_refused(tmp_path: Path) -> None:
     from augment.errors import TransformError
 
     with pytest.raises(TransformError, match="there is no policy 'flop'"):
-        changed(experiment(), {"augment": "flop"})
+        apply_values(experiment(), {"augment": "flop"})
     with pytest.raises(TrainingError, match="method must be one of brute-force, grid, random, tpe; got 'x'"):
         search(experiment(), SPACE, tmp_path, method="x")  # type: ignore[arg-type]
     with pytest.raises(TrainingError, match="holds no search"):

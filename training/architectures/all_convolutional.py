@@ -105,7 +105,7 @@ def all_convolutional(
     for convolution in VARIANTS[variant]:
         ends_block = convolution.stride > 1
         x = layers.Conv2D(
-            parts.scaled(convolution.filters, width),
+            parts.scale_filters(convolution.filters, width),
             convolution.kernel,
             strides=convolution.stride,
             padding="same",

@@ -37,7 +37,7 @@ def graph(
     pixels, x = parts.pixels(input_shape, rescale=rescale)
     paths = [
         layers.Conv2D(
-            parts.scaled(maps, width), kernel, padding="same", activation="relu", name=f"path{kernel}x{kernel}"
+            parts.scale_filters(maps, width), kernel, padding="same", activation="relu", name=f"path{kernel}x{kernel}"
         )(x)
         for kernel, maps in PATHS
     ]

@@ -65,15 +65,15 @@ def inception_block(x: "keras.KerasTensor", block: Block, name: str = "inception
     """
     from keras import layers
 
-    def convolution(maps: "keras.KerasTensor", filters: int, kernel: int, part: str) -> "keras.KerasTensor":
-        return _convolution(maps, filters, kernel, f"{name}_{part}")
+    def convolve(maps: "keras.KerasTensor", filters: int, kernel: int, part: str) -> "keras.KerasTensor":
+        return _convolve(maps, filters, kernel, f"{name}_{part}")
 
     pooled = layers.MaxPooling2D(3, strides=1, padding="same", name=f"{name}_pool")(x)
     branches = [
-        convolution(x, block.one, 1, "1x1"),
-        convolution(convolution(x, block.reduce_three, 1, "3x3_reduce"), block.three, 3, "3x3"),
-        convolution(convolution(x, block.reduce_five, 1, "5x5_reduce"), block.five, 5, "5x5"),
-        convolution(pooled, block.pool, 1, "pool_1x1"),
+        convolve(x, block.one, 1, "1x1"),
+        convolve(convolve(x, block.reduce_three, 1, "3x3_reduce"), block.three, 3, "3x3"),
+        convolve(convolve(x, block.reduce_five, 1, "5x5_reduce"), block.five, 5, "5x5"),
+        convolve(pooled, block.pool, 1, "pool_1x1"),
     ]
     return layers.Concatenate(name=f"{name}_maps")(branches)
 
@@ -122,16 +122,20 @@ def inception_v1(
     from keras import Model, layers
 
     pixels, x = parts.pixels(input_shape, rescale=rescale)
-    x = _stem_of_paper(x, width) if variant == "paper" else _convolution(x, parts.scaled(64, width), 3, "stem", 2)
+    x = (
+        _apply_paper_stem(x, width)
+        if variant == "paper"
+        else _convolve(x, parts.scale_filters(64, width), 3, "stem", 2)
+    )
     outputs = []
     for name, block in BLOCKS.items():
-        x = inception_block(x, Block(*(parts.scaled(maps, width) for maps in block)), name)
+        x = inception_block(x, Block(*(parts.scale_filters(maps, width) for maps in block)), name)
         if auxiliary and name in AUXILIARY:
-            outputs.append(_auxiliary(x, classes, width, dropout, AUXILIARY[name]))
+            outputs.append(_apply_auxiliary_classifier(x, classes, width, dropout, AUXILIARY[name]))
         if variant == "simplified" and name in ("3b", "4e", "5b"):
             x = layers.BatchNormalization(name=f"{name}_norm")(x)
         if name in ("3b", "4e"):
-            x = _pooled(x, f"{name}_down")
+            x = _max_pool(x, f"{name}_down")
     x = parts.average(x)
     if dropout:
         x = layers.Dropout(0.4, name="dropout")(x)
@@ -140,24 +144,26 @@ def inception_v1(
     return Model(pixels, outputs if auxiliary else outputs[0], name=f"inception_v1_{variant}")
 
 
-def _stem_of_paper(x: "keras.KerasTensor", width: float) -> "keras.KerasTensor":
-    x = _convolution(x, parts.scaled(64, width), 7, "stem_7x7", 2)
-    x = _pooled(x, "stem_down1")
+def _apply_paper_stem(x: "keras.KerasTensor", width: float) -> "keras.KerasTensor":
+    x = _convolve(x, parts.scale_filters(64, width), 7, "stem_7x7", 2)
+    x = _max_pool(x, "stem_down1")
     x = parts.local_response_normalization("stem_lrn1")(x)
-    x = _convolution(x, parts.scaled(64, width), 1, "stem_3x3_reduce")
-    x = _convolution(x, parts.scaled(192, width), 3, "stem_3x3")
+    x = _convolve(x, parts.scale_filters(64, width), 1, "stem_3x3_reduce")
+    x = _convolve(x, parts.scale_filters(192, width), 3, "stem_3x3")
     x = parts.local_response_normalization("stem_lrn2")(x)
-    return _pooled(x, "stem_down2")
+    return _max_pool(x, "stem_down2")
 
 
-def _auxiliary(x: "keras.KerasTensor", classes: int, width: float, dropout: bool, name: str) -> "keras.KerasTensor":
+def _apply_auxiliary_classifier(
+    x: "keras.KerasTensor", classes: int, width: float, dropout: bool, name: str
+) -> "keras.KerasTensor":
     from keras import layers
 
     x = layers.AveragePooling2D(5, strides=3, name=f"{name}_pool")(x)
-    x = _convolution(x, parts.scaled(128, width), 1, f"{name}_1x1")
+    x = _convolve(x, parts.scale_filters(128, width), 1, f"{name}_1x1")
     x = layers.Flatten(name=f"{name}_flat")(x)
     x = layers.Dense(
-        parts.scaled(1024, width), activation="relu", kernel_initializer="he_normal", name=f"{name}_dense"
+        parts.scale_filters(1024, width), activation="relu", kernel_initializer="he_normal", name=f"{name}_dense"
     )(x)
     if dropout:
         x = layers.Dropout(0.7, name=f"{name}_dropout")(x)
@@ -165,7 +171,7 @@ def _auxiliary(x: "keras.KerasTensor", classes: int, width: float, dropout: bool
     return parts.probabilities(x, classes, name=name)
 
 
-def _convolution(x: "keras.KerasTensor", filters: int, kernel: int, name: str, stride: int = 1) -> "keras.KerasTensor":
+def _convolve(x: "keras.KerasTensor", filters: int, kernel: int, name: str, stride: int = 1) -> "keras.KerasTensor":
     from keras import layers
 
     return layers.Conv2D(
@@ -179,7 +185,7 @@ def _convolution(x: "keras.KerasTensor", filters: int, kernel: int, name: str, s
     )(x)
 
 
-def _pooled(x: "keras.KerasTensor", name: str) -> "keras.KerasTensor":
+def _max_pool(x: "keras.KerasTensor", name: str) -> "keras.KerasTensor":
     from keras import layers
 
     return layers.MaxPooling2D(3, strides=2, padding="same", name=name)(x)

@@ -62,22 +62,28 @@ def mobilenet(
     parts.check_arguments(input_shape, classes, alpha, smallest_side=SMALLEST_SIDE)
     from keras import Model, layers
 
-    separable = _separable_of_paper if variant == "paper" else _separable
+    separable = _apply_paper_separable if variant == "paper" else _apply_separable
     pixels, x = parts.pixels(input_shape, rescale=rescale)
     x = layers.Conv2D(
-        _scaled(STEM, alpha), 3, strides=2, padding="same", use_bias=False, kernel_initializer="he_normal", name="stem"
+        _scale_filters(STEM, alpha),
+        3,
+        strides=2,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name="stem",
     )(x)
-    x = _normalized(x, "stem", bound=6 if variant == "paper" else None)
+    x = _apply_norm_relu(x, "stem", bound=6 if variant == "paper" else None)
     for block, (filters, count) in enumerate(BLOCKS, start=1):
         for position in range(1, count + 1):
-            x = separable(x, _scaled(filters, alpha), 1, f"block{block}_separable{position}")
-        x = separable(x, _scaled(2 * filters, alpha), 2, f"block{block}_down")
-    x = separable(x, _scaled(2 * BLOCKS[-1][0], alpha), 1, "last_separable")
+            x = separable(x, _scale_filters(filters, alpha), 1, f"block{block}_separable{position}")
+        x = separable(x, _scale_filters(2 * filters, alpha), 2, f"block{block}_down")
+    x = separable(x, _scale_filters(2 * BLOCKS[-1][0], alpha), 1, "last_separable")
     x = parts.average(x)
     if dropout:
         x = layers.Dropout(1e-3, name="dropout")(x)
     if variant == "paper":  # a convolution of a single position: what a dense layer computes, in another shape
-        x = layers.Reshape((1, 1, _scaled(2 * BLOCKS[-1][0], alpha)), name="position")(x)
+        x = layers.Reshape((1, 1, _scale_filters(2 * BLOCKS[-1][0], alpha)), name="position")(x)
         x = layers.Conv2D(classes, 1, name="logits")(x)
         x = layers.Reshape((classes,), name="flat")(x)
     else:
@@ -85,7 +91,7 @@ def mobilenet(
     return Model(pixels, parts.probabilities(x, classes), name=f"mobilenet_{variant}")
 
 
-def _separable_of_paper(x: "keras.KerasTensor", filters: int, stride: int, name: str) -> "keras.KerasTensor":
+def _apply_paper_separable(x: "keras.KerasTensor", filters: int, stride: int, name: str) -> "keras.KerasTensor":
     from keras import layers
 
     if stride > 1:  # at the bottom and on the right, as TensorFlow's first MobileNets padded
@@ -98,12 +104,12 @@ def _separable_of_paper(x: "keras.KerasTensor", filters: int, stride: int, name:
         depthwise_initializer="he_normal",
         name=f"{name}_depthwise",
     )(x)
-    x = _normalized(x, f"{name}_depthwise", bound=6)
+    x = _apply_norm_relu(x, f"{name}_depthwise", bound=6)
     x = layers.Conv2D(filters, 1, use_bias=False, kernel_initializer="he_normal", name=f"{name}_pointwise")(x)
-    return _normalized(x, f"{name}_pointwise", bound=6)
+    return _apply_norm_relu(x, f"{name}_pointwise", bound=6)
 
 
-def _separable(x: "keras.KerasTensor", filters: int, stride: int, name: str) -> "keras.KerasTensor":
+def _apply_separable(x: "keras.KerasTensor", filters: int, stride: int, name: str) -> "keras.KerasTensor":
     from keras import layers
 
     x = layers.SeparableConv2D(
@@ -116,15 +122,15 @@ def _separable(x: "keras.KerasTensor", filters: int, stride: int, name: str) -> 
         pointwise_initializer="he_normal",
         name=name,
     )(x)
-    return _normalized(x, name)
+    return _apply_norm_relu(x, name)
 
 
-def _normalized(x: "keras.KerasTensor", name: str, bound: float | None = None) -> "keras.KerasTensor":
+def _apply_norm_relu(x: "keras.KerasTensor", name: str, bound: float | None = None) -> "keras.KerasTensor":
     from keras import layers
 
     x = layers.BatchNormalization(name=f"{name}_norm")(x)
     return layers.ReLU(bound, name=f"{name}_relu")(x)
 
 
-def _scaled(filters: int, alpha: float) -> int:
+def _scale_filters(filters: int, alpha: float) -> int:
     return max(1, int(alpha * filters))  # rounded down, as `keras.applications` does

@@ -17,7 +17,7 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]  # K
         """Normalise maps [B, H, W, C]."""
         import tensorflow as tf
 
-        normalised = tf.nn.local_response_normalization(
+        normalized = tf.nn.local_response_normalization(
             tf.cast(maps, "float32"), depth_radius=2, bias=2, alpha=1e-4, beta=0.75
         )
-        return tf.cast(normalised, self.compute_dtype)
+        return tf.cast(normalized, self.compute_dtype)

@@ -38,7 +38,7 @@ def probabilities(logits: "keras.KerasTensor", classes: int, *, name: str = "pro
     return layers.Activation("softmax" if classes > 1 else "sigmoid", dtype="float32", name=name)(logits)
 
 
-def scaled(filters: int, width: float) -> int:
+def scale_filters(filters: int, width: float) -> int:
     """Give a layer's number of filters at a width, at least one."""
     return max(1, round(width * filters))
 

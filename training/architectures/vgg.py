@@ -73,7 +73,7 @@ def vgg(
     for block, (filters, kernels) in enumerate(zip(FILTERS, VARIANTS[variant], strict=True), start=1):
         for position, kernel in enumerate(kernels, start=1):
             x = layers.Conv2D(
-                parts.scaled(filters, width),
+                parts.scale_filters(filters, width),
                 kernel,
                 padding="same",
                 activation="relu",
@@ -85,7 +85,7 @@ def vgg(
         x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     for name in ("fc1", "fc2"):
-        units = parts.scaled(_DENSE, width)
+        units = parts.scale_filters(_DENSE, width)
         x = layers.Dense(units, activation="relu", kernel_initializer="he_normal", name=name)(x)
         if dropout:
             x = layers.Dropout(0.5, name=f"{name}_dropout")(x)

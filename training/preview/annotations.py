@@ -35,13 +35,13 @@ class Annotations:
         self._masks = None if masks is None else Path(masks)
         if self._masks is not None and not self._masks.is_dir():
             raise SourceError(f"{masks} is no folder of masks")
-        self._of: dict[str, list[dict[str, Any]]] = {}
+        self._by_name: dict[str, list[dict[str, Any]]] = {}
         self._categories: dict[Any, str] = {}
         self._has_boxes = coco is not None
         if coco is not None:
-            self._read(Path(coco))
+            self._read_coco(Path(coco))
 
-    def of(self, key: str, size: tuple[int, int]) -> dict[str, Any]:
+    def find(self, key: str, size: tuple[int, int]) -> dict[str, Any]:
         """Give what belongs to an image, as an augmentation takes it.
 
         Args:
@@ -51,31 +51,31 @@ class Annotations:
         Raises:
             SourceError: the mask cannot be read, or has another size.
         """
-        found = self._of.get(key, self._of.get(key.rpartition("/")[2], []))
+        found = self._by_name.get(key, self._by_name.get(key.rpartition("/")[2], []))
         data: dict[str, Any] = {}
         if self._has_boxes:
-            data |= _boxes(found, self._categories, size) | _points(found)
-        mask = self._mask(key)
+            data |= _convert_boxes(found, self._categories, size) | _convert_points(found)
+        mask = self._read_mask(key)
         if mask is not None:
             if mask.shape != size:
                 raise SourceError(f"the mask of {key} is {mask.shape}, and its image {size}")
             data["mask"] = mask
         return data
 
-    def _read(self, path: Path) -> None:
+    def _read_coco(self, path: Path) -> None:
         try:
             contents = json.loads(path.read_text(encoding="utf-8"))
             names = {image["id"]: str(image["file_name"]) for image in contents["images"]}
             self._categories = {item["id"]: str(item["name"]) for item in contents.get("categories", [])}
             for number, annotation in enumerate(contents["annotations"]):
                 _check(annotation, number)
-                self._of.setdefault(names[annotation["image_id"]], []).append(annotation)
+                self._by_name.setdefault(names[annotation["image_id"]], []).append(annotation)
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SourceError(f"{path} is no COCO file: {type(error).__name__} {error}") from None
 
-    def _mask(self, key: str) -> Any:
+    def _read_mask(self, key: str) -> Any:
         if self._masks is None:
             return None
         stem = self._masks / Path(key).with_suffix("")
@@ -91,21 +91,21 @@ class Annotations:
 def _check(annotation: dict[str, Any], number: int) -> None:
     """Refuse what a box, keypoints or a category cannot be."""
     box, points, category = (annotation.get(name) for name in ("bbox", "keypoints", "category_id"))
-    if box and not (_are_numbers(box) and len(box) == 4):
+    if box and not (_is_number_list(box) and len(box) == 4):
         raise ValueError(f"annotation {number} has no bbox [left, top, width, height] in pixels, but {box!r:.60}")
-    if points and not (_are_numbers(points) and len(points) % 3 == 0):
+    if points and not (_is_number_list(points) and len(points) % 3 == 0):
         raise ValueError(f"annotation {number} has no keypoints [x, y, visibility, ...] in pixels, but {points!r:.60}")
     if category is not None and not isinstance(category, (int, str)):
         raise ValueError(f"annotation {number} has no category_id, but {category!r:.60}")
 
 
-def _are_numbers(values: Any) -> bool:
+def _is_number_list(values: Any) -> bool:
     return isinstance(values, list) and all(
         isinstance(value, (int, float)) and abs(value) < _FARTHEST for value in values
     )
 
 
-def _boxes(found: list[dict[str, Any]], categories: dict[Any, str], size: tuple[int, int]) -> dict[str, Any]:
+def _convert_boxes(found: list[dict[str, Any]], categories: dict[Any, str], size: tuple[int, int]) -> dict[str, Any]:
     """Give the boxes as float [N, 4] of (left, top, right, bottom) in pixels, cut to the image, and their names."""
     own = [annotation for annotation in found if annotation.get("bbox")]
     boxes = np.array([annotation["bbox"] for annotation in own], float).reshape(-1, 4)
@@ -116,7 +116,7 @@ def _boxes(found: list[dict[str, Any]], categories: dict[Any, str], size: tuple[
     return {"bboxes": boxes[kept], "box_labels": [label for label, keep in zip(labels, kept, strict=True) if keep]}
 
 
-def _points(found: list[dict[str, Any]]) -> dict[str, Any]:
+def _convert_points(found: list[dict[str, Any]]) -> dict[str, Any]:
     """Give the keypoints that are marked as labelled, float [N, 2] of (x, y), and their numbers."""
     points, numbers = [], []
     for annotation in found:

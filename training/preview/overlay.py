@@ -11,7 +11,7 @@ _SMALLEST = 320  # pixels of the longer side on which lines are drawn
 _BOX, _POINT, _MASK = (213, 94, 0), (0, 114, 178), (0, 158, 115)  # Okabe and Ito 2008
 
 
-def visible(image: Image) -> Image:
+def to_displayable(image: Image) -> Image:
     """Give an image as a picture can show it.
 
     Args:
@@ -34,22 +34,22 @@ def visible(image: Image) -> Image:
     return cast(Image, spread.round().astype(np.uint8))
 
 
-def kind(image: Image) -> str:
+def describe_levels(image: Image) -> str:
     """Say what levels an image has where a picture does not show them as they are: "float32, -2.12 to 2.64"."""
     return "" if image.dtype == np.uint8 else f"{image.dtype}, {image.min():.3g} to {image.max():.3g}"
 
 
-def drawn(data: dict[str, Any]) -> Image:
+def draw_annotations(data: dict[str, Any]) -> Image:
     """Draw what belongs to an image onto it.
 
     Args:
         data: "image" [H, W, C], and any of "mask", "bboxes", "box_labels", "keypoints".
 
     Returns:
-        uint8 [H', W', 1, 3 or 4]: the image itself, as far as it is `visible`, where nothing belongs to it; else in
+        uint8 [H', W', 1, 3 or 4]: the image itself, as far as it is `to_displayable`, where nothing belongs to it; else in
         colour, and enlarged where it is small, so that the lines do not hide it.
     """
-    image = visible(data["image"])
+    image = to_displayable(data["image"])
     if not any(len(data.get(name, ())) for name in ("bboxes", "keypoints")) and data.get("mask") is None:
         return image
     factor = max(1, round(_SMALLEST / max(image.shape[:2])))

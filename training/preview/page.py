@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 
 from augment.transform import Image
-from training.preview.overlay import drawn, kind
-from training.preview.samples import Augmented
-from training.preview.versions import Versions, size_of
+from training.preview.overlay import describe_levels, draw_annotations
+from training.preview.samples import AugmentedSample
+from training.preview.versions import Versions, describe_size
 
 _LONGEST_SIDE = 512
 """In pixels, of an image on the page; a page of 6 samples, 5 epochs and 5 transforms then has about 5 MB."""
@@ -32,7 +32,7 @@ def page(made: Sequence[Versions], epochs: Sequence[int], heading: str, plan: st
         heading: what is shown, for the title.
         plan: what `Plan.explain` says.
     """
-    contents = {"samples": [_sample(one, epochs) for one in made]}
+    contents = {"samples": [_describe_sample(one, epochs) for one in made]}
     # "<" cannot end the element in which it stands then.
     data = json.dumps(contents).replace("<", "\\u003c")
     template = files("training.preview").joinpath("page.html").read_text(encoding="utf-8")
@@ -48,33 +48,37 @@ def write_page(path: str | Path, contents: str) -> Path:
     return path
 
 
-def _sample(one: Versions, epochs: Sequence[int]) -> dict[str, Any]:
-    original = {"name": "original", "values": size_of(one.sample.data), "image": _data_url(drawn(one.sample.data))}
+def _describe_sample(one: Versions, epochs: Sequence[int]) -> dict[str, Any]:
+    original = {
+        "name": "original",
+        "values": describe_size(one.sample.data),
+        "image": _encode_data_url(draw_annotations(one.sample.data)),
+    }
     return {
         "key": one.sample.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"),
         "class": one.sample.class_name,
         "original": original,
         "versions": [
-            {"epoch": epoch, "steps": _steps(augmented), "error": one.errors.get(epoch, "")}
+            {"epoch": epoch, "steps": _describe_steps(augmented), "error": one.errors.get(epoch, "")}
             for epoch, augmented in zip(epochs, one.augmented, strict=True)
         ],
     }
 
 
-def _steps(augmented: Augmented | None) -> list[dict[str, str]]:
+def _describe_steps(augmented: AugmentedSample | None) -> list[dict[str, str]]:
     if augmented is None:
         return []
     return [
         {
             "name": step.name,
-            "values": ", ".join(filter(None, (step.values, kind(step.data["image"])))),
-            "image": _data_url(drawn(step.data)),
+            "values": ", ".join(filter(None, (step.values, describe_levels(step.data["image"])))),
+            "image": _encode_data_url(draw_annotations(step.data)),
         }
         for step in augmented.steps
     ]
 
 
-def _data_url(image: Image) -> str:
+def _encode_data_url(image: Image) -> str:
     longest = max(image.shape[:2])
     if longest > _LONGEST_SIDE:
         height, width = (max(1, round(side * _LONGEST_SIDE / longest)) for side in image.shape[:2])

@@ -9,14 +9,13 @@ import numpy as np
 from augment import keys
 from augment.plan.params import Params
 from augment.plan.plan import Plan
-from augment.plan.trace import Step, trace
+from augment.plan.trace import TraceStep, trace
 from augment.transform import Image
-from pipeline.decode import Decoder
 from pipeline.errors import DecodeError, SampleError, SourceError
-from pipeline.order import permute
-from pipeline.resize import resize
+from pipeline.images.decode import Decoder
+from pipeline.images.resize import resize
+from pipeline.sampling.order import permute
 from pipeline.sources import Source, open_source
-from pipeline.sources.base import Sample
 from training.preview.annotations import Annotations
 
 NOT_A_TRANSFORM = "Resize to the network"
@@ -67,34 +66,34 @@ def choose(
     decoder = Decoder()
     opened = open_source(source, max_bytes=decoder.max_bytes)
     chosen: list[PreviewSample] = []
-    for index in _in_turn(opened, seed):
+    for index in _alternate_classes(opened, seed):
         if len(chosen) == count:
             break
         try:
-            taken, image = _decoded(opened, index, decoder)
+            source_sample, image = _read_and_decode(opened, index, decoder)
         except SampleError as error:
             on_bad(error)
             continue
         if image is None or image.dtype != np.uint8:
             raise SourceError("previews are for uint8 images")
         names = opened.class_names
-        class_name = names[taken.label] if 0 <= taken.label < len(names) else ""
-        data = {"image": image} | (annotations.of(taken.key, image.shape[:2]) if annotations else {})
-        chosen.append(PreviewSample(taken.key, index, class_name, data))
+        class_name = names[source_sample.label] if 0 <= source_sample.label < len(names) else ""
+        data = {"image": image} | (annotations.find(source_sample.key, image.shape[:2]) if annotations else {})
+        chosen.append(PreviewSample(source_sample.key, index, class_name, data))
     if not chosen:
         raise SourceError("none of the images can be decoded; `caudal inspect --decode` says why")
     return sorted(chosen, key=lambda sample: (sample.class_name, sample.key))
 
 
-def _decoded(source: Source, index: int, decoder: Decoder) -> tuple[Sample, Image | None]:
-    taken = source.read(index)
+def _read_and_decode(source: Source, index: int, decoder: Decoder) -> tuple[SourceSample, Image | None]:
+    source_sample = source.read(index)
     try:
-        return taken, taken.pixels if taken.encoded is None else decoder(taken.encoded)
+        return source_sample, source_sample.pixels if source_sample.encoded is None else decoder(source_sample.encoded)
     except ValueError as error:
-        raise DecodeError(taken.key, str(error)) from None
+        raise DecodeError(source_sample.key, str(error)) from None
 
 
-def _in_turn(source: Source, seed: int) -> Iterator[int]:
+def _alternate_classes(source: Source, seed: int) -> Iterator[int]:
     """Walk the samples: one of each class, then a second one of each, ..., at random within a class."""
     shuffled = permute(np.arange(len(source)), len(source), keys.fold_in(keys.root(seed), "preview"))
     labels = source.labels()[shuffled]
@@ -105,14 +104,14 @@ def _in_turn(source: Source, seed: int) -> Iterator[int]:
 
 
 @dataclass(frozen=True)
-class Augmented:
+class AugmentedSample:
     """What a sample became.
 
     Attributes:
         steps: the transforms that it got, and what each left; the last one is what the network sees.
     """
 
-    steps: list[Step]
+    steps: list[TraceStep]
     data: dict[str, Any]
 
     @property
@@ -139,7 +138,7 @@ class Augmenter:
         self._image_size = image_size
         self.seed = seed
 
-    def __call__(self, sample: PreviewSample, epoch: int) -> Augmented:
+    def __call__(self, sample: PreviewSample, epoch: int) -> AugmentedSample:
         """Make what the sample is in an epoch.
 
         Raises:
@@ -148,9 +147,9 @@ class Augmenter:
         steps = [] if self.plan is None else trace(self.plan, sample.data, self.params(sample, epoch), 0)
         data = steps[-1].data if steps else sample.data
         if self._image_size is not None and data["image"].shape[:2] != self._image_size:
-            data = stretched(data, self._image_size)
-            steps = [*steps, Step(NOT_A_TRANSFORM, "{} x {} px".format(*self._image_size), data)]
-        return Augmented(steps, data)
+            data = stretch(data, self._image_size)
+            steps = [*steps, TraceStep(NOT_A_TRANSFORM, "{} x {} px".format(*self._image_size), data)]
+        return AugmentedSample(steps, data)
 
     def params(self, sample: PreviewSample, epoch: int) -> Params:
         """Draw a sample's parameters for an epoch."""
@@ -162,9 +161,9 @@ def _with_targets(transform: Any, *, has_boxes: bool) -> Any:
     """Make an augmentation take boxes and keypoints as previews hold them, or none, without changing what it draws."""
     import albumentations as A  # noqa: N812  # its users know it by this name
 
-    from augment.transform import composed
+    from augment.transform import to_transform
 
-    transform = composed(transform)
+    transform = to_transform(transform)
     is_compose = type(transform) is A.Compose
     if not (has_boxes or (is_compose and transform.processors)):
         return transform
@@ -178,7 +177,7 @@ def _with_targets(transform: Any, *, has_boxes: bool) -> Any:
     )
 
 
-def stretched(data: dict[str, Any], size: tuple[int, int] | None) -> dict[str, Any]:
+def stretch(data: dict[str, Any], size: tuple[int, int] | None) -> dict[str, Any]:
     """Resize an image and what belongs to it; None leaves them."""
     if size is None:
         return data
@@ -189,6 +188,6 @@ def stretched(data: dict[str, Any], size: tuple[int, int] | None) -> dict[str, A
         resized["mask"] = resize(data["mask"][..., np.newaxis], size, "nearest")[..., 0]
     for name, factors in (("bboxes", (across, down, across, down)), ("keypoints", (across, down))):
         if name in data:
-            places = np.reshape(np.asarray(data[name], float), (-1, len(factors)))
-            resized[name] = places * factors
+            coordinates = np.reshape(np.asarray(data[name], float), (-1, len(factors)))
+            resized[name] = coordinates * factors
     return resized

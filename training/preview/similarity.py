@@ -29,7 +29,7 @@ def structural_similarity(one: Image, other: Image) -> float:
     """
     if one.shape[:2] != other.shape[:2]:
         raise ValueError(f"images of one size can be compared, not {one.shape[:2]} and {other.shape[:2]}")
-    x, y = _luma(one), _luma(other)
+    x, y = _to_luma(one), _to_luma(other)
     window = min(_WINDOW, *(side - 1 + side % 2 for side in x.shape))
 
     def local(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -45,6 +45,6 @@ def structural_similarity(one: Image, other: Image) -> float:
     return float((luminance * structure).mean())
 
 
-def _luma(image: Image) -> NDArray[np.float64]:
-    grey = image if image.shape[2] == 1 else cv2.cvtColor(np.ascontiguousarray(image[..., :3]), cv2.COLOR_RGB2GRAY)
-    return np.asarray(grey.reshape(image.shape[:2]), np.float64)
+def _to_luma(image: Image) -> NDArray[np.float64]:
+    gray = image if image.shape[2] == 1 else cv2.cvtColor(np.ascontiguousarray(image[..., :3]), cv2.COLOR_RGB2GRAY)
+    return np.asarray(gray.reshape(image.shape[:2]), np.float64)

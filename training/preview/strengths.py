@@ -7,32 +7,32 @@ import numpy as np
 
 from augment.errors import TransformError
 from augment.plan.plan import Plan
-from augment.plan.trace import alone, at_strength
+from augment.plan.trace import apply_at_strength, apply_single_leaf
 from augment.transform import Image
-from pipeline.resize import resize
-from training.preview.overlay import drawn, visible
-from training.preview.samples import PreviewSample, stretched
+from pipeline.images.resize import resize
+from training.preview.overlay import draw_annotations, to_displayable
+from training.preview.samples import PreviewSample, stretch
 from training.preview.similarity import structural_similarity
-from training.preview.versions import CELL_INCHES, caption, size_of
+from training.preview.versions import CELL_INCHES, describe_size, format_caption
 from training.sheets import Cell, Sheet
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _DRAWS = 16  # of a transform that is not compiled, of which some are shown
 
 
-def distinct(plan: Plan) -> list[int]:
+def list_distinct_leaves(plan: Plan) -> list[int]:
     """List the places of the transforms that differ: a policy may hold one many times."""
     seen: set[str] = set()
-    places = []
-    for place, leaf in enumerate(plan.leaves):
-        described = named(leaf.transform, with_options=True)
+    leaf_indices = []
+    for leaf_index, leaf in enumerate(plan.leaves):
+        described = describe_transform(leaf.transform, with_options=True)
         if leaf.transform.p > 0 and described not in seen:
             seen.add(described)
-            places.append(place)
-    return places
+            leaf_indices.append(leaf_index)
+    return leaf_indices
 
 
-def named(transform: Any, *, with_options: bool = False) -> str:
+def describe_transform(transform: Any, *, with_options: bool = False) -> str:
     """Name a transform; with its options where its repr can be made."""
     try:
         return repr(transform) if with_options else type(transform).__name__
@@ -55,50 +55,53 @@ def strengths_sheet(plan: Plan, sample: PreviewSample, image_size: tuple[int, in
     Returns:
         A sheet; what does the same at any strength has one cell in its row.
     """
-    data = stretched(sample.data, image_size)
+    data = stretch(sample.data, image_size)
     rows, captions = [], []
-    for place in distinct(plan):
-        leaf = plan.leaves[place]
-        rows.append([Cell(drawn(data), size_of(data)), *_cells(plan, data, place)])
-        lines = [named(leaf.transform)]
+    for leaf_index in list_distinct_leaves(plan):
+        leaf = plan.leaves[leaf_index]
+        rows.append([Cell(draw_annotations(data), describe_size(data)), *_make_cells(plan, data, leaf_index)])
+        lines = [describe_transform(leaf.transform)]
         if leaf.transform.p != 1:
             lines.append(f"p={leaf.transform.p:.3g}")
         if leaf.lowered is None:
             lines.append(f"of {_DRAWS} draws")
         captions.append("\n".join(lines))
-    titles = [caption(sample).partition("\n")[0] or "original", *(f"{strength:.0%}" for strength in STRENGTHS)]
+    titles = [format_caption(sample).partition("\n")[0] or "original", *(f"{strength:.0%}" for strength in STRENGTHS)]
     titles = titles[: max(map(len, rows))] if max(map(len, rows)) > 2 else [titles[0], "always"]
     return Sheet(rows=rows, titles=titles, captions=captions, heading=heading, cell_inches=CELL_INCHES)
 
 
-def _cells(plan: Plan, data: dict[str, Any], place: int) -> Iterator[Cell]:
+def _make_cells(plan: Plan, data: dict[str, Any], leaf_index: int) -> Iterator[Cell]:
     try:
-        shown = _strengths(plan, data, place)
+        shown = _apply_strengths(plan, data, leaf_index)
         if all(np.array_equal(changed["image"], shown[0][0]["image"]) for changed, _ in shown):
             changed, values = shown[-1]
             always = "no change" if np.array_equal(changed["image"], data["image"]) else "always the same"
-            yield Cell(drawn(changed), f"{always}: {values}" if values else always)
+            yield Cell(draw_annotations(changed), f"{always}: {values}" if values else always)
             return
         for changed, values in shown:
-            yield Cell(drawn(changed), values)
+            yield Cell(draw_annotations(changed), values)
     except TransformError as error:
-        yield Cell(drawn(data), f"failed: {error}")
+        yield Cell(draw_annotations(data), f"failed: {error}")
 
 
-def _strengths(plan: Plan, data: dict[str, Any], place: int) -> Sequence[tuple[dict[str, Any], str]]:
-    lowered = plan.leaves[place].lowered
+def _apply_strengths(plan: Plan, data: dict[str, Any], leaf_index: int) -> Sequence[tuple[dict[str, Any], str]]:
+    lowered = plan.leaves[leaf_index].lowered
     if lowered is not None:
         # What draws nothing does the same at any strength.
         strengths = STRENGTHS if lowered.draws else STRENGTHS[-1:]
-        shown = [at_strength(plan, data, place, strength) for strength in strengths]
+        shown = [apply_at_strength(plan, data, leaf_index, strength) for strength in strengths]
         return [one for one in shown if one is not None]
     shape = data["image"].shape
-    draws = [alone(plan, data, plan.sample_single_leaf(0, number, 0, shape, place), place) for number in range(_DRAWS)]
-    draws.sort(key=lambda one: -likeness(data["image"], one[0]["image"]))
+    draws = [
+        apply_single_leaf(plan, data, plan.sample_single_leaf(0, number, 0, shape, leaf_index), leaf_index)
+        for number in range(_DRAWS)
+    ]
+    draws.sort(key=lambda one: -measure_similarity(data["image"], one[0]["image"]))
     return [draws[round(strength * (_DRAWS - 1))] for strength in STRENGTHS]
 
 
-def likeness(image: Image, changed: Image) -> float:
+def measure_similarity(image: Image, changed: Image) -> float:
     """Compare an image with what a transform made of it, at the image's size; see `structural_similarity`."""
-    changed = resize(visible(changed), (image.shape[0], image.shape[1]))
+    changed = resize(to_displayable(changed), (image.shape[0], image.shape[1]))
     return structural_similarity(image, changed)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from augment.errors import TransformError
-from augment.plan.trace import alone
-from training.preview.overlay import drawn
-from training.preview.samples import Augmenter, PreviewSample, stretched
-from training.preview.strengths import distinct, likeness, named
-from training.preview.versions import CELL_INCHES, caption
+from augment.plan.trace import apply_single_leaf
+from training.preview.overlay import draw_annotations
+from training.preview.samples import Augmenter, PreviewSample, stretch
+from training.preview.strengths import describe_transform, list_distinct_leaves, measure_similarity
+from training.preview.versions import CELL_INCHES, format_caption
 from training.sheets import Cell, Sheet
 
 
@@ -69,15 +69,15 @@ def stress(
     plan = augmenter.plan
     if plan is None:
         return Stress([], [])
-    places = distinct(plan)
-    found: list[dict[int, Change]] = [{} for _ in places]
-    errors: list[list[str]] = [[] for _ in places]
+    leaf_indices = list_distinct_leaves(plan)
+    found: list[dict[int, Change]] = [{} for _ in leaf_indices]
+    errors: list[list[str]] = [[] for _ in leaf_indices]
     for done, sample in enumerate(samples, 1):
-        before = stretched(sample.data, image_size)
+        before = stretch(sample.data, image_size)
         for epoch in epochs:
-            for place, own, failed in zip(places, found, errors, strict=True):
+            for leaf_index, own, failed in zip(leaf_indices, found, errors, strict=True):
                 try:
-                    change = _change(augmenter, sample, epoch, place, before)
+                    change = _apply_alone(augmenter, sample, epoch, leaf_index, before)
                 except TransformError as error:
                     failed.append(f"{error}, on {sample.key}")
                     continue
@@ -94,30 +94,36 @@ def stress(
     )
 
 
-def _change(augmenter: Augmenter, sample: PreviewSample, epoch: int, place: int, before: dict[str, Any]) -> Change:
+def _apply_alone(
+    augmenter: Augmenter, sample: PreviewSample, epoch: int, leaf_index: int, before: dict[str, Any]
+) -> Change:
     """Apply one transform with what it draws for a sample in an epoch."""
     plan = augmenter.plan
     assert plan is not None  # noqa: S101  # for the type checker: the caller has looked
-    params = plan.sample_single_leaf(augmenter.seed, epoch, sample.index, before["image"].shape, place)
-    after, values = alone(plan, before, params, place)
-    similarity = likeness(before["image"], after["image"])
-    return Change(named(plan.leaves[place].transform), sample, epoch, similarity, values, before, after)
+    params = plan.sample_single_leaf(augmenter.seed, epoch, sample.index, before["image"].shape, leaf_index)
+    after, values = apply_single_leaf(plan, before, params, leaf_index)
+    similarity = measure_similarity(before["image"], after["image"])
+    return Change(
+        describe_transform(plan.leaves[leaf_index].transform), sample, epoch, similarity, values, before, after
+    )
 
 
 def stress_sheet(changes: Sequence[Sequence[Change]], heading: str) -> Sheet:
     """Lay changes out in pairs, a row for each transform: the sample, and what became of it."""
     rows, captions = [], []
     for own in changes:
-        rows.append([cell for change in own for cell in _pair(change)])
+        rows.append([cell for change in own for cell in _make_pair(change)])
         captions.append(own[0].transform)
     most = max(map(len, changes))
     titles = [title for number in range(1, most + 1) for title in (f"{_ordinal(number)} most changed", "became")]
     return Sheet(rows=rows, titles=titles, captions=captions, heading=heading, cell_inches=0.8 * CELL_INCHES)
 
 
-def _pair(change: Change) -> tuple[Cell, Cell]:
+def _make_pair(change: Change) -> tuple[Cell, Cell]:
     became = f"similarity {change.similarity:.2f}" + f"\n{change.values}" * bool(change.values)
-    return Cell(drawn(change.before), caption(change.sample)), Cell(drawn(change.after), became)
+    return Cell(draw_annotations(change.before), format_caption(change.sample)), Cell(
+        draw_annotations(change.after), became
+    )
 
 
 def _ordinal(number: int) -> str:

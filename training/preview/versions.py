@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from augment.errors import TransformError
-from training.canvas import drawable
-from training.preview.overlay import drawn, kind
-from training.preview.samples import Augmented, Augmenter, PreviewSample
+from training.canvas import escape_missing_glyphs
+from training.preview.overlay import describe_levels, draw_annotations
+from training.preview.samples import AugmentedSample, Augmenter, PreviewSample
 from training.sheets import Cell, Sheet
 
 CELL_INCHES = 2.0
@@ -25,7 +25,7 @@ class Versions:
     """
 
     sample: PreviewSample
-    augmented: Sequence[Augmented | None]
+    augmented: Sequence[AugmentedSample | None]
     errors: dict[int, str]
 
 
@@ -33,7 +33,7 @@ def versions(samples: Sequence[PreviewSample], augmenter: Augmenter, epochs: Seq
     """Augment samples as some epochs would."""
     made = []
     for sample in samples:
-        augmented: list[Augmented | None] = []
+        augmented: list[AugmentedSample | None] = []
         errors = {}
         for epoch in epochs:
             try:
@@ -49,36 +49,36 @@ def versions_sheet(made: Sequence[Versions], epochs: Sequence[int], heading: str
     """Lay samples and their versions out, a row a sample."""
     rows = [
         [
-            Cell(drawn(one.sample.data), size_of(one.sample.data)),
+            Cell(draw_annotations(one.sample.data), describe_size(one.sample.data)),
             *(
-                Cell(drawn(one.sample.data), f"failed: {one.errors[epoch]}")
+                Cell(draw_annotations(one.sample.data), f"failed: {one.errors[epoch]}")
                 if augmented is None
-                else Cell(drawn(augmented.data), _noted(augmented))
+                else Cell(draw_annotations(augmented.data), _format_note(augmented))
                 for epoch, augmented in zip(epochs, one.augmented, strict=True)
             ),
         ]
         for one in made
     ]
     titles = ["original", *(f"epoch {epoch}" for epoch in epochs)]
-    captions = [caption(one.sample) for one in made]
+    captions = [format_caption(one.sample) for one in made]
     return Sheet(rows=rows, titles=titles, captions=captions, heading=heading, cell_inches=CELL_INCHES)
 
 
-def _noted(augmented: Augmented) -> str:
-    return "\n".join(filter(None, (augmented.note, kind(augmented.data["image"]))))
+def _format_note(augmented: AugmentedSample) -> str:
+    return "\n".join(filter(None, (augmented.note, describe_levels(augmented.data["image"]))))
 
 
-def caption(sample: PreviewSample) -> str:
+def format_caption(sample: PreviewSample) -> str:
     """Name a sample in two lines: its class, and its file."""
-    return "\n".join(filter(None, (_short(sample.class_name), _short(sample.key.rpartition("/")[2]))))
+    return "\n".join(filter(None, (_shorten_name(sample.class_name), _shorten_name(sample.key.rpartition("/")[2]))))
 
 
-def _short(name: str) -> str:
-    name = drawable(name)
+def _shorten_name(name: str) -> str:
+    name = escape_missing_glyphs(name)
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 13]}...{name[-10:]}"
 
 
-def size_of(data: dict[str, Any]) -> str:
+def describe_size(data: dict[str, Any]) -> str:
     """Say how large an image is."""
     height, width = data["image"].shape[:2]
     return f"{height} x {width} px"

@@ -8,9 +8,9 @@ from augment.plan.transforms import dropout as dropout
 from augment.plan.transforms import flips as flips
 from augment.plan.transforms import histogram as histogram
 from augment.plan.transforms import jitter as jitter
+from augment.plan.transforms import luts as luts
 from augment.plan.transforms import normalize as normalize
 from augment.plan.transforms import pads as pads
 from augment.plan.transforms import perspective as perspective
 from augment.plan.transforms import resizes as resizes
 from augment.plan.transforms import rotate as rotate
-from augment.plan.transforms import tables as tables

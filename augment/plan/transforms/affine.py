@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.plan.lowered import (
+from augment.plan.lowering import (
     Border,
     Columns,
     Floats,
@@ -15,19 +15,19 @@ from augment.plan.lowered import (
     Integers,
     NotLoweredError,
     Steps,
-    between,
-    integers,
     lowers,
+    scale_to_integers,
+    scale_uniform,
 )
 from augment.transform import Image
 
 
-def border_of(transform: Any) -> Border:
+def read_border(transform: Any) -> Border:
     """Read what a transform shows outside its input."""
     return Border(transform.border_mode, transform.fill, transform.fill_mask)
 
 
-def warp_flags(transform: Any) -> tuple[int, int]:
+def read_warp_flags(transform: Any) -> tuple[int, int]:
     """Read the interpolations of images and masks; OpenCV's warps take INTER_AREA for INTER_LINEAR."""
     image, mask = (
         cv2.INTER_LINEAR if flag == cv2.INTER_AREA else flag
@@ -36,7 +36,7 @@ def warp_flags(transform: Any) -> tuple[int, int]:
     return image, mask
 
 
-def inverted(forward: Floats) -> Floats:
+def invert_affine(forward: Floats) -> Floats:
     """Invert affine matrices [N, 3, 3] by the formula of `cv2.warpAffine`, which makes nothing of singular ones."""
     (a, b, x), (c, d, y) = forward[:, :2].transpose(1, 2, 0)
     determinant = a * d - b * c
@@ -50,14 +50,14 @@ def inverted(forward: Floats) -> Floats:
     return inverse
 
 
-def rotation(angle: Floats) -> Floats:
+def make_rotation(angle: Floats) -> Floats:
     """Make matrices [N, 2, 2] that turn by angles in degrees, counter-clockwise as one sees it (y points down)."""
     radians = np.deg2rad(angle % 360)
     cosine, sine = np.cos(radians), np.sin(radians)
     return np.stack([cosine, sine, -sine, cosine], axis=1).reshape(-1, 2, 2)
 
 
-def about_centre(linear: Floats, shift: Floats, height: Integers, width: Integers) -> Floats:
+def compose_about_center(linear: Floats, shift: Floats, height: Integers, width: Integers) -> Floats:
     """Make forward matrices [N, 3, 3] of `linear` [N, 2, 2] about the image's centre, and then a shift.
 
     Args:
@@ -67,33 +67,35 @@ def about_centre(linear: Floats, shift: Floats, height: Integers, width: Integer
             which Albumentations turns bounding boxes.
         width: int64 [N], likewise.
     """
-    centre = np.stack([width, height], axis=1) / 2 - 0.5
+    center = np.stack([width, height], axis=1) / 2 - 0.5
     matrices = np.zeros((len(linear), 3, 3))
     matrices[:, :2, :2] = linear
-    matrices[:, :2, 2] = centre + shift - np.einsum("nij,nj->ni", linear, centre)
+    matrices[:, :2, 2] = center + shift - np.einsum("nij,nj->ni", linear, center)
     matrices[:, 2, 2] = 1
     return matrices
 
 
-def is_left_alone(forward: Floats) -> NDArray[np.bool_]:
+def is_near_identity(forward: Floats) -> NDArray[np.bool_]:
     """Tell where a matrix is so near to the identity that Albumentations returns the image as it is, [N]."""
-    is_near: NDArray[np.bool_] = np.all(np.abs(forward - np.eye(3)) <= _NEAR, axis=(1, 2))
-    return is_near
+    is_identity: NDArray[np.bool_] = np.all(np.abs(forward - np.eye(3)) <= _IDENTITY_TOLERANCE, axis=(1, 2))
+    return is_identity
 
 
-_NEAR = 1e-8 + 1e-5 * np.eye(3)
+_IDENTITY_TOLERANCE = 1e-8 + 1e-5 * np.eye(3)
 """The tolerances of `np.allclose`, which Albumentations asks."""
 
 
-def warped(transform: Any, forward: Floats, height: Integers, width: Integers, out: tuple[Integers, Integers]) -> Steps:
+def make_warp(
+    transform: Any, forward: Floats, height: Integers, width: Integers, out: tuple[Integers, Integers]
+) -> Steps:
     """Make the step of forward matrices, into frames of `out` (heights, widths), as `cv2.warpAffine` takes it."""
-    same = is_left_alone(forward)
-    to_input = np.where(same[:, None, None], np.eye(3), inverted(forward))
+    same = is_near_identity(forward)
+    to_input = np.where(same[:, None, None], np.eye(3), invert_affine(forward))
     rows, columns = np.where(same, height, out[0]), np.where(same, width, out[1])
-    return Steps(to_input, rows, columns, *warp_flags(transform), border_of(transform))
+    return Steps(to_input, rows, columns, *read_warp_flags(transform), read_border(transform))
 
 
-def matrix_and_shape(columns: Columns, row: int) -> dict[str, Any]:
+def to_affine_params(columns: Columns, row: int) -> dict[str, Any]:
     """Give a drawn warp as `A.Affine` takes it."""
     x, y = columns["scale"][row].tolist()
     return {
@@ -125,27 +127,27 @@ class Affine(Geometry):
         if not self.draws:
             uniforms = np.zeros((len(height), Affine.draws))
         shear_x, shear_y = (
-            np.tan(np.deg2rad(-between(uniforms[:, place], *transform.shear[axis])))
+            np.tan(np.deg2rad(-scale_uniform(uniforms[:, place], *transform.shear[axis])))
             for place, axis in enumerate("xy", start=2)
         )
-        scale = self._scale(uniforms[:, 4:8])
-        turn = rotation(between(uniforms[:, 8], *transform.rotate))
+        scale = self._draw_scale(uniforms[:, 4:8])
+        turn = make_rotation(scale_uniform(uniforms[:, 8], *transform.rotate))
         ones = np.ones_like(shear_x)
         shear = np.stack([ones, shear_x, shear_y, ones], axis=1).reshape(-1, 2, 2)
         linear = shear @ turn * scale[:, None, :]
-        shift = self._shift(uniforms[:, :2], height, width)
-        forward = about_centre(linear, shift, height, width)
-        boxes = about_centre(linear, shift, height + 1, width + 1)
+        shift = self._draw_shift(uniforms[:, :2], height, width)
+        forward = compose_about_center(linear, shift, height, width)
+        boxes = compose_about_center(linear, shift, height + 1, width + 1)
         out = height, width
         if transform.fit_output:
-            forward, out = _fitted(forward, height, width)
-            boxes, _ = _fitted(boxes, height, width)
+            forward, out = _fit_output(forward, height, width)
+            boxes, _ = _fit_output(boxes, height, width)
         drawn = {"matrix": forward, "bbox_matrix": boxes, "scale": scale, "height": out[0], "width": out[1]}
-        return drawn, [warped(transform, forward, height, width, out)]
+        return drawn, [make_warp(transform, forward, height, width, out)]
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the matrices, the scale and the size of the output."""
-        return matrix_and_shape(columns, row)
+        return to_affine_params(columns, row)
 
     def _is_fixed(self) -> bool:
         """Tell whether all ranges are single values, as those of policies are."""
@@ -157,17 +159,17 @@ class Affine(Geometry):
         ]
         return all(low == high for low, high in ranges)
 
-    def _shift(self, uniforms: Floats, height: Integers, width: Integers) -> Floats:
+    def _draw_shift(self, uniforms: Floats, height: Integers, width: Integers) -> Floats:
         pixels, fractions = self.transform.translate_px, self.transform.translate_percent
         if pixels is not None:
-            sides = [integers(uniforms[:, at], *map(int, pixels[axis])) for at, axis in enumerate("xy")]
+            sides = [scale_to_integers(uniforms[:, at], *map(int, pixels[axis])) for at, axis in enumerate("xy")]
             return np.stack(sides, axis=1).astype(np.float64)
         if fractions is None:  # pragma: no cover  # Albumentations sets translate_px to 0 then
             return np.zeros_like(uniforms)
-        shift = np.stack([between(uniforms[:, at], *fractions[axis]) for at, axis in enumerate("xy")], axis=1)
+        shift = np.stack([scale_uniform(uniforms[:, at], *fractions[axis]) for at, axis in enumerate("xy")], axis=1)
         return np.trunc(shift * np.stack([width, height], axis=1))
 
-    def _scale(self, uniforms: Floats) -> Floats:
+    def _draw_scale(self, uniforms: Floats) -> Floats:
         """Draw the scales [N, 2] along x and y, from [N, 4]: two columns choose to shrink or to enlarge, two draw."""
         scales = []
         for at, axis in enumerate("xy"):
@@ -177,13 +179,13 @@ class Affine(Geometry):
                 # The ranges below and above 1 are equally likely, however wide they are.
                 enlarges = (uniforms[:, at] < 0.5) & (high > 1) if low < 1 else np.full(len(drawn), high > 1)
                 shrinks = ~enlarges & (low < 1)
-                scales.append(between(drawn, np.where(shrinks, low, 1), np.where(enlarges, high, 1)))
+                scales.append(scale_uniform(drawn, np.where(shrinks, low, 1), np.where(enlarges, high, 1)))
             else:
-                scales.append(between(drawn, low, high))
+                scales.append(scale_uniform(drawn, low, high))
         return np.stack([scales[0], scales[0]] if self.transform.keep_ratio else scales, axis=1)
 
 
-def _fitted(forward: Floats, height: Integers, width: Integers) -> tuple[Floats, tuple[Integers, Integers]]:
+def _fit_output(forward: Floats, height: Integers, width: Integers) -> tuple[Floats, tuple[Integers, Integers]]:
     """Shift matrices, and choose (heights, widths), so that the whole image shows.
 
     As `compute_affine_warp_output_shape` of `albumentations.augmentations.geometric.functional`.

@@ -7,31 +7,31 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import cv2
 import numpy as np
 
-from augment.plan import colours
-from augment.plan.lowered import Columns, Floats, Integers, MatrixOf, NotLoweredError, Operation, Pointwise, lowers
-from augment.plan.transforms.tables import shuffled
+from augment.plan import colors
+from augment.plan.lowering import ColorMatrix, Columns, Floats, Integers, NotLoweredError, Operation, Pointwise, lowers
+from augment.plan.transforms.luts import shuffle_channels
 from augment.transform import Image
 
 
-def _luma(image: Image) -> Image:
-    return colours.converted(image, cv2.COLOR_RGB2GRAY, 1)
+def _to_luma(image: Image) -> Image:
+    return colors.convert_color(image, cv2.COLOR_RGB2GRAY, 1)
 
 
-def _lightness(image: Image) -> Image:
-    return colours.split(colours.converted(image, cv2.COLOR_RGB2LAB))[0]
+def _to_lightness(image: Image) -> Image:
+    return colors.split_channels(colors.convert_color(image, cv2.COLOR_RGB2LAB))[0]
 
 
-def _middle(image: Image) -> Image:
+def _to_mid_level(image: Image) -> Image:
     """Give the middle between a pixel's lowest and highest level, rounded down."""
-    lowest = highest = (planes := colours.split(image))[0]
+    lowest = highest = (planes := colors.split_channels(image))[0]
     for plane in planes[1:]:
         lowest, highest = cv2.min(lowest, plane), cv2.max(highest, plane)
     return cv2.add(lowest, (highest - lowest) >> 1)
 
 
-def _average(image: Image) -> Image:
+def _to_average(image: Image) -> Image:
     """Give the mean of a pixel's levels, rounded down."""
-    planes = colours.split(image)
+    planes = colors.split_channels(image)
     total = planes[0].astype(np.uint16)
     for plane in planes[1:]:
         total += plane
@@ -39,8 +39,8 @@ def _average(image: Image) -> Image:
     return averages
 
 
-def _highest(image: Image) -> Image:
-    planes = colours.split(image)
+def _to_max(image: Image) -> Image:
+    planes = colors.split_channels(image)
     highest = planes[0]
     for plane in planes[1:]:
         highest = cv2.max(highest, plane)
@@ -53,11 +53,11 @@ class ToGray(Pointwise):
 
     kernel = "grey"
     _METHODS: ClassVar[dict[str, Callable[[Image], Image]]] = {
-        "weighted_average": _luma,
-        "from_lab": _lightness,
-        "desaturation": _middle,
-        "average": _average,
-        "max": _highest,
+        "weighted_average": _to_luma,
+        "from_lab": _to_lightness,
+        "desaturation": _to_mid_level,
+        "average": _to_average,
+        "max": _to_max,
     }
 
     def __init__(self, transform: Any) -> None:
@@ -69,25 +69,25 @@ class ToGray(Pointwise):
         """Draw nothing."""
         return {}
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give no parameters: there are none."""
         return {}
 
-    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+    def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
         """Give the function."""
         if channels == 1:
             return []
         if channels != 3 and self.transform.method in ("weighted_average", "from_lab"):
             raise NotLoweredError(f"ToGray by {self.transform.method} is for 3 channels, not {channels}")
-        return [self._grey]
+        return [self._to_gray]
 
-    def channels_after(self, channels: int) -> int:
+    def count_output_channels(self, channels: int) -> int:
         """Tell how many channels come out."""
         return 1 if channels == 1 else int(self.transform.num_output_channels)
 
-    def _grey(self, image: Image) -> Image:
-        grey, count = self._METHODS[self.transform.method](image), self.transform.num_output_channels
-        return colours.merged([grey] * count)
+    def _to_gray(self, image: Image) -> Image:
+        gray, count = self._METHODS[self.transform.method](image), self.transform.num_output_channels
+        return colors.merge_channels([gray] * count)
 
 
 @lowers(A.ToSepia)
@@ -100,15 +100,15 @@ class ToSepia(Pointwise):
         """Draw nothing."""
         return {}
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give no parameters: there are none."""
         return {}
 
-    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+    def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
         """Give the matrix."""
         if channels not in (1, 3):
             raise NotLoweredError(f"ToSepia is for 1 or 3 channels, not {channels}")
-        return [] if channels == 1 else [MatrixOf(self.transform.sepia_transformation_matrix)]
+        return [] if channels == 1 else [ColorMatrix(self.transform.sepia_transformation_matrix)]
 
 
 @lowers(A.ChannelShuffle)
@@ -122,20 +122,20 @@ class ChannelShuffle(Pointwise):
         """Draw numbers whose ranks are the order (how many of them count depends on the image)."""
         return {"order": uniforms}
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the order; None for an image of one channel."""
         channels = image.shape[2]
-        return {"channels_shuffled": None if channels == 1 else shuffled(columns["order"][row], channels)}
+        return {"channels_shuffled": None if channels == 1 else shuffle_channels(columns["order"][row], channels)}
 
-    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+    def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
         """Give the function, where it changes anything."""
-        order = shuffled(columns["order"][row], channels)
+        order = shuffle_channels(columns["order"][row], channels)
         if order == sorted(order):
             return []
 
         def shuffle(image: Image) -> Image:
-            planes = colours.split(image)
-            return colours.merged([planes[channel] for channel in order])
+            planes = colors.split_channels(image)
+            return colors.merge_channels([planes[channel] for channel in order])
 
         return [shuffle]
 
@@ -150,10 +150,10 @@ class NoOp(Pointwise):
         """Draw nothing."""
         return {}
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give no parameters: there are none."""
         return {}
 
-    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+    def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
         """Do nothing."""
         return []

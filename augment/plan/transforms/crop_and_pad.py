@@ -5,20 +5,20 @@ from typing import Any
 import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 
-from augment.plan.lowered import (
+from augment.plan.lowering import (
     Columns,
     Floats,
     Geometry,
     Integers,
     NotLoweredError,
     Steps,
-    between,
-    integers,
     lowers,
-    stretch,
-    translation,
+    make_stretch,
+    make_translation,
+    scale_to_integers,
+    scale_uniform,
 )
-from augment.plan.transforms.pads import padded
+from augment.plan.transforms.pads import make_pad
 from augment.transform import Image
 
 
@@ -53,14 +53,14 @@ class CropAndPad(Geometry):
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw what is added to each side; negative numbers crop."""
-        top, right, bottom, left = self._drawn(uniforms, height, width)
-        crop_top, crop_bottom = _kept(np.maximum(-top, 0), np.maximum(-bottom, 0), height)
-        crop_left, crop_right = _kept(np.maximum(-left, 0), np.maximum(-right, 0), width)
+        top, right, bottom, left = self._draw_sides(uniforms, height, width)
+        crop_top, crop_bottom = _limit_crops(np.maximum(-top, 0), np.maximum(-bottom, 0), height)
+        crop_left, crop_right = _limit_crops(np.maximum(-left, 0), np.maximum(-right, 0), width)
         rows, columns = height - crop_top - crop_bottom, width - crop_left - crop_right
         pad_rows, pad_columns = (np.maximum(top, 0), np.maximum(bottom, 0)), (np.maximum(left, 0), np.maximum(right, 0))
-        window = translation(crop_left, crop_top)
+        window = make_translation(crop_left, crop_top)
         window[(rows < 1) | (columns < 1)] = np.nan
-        steps = [Steps(window, rows, columns), padded(rows, columns, pad_rows, pad_columns, self.transform)]
+        steps = [Steps(window, rows, columns), make_pad(rows, columns, pad_rows, pad_columns, self.transform)]
         drawn = {
             "crop": np.stack([crop_left, crop_top, width - crop_right, height - crop_bottom], axis=1),
             "is_cropped": (rows != height) | (columns != width),
@@ -69,10 +69,10 @@ class CropAndPad(Geometry):
         }
         if self.transform.keep_size:
             flags = self.transform.interpolation, self.transform.mask_interpolation
-            steps.append(Steps(stretch(steps[1].height, steps[1].width, height, width), height, width, *flags))
+            steps.append(Steps(make_stretch(steps[1].height, steps[1].width, height, width), height, width, *flags))
         return drawn, steps
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the window, the pad (each None where there is none) and the fill."""
         pad = columns["pad"][row].tolist()
         return {
@@ -83,22 +83,22 @@ class CropAndPad(Geometry):
             "result_shape": tuple(columns["result"][row].tolist()),
         }
 
-    def _drawn(self, uniforms: Floats, height: Integers, width: Integers) -> list[Integers]:
+    def _draw_sides(self, uniforms: Floats, height: Integers, width: Integers) -> list[Integers]:
         """Draw the numbers of pixels for the top, right, bottom and left side, each [N]."""
         sides = []
         for place, (side, size) in enumerate(zip(self._ranges, (height, width, height, width), strict=True)):
             uniform = uniforms[:, 0 if self._is_shared else place]
             if isinstance(side, list):
-                drawn = np.asarray(side)[integers(uniform, 0, len(side) - 1)]
+                drawn = np.asarray(side)[scale_to_integers(uniform, 0, len(side) - 1)]
             elif self._are_pixels:
-                drawn = integers(uniform, side[0], side[1] - 1)
+                drawn = scale_to_integers(uniform, side[0], side[1] - 1)
             else:
-                drawn = between(uniform, *side)
+                drawn = scale_uniform(uniform, *side)
             sides.append((drawn if self._are_pixels else np.trunc(drawn * size)).astype(np.int64))
         return sides
 
 
-def _kept(first: Integers, last: Integers, size: Integers) -> tuple[Integers, Integers]:
+def _limit_crops(first: Integers, last: Integers, size: Integers) -> tuple[Integers, Integers]:
     """Lessen the crops of two opposite sides where they would leave nothing, as `A.CropAndPad` does."""
     regain = size + 1
     one, two = regain - regain // 2, regain // 2

@@ -6,25 +6,25 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.plan.lowered import (
+from augment.plan.lowering import (
     Columns,
     Floats,
     Geometry,
     Integers,
     NotLoweredError,
     Steps,
-    between,
-    integers,
     lowers,
-    translation,
+    make_translation,
+    scale_to_integers,
+    scale_uniform,
 )
-from augment.plan.transforms.affine import border_of
-from augment.plan.transforms.pads import named, pad_params, shared_out
-from augment.plan.transforms.resizes import resize_flags, resized
+from augment.plan.transforms.affine import read_border
+from augment.plan.transforms.pads import name_sides, split_padding, to_pad_params
+from augment.plan.transforms.resizes import choose_resize_flags, make_resize
 from augment.transform import Image
 
 
-def placed(fraction: Floats, size: Integers, window: Integers) -> Integers:
+def place_windows(fraction: Floats, size: Integers, window: Integers) -> Integers:
     """Place windows along an axis: `fraction` in [0, 1) of the way, all places equally likely.
 
     As `albumentations.augmentations.crops.functional.get_crop_coords` places them.
@@ -32,13 +32,13 @@ def placed(fraction: Floats, size: Integers, window: Integers) -> Integers:
     return ((size - window + 1) * fraction).astype(np.int64)
 
 
-def crop_coords(columns: Columns, row: int) -> tuple[int, int, int, int]:
+def to_crop_coords(columns: Columns, row: int) -> tuple[int, int, int, int]:
     """Give a drawn window as Albumentations writes it: (x_min, y_min, x_max, y_max)."""
     left, top, height, width = (int(columns[name][row]) for name in ("left", "top", "height", "width"))
     return left, top, left + width, top + height
 
 
-def is_window(window: Columns, height: Integers, width: Integers) -> NDArray[np.bool_]:
+def is_valid_window(window: Columns, height: Integers, width: Integers) -> NDArray[np.bool_]:
     """Tell which windows are not empty and lie within their images, as the originals ask: [N]."""
     top, left, rows, columns = (window[name] for name in ("top", "left", "height", "width"))
     within: NDArray[np.bool_] = (
@@ -52,16 +52,16 @@ class _Window(Geometry):
 
     kernel = "crop"
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the window."""
-        return {"crop_coords": crop_coords(columns, row)}
+        return {"crop_coords": to_crop_coords(columns, row)}
 
     @staticmethod
-    def _crop(window: Columns, height: Integers, width: Integers) -> Steps:
+    def _make_crop(window: Columns, height: Integers, width: Integers) -> Steps:
         """Make the step of windows; one that is empty or reaches outside, which the original refuses, gets NaN."""
         top, left, rows, columns = (window[name] for name in ("top", "left", "height", "width"))
-        matrices = translation(left, top)
-        matrices[~is_window(window, height, width)] = np.nan
+        matrices = make_translation(left, top)
+        matrices[~is_valid_window(window, height, width)] = np.nan
         return Steps(matrices, rows, columns)
 
 
@@ -79,52 +79,52 @@ class RandomCropFromBorders(_Window):
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw the window's four sides."""
         transform = self.transform
-        left, right = self._side(uniforms[:, :2], width, transform.crop_left, transform.crop_right)
-        top, bottom = self._side(uniforms[:, 2:], height, transform.crop_top, transform.crop_bottom)
+        left, right = self._draw_side(uniforms[:, :2], width, transform.crop_left, transform.crop_right)
+        top, bottom = self._draw_side(uniforms[:, 2:], height, transform.crop_top, transform.crop_bottom)
         window = {"top": top, "left": left, "height": bottom - top, "width": right - left}
-        return window, [self._crop(window, height, width)]
+        return window, [self._make_crop(window, height, width)]
 
     @staticmethod
-    def _side(uniforms: Floats, size: Integers, before: float, after: float) -> tuple[Integers, Integers]:
-        first = integers(uniforms[:, 0], 0, (before * size).astype(np.int64))
+    def _draw_side(uniforms: Floats, size: Integers, before: float, after: float) -> tuple[Integers, Integers]:
+        first = scale_to_integers(uniforms[:, 0], 0, (before * size).astype(np.int64))
         least = np.maximum(first + 1, ((1 - after) * size).astype(np.int64))
-        return first, integers(uniforms[:, 1], least, size)
+        return first, scale_to_integers(uniforms[:, 1], least, size)
 
 
-class _Resized(_Window):
+class _ResizedWindow(_Window):
     """A window of the image, resized to a fixed size."""
 
     kernel = "crop and resize"
 
-    def _steps(self, window: Columns, height: Integers, width: Integers) -> list[Steps]:
+    def _make_steps(self, window: Columns, height: Integers, width: Integers) -> list[Steps]:
         rows, columns = window["height"], window["width"]
         new_rows, new_columns = (np.full(len(rows), side) for side in self.transform.size)
         is_downscale = (rows > new_rows) | (columns > new_columns)
-        flags = resize_flags(self.transform, is_downscale, mask_is_always_area=True)
-        crop = self._crop(window, height, width)
+        flags = choose_resize_flags(self.transform, is_downscale, mask_is_always_area=True)
+        crop = self._make_crop(window, height, width)
         # The resize stands by itself, so that the crop can be done by the decoder.
         sizes = np.maximum(rows, 1), np.maximum(columns, 1)
-        return [crop, resized(*sizes, (new_rows, new_columns), flags)]
+        return [crop, make_resize(*sizes, (new_rows, new_columns), flags)]
 
 
 @lowers(A.RandomSizedCrop)
-class RandomSizedCrop(_Resized):
+class RandomSizedCrop(_ResizedWindow):
     """A window of random height and place, resized."""
 
     draws = 3
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw height and place; a window larger than the image is cut to it."""
-        rows = integers(uniforms[:, 0], *self.transform.min_max_height)
+        rows = scale_to_integers(uniforms[:, 0], *self.transform.min_max_height)
         columns = np.minimum((rows * self.transform.w2h_ratio).astype(np.int64), width)
         rows = np.minimum(rows, height)
-        top, left = placed(uniforms[:, 1], height, rows), placed(uniforms[:, 2], width, columns)
+        top, left = place_windows(uniforms[:, 1], height, rows), place_windows(uniforms[:, 2], width, columns)
         window = {"top": top, "left": left, "height": rows, "width": columns}
-        return window, self._steps(window, height, width)
+        return window, self._make_steps(window, height, width)
 
 
 @lowers(A.RandomResizedCrop)
-class RandomResizedCrop(_Resized):
+class RandomResizedCrop(_ResizedWindow):
     """A window of random area, aspect ratio and place, resized."""
 
     _TRIES = 10
@@ -138,24 +138,24 @@ class RandomResizedCrop(_Resized):
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw windows; of ten tries the first that fits counts, and else the largest centred one."""
         transform, tries = self.transform, uniforms[:, 2:].reshape(len(uniforms), self._TRIES, 2)
-        area = between(tries[..., 0], *(scale * (height * width)[:, None] for scale in transform.scale))
-        ratio = np.exp(between(tries[..., 1], *np.log(transform.ratio)))
+        area = scale_uniform(tries[..., 0], *(scale * (height * width)[:, None] for scale in transform.scale))
+        ratio = np.exp(scale_uniform(tries[..., 1], *np.log(transform.ratio)))
         columns, rows = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
         fits = (columns > 0) & (columns <= width[:, None]) & (rows > 0) & (rows <= height[:, None])
         first = np.argmax(fits, axis=1)[:, None]
         rows, columns = (np.take_along_axis(sides, first, 1)[:, 0].astype(np.int64) for sides in (rows, columns))
         found = fits.any(axis=1)
-        centred_rows, centred_columns = self._largest(height, width)
-        rows, columns = np.where(found, rows, centred_rows), np.where(found, columns, centred_columns)
+        centered_rows, centered_columns = self._compute_largest(height, width)
+        rows, columns = np.where(found, rows, centered_rows), np.where(found, columns, centered_columns)
         window = {
-            "top": np.where(found, placed(uniforms[:, 0], height, rows), (height - rows) // 2),
-            "left": np.where(found, placed(uniforms[:, 1], width, columns), (width - columns) // 2),
+            "top": np.where(found, place_windows(uniforms[:, 0], height, rows), (height - rows) // 2),
+            "left": np.where(found, place_windows(uniforms[:, 1], width, columns), (width - columns) // 2),
             "height": rows,
             "width": columns,
         }
-        return window, self._steps(window, height, width)
+        return window, self._make_steps(window, height, width)
 
-    def _largest(self, height: Integers, width: Integers) -> tuple[Integers, Integers]:
+    def _compute_largest(self, height: Integers, width: Integers) -> tuple[Integers, Integers]:
         lowest, highest = self.transform.ratio
         ratio = width / height
         rows = np.where(ratio < lowest, np.rint(width / lowest), height)
@@ -172,29 +172,31 @@ class _PaddedWindow(Geometry):
         super().__init__(transform)
         self.draws = 2 if transform.pad_if_needed and transform.pad_position == "random" else 0
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the window in the padded image, and the pad (None where there is none)."""
-        pad = pad_params(columns, row)
-        return {"crop_coords": crop_coords(columns, row), "pad_params": pad if any(pad.values()) else None}
+        pad = to_pad_params(columns, row)
+        return {"crop_coords": to_crop_coords(columns, row), "pad_params": pad if any(pad.values()) else None}
 
-    def _pad(self, uniforms: Floats, lacking: tuple[Integers, Integers]) -> Columns:
+    def _make_pad(self, uniforms: Floats, lacking: tuple[Integers, Integers]) -> Columns:
         """Share out what (height, width) lack of the window."""
         if not self.transform.pad_if_needed:
-            return named(*((np.zeros_like(total),) * 2 for total in lacking))
+            return name_sides(*((np.zeros_like(total),) * 2 for total in lacking))
         places = uniforms[:, -2:].T if self.transform.pad_position == "random" else np.zeros((2, len(uniforms)))
-        return named(
+        return name_sides(
             *(
-                shared_out(total, place, self.transform.pad_position, word)
+                split_padding(total, place, self.transform.pad_position, word)
                 for total, place, word in zip(lacking, places, ("bottom", "right"), strict=True)
             )
         )
 
-    def _crop(self, window: Columns, pad: Columns, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
+    def _make_crop(
+        self, window: Columns, pad: Columns, height: Integers, width: Integers
+    ) -> tuple[Columns, list[Steps]]:
         top, left, rows, columns = (window[name] for name in ("top", "left", "height", "width"))
-        matrices = translation(left - pad["pad_left"], top - pad["pad_top"])
+        matrices = make_translation(left - pad["pad_left"], top - pad["pad_top"])
         padded = height + pad["pad_top"] + pad["pad_bottom"], width + pad["pad_left"] + pad["pad_right"]
-        matrices[~is_window(window, *padded)] = np.nan
-        return {**window, **pad}, [Steps(matrices, rows, columns, border=border_of(self.transform))]
+        matrices[~is_valid_window(window, *padded)] = np.nan
+        return {**window, **pad}, [Steps(matrices, rows, columns, border=read_border(self.transform))]
 
 
 @lowers(A.Crop)
@@ -212,10 +214,10 @@ class Crop(_PaddedWindow):
             "width": right - transform.x_min,
         }
         lacking = np.maximum(bottom - height, 0), np.maximum(right - width, 0)
-        pad = dict(self._pad(uniforms, lacking))
+        pad = dict(self._make_pad(uniforms, lacking))
         if transform.pad_if_needed:
             pad |= {"pad_bottom": lacking[0], "pad_right": lacking[1]}  # Albumentations adds all of it there too
-        return self._crop(window, pad, height, width)
+        return self._make_crop(window, pad, height, width)
 
 
 @lowers(A.CenterCrop, A.RandomCrop)
@@ -231,11 +233,11 @@ class SizedCrop(_PaddedWindow):
         """Place the window."""
         rows, columns = np.full(len(uniforms), self.transform.height), np.full(len(uniforms), self.transform.width)
         lacking = np.maximum(rows - height, 0), np.maximum(columns - width, 0)
-        pad = self._pad(uniforms, lacking)
+        pad = self._make_pad(uniforms, lacking)
         whole = (height, width) if not self.transform.pad_if_needed else (height + lacking[0], width + lacking[1])
         if self._is_random:
-            top, left = placed(uniforms[:, 0], whole[0], rows), placed(uniforms[:, 1], whole[1], columns)
+            top, left = place_windows(uniforms[:, 0], whole[0], rows), place_windows(uniforms[:, 1], whole[1], columns)
         else:
             top, left = (whole[0] - rows) // 2, (whole[1] - columns) // 2
         window = {"top": top, "left": left, "height": rows, "width": columns}
-        return self._crop(window, pad, height, width)
+        return self._make_crop(window, pad, height, width)

@@ -8,8 +8,17 @@ from numpy.typing import NDArray
 
 from augment import keys
 from augment.errors import TransformError
-from augment.plan.lowered import Columns, Fill, Floats, Integers, NotLoweredError, between, integers, lowers
-from augment.plan.transforms.crops import placed
+from augment.plan.lowering import (
+    Columns,
+    Fill,
+    Floats,
+    Integers,
+    NotLoweredError,
+    lowers,
+    scale_to_integers,
+    scale_uniform,
+)
+from augment.plan.transforms.crops import place_windows
 from augment.transform import Image
 
 
@@ -28,11 +37,11 @@ class _Holes(Fill):
         if isinstance(transform.fill, str):
             raise NotLoweredError(f"fill={transform.fill!r} is no constant")
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the holes (and a seed, which constant fills do not use)."""
-        return {"holes": self.rectangles(columns, row), "seed": 0}
+        return {"holes": self.build_rectangles(columns, row), "seed": 0}
 
-    def rectangles(self, columns: Columns, row: int) -> Integers:
+    def build_rectangles(self, columns: Columns, row: int) -> Integers:
         """Give one sample's holes.
 
         Raises:
@@ -44,7 +53,7 @@ class _Holes(Fill):
         return holes
 
 
-def _corners(left: Integers, top: Integers, right: Integers, bottom: Integers) -> Integers:
+def _stack_corners(left: Integers, top: Integers, right: Integers, bottom: Integers) -> Integers:
     return np.stack(np.broadcast_arrays(left, top, right, bottom), axis=-1)
 
 
@@ -62,25 +71,25 @@ class CoarseDropout(_Holes):
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
         """Draw the number, the sides and the places of the holes."""
         transform, parts = self.transform, uniforms[:, 1:].reshape(len(uniforms), 4, self._most)
-        used = np.arange(self._most) < integers(uniforms[:, 0], *transform.num_holes_range)[:, np.newaxis]
+        used = np.arange(self._most) < scale_to_integers(uniforms[:, 0], *transform.num_holes_range)[:, np.newaxis]
         height, width = height[:, np.newaxis], width[:, np.newaxis]
         # The heights alone decide whether sides are pixels: so does the original.
         in_pixels = transform.hole_height_range[1] >= 1
-        rows, fit_rows = self._sides(parts[:, 0], transform.hole_height_range, height, in_pixels)
-        columns, fit_columns = self._sides(parts[:, 1], transform.hole_width_range, width, in_pixels)
+        rows, fit_rows = self._make_sides(parts[:, 0], transform.hole_height_range, height, in_pixels)
+        columns, fit_columns = self._make_sides(parts[:, 1], transform.hole_width_range, width, in_pixels)
         fits = (fit_rows & fit_columns)[:, 0] & ((rows <= height) & (columns <= width) | ~used).all(axis=1)
-        top, left = placed(parts[:, 2], height, rows), placed(parts[:, 3], width, columns)
-        return {"holes": _corners(left, top, left + columns, top + rows), "used": used, "fits": fits}
+        top, left = place_windows(parts[:, 2], height, rows), place_windows(parts[:, 3], width, columns)
+        return {"holes": _stack_corners(left, top, left + columns, top + rows), "used": used, "fits": fits}
 
     @staticmethod
-    def _sides(
+    def _make_sides(
         uniforms: Floats, limits: tuple[float, float], side: Integers, in_pixels: bool
     ) -> tuple[Integers, NDArray[np.bool_]]:
         """Draw the holes' sides, and tell which images can have them [N, 1]."""
         if not in_pixels:
-            return (side * between(uniforms, *limits)).astype(np.int64), np.ones(side.shape, bool)
+            return (side * scale_uniform(uniforms, *limits)).astype(np.int64), np.ones(side.shape, bool)
         lowest, highest = int(limits[0]), (np.minimum(limits[1], side) + 1).astype(np.int64) - 1
-        return integers(uniforms, lowest, highest), highest >= lowest
+        return scale_to_integers(uniforms, lowest, highest), highest >= lowest
 
 
 @lowers(A.Erasing)
@@ -95,16 +104,16 @@ class Erasing(_Holes):
         area, square_rows, square_columns = height * width, height * height, width * width
         smallest = area * self.transform.scale[0]
         largest = np.minimum(area * self.transform.scale[1], np.minimum(lowest * square_rows, square_columns / highest))
-        erased = between(uniforms[:, 0], smallest, largest)
+        erased = scale_uniform(uniforms[:, 0], smallest, largest)
         with np.errstate(divide="ignore", invalid="ignore"):  # an area or a ratio of 0 erases nothing
             tightest, widest = np.maximum(lowest, erased / square_rows), np.minimum(highest, square_columns / erased)
             used = (largest >= smallest) & (tightest <= widest)
-            ratio = between(uniforms[:, 1], tightest, widest)
+            ratio = scale_uniform(uniforms[:, 1], tightest, widest)
             rows, columns = np.rint(np.sqrt(erased / ratio)), np.rint(np.sqrt(erased * ratio))
         rows, columns = (np.where(used, np.nan_to_num(side), 0).astype(np.int64) for side in (rows, columns))
-        top = integers(uniforms[:, 2], 0, height - rows)
-        left = integers(uniforms[:, 3], 0, width - columns)
-        holes = _corners(left, top, left + columns, top + rows)[:, np.newaxis]
+        top = scale_to_integers(uniforms[:, 2], 0, height - rows)
+        left = scale_to_integers(uniforms[:, 3], 0, width - columns)
+        holes = _stack_corners(left, top, left + columns, top + rows)[:, np.newaxis]
         return {"holes": holes, "used": used[:, np.newaxis], "fits": np.ones(len(used), bool)}
 
 
@@ -124,21 +133,25 @@ class XYMasking(_Holes):
         transform = self.transform
         upright, level = np.split(uniforms[:, 2:], [2 * self._most[0]], axis=1)
         height, width = height[:, np.newaxis], width[:, np.newaxis]
-        left, right, used_x = self._bars(uniforms[:, 0], upright, transform.num_masks_x, transform.mask_x_length, width)
-        top, bottom, used_y = self._bars(uniforms[:, 1], level, transform.num_masks_y, transform.mask_y_length, height)
+        left, right, used_x = self._draw_bars(
+            uniforms[:, 0], upright, transform.num_masks_x, transform.mask_x_length, width
+        )
+        top, bottom, used_y = self._draw_bars(
+            uniforms[:, 1], level, transform.num_masks_y, transform.mask_y_length, height
+        )
         zero = np.zeros_like(height)
-        holes = [_corners(left, zero, right, height), _corners(zero, top, width, bottom)]
+        holes = [_stack_corners(left, zero, right, height), _stack_corners(zero, top, width, bottom)]
         fits = (transform.mask_x_length[1] <= width) & (transform.mask_y_length[1] <= height)
         return {"holes": np.concatenate(holes, axis=1), "used": np.hstack([used_x, used_y]), "fits": fits[:, 0]}
 
     @staticmethod
-    def _bars(
+    def _draw_bars(
         number: Floats, uniforms: Floats, numbers: tuple[int, int], lengths: tuple[int, int], side: Integers
     ) -> tuple[Integers, Integers, NDArray[np.bool_]]:
         """Draw the bars of one axis: where they start, where they end, and which of them are used."""
-        used = np.arange(numbers[1]) < integers(number, *numbers)[:, np.newaxis]
-        length = integers(uniforms[:, ::2], *lengths)
-        start = placed(uniforms[:, 1::2], side, length)
+        used = np.arange(numbers[1]) < scale_to_integers(number, *numbers)[:, np.newaxis]
+        length = scale_to_integers(uniforms[:, ::2], *lengths)
+        start = place_windows(uniforms[:, 1::2], side, length)
         return start, start + length, used
 
 
@@ -159,29 +172,32 @@ class GridDropout(_Holes):
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
         """Draw the grid and the holes' places in its cells."""
         key = (uniforms[:, 0] * 2.0**53).astype(np.uint64)  # all its random bits
-        (rows, columns), fits = self._grid(keys.uniform(key, "unit", 1)[:, 0], height, width)
-        y, cell_rows = self._cells(key, "rows", height, rows)
-        x, cell_columns = self._cells(key, "columns", width, columns)
-        hole_rows, hole_columns = self._sides(cell_rows)[:, :, np.newaxis], self._sides(cell_columns)[:, np.newaxis]
+        (rows, columns), fits = self._draw_grid(keys.uniform(key, "unit", 1)[:, 0], height, width)
+        y, cell_rows = self._draw_cells(key, "rows", height, rows)
+        x, cell_columns = self._draw_cells(key, "columns", width, columns)
+        hole_rows, hole_columns = (
+            self._make_sides(cell_rows)[:, :, np.newaxis],
+            self._make_sides(cell_columns)[:, np.newaxis],
+        )
         y, x, height, width = y[:, :, np.newaxis], x[:, np.newaxis], height[:, None, None], width[:, None, None]
         if self.transform.random_offset:
             # A key for each row of cells: a cell's numbers must not depend on the largest grid of the batch.
             shape = (len(key), y.shape[1], x.shape[2])
             row_keys = keys.fold_in(key[:, np.newaxis], np.arange(shape[1])).ravel()
             down, along = (keys.uniform(row_keys, name, shape[2]).reshape(shape) for name in ("down", "along"))
-            top = y + placed(down, cell_rows[:, :, np.newaxis], hole_rows)
-            left = x + placed(along, cell_columns[:, np.newaxis], hole_columns)
+            top = y + place_windows(down, cell_rows[:, :, np.newaxis], hole_rows)
+            left = x + place_windows(along, cell_columns[:, np.newaxis], hole_columns)
         else:
             top, left = y + self.transform.shift_xy[1], x + self.transform.shift_xy[0]
         top, left = (np.clip(edge, 0, end) for edge, end in ((top, height - hole_rows), (left, width - hole_columns)))
-        holes = _corners(left, top, np.minimum(left + hole_columns, width), np.minimum(top + hole_rows, height))
+        holes = _stack_corners(left, top, np.minimum(left + hole_columns, width), np.minimum(top + hole_rows, height))
         return {
             "holes": holes,
             "used": (cell_rows > 0)[:, :, np.newaxis] & (cell_columns > 0)[:, np.newaxis],
             "fits": fits,
         }
 
-    def _grid(
+    def _draw_grid(
         self, uniform: Floats, height: Integers, width: Integers
     ) -> tuple[tuple[Integers, Integers], NDArray[np.bool_]]:
         """Draw how many rows and columns of cells there are, and tell which images can have them."""
@@ -191,12 +207,12 @@ class GridDropout(_Holes):
             return (np.full_like(height, rows), np.full_like(height, columns)), fits
         if transform.unit_size_range:
             lowest, highest = transform.unit_size_range
-            unit = integers(uniform, lowest, highest - 1)
+            unit = scale_to_integers(uniform, lowest, highest - 1)
             return (height // unit, width // unit), np.minimum(height, width) >= highest
         return (height // np.maximum(2, height // 10), width // np.maximum(2, width // 10)), fits
 
     @staticmethod
-    def _cells(key: keys.Key, name: str, side: Integers, count: Integers) -> tuple[Integers, Integers]:
+    def _draw_cells(key: keys.Key, name: str, side: Integers, count: Integers) -> tuple[Integers, Integers]:
         """Cut a side into `count` [N] almost equal intervals in random order: starts and lengths, [N, largest count].
 
         As `albumentations.augmentations.geometric.functional.split_uniform_grid`.
@@ -209,7 +225,7 @@ class GridDropout(_Holes):
         lengths = np.where(inside, shortest[:, np.newaxis] + (rank < longer[:, np.newaxis]), 0)
         return np.cumsum(lengths, axis=1) - lengths, lengths
 
-    def _sides(self, cells: Integers) -> Integers:
+    def _make_sides(self, cells: Integers) -> Integers:
         """Give the holes' sides: a part of the cell's, at least one pixel, and one less than the cell at most."""
         sides: Integers = np.minimum(np.maximum(cells * self.transform.ratio, 1), cells - 1).astype(np.int64)
         return sides

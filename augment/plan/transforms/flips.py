@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 
-from augment.plan.lowered import Columns, Floats, Geometry, Integers, Steps, integers, lowers
+from augment.plan.lowering import Columns, Floats, Geometry, Integers, Steps, lowers, scale_to_integers
 from augment.transform import Image
 
 
-def turned(group: Integers, height: Integers, width: Integers) -> Steps:
+def make_d4_step(group: Integers, height: Integers, width: Integers) -> Steps:
     """Make the step of an element of the square's symmetry group (D4).
 
     Args:
@@ -39,9 +39,9 @@ class Mirror(Geometry):
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Make the one step."""
-        return {}, [turned(np.full(len(uniforms), self._GROUP[type(self.transform)]), height, width)]
+        return {}, [make_d4_step(np.full(len(uniforms), self._GROUP[type(self.transform)]), height, width)]
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give no parameters: there are none."""
         return {}
 
@@ -56,10 +56,10 @@ class RandomRotate90(Geometry):
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw how many right angles."""
-        factor = integers(uniforms[:, 0], 0, 3)
-        return {"factor": factor}, [turned(self._GROUP[factor], height, width)]
+        factor = scale_to_integers(uniforms[:, 0], 0, 3)
+        return {"factor": factor}, [make_d4_step(self._GROUP[factor], height, width)]
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give how many right angles."""
         return {"factor": int(columns["factor"][row])}
 
@@ -71,13 +71,13 @@ class D4(Geometry):
     kernel = "rearrange"
     draws = 1
     _NAMES = ("e", "h", "v", "r180", "t", "r270", "r90", "hvt")
-    """What Albumentations calls the elements that `turned` knows by number."""
+    """What Albumentations calls the elements that `make_d4_step` knows by number."""
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw the element."""
-        group = integers(uniforms[:, 0], 0, 7)
-        return {"group": group}, [turned(group, height, width)]
+        group = scale_to_integers(uniforms[:, 0], 0, 7)
+        return {"group": group}, [make_d4_step(group, height, width)]
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the element's name."""
         return {"group_element": self._NAMES[columns["group"][row]]}

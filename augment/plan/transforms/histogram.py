@@ -7,15 +7,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.plan import colours
-from augment.plan.lowered import Columns, Floats, Integers, NotLoweredError, Operation, Pointwise, lowers
+from augment.plan import colors
+from augment.plan.lowering import Columns, Floats, Integers, NotLoweredError, Operation, Pointwise, lowers
 from augment.transform import Image
 
 Histogram = NDArray[np.float32]
 """How many pixels have each level, [256]; float32 holds such counts exactly up to 16 million."""
 
 
-def histogram(plane: Image, levels: int = 256) -> Histogram:
+def count_levels(plane: Image, levels: int = 256) -> Histogram:
     """Count the pixels [H, W] of each level below `levels`."""
     return np.asarray(cv2.calcHist([plane], [0], None, [256], [0, levels]), np.float32).ravel()
 
@@ -29,7 +29,7 @@ class _Histogram(Pointwise):
         """Draw nothing."""
         return {}
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give no parameters: there are none."""
         return {}
 
@@ -43,39 +43,39 @@ class Equalize(_Histogram):
         if transform.mask is not None:
             raise NotLoweredError("a mask selects the pixels that count")
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give no mask."""
         return {"mask": None}
 
-    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+    def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
         """Give the function."""
         if channels not in (1, 3):
             raise NotLoweredError(f"Equalize is for 1 or 3 channels, not {channels}")
-        return [self._by_channel if self.transform.by_channels or channels == 1 else self._luma]
+        return [self._equalize_channels if self.transform.by_channels or channels == 1 else self._equalize_luma]
 
-    def _by_channel(self, image: Image) -> Image:
-        planes = colours.split(image)
+    def _equalize_channels(self, image: Image) -> Image:
+        planes = colors.split_channels(image)
         for plane in planes:
-            self._equalize(plane)
-        return colours.merged(planes)
+            self._equalize_plane(plane)
+        return colors.merge_channels(planes)
 
-    def _luma(self, image: Image) -> Image:
-        ycc = colours.converted(image, cv2.COLOR_RGB2YCrCb)
-        planes = colours.split(ycc)
-        self._equalize(planes[0])
-        return colours.converted(cv2.merge(planes, ycc), cv2.COLOR_YCrCb2RGB)
+    def _equalize_luma(self, image: Image) -> Image:
+        ycc = colors.convert_color(image, cv2.COLOR_RGB2YCrCb)
+        planes = colors.split_channels(ycc)
+        self._equalize_plane(planes[0])
+        return colors.convert_color(cv2.merge(planes, ycc), cv2.COLOR_YCrCb2RGB)
 
-    def _equalize(self, plane: Image) -> None:
+    def _equalize_plane(self, plane: Image) -> None:
         """Equalize a plane in place: as OpenCV, or as Pillow's `ImageOps.equalize`."""
         if self.transform.mode == "cv":
             cv2.equalizeHist(plane, plane)
             return
-        counts = histogram(plane)
+        counts = count_levels(plane)
         present = counts[counts > 0]
         step = np.sum(present[:-1]) // 255
         if len(present) > 1 and step:
             levels = (np.cumsum(counts) + step // 2) // step
-            colours.translate(plane, np.minimum(levels, 255).astype(np.uint8))
+            colors.translate(plane, np.minimum(levels, 255).astype(np.uint8))
 
 
 @lowers(A.AutoContrast)
@@ -87,20 +87,20 @@ class AutoContrast(_Histogram):
         if transform.ignore is not None:
             raise NotLoweredError("ignore= leaves pixels out of the histogram")
 
-    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+    def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
         """Give the function."""
-        return [self._stretch]
+        return [self._stretch_contrast]
 
-    def _stretch(self, image: Image) -> Image:
-        planes = colours.split(image)
+    def _stretch_contrast(self, image: Image) -> Image:
+        planes = colors.split_channels(image)
         for plane in planes:
-            counts = histogram(plane, 255)  # the original's counts leave the level 255 out
-            low, high = self._bounds(counts)
+            counts = count_levels(plane, 255)  # the original's counts leave the level 255 out
+            low, high = self._find_bounds(counts)
             if low < high:
-                colours.translate(plane, self._table(counts, low, high))
-        return colours.merged(planes)
+                colors.translate(plane, self._make_lut(counts, low, high))
+        return colors.merge_channels(planes)
 
-    def _bounds(self, counts: Histogram) -> tuple[int, int]:
+    def _find_bounds(self, counts: Histogram) -> tuple[int, int]:
         """Find the levels between which contrast is stretched, once the cut-off percentage is gone from each end."""
         present = np.flatnonzero(counts)
         if not len(present):
@@ -113,18 +113,18 @@ class AutoContrast(_Histogram):
         high = 255 - int(np.argmax(above)) if above.any() else 255
         return (low, high) if low <= high else (127, 127)
 
-    def _table(self, counts: Histogram, low: int, high: int) -> NDArray[np.uint8]:
+    def _make_lut(self, counts: Histogram, low: int, high: int) -> NDArray[np.uint8]:
         """Make the table: by the cumulative histogram between the bounds, or (Pillow's way) by a straight line."""
-        table = np.zeros(256, np.uint8)
-        table[high + 1 :] = 255
+        lut = np.zeros(256, np.uint8)
+        lut[high + 1 :] = 255
         if self.transform.method == "cdf":
-            share = counts[low : high + 1].cumsum()
-            if share[-1] == 0:
+            cumulative = counts[low : high + 1].cumsum()
+            if cumulative[-1] == 0:
                 return np.arange(256, dtype=np.uint8)
             with np.errstate(invalid="ignore"):  # 0 / 0 where all pixels between the bounds share a level
-                levels = (share - share[0]) * 255 / (share[-1] - share[0])
-                table[low : high + 1] = np.clip(np.round(levels), 0, 255).astype(np.uint8)
-            return table
+                levels = (cumulative - cumulative[0]) * 255 / (cumulative[-1] - cumulative[0])
+                lut[low : high + 1] = np.clip(np.round(levels), 0, 255).astype(np.uint8)
+            return lut
         levels = np.round((np.arange(low, high + 1, dtype=float) - low) * (255 / (high - low)))
-        table[low : high + 1] = np.clip(levels, 0, 255).astype(np.uint8)
-        return table
+        lut[low : high + 1] = np.clip(levels, 0, 255).astype(np.uint8)
+        return lut

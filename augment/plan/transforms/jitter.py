@@ -9,8 +9,8 @@ from typing import Any
 import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 
-from augment.plan.colours import scaled, shifted
-from augment.plan.lowered import (
+from augment.plan.colors import get_shift_luts, make_scale_luts
+from augment.plan.lowering import (
     HUES,
     Columns,
     Contrast,
@@ -21,13 +21,13 @@ from augment.plan.lowered import (
     Pointwise,
     Saturation,
     ShiftHsv,
-    between,
     lowers,
+    scale_uniform,
 )
 from augment.transform import Image
 
 
-def steps_of_hue(shift: float) -> int:
+def count_hue_steps(shift: float) -> int:
     """Count the whole steps of a shift of hue, 0 to 179.
 
     The original adds up and then cuts off the fraction. That is the same as cutting it off first, since hues are whole.
@@ -46,21 +46,21 @@ class ColorJitter(Pointwise):
         """Draw the four factors and their order, and make the tables of brightness."""
         transform = self.transform
         limits = np.array([transform.brightness, transform.contrast, transform.saturation, transform.hue])
-        factors = between(uniforms[:, :4], limits[:, 0], limits[:, 1])
+        factors = scale_uniform(uniforms[:, :4], limits[:, 0], limits[:, 1])
         return {
             "factors": factors,
             "order": np.argsort(uniforms[:, 4:], axis=1),
-            "brightness": scaled(factors[:, 0]),
+            "brightness": make_scale_luts(factors[:, 0]),
         }
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the four factors and their order."""
         names = ("brightness", "contrast", "saturation", "hue")
         return dict(zip(names, columns["factors"][row].tolist(), strict=True)) | {
             "order": columns["order"][row].tolist()
         }
 
-    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+    def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
         """Give what changes anything, in the drawn order."""
         if channels not in (1, 3):
             raise NotLoweredError(f"ColorJitter is for 1 or 3 channels, not {channels}")
@@ -69,7 +69,7 @@ class ColorJitter(Pointwise):
             columns["brightness"][row],
             None if contrast == 1 else Contrast(contrast),
             None if saturation == 1 or channels == 1 else Saturation(saturation),
-            None if hue == 0 or channels == 1 else ShiftHsv(steps_of_hue(HUES * hue)),
+            None if hue == 0 or channels == 1 else ShiftHsv(count_hue_steps(HUES * hue)),
         ]
         return [step for step in (steps[place] for place in columns["order"][row].tolist()) if step is not None]
 
@@ -85,21 +85,21 @@ class HueSaturationValue(Pointwise):
         """Draw the shifts."""
         transform = self.transform
         limits = np.array([transform.hue_shift_limit, transform.sat_shift_limit, transform.val_shift_limit])
-        return {"shifts": between(uniforms, limits[:, 0], limits[:, 1])}
+        return {"shifts": scale_uniform(uniforms, limits[:, 0], limits[:, 1])}
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the three shifts."""
         names = ("hue_shift", "sat_shift", "val_shift")
         return dict(zip(names, columns["shifts"][row].tolist(), strict=True))
 
-    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+    def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
         """Give the round trip through HSV; of a grey image only the value is shifted, by a table."""
         hue, saturation, value = columns["shifts"][row].tolist()
         if channels == 1:
-            return [shifted(value)]
+            return [get_shift_luts(value)]
         if channels != 3:
             raise NotLoweredError(f"HueSaturationValue is for 1 or 3 channels, not {channels}")
         if not (hue or saturation or value):
             return []
         saturation, value = (int(min(max(shift, -255), 255)) for shift in (saturation, value))
-        return [ShiftHsv(steps_of_hue(hue), saturation, value)]
+        return [ShiftHsv(count_hue_steps(hue), saturation, value)]

@@ -6,8 +6,8 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.plan.colours import LEVELS
-from augment.plan.lowered import Columns, Floats, Integers, NotLoweredError, Operation, Pointwise, lowers
+from augment.plan.colors import LEVELS
+from augment.plan.lowering import Columns, Floats, Integers, NotLoweredError, Operation, Pointwise, lowers
 from augment.transform import Image
 
 
@@ -21,7 +21,7 @@ class _ToFloats(Pointwise):
         """Draw nothing."""
         return {}
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give no parameters: there are none."""
         return {}
 
@@ -36,21 +36,21 @@ class Normalize(_ToFloats):
             raise NotLoweredError(
                 f"normalization={transform.normalization!r} needs statistics of every image, in float64"
             )
-        self._tables = {channels: self._table(channels) for channels in (1, 2, 3, 4)}
+        self._luts = {channels: self._make_lut(channels) for channels in (1, 2, 3, 4)}
 
-    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+    def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
         """Give the table."""
-        return [self._tables[channels] if channels in self._tables else self._table(channels)]
+        return [self._luts[channels] if channels in self._luts else self._make_lut(channels)]
 
-    def _table(self, channels: int) -> NDArray[np.float32]:
+    def _make_lut(self, channels: int) -> NDArray[np.float32]:
         mean, scale = (
-            self._by_channel(value, channels) for value in (self.transform.mean_np, self.transform.denominator)
+            self._get_channel_values(value, channels) for value in (self.transform.mean_np, self.transform.denominator)
         )
-        table: NDArray[np.float32] = (LEVELS[:, np.newaxis] - mean) * scale
-        return table if table.shape[1] == channels else table[:, 0]
+        lut: NDArray[np.float32] = (LEVELS[:, np.newaxis] - mean) * scale
+        return lut if lut.shape[1] == channels else lut[:, 0]
 
     @staticmethod
-    def _by_channel(value: Any, channels: int) -> NDArray[np.float32]:
+    def _get_channel_values(value: Any, channels: int) -> NDArray[np.float32]:
         """Give the channels' values: where too few, the first stands for all (`albucore.utils.convert_value`)."""
         values = np.ravel(value)
         return values[:channels] if len(values) >= channels else values[:1]
@@ -60,7 +60,7 @@ class Normalize(_ToFloats):
 class ToFloat(_ToFloats):
     """Level / maximum."""
 
-    def operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
+    def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
         """Give the table."""
         maximum = 255 if self.transform.max_value is None else self.transform.max_value
         return [LEVELS / np.float32(maximum)]

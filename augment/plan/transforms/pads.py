@@ -5,25 +5,25 @@ from typing import Any
 import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 
-from augment.plan.lowered import (
+from augment.plan.lowering import (
     Columns,
     Floats,
     Geometry,
     Integers,
     NotLoweredError,
     Steps,
-    integers,
     lowers,
-    translation,
+    make_translation,
+    scale_to_integers,
 )
-from augment.plan.transforms.affine import border_of
+from augment.plan.transforms.affine import read_border
 from augment.transform import Image
 
-Sides = tuple[Integers, Integers]
+AxisPadding = tuple[Integers, Integers]
 """What is added before and after the image along an axis, each int64 [N], in pixels."""
 
 
-def shared_out(total: Integers, uniform: Floats, position: str, before: str) -> Sides:
+def split_padding(total: Integers, uniform: Floats, position: str, before: str) -> AxisPadding:
     """Share out a pad between the two sides of an axis.
 
     As `albumentations.augmentations.geometric.functional.adjust_padding_by_position`.
@@ -35,7 +35,7 @@ def shared_out(total: Integers, uniform: Floats, position: str, before: str) -> 
         before: the word in it that says that the image stands at this axis's end, "bottom" or "right".
     """
     if position == "random":
-        first = integers(uniform, 0, total)
+        first = scale_to_integers(uniform, 0, total)
     elif position == "center":
         first = total // 2
     else:
@@ -43,22 +43,22 @@ def shared_out(total: Integers, uniform: Floats, position: str, before: str) -> 
     return first, total - first
 
 
-def padded(height: Integers, width: Integers, rows: Sides, columns: Sides, transform: Any) -> Steps:
+def make_pad(height: Integers, width: Integers, rows: AxisPadding, columns: AxisPadding, transform: Any) -> Steps:
     """Make the step of a pad around frames of (height, width)."""
     return Steps(
-        translation(-columns[0], -rows[0]),
+        make_translation(-columns[0], -rows[0]),
         height + rows[0] + rows[1],
         width + columns[0] + columns[1],
-        border=border_of(transform),
+        border=read_border(transform),
     )
 
 
-def named(rows: Sides, columns: Sides) -> Columns:
+def name_sides(rows: AxisPadding, columns: AxisPadding) -> Columns:
     """Name the sides as Albumentations does."""
     return {"pad_top": rows[0], "pad_bottom": rows[1], "pad_left": columns[0], "pad_right": columns[1]}
 
 
-def pad_params(columns: Columns, row: int) -> dict[str, int]:
+def to_pad_params(columns: Columns, row: int) -> dict[str, int]:
     """Give a drawn pad as Albumentations writes it."""
     return {name: int(columns[name][row]) for name in ("pad_top", "pad_bottom", "pad_left", "pad_right")}
 
@@ -85,11 +85,11 @@ class Pad(Geometry):
             left, top, right, bottom = padding
         count = len(uniforms)
         rows, columns = (np.full(count, top), np.full(count, bottom)), (np.full(count, left), np.full(count, right))
-        return named(rows, columns), [padded(height, width, rows, columns, self.transform)]
+        return name_sides(rows, columns), [make_pad(height, width, rows, columns, self.transform)]
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the four sides."""
-        return pad_params(columns, row)
+        return to_pad_params(columns, row)
 
 
 @lowers(A.PadIfNeeded)
@@ -114,10 +114,10 @@ class PadIfNeeded(Geometry):
         ):
             total = np.maximum(least - size, 0) if least is not None else -size % divisor
             uniform = uniforms[:, axis] if self.draws else np.zeros(len(uniforms))
-            sides.append(shared_out(total, uniform, transform.position, word))
+            sides.append(split_padding(total, uniform, transform.position, word))
         rows, columns = sides
-        return named(rows, columns), [padded(height, width, rows, columns, transform)]
+        return name_sides(rows, columns), [make_pad(height, width, rows, columns, transform)]
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the four sides."""
-        return pad_params(columns, row)
+        return to_pad_params(columns, row)

@@ -5,8 +5,8 @@ from typing import Any
 import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 
-from augment.plan.lowered import Border, Columns, Floats, Geometry, Integers, Steps, between, lowers
-from augment.plan.transforms.affine import warp_flags
+from augment.plan.lowering import Border, Columns, Floats, Geometry, Integers, Steps, lowers, scale_uniform
+from augment.plan.transforms.affine import read_warp_flags
 from augment.transform import Image
 
 
@@ -19,51 +19,51 @@ class Perspective(Geometry):
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw how far the points lie from the corners."""
         transform = self.transform
-        jitter = np.abs(_normal(uniforms[:, 1:]) * between(uniforms[:, 0], *transform.scale)[:, None])
-        points = _in_order(_points(jitter.reshape(-1, 4, 2) % 0.32, height, width))
+        jitter = np.abs(_to_normal(uniforms[:, 1:]) * scale_uniform(uniforms[:, 0], *transform.scale)[:, None])
+        points = _order_points(_place_points(jitter.reshape(-1, 4, 2) % 0.32, height, width))
         sides = np.sqrt(((points - np.roll(points, -1, axis=1)) ** 2).sum(axis=2, dtype=np.float32))  # [N, 4]
         columns, rows = np.maximum(sides[:, 0], sides[:, 2]), np.maximum(sides[:, 1], sides[:, 3])
         columns, rows = columns.astype(np.int64), rows.astype(np.int64)
-        to_input = _from_rectangle(points.astype(np.float64), height, width)
-        forward = _inverted(to_input)
+        to_input = _make_homographies(points.astype(np.float64), height, width)
+        forward = _invert(to_input)
         forward /= forward[:, 2:, 2:]
         if transform.fit_output:
-            forward, rows, columns = _fitted(forward, height, width)
+            forward, rows, columns = _fit_output(forward, height, width)
         drawn = {"matrix": forward, "max_height": rows, "max_width": columns}
         if transform.keep_size:
             forward = forward * np.stack([width / columns, height / rows, np.ones(len(rows))], axis=1)[:, :, None]
             rows, columns = height, width
-        inverse = _inverted(forward)
+        inverse = _invert(forward)
         # Albumentations moves the points of sides below two pixels apart; such images are left to the original.
         inverse[(sides < 2).any(axis=1)] = np.nan
-        border = Border(transform.border_mode, _scalar(transform.fill), _scalar(transform.fill_mask))
-        return drawn, [Steps(inverse, rows, columns, *warp_flags(transform), border)]
+        border = Border(transform.border_mode, _to_scalar(transform.fill), _to_scalar(transform.fill_mask))
+        return drawn, [Steps(inverse, rows, columns, *read_warp_flags(transform), border)]
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the matrix and the size of the output."""
         matrix, sizes = columns["matrix"][row], {name: int(columns[name][row]) for name in ("max_height", "max_width")}
         return {"matrix": matrix, "matrix_bbox": matrix, **sizes}
 
 
-def _scalar(fill: Any) -> Any:
+def _to_scalar(fill: Any) -> Any:
     """Write a fill as `cv2.warpPerspective` reads it: a single number is for the first channel, the others get 0."""
     return (float(fill), 0.0, 0.0, 0.0) if isinstance(fill, (int, float)) else fill
 
 
-def _normal(uniforms: Floats) -> Floats:
+def _to_normal(uniforms: Floats) -> Floats:
     """Turn uniform numbers [N, 2 * K] into as many normal ones (Box and Muller 1958)."""
     half = uniforms.shape[1] // 2
     radius, angle = np.sqrt(-2 * np.log1p(-uniforms[:, :half])), 2 * np.pi * uniforms[:, half:]
     return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
-def _points(jitter: Floats, height: Integers, width: Integers) -> Floats:
+def _place_points(jitter: Floats, height: Integers, width: Integers) -> Floats:
     """Place points [N, 4, 2] of (x, y): clockwise from the top left corner, `jitter` of the sides away from each."""
     places = np.abs(np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) - jitter)
     return places * np.stack([width, height], axis=1)[:, None, :]
 
 
-def _in_order(points: Floats) -> Any:
+def _order_points(points: Floats) -> Any:
     """Sort points [N, 4, 2] as `albumentations.augmentations.geometric.functional.order_points`, to float32.
 
     The two leftmost are the left ones; of each two the upper one is the top one. Clockwise from the top left.
@@ -75,7 +75,7 @@ def _in_order(points: Floats) -> Any:
     return np.concatenate([left[:, :1], right, left[:, 1:]], axis=1).astype(np.float32)
 
 
-def _from_rectangle(corners: Floats, height: Integers, width: Integers) -> Floats:
+def _make_homographies(corners: Floats, height: Integers, width: Integers) -> Floats:
     """Make the homographies [N, 3, 3] from the rectangle (0, 0) to (width, height) to quadrilaterals.
 
     The formula: Heckbert, "Fundamentals of Texture Mapping and Image Warping", 1989, section 2.2.3.
@@ -99,7 +99,7 @@ def _from_rectangle(corners: Floats, height: Integers, width: Integers) -> Float
     return matrices / np.stack([width, height, np.ones_like(width)], axis=1)[:, None, :]
 
 
-def _inverted(matrices: Floats) -> Floats:
+def _invert(matrices: Floats) -> Floats:
     """Invert homographies [N, 3, 3] by the formula of `cv2.invert`; singular ones give no number."""
     first, second, third = matrices.transpose(1, 0, 2)
     across = np.cross(second, third)
@@ -108,7 +108,7 @@ def _inverted(matrices: Floats) -> Floats:
         return np.asarray(adjugate * (1 / (first * across).sum(axis=1))[:, None, None])
 
 
-def _fitted(forward: Floats, height: Integers, width: Integers) -> tuple[Floats, Integers, Integers]:
+def _fit_output(forward: Floats, height: Integers, width: Integers) -> tuple[Floats, Integers, Integers]:
     """Shift and round the image's outline so that all of it shows: (matrices, heights, widths).
 
     As `albumentations.augmentations.geometric.functional.expand_transform`, in float32 as there.
@@ -119,4 +119,4 @@ def _fitted(forward: Floats, height: Integers, width: Integers) -> tuple[Floats,
     outline = (places[:, :2] / places[:, 2:]).transpose(0, 2, 1).astype(np.float32)  # [N, 4, 2]
     outline = np.rint(outline - outline.min(axis=1, keepdims=True))
     size = outline.max(axis=1).astype(np.int64)
-    return _from_rectangle(outline.astype(np.float64), height, width), size[:, 1], size[:, 0]
+    return _make_homographies(outline.astype(np.float64), height, width), size[:, 1], size[:, 0]

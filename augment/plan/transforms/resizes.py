@@ -7,22 +7,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.plan.lowered import (
+from augment.plan.lowering import (
     Columns,
     Floats,
     Geometry,
     Integers,
     NotLoweredError,
     Steps,
-    between,
-    integers,
     lowers,
-    stretch,
+    make_stretch,
+    scale_to_integers,
+    scale_uniform,
 )
 from augment.transform import Image
 
 
-def resize_flags(
+def choose_resize_flags(
     transform: Any, is_downscale: NDArray[np.bool_], *, mask_is_always_area: bool = False
 ) -> tuple[int | Integers, int | Integers]:
     """Choose the interpolations of images and masks: by area where `area_for_downscale` asks for it.
@@ -41,12 +41,12 @@ def resize_flags(
     return by_area, cv2.INTER_AREA if mask_is_always_area else np.where(is_downscale, cv2.INTER_AREA, mask)
 
 
-def resized(
+def make_resize(
     height: Integers, width: Integers, size: tuple[Integers, Integers], flags: tuple[int | Integers, int | Integers]
 ) -> Steps:
     """Make the step of a resize; a size of 0, which OpenCV refuses, gives matrices of NaN."""
     rows, columns = size
-    matrices = stretch(height, width, np.maximum(rows, 1), np.maximum(columns, 1))
+    matrices = make_stretch(height, width, np.maximum(rows, 1), np.maximum(columns, 1))
     matrices[(rows < 1) | (columns < 1)] = np.nan
     return Steps(matrices, rows, columns, *flags)
 
@@ -60,11 +60,11 @@ class Resize(Geometry):
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Make the one step."""
         transform = self.transform
-        flags = resize_flags(transform, (transform.height < height) | (transform.width < width))
+        flags = choose_resize_flags(transform, (transform.height < height) | (transform.width < width))
         size = np.full(len(uniforms), transform.height), np.full(len(uniforms), transform.width)
-        return {}, [resized(height, width, size, flags)]
+        return {}, [make_resize(height, width, size, flags)]
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give no parameters: there are none."""
         return {}
 
@@ -78,11 +78,11 @@ class RandomScale(Geometry):
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw the factor."""
-        scale = between(uniforms[:, 0], *self.transform.scale_limit) + 1
+        scale = scale_uniform(uniforms[:, 0], *self.transform.scale_limit) + 1
         size = (height * scale).astype(np.int64), (width * scale).astype(np.int64)
-        return {"scale": scale}, [resized(height, width, size, resize_flags(self.transform, scale < 1))]
+        return {"scale": scale}, [make_resize(height, width, size, choose_resize_flags(self.transform, scale < 1))]
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the factor."""
         return {"scale": float(columns["scale"][row])}
 
@@ -101,21 +101,23 @@ class MaxSize(Geometry):
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Find the factor; from a list of sizes one is drawn."""
-        scale = self._scale(uniforms, height, width)
+        scale = self._compute_scale(uniforms, height, width)
         size = (np.maximum(np.rint(side * scale), 1).astype(np.int64) for side in (height, width))
         rows, columns = size
-        return {"scale": scale}, [resized(height, width, (rows, columns), resize_flags(self.transform, scale < 1))]
+        return {"scale": scale}, [
+            make_resize(height, width, (rows, columns), choose_resize_flags(self.transform, scale < 1))
+        ]
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the factor."""
         return {"scale": float(columns["scale"][row])}
 
-    def _scale(self, uniforms: Floats, height: Integers, width: Integers) -> Floats:
+    def _compute_scale(self, uniforms: Floats, height: Integers, width: Integers) -> Floats:
         transform = self.transform
         is_longest = type(transform) is A.LongestMaxSize
         if transform.max_size is not None:
             sizes = np.atleast_1d(transform.max_size)
-            size = sizes[integers(uniforms[:, 0], 0, len(sizes) - 1)] if self.draws else sizes[0]
+            size = sizes[scale_to_integers(uniforms[:, 0], 0, len(sizes) - 1)] if self.draws else sizes[0]
             return np.asarray(size / (np.maximum if is_longest else np.minimum)(height, width))
         most_rows, most_columns = transform.max_size_hw
         if most_columns is None:

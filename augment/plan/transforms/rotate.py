@@ -5,8 +5,8 @@ from typing import Any
 import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 
-from augment.plan.lowered import Columns, Floats, Geometry, Integers, Steps, between, lowers, translation
-from augment.plan.transforms.affine import about_centre, matrix_and_shape, rotation, warped
+from augment.plan.lowering import Columns, Floats, Geometry, Integers, Steps, lowers, make_translation, scale_uniform
+from augment.plan.transforms.affine import compose_about_center, make_rotation, make_warp, to_affine_params
 from augment.transform import Image
 
 
@@ -18,20 +18,20 @@ class Rotate(Geometry):
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw the angle; the window of `crop_border` is a step of its own, so that the warp is the original's."""
-        angle = between(uniforms[:, 0], *self.transform.limit)
-        forward = about_centre(rotation(angle), np.zeros((len(angle), 2)), height, width)
-        steps = [warped(self.transform, forward, height, width, (height, width))]
-        boxes = about_centre(rotation(angle), np.zeros((len(angle), 2)), height + 1, width + 1)
+        angle = scale_uniform(uniforms[:, 0], *self.transform.limit)
+        forward = compose_about_center(make_rotation(angle), np.zeros((len(angle), 2)), height, width)
+        steps = [make_warp(self.transform, forward, height, width, (height, width))]
+        boxes = compose_about_center(make_rotation(angle), np.zeros((len(angle), 2)), height + 1, width + 1)
         drawn: dict[str, Any] = {"matrix": forward, "bbox_matrix": boxes}
         if self.transform.crop_border:
-            top, left, bottom, right = _inscribed(angle, height, width)
+            top, left, bottom, right = _find_inscribed(angle, height, width)
             drawn |= {"y_min": top, "x_min": left, "y_max": bottom, "x_max": right}
-            window = translation(left, top)
+            window = make_translation(left, top)
             window[(bottom <= top) | (right <= left)] = np.nan
             steps.append(Steps(window, bottom - top, right - left))
         return drawn, steps
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the matrices and the window, of -1 where there is none."""
         sides = {
             name: int(columns[name][row]) if name in columns else -1 for name in ("x_min", "x_max", "y_min", "y_max")
@@ -47,24 +47,24 @@ class SafeRotate(Geometry):
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw the angle."""
-        turn = rotation(between(uniforms[:, 0], *self.transform.limit))
+        turn = make_rotation(scale_uniform(uniforms[:, 0], *self.transform.limit))
         cosine, sine = np.abs(turn[:, 0, 0]), np.abs(turn[:, 0, 1])
         safe = np.trunc(np.stack([height * sine + width * cosine, height * cosine + width * sine], axis=1))  # [N, 2]
         size = np.stack([width, height], axis=1)
         scale = size / safe
-        forward = about_centre(turn, (safe - size + 1) / 2, height, width)
-        boxes = about_centre(turn, (safe - size) / 2, height + 1, width + 1)
+        forward = compose_about_center(turn, (safe - size + 1) / 2, height, width)
+        boxes = compose_about_center(turn, (safe - size) / 2, height + 1, width + 1)
         for matrices in (forward, boxes):
             matrices[:, :2] *= scale[:, :, None]
         drawn = {"matrix": forward, "bbox_matrix": boxes, "scale": scale, "height": height, "width": width}
-        return drawn, [warped(self.transform, forward, height, width, (height, width))]
+        return drawn, [make_warp(self.transform, forward, height, width, (height, width))]
 
-    def original(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
+    def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Give the matrices, the scale and the size of the output."""
-        return matrix_and_shape(columns, row)
+        return to_affine_params(columns, row)
 
 
-def _inscribed(angle: Floats, height: Integers, width: Integers) -> tuple[Integers, Integers, Integers, Integers]:
+def _find_inscribed(angle: Floats, height: Integers, width: Integers) -> tuple[Integers, Integers, Integers, Integers]:
     """Find the largest upright rectangle (top, left, bottom, right) inside a frame turned about its centre.
 
     The derivation: https://stackoverflow.com/questions/16702966. Its corners are rounded as `A.Rotate` rounds them.

@@ -8,7 +8,7 @@ import cv2
 
 Factory = Callable[[], Any]
 
-_COLOUR = (200, 30, 90)
+_COLOR = (200, 30, 90)
 
 CASES: dict[str, Factory] = {
     "flip": lambda: A.HorizontalFlip(p=1),
@@ -20,7 +20,7 @@ CASES: dict[str, Factory] = {
     "affine-default": lambda: A.Affine(p=1),
     "affine-rotate": lambda: A.Affine(rotate=(-30, 30), p=1),
     "affine-all": lambda: A.Affine(
-        scale=(0.7, 1.4), translate_percent=(-0.2, 0.2), rotate=(-180, 180), shear=(-15, 20), fill=_COLOUR, p=1
+        scale=(0.7, 1.4), translate_percent=(-0.2, 0.2), rotate=(-180, 180), shear=(-15, 20), fill=_COLOR, p=1
     ),
     "affine-axes": lambda: A.Affine(
         scale={"x": (0.5, 0.9), "y": (1, 1.5)}, translate_px={"x": (-9, 4), "y": (0, 30)}, shear={"y": (-10, 40)}, p=1
@@ -48,9 +48,9 @@ CASES: dict[str, Factory] = {
     "rotate-options": lambda: A.Rotate(limit=(20, 200), border_mode=cv2.BORDER_REFLECT, p=1),
     "rotate-crop": lambda: A.Rotate(limit=(-180, 180), crop_border=True, p=1),
     "safe-rotate": lambda: A.SafeRotate(p=1),
-    "safe-rotate-options": lambda: A.SafeRotate(limit=(10, 300), fill=_COLOUR, p=1),
+    "safe-rotate-options": lambda: A.SafeRotate(limit=(10, 300), fill=_COLOR, p=1),
     "perspective": lambda: A.Perspective(p=1),
-    "perspective-free-size": lambda: A.Perspective(scale=(0.1, 0.4), keep_size=False, fill=_COLOUR, p=1),
+    "perspective-free-size": lambda: A.Perspective(scale=(0.1, 0.4), keep_size=False, fill=_COLOR, p=1),
     "perspective-fit": lambda: A.Perspective(scale=(0.02, 0.1), fit_output=True, fill=128, p=1),
     "perspective-fit-free-size": lambda: A.Perspective(scale=0.1, fit_output=True, keep_size=False, p=1),
     "perspective-nearest": lambda: A.Perspective(
@@ -67,7 +67,7 @@ CASES: dict[str, Factory] = {
         (20, 50), (30, 30), w2h_ratio=1.3, area_for_downscale="image_mask", p=1
     ),
     "crop": lambda: A.Crop(3, 5, 40, 30, p=1),
-    "crop-padded": lambda: A.Crop(3, 5, 90, 130, pad_if_needed=True, fill=_COLOUR, p=1),
+    "crop-padded": lambda: A.Crop(3, 5, 90, 130, pad_if_needed=True, fill=_COLOR, p=1),
     "crop-padded-random": lambda: A.Crop(
         0, 9, 120, 40, pad_if_needed=True, pad_position="random", border_mode=cv2.BORDER_REFLECT, p=1
     ),
@@ -89,10 +89,10 @@ CASES: dict[str, Factory] = {
     "crop-and-pad-percent": lambda: A.CropAndPad(
         percent=((-0.9, -0.5), (-0.1, 0.1), (-0.6, -0.2), (0.1, 0.2)), interpolation=cv2.INTER_AREA, p=1
     ),
-    "pad": lambda: A.Pad(5, fill=_COLOUR, p=1),
+    "pad": lambda: A.Pad(5, fill=_COLOR, p=1),
     "pad-pair": lambda: A.Pad((3, 8), border_mode=cv2.BORDER_REFLECT, p=1),
     "pad-sides": lambda: A.Pad((3, 8, 0, 1), fill=44, p=1),
-    "pad-if-needed": lambda: A.PadIfNeeded(90, 80, fill=_COLOUR, p=1),
+    "pad-if-needed": lambda: A.PadIfNeeded(90, 80, fill=_COLOR, p=1),
     "pad-if-needed-random": lambda: A.PadIfNeeded(100, 130, position="random", p=1),
     "pad-if-needed-divisor": lambda: A.PadIfNeeded(
         None, None, 32, 16, position="bottom_right", border_mode=cv2.BORDER_REPLICATE, p=1

@@ -4,7 +4,7 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 
 import augment.plan.transforms  # noqa: F401  # registers what is lowered
-from augment.plan.lowered import REGISTRY, Geometry
+from augment.plan.lowering import REGISTRY, Geometry
 from augment.policies.sharpness import Sharpness
 from augment.transform import Image
 
@@ -90,7 +90,7 @@ REFUSED = {
 """Options that are not lowered, under how the reason begins."""
 
 
-def registered() -> set[type]:
+def list_registered() -> set[type]:
     """List the lowered transforms that are no geometry."""
     return {transform for transform, lowered in REGISTRY.items() if not issubclass(lowered, Geometry)}
 

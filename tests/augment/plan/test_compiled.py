@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 import augment
 from augment import keys
 from augment.errors import TransformError
-from augment.plan import colours, compiled
-from augment.plan.compiled import BORDERS, Cover, Step, Warp
-from augment.plan.draft import Draft, draft, finish, finished, resized
-from augment.plan.lowered import Contrast, Saturation, ShiftHsv
+from augment.plan import colors, compiled
+from augment.plan.compiled import BORDERS, AffineWarp, FilledRectangle, KernelStep
+from augment.plan.deferred import DeferredImage, defer, defer_resize, materialize, materialize_all
+from augment.plan.lowering import Contrast, Saturation, ShiftHsv
 from augment.transform import Image
 
 pytestmark = pytest.mark.skipif(
@@ -29,9 +29,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def made(image: Image, *steps: Step, size: tuple[int, int] | None = None) -> Image:
+def run_kernels(image: Image, *steps: KernelStep, size: tuple[int, int] | None = None) -> Image:
     """Take steps by the compiled kernels."""
-    return finished(Draft(image, steps, size))
+    return materialize(DeferredImage(image, steps, size))
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image:
@@ -44,26 +44,26 @@ def test_kernels_are_used_where_a_processor_has_vectors_of_256_bits() -> None:
     with open("/proc/cpuinfo") as file:
         if not {"avx2", "fma"} <= set(file.read().split()):
             pytest.skip("OpenCV does its arithmetic in another way on this processor")
-    assert compiled.kernels() is not None
+    assert compiled.load_kernels() is not None
 
 
 @pytest.mark.parametrize("width", [4096, 61])
 @pytest.mark.parametrize("shift", [ShiftHsv(0), ShiftHsv(179), ShiftHsv(23, 50, -30), ShiftHsv(90, -255, 255)])
-def test_all_colours_are_shifted_as_by_opencv(shift: ShiftHsv, width: int) -> None:
+def test_all_colors_are_shifted_as_by_opencv(shift: ShiftHsv, width: int) -> None:
     """Every one of 2^24 colours, or every 31st, in rows that OpenCV takes whole and in rows that leave a rest."""
-    colour = np.arange(0, 2**24, 1 if width == 4096 else 31, np.uint32)
-    cube = np.stack([colour >> 16, colour >> 8 & 255, colour & 255], axis=1).astype(np.uint8)
+    color = np.arange(0, 2**24, 1 if width == 4096 else 31, np.uint32)
+    cube = np.stack([color >> 16, color >> 8 & 255, color & 255], axis=1).astype(np.uint8)
     image = np.resize(cube, (len(cube) // width, width, 3))
-    np.testing.assert_array_equal(made(image, shift), colours.shifted_in_hsv(image, shift))
+    np.testing.assert_array_equal(run_kernels(image, shift), colors.shift_hsv(image, shift))
 
 
 @given(factor=st.floats(0, 3), height=st.integers(1, 40), width=st.integers(1, 90), seed=st.integers(0, 99))
 def test_contrast_and_saturation_are_those_of_opencv(factor: float, height: int, width: int, seed: int) -> None:
     """For any factor and size."""
     image = noise(height, width, seed)
-    expected = colours.look_up(image, colours.contrast_table(image, factor))
-    np.testing.assert_array_equal(made(image, Contrast(factor)), expected)
-    np.testing.assert_array_equal(made(image, Saturation(factor)), colours.blended_with_grey(image, factor))
+    expected = colors.apply_lut(image, colors.make_contrast_lut(image, factor))
+    np.testing.assert_array_equal(run_kernels(image, Contrast(factor)), expected)
+    np.testing.assert_array_equal(run_kernels(image, Saturation(factor)), colors.adjust_saturation(image, factor))
 
 
 @settings(max_examples=200)
@@ -89,7 +89,7 @@ def test_warps_are_those_of_opencv(
     window = noise(source[0] + 2, source[1] + 3, seed)[1:-1, 2:-1]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     expected = cv2.warpAffine(window, to_input, size[::-1], flags=flags, borderMode=border, borderValue=fill)
-    warped = made(window, Warp(to_input, border, fill), size=size)
+    warped = run_kernels(window, AffineWarp(to_input, border, fill), size=size)
     np.testing.assert_array_equal(warped, expected.reshape(warped.shape))
 
 
@@ -104,17 +104,17 @@ def test_resizes_are_those_of_opencv(
     source: tuple[int, int], size: tuple[int, int], flips: tuple[bool, bool], seed: int
 ) -> None:
     """From any size to any other that is not much smaller, and flipped behind that."""
-    if not getattr(compiled.kernels(), "picks_bytes", False):
+    if not getattr(compiled.load_kernels(), "picks_bytes", False):
         pytest.skip("OpenCV resizes on this processor")
     image = noise(*source, seed)
-    begun = resized(image, size)
+    begun = defer_resize(image, size)
     is_half = source == (2 * size[0], 2 * size[1])  # which OpenCV averages
     assert (begun is None) == (is_half or source[0] > 2.5 * size[0] or source[1] > 2.5 * size[1])
     if begun is not None:
         expected = cv2.resize(image, size[::-1]).reshape(*size, 3)[:: -1 if flips[1] else 1, :: -1 if flips[0] else 1]
-        flipped = begun.flipped(mirrored=flips[0], upside_down=flips[1])
+        flipped = begun.flip(mirrored=flips[0], upside_down=flips[1])
         assert flipped is not None
-        np.testing.assert_array_equal(finished(flipped), expected)
+        np.testing.assert_array_equal(materialize(flipped), expected)
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
@@ -123,7 +123,7 @@ def test_levels_are_looked_up(per_channel: bool) -> None:
     table = np.random.default_rng(1).integers(0, 256, (256, 3) if per_channel else 256, np.uint8)
     image = noise(37, 61)
     expected = table[image, np.arange(3)] if per_channel else table[image]
-    np.testing.assert_array_equal(made(image, table), expected)
+    np.testing.assert_array_equal(run_kernels(image, table), expected)
 
 
 def test_rectangles_are_covered_within_the_image() -> None:
@@ -131,7 +131,7 @@ def test_rectangles_are_covered_within_the_image() -> None:
     image = noise(30, 40)
     expected = image.copy()
     expected[20:30, 35:40] = 7, 8, 9
-    np.testing.assert_array_equal(made(image, Cover(35, 20, 99, 99, (7, 8, 9))), expected)
+    np.testing.assert_array_equal(run_kernels(image, FilledRectangle(35, 20, 99, 99, (7, 8, 9))), expected)
 
 
 def test_steps_are_taken_in_order_and_the_source_is_not_written_to() -> None:
@@ -139,11 +139,11 @@ def test_steps_are_taken_in_order_and_the_source_is_not_written_to() -> None:
     image = noise(50, 60)
     before = image.copy()
     matrix = np.array([[0.9, 0.2, 3.0], [-0.2, 1.1, 1.0]])
-    begun = Draft(image, (Warp(matrix, cv2.BORDER_REPLICATE, (0, 0, 0)),), (40, 45))
+    begun = DeferredImage(image, (AffineWarp(matrix, cv2.BORDER_REPLICATE, (0, 0, 0)),), (40, 45))
     batch = np.zeros((2, 40, 45, 3), np.uint8)
-    finish([(begun.then([Saturation(0.4), Contrast(1.5)]), batch[1]), (begun, batch[0])])
-    by_itself = colours.blended_with_grey(batch[0], 0.4)
-    expected = colours.look_up(by_itself, colours.contrast_table(by_itself, 1.5))
+    materialize_all([(begun.add_steps([Saturation(0.4), Contrast(1.5)]), batch[1]), (begun, batch[0])])
+    by_itself = colors.adjust_saturation(batch[0], 0.4)
+    expected = colors.apply_lut(by_itself, colors.make_contrast_lut(by_itself, 1.5))
     np.testing.assert_array_equal(batch[1], expected)
     np.testing.assert_array_equal(image, before)
 
@@ -163,7 +163,7 @@ def test_steps_are_taken_in_order_and_the_source_is_not_written_to() -> None:
 )
 def test_other_images_are_left_to_opencv(image: Image) -> None:
     """There is no draft of an image that the kernels do not take; what a plan makes of it is the same."""
-    assert draft(image) is None
+    assert defer(image) is None
     if image.size:
         plan = augment.compile([A.ColorJitter(p=1), A.CoarseDropout(fill=3, p=1)])
         params = plan.draw(keys.fold_in(keys.root(0), np.arange(3)), [image.shape] * 3)
@@ -197,18 +197,18 @@ def odd_views() -> dict[str, Image]:
 
 @pytest.mark.parametrize("view", odd_views())
 def test_what_a_draft_is_begun_of_is_taken(view: str) -> None:
-    """What `draft` accepts the kernels accept."""
+    """What `defer` accepts the kernels accept."""
     image = odd_views()[view]
-    begun = draft(image)
+    begun = defer(image)
     if begun is not None:
-        np.testing.assert_array_equal(finished(begun), image)
-        np.testing.assert_array_equal(finished(begun.then([ShiftHsv(9)])), colours.shifted_in_hsv(image, ShiftHsv(9)))
+        np.testing.assert_array_equal(materialize(begun), image)
+        np.testing.assert_array_equal(materialize(begun.add_steps([ShiftHsv(9)])), colors.shift_hsv(image, ShiftHsv(9)))
 
 
 def test_what_the_kernels_refuse_is_an_error_of_the_transform() -> None:
     """It is one of those that a plan raises, and that a loader can skip."""
     with pytest.raises(TransformError, match="the compiled kernels refuse an image"):
-        made(noise(8, 8), np.zeros(17, np.uint8))
+        run_kernels(noise(8, 8), np.zeros(17, np.uint8))
 
 
 def test_many_rectangles_are_covered_as_few_are() -> None:
@@ -274,12 +274,12 @@ import hashlib
 import sys
 
 sys.path.insert(0, {root!r})
-from tests.augment.plan.test_compiled import augmented
-print(hashlib.sha256(augmented(60).tobytes()).hexdigest())
+from tests.augment.plan.test_compiled import augment_many
+print(hashlib.sha256(augment_many(60).tobytes()).hexdigest())
 """
 
 
-def augmented(count: int) -> np.ndarray:
+def augment_many(count: int) -> np.ndarray:
     """Augment an image in so many ways."""
     plan, image = augment.compile(PIPELINE), noise(70, 90)
     params = plan.draw(keys.fold_in(keys.root(0), np.arange(count)), [image.shape] * count)
@@ -298,19 +298,19 @@ def test_a_plan_gives_the_same_without_the_kernels() -> None:
     )
     import hashlib
 
-    assert run.stdout.split()[-1] == hashlib.sha256(augmented(60).tobytes()).hexdigest()
+    assert run.stdout.split()[-1] == hashlib.sha256(augment_many(60).tobytes()).hexdigest()
 
 
 def test_kernels_can_be_used_from_eight_threads() -> None:
     """Each gets what one by itself gets."""
     with ThreadPoolExecutor(8) as pool:
-        for one in pool.map(augmented, [20] * 8):
-            np.testing.assert_array_equal(one, augmented(20))
+        for one in pool.map(augment_many, [20] * 8):
+            np.testing.assert_array_equal(one, augment_many(20))
 
 
 def test_the_status_says_why_the_kernels_are_not_in_use(run_python: Callable[..., str]) -> None:
     """Left out by the environment, not compiled, or not exact here: each has its reason."""
-    say = "from augment.plan import compiled; print(compiled.status(), compiled.kernels() is None)"
+    say = "from augment.plan import compiled; print(compiled.status(), compiled.load_kernels() is None)"
     left_out = "compiled kernels: not in use (CAUDAL_COMPILED=0); OpenCV does their work True"
     assert run_python(say, CAUDAL_COMPILED="0").strip() == left_out
     missing = run_python(f"import sys; sys.modules['augment.plan._kernels'] = None; {say}", CAUDAL_COMPILED="1")

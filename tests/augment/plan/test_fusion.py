@@ -12,9 +12,9 @@ from sklearn.datasets import load_sample_images
 
 from augment import keys
 from augment.plan import kernels
-from augment.plan.draft import finished
-from augment.plan.geometry import Step, finest, is_parted, run
-from augment.plan.lowered import Border, translation
+from augment.plan.deferred import materialize
+from augment.plan.geometry import GeometryStep, compute_finest_scale, is_split, run
+from augment.plan.lowering import Border, make_translation
 from augment.plan.plan import Plan
 
 _SIZE = (150, 190)
@@ -111,7 +111,7 @@ def _photographs() -> list[NDArray[np.uint8]]:
     return [cv2.GaussianBlur(image, (0, 0), 1) for image in cut]
 
 
-def _brought_back(places: NDArray[Any], side: int, mode: int) -> NDArray[Any]:
+def _fold_back(places: NDArray[Any], side: int, mode: int) -> NDArray[Any]:
     """Say where along an axis of a frame a border mode takes its pixels from."""
     if mode == cv2.BORDER_REPLICATE:
         return np.clip(places, 0, side - 1)
@@ -121,7 +121,7 @@ def _brought_back(places: NDArray[Any], side: int, mode: int) -> NDArray[Any]:
     return np.minimum(folded, 2 * period - folded) - half
 
 
-def _interpolated_once(image: NDArray[np.uint8], steps: list[Step]) -> NDArray[np.float64]:
+def _interpolate_once(image: NDArray[np.uint8], steps: list[GeometryStep]) -> NDArray[np.float64]:
     """Follow each output pixel back through the frames, to fills or to the image: bilinear, in float64."""
     sizes = [image.shape[:2], *(step.size for step in steps)]
     y, x = np.mgrid[: sizes[-1][0], : sizes[-1][1]].astype(np.float64)
@@ -129,13 +129,13 @@ def _interpolated_once(image: NDArray[np.uint8], steps: list[Step]) -> NDArray[n
     for step, (height, width) in zip(reversed(steps), reversed(sizes[:-1]), strict=True):
         x, y, w = np.einsum("ij,jhw->ihw", step.to_input, np.stack([x, y, np.ones_like(x)]))
         x, y = x / w, y / w
-        if step.inside:
+        if step.is_inside:
             x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
         elif step.border.mode != cv2.BORDER_CONSTANT:
-            x, y = _brought_back(x, width, step.border.mode), _brought_back(y, height, step.border.mode)
+            x, y = _fold_back(x, width, step.border.mode), _fold_back(y, height, step.border.mode)
         else:
             inside = np.clip(np.minimum(x + 1, width - x), 0, 1) * np.clip(np.minimum(y + 1, height - y), 0, 1)
-            result += rest * (1 - inside[..., None]) * kernels.scalar(step.fill, 3)
+            result += rest * (1 - inside[..., None]) * kernels.to_scalar(step.fill, 3)
             rest = rest * inside[..., None]
     x, y = np.clip(x, 0, image.shape[1] - 1), np.clip(y, 0, image.shape[0] - 1)
     left, top = np.minimum(x.astype(int), image.shape[1] - 2), np.minimum(y.astype(int), image.shape[0] - 2)
@@ -147,8 +147,8 @@ def _interpolated_once(image: NDArray[np.uint8], steps: list[Step]) -> NDArray[n
     return result + rest * (rows[0] * (1 - bottom_part) + rows[1] * bottom_part)
 
 
-def _error(image: NDArray[np.uint8], exact: NDArray[np.float64]) -> float:
-    return float(np.abs(image - exact).mean())
+def _error(image: NDArray[np.uint8], is_exact: NDArray[np.float64]) -> float:
+    return float(np.abs(image - is_exact).mean())
 
 
 @pytest.mark.parametrize("name", COMPOSITIONS)
@@ -158,12 +158,12 @@ def test_one_warp_is_nearer_to_interpolating_once(name: str) -> None:
     params = plan.draw(keys.fold_in(keys.root(0), np.arange(_ROWS)), [_SIZE] * _ROWS)
     for image in _photographs():
         for row in range(_ROWS):
-            steps = plan.steps(params, row, params.leaves(row))
+            steps = plan.collect_steps(params, row, params.list_leaves(row))
             assert steps is not None
-            exact = _interpolated_once(image, steps)
+            is_exact = _interpolate_once(image, steps)
             ours, theirs = plan.apply(image, params, row), plan.reference(image, params, row)
             assert ours.shape == theirs.shape
-            assert _error(ours, exact) <= _error(theirs, exact) + 0.01
+            assert _error(ours, is_exact) <= _error(theirs, is_exact) + 0.01
 
 
 @pytest.mark.parametrize("name", COMPOSITIONS)
@@ -174,8 +174,8 @@ def test_fills_stand_where_the_originals_put_them(name: str) -> None:
     image = np.full((*_SIZE, 3), 120, np.uint8)
     for row in range(_ROWS):
         ours, theirs = plan.apply(image, params, row), plan.reference(image, params, row)
-        neighbours = np.ones((3, 3), np.uint8)
-        is_edge = cv2.dilate(theirs, neighbours) != cv2.erode(theirs, neighbours)
+        neighbors = np.ones((3, 3), np.uint8)
+        is_edge = cv2.dilate(theirs, neighbors) != cv2.erode(theirs, neighbors)
         assert not np.any((cv2.absdiff(ours, theirs) > 1) & ~is_edge)
 
 
@@ -212,8 +212,8 @@ def test_a_wrapped_seam_is_as_wide_as_a_pixel_of_the_enlarged_image() -> None:
 def test_windows_are_as_fine_as_a_shear_needs() -> None:
     """The coarsest scale is that of the direction in which the result is finest."""
     matrix = np.array([[2.2, 2.2, 0], [0, 2.2, 0], [0, 0, 1]])
-    step = Step(matrix, (30, 40), cv2.INTER_LINEAR, Border(), 0, False, False, True, True)
-    assert finest([step]) == pytest.approx(np.linalg.svd(matrix[:2, :2], compute_uv=False)[1])
+    step = GeometryStep(matrix, (30, 40), cv2.INTER_LINEAR, Border(), 0, False, False, True, True)
+    assert compute_finest_scale([step]) == pytest.approx(np.linalg.svd(matrix[:2, :2], compute_uv=False)[1])
 
 
 def test_prefix_crop_is_a_view() -> None:
@@ -229,17 +229,19 @@ def test_prefix_crop_is_a_view() -> None:
 def test_frame_between_is_covered_as_a_warp_out_of_it_would(tilt: float, channels: int) -> None:
     """Each pixel mixes with the fill as a warp out of the frame would mix it, even where a horizon cuts the frame."""
     to_frame = np.array([[1.2, 0.3, -20.3], [-0.2, 1.1, -8.1], [0, tilt, 1 - 30 * tilt]])
-    crop = Step(translation(np.array([9]), np.array([7]))[0], (30, 40), 1, Border(), 0, True, True, True, False)
+    crop = GeometryStep(
+        make_translation(np.array([9]), np.array([7]))[0], (30, 40), 1, Border(), 0, True, True, True, False
+    )
     steps = [
-        crop._replace(to_input=np.diag([1.1, 1.1, 1.0]), size=(60, 60), exact=False),
+        crop._replace(to_input=np.diag([1.1, 1.1, 1.0]), size=(60, 60), is_exact=False),
         crop,
-        Step(to_frame, (50, 60), cv2.INTER_LINEAR, Border(fill=50), 50, False, False, False, False),
+        GeometryStep(to_frame, (50, 60), cv2.INTER_LINEAR, Border(fill=50), 50, False, False, False, False),
     ]
     y, x = np.mgrid[:50, :60]
     places = to_frame @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
     places = places[:2] / places[2]
     inside = np.clip(np.minimum(places + 1, np.array([[40], [30]]) - places), 0, 1).prod(axis=0).reshape(50, 60, 1)
-    warped = finished(run(np.full((66, 66, channels), 200, np.uint8), steps))
+    warped = materialize(run(np.full((66, 66, channels), 200, np.uint8), steps))
     np.testing.assert_allclose(warped, np.broadcast_to(200 * inside + 50 * (1 - inside), warped.shape), atol=0.51)
 
 
@@ -250,7 +252,7 @@ def test_resize_that_is_parted_off_is_that_of_the_original(channels: int) -> Non
     image = np.random.default_rng(0).integers(0, 256, (40, 41, channels), np.uint8)
     params = plan.draw(keys.fold_in(keys.root(0), np.arange(20)), [image.shape] * 20)
     for row in range(20):
-        steps = plan.steps(params, row, params.leaves(row))
+        steps = plan.collect_steps(params, row, params.list_leaves(row))
         assert steps is not None
-        assert is_parted(steps)
+        assert is_split(steps)
         np.testing.assert_array_equal(plan.apply(image, params, row), plan.reference(image, params, row))

@@ -16,7 +16,7 @@ import augment.plan.transforms  # noqa: F401  # registers what is lowered
 from augment import keys
 from augment.errors import TransformError
 from augment.plan.geometry import run
-from augment.plan.lowered import REGISTRY, Geometry
+from augment.plan.lowering import REGISTRY, Geometry
 from augment.plan.params import Params
 from augment.plan.plan import Plan
 from tests.augment.plan.cases_geometry import CASES, WARPS
@@ -69,17 +69,20 @@ def test_parameters_have_the_distribution_of_the_original(name: str) -> None:
     lowered, transform = plan.leaves[0].lowered, plan.leaves[0].transform
     assert isinstance(lowered, Geometry)
     params, image = _draw(plan, _DRAWS, shape), np.zeros((*shape, 3), np.uint8)
-    ours = [lowered.original(drawn.columns, at, image) for drawn, at in (params.of(0, row) for row in range(_DRAWS))]
+    ours = [
+        lowered.to_original_params(drawn.columns, at, image)
+        for drawn, at in (params.find_leaf(0, row) for row in range(_DRAWS))
+    ]
     transform.set_random_state(np.random.default_rng(0), random.Random(0))  # noqa: S311  # not for cryptography
     theirs = [
         transform.get_params() | transform.get_params_dependent_on_data({"shape": image.shape}, {})
         for _ in range(_DRAWS)
     ]
     for key in ours[0]:
-        mine, original = _features([row[key] for row in ours]), _features([row[key] for row in theirs])
-        assert mine.shape == original.shape, key
+        mine, to_original_params = _features([row[key] for row in ours]), _features([row[key] for row in theirs])
+        assert mine.shape == to_original_params.shape, key
         for place in range(mine.shape[1]):
-            p_value = _p_value(mine[:, place], original[:, place])
+            p_value = _p_value(mine[:, place], to_original_params[:, place])
             assert p_value > _P_VALUE, f"{key}, number {place}: p-value {p_value}"
 
 
@@ -133,10 +136,10 @@ def test_masks_move_like_those_of_the_original(name: str) -> None:
     mask = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     image = np.zeros((*shape, 3), np.uint8)
     for row in range(5):
-        drawn, at = params.of(0, row)
-        steps = plan.steps(params, row, [0], mask=True)
+        drawn, at = params.find_leaf(0, row)
+        steps = plan.collect_steps(params, row, [0], mask=True)
         arguments = transform.update_transform_params({}, {"image": image})
-        arguments |= lowered.original(drawn.columns, at, image)
+        arguments |= lowered.to_original_params(drawn.columns, at, image)
         assert steps is not None
         theirs = transform.apply_to_mask(mask, **arguments)
         assert np.mean(run(mask[..., np.newaxis], steps)[..., 0] != theirs) <= (0.02 if name in WARPS else 0)
@@ -186,7 +189,7 @@ def test_image_that_the_original_refuses_is_refused(transform: Any) -> None:
     plan = Plan(transform)
     image = np.zeros((61, 87, 3), np.uint8)
     params = _draw(plan, 1, (61, 87))
-    assert plan.steps(params, 0, [0]) is None
+    assert plan.collect_steps(params, 0, [0]) is None
     with pytest.raises(TransformError):
         plan.apply(image, params, 0)
 
@@ -198,7 +201,7 @@ def test_sides_of_a_crop_read_from_json_are_ranges() -> None:
 
     def sizes(plan: Plan) -> set[tuple[int, int]]:
         params = _draw(plan, 200, (61, 87))
-        return {step.size for row in range(200) for step in plan.steps(params, row, [0]) or ()}
+        return {step.size for row in range(200) for step in plan.collect_steps(params, row, [0]) or ()}
 
     assert sizes(plans[0]) == sizes(plans[1])
     assert len({height for height, _ in sizes(plans[0])}) > 8
@@ -207,7 +210,7 @@ def test_sides_of_a_crop_read_from_json_are_ranges() -> None:
 def test_balanced_scale_is_drawn_from_one_number() -> None:
     """Between the number and 1, as Albumentations draws it."""
     plan = Plan(A.Affine(scale=0.5, balanced_scale=True, p=1))
-    scales = _draw(plan, 200, (61, 87)).of(0, 0)[0].columns["scale"][:, 0]
+    scales = _draw(plan, 200, (61, 87)).find_leaf(0, 0)[0].columns["scale"][:, 0]
     assert 0.5 <= scales.min() < 0.55
     assert 0.95 < scales.max() < 1
 

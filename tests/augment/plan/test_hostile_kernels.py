@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 import pytest
 
-from augment.plan import colours, compiled
-from augment.plan.lowered import ShiftHsv
+from augment.plan import colors, compiled
+from augment.plan.lowering import ShiftHsv
 from augment.transform import Image
 
 SANITIZED = os.environ.get("SANITIZED_KERNELS")
@@ -97,13 +97,13 @@ def draw_step(rng: np.random.Generator, kernels: Any) -> Applied:
     if kind in (2, 3):
         factor = float(rng.choice([0.0, 1.0, rng.uniform(0, 3), 10 ** rng.uniform(0, 6), 1e6]))
         if kind == 2:
-            table_of = colours.contrast_table
-            return (kernels.CONTRAST, factor), lambda image: colours.look_up(image, table_of(image, factor))
-        return (kernels.SATURATION, factor), lambda image: colours.blended_with_grey(image, factor)
+            table_of = colors.contrast_table
+            return (kernels.CONTRAST, factor), lambda image: colors.look_up(image, table_of(image, factor))
+        return (kernels.SATURATION, factor), lambda image: colors.blended_with_grey(image, factor)
     if kind == 4:
         shift = ShiftHsv(*(int(rng.integers(*limits)) for limits in ((0, 180), (-255, 256), (-255, 256))))
         together = getattr(compiled.kernels(), "_together", TOGETHER)
-        return (kernels.SHIFT_HSV, *shift, together), lambda image: colours.shifted_in_hsv(image, shift)
+        return (kernels.SHIFT_HSV, *shift, together), lambda image: colors.shifted_in_hsv(image, shift)
     reach = int(rng.choice([50, 2**31 - 1]))
     left, right = sorted(rng.integers(-reach, reach, 2).tolist())
     top, bottom = sorted(rng.integers(-reach, reach, 2).tolist())

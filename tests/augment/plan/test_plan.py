@@ -28,12 +28,14 @@ PHOTOGRAPH = np.ascontiguousarray(
 )
 
 
-def drawn(plan: augment.Plan, count: int, shape: tuple[int, ...] = PHOTOGRAPH.shape, seed: int = 0) -> augment.Params:
+def draw_params(
+    plan: augment.Plan, count: int, shape: tuple[int, ...] = PHOTOGRAPH.shape, seed: int = 0
+) -> augment.Params:
     """Draw parameters for so many images of one shape."""
     return plan.draw(keys.fold_in(keys.root(seed), np.arange(count)), [shape] * count)
 
 
-def applied(transform: Any, count: int) -> list[str]:
+def list_applied(transform: Any, count: int) -> list[str]:
     """Count which transforms of a composition Albumentations itself applies, as text."""
     compose = A.Compose([transform], save_applied_params=True)
     seen = []
@@ -71,10 +73,10 @@ def test_compositions_choose_as_albumentations_does(name: str) -> None:
     """What is applied, and in which order, is as frequent as under Albumentations' own rules (chi-squared)."""
     count = 3000
     plan = augment.compile(COMPOSITIONS[name]())
-    params = drawn(plan, count)
+    params = draw_params(plan, count)
     names = [type(leaf.transform).__name__ for leaf in plan.leaves]
-    ours = Counter(" ".join(names[place] for place in params.leaves(row)) for row in range(count))
-    theirs = Counter(applied(COMPOSITIONS[name](), count))
+    ours = Counter(" ".join(names[place] for place in params.list_leaves(row)) for row in range(count))
+    theirs = Counter(list_applied(COMPOSITIONS[name](), count))
     table = np.array([(ours[key], theirs[key]) for key in sorted(ours.keys() | theirs.keys())])
     rare = table.sum(axis=1) < 20
     table = np.vstack([table[~rare], table[rare].sum(axis=0)]) if rare.any() else table
@@ -85,7 +87,7 @@ def test_compositions_choose_as_albumentations_does(name: str) -> None:
 def test_compositions_give_the_pixels_of_the_originals(name: str) -> None:
     """Plan and reference agree bit for bit where nothing is interpolated."""
     plan = augment.compile(COMPOSITIONS[name]())
-    params = drawn(plan, 40)
+    params = draw_params(plan, 40)
     for row in range(40):
         np.testing.assert_array_equal(plan.apply(PHOTOGRAPH, params, row), plan.reference(PHOTOGRAPH, params, row))
 
@@ -128,7 +130,7 @@ def test_random_compositions_follow_the_originals(compose: Any, seed: int) -> No
     as images that have little to do with each other.
     """
     plan = augment.compile(compose)
-    params = drawn(plan, 2, seed=seed)
+    params = draw_params(plan, 2, seed=seed)
     for row in range(2):
         try:
             reference = plan.reference(PHOTOGRAPH.copy(), params, row)
@@ -146,7 +148,7 @@ def test_random_compositions_follow_the_originals(compose: Any, seed: int) -> No
 def test_empty_compositions_do_nothing(empty: Any) -> None:
     """So do Albumentations' own."""
     plan = augment.compile([empty])
-    np.testing.assert_array_equal(plan.apply(PHOTOGRAPH, drawn(plan, 1), 0), PHOTOGRAPH)
+    np.testing.assert_array_equal(plan.apply(PHOTOGRAPH, draw_params(plan, 1), 0), PHOTOGRAPH)
 
 
 def test_a_sample_depends_on_nothing_but_its_key() -> None:
@@ -171,17 +173,17 @@ def test_sample_folds_seed_epoch_and_index() -> None:
     assert len({angle(0, 0, 0), angle(1, 0, 0), angle(0, 1, 0), angle(0, 0, 1)}) == 4
 
 
-def test_neighbours_of_one_kind_draw_independently() -> None:
+def test_neighbors_of_one_kind_draw_independently() -> None:
     """Two equal transforms, lowered or not, do not always agree."""
     for transform in (A.HorizontalFlip(p=0.5), A.Blur(blur_limit=(3, 9), p=0.5)):
         plan = augment.compile(A.Compose([transform, A.NoOp(), transform]))
-        params = drawn(plan, 200)
-        drawn_together = Counter(tuple(place for place in params.leaves(row) if place != 1) for row in range(200))
+        params = draw_params(plan, 200)
+        drawn_together = Counter(tuple(place for place in params.list_leaves(row) if place != 1) for row in range(200))
         assert len(drawn_together) == 4
         assert min(drawn_together.values()) > 25
     faint = A.GaussNoise(std_range=(0.02, 0.02), p=1)
     noise = augment.compile(A.Compose([faint, faint]))
-    params = drawn(noise, 1)
+    params = draw_params(noise, 1)
     both, once = noise.run(PHOTOGRAPH, params, 0, [0, 1]), noise.run(PHOTOGRAPH, params, 0, [0])
     first = once.astype(int) - PHOTOGRAPH
     second = both.astype(int) - once
@@ -192,7 +194,7 @@ def test_neighbours_of_one_kind_draw_independently() -> None:
 def test_eight_threads_give_what_one_gives() -> None:
     """A plan is shared by threads, lowered transforms and originals alike."""
     plan = augment.compile(A.Compose([augment.policy("full", (50, 60)), A.GaussNoise(p=1), A.Blur(p=0.5)]))
-    params = drawn(plan, 64)
+    params = draw_params(plan, 64)
     expected = [plan.apply(PHOTOGRAPH, params, row).tobytes() for row in range(64)]
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda row: plan.apply(PHOTOGRAPH, params, row % 64).tobytes(), range(256)))
@@ -204,7 +206,7 @@ def test_input_is_never_written_to() -> None:
     image = PHOTOGRAPH.copy()
     image.flags.writeable = False
     plan = augment.compile(A.Compose([A.RandomCrop(60, 60), A.CoarseDropout(p=1), A.InvertImg(p=1), A.Erasing(p=1)]))
-    params = drawn(plan, 20)
+    params = draw_params(plan, 20)
     for row in range(20):
         plan.apply(image, params, row)
     np.testing.assert_array_equal(image, PHOTOGRAPH)
@@ -217,7 +219,7 @@ def test_other_channels_keep_three_dimensions(channels: int) -> None:
     plan = augment.compile(
         [A.RandomResizedCrop((30, 40)), A.Affine(rotate=20, p=1), A.RandomBrightnessContrast(p=1), A.CoarseDropout(p=1)]
     )
-    params = drawn(plan, 5)
+    params = draw_params(plan, 5)
     for row in range(5):
         assert plan.apply(image, params, row).shape == (30, 40, channels)
 
@@ -243,7 +245,10 @@ class TestTargets:
     def test_a_mask_has_as_many_channels_as_it_likes(self) -> None:
         """OpenCV takes four at once; each moves as one alone does."""
         plan = augment.compile(A.Compose([A.Rotate(limit=(20, 20), p=1)]))
-        params, mask = drawn(plan, 1), np.random.default_rng(0).integers(0, 9, (*PHOTOGRAPH.shape[:2], 6), np.uint8)
+        params, mask = (
+            draw_params(plan, 1),
+            np.random.default_rng(0).integers(0, 9, (*PHOTOGRAPH.shape[:2], 6), np.uint8),
+        )
         moved = plan.apply_to({"image": PHOTOGRAPH, "mask": mask}, params, 0)["mask"]
         for channel in range(6):
             alone = plan.apply_to({"image": PHOTOGRAPH, "mask": mask[..., channel]}, params, 0)["mask"]
@@ -254,7 +259,7 @@ class TestTargets:
         plan = augment.compile(A.Compose([A.Rotate(limit=(20, 20), mask_interpolation=cv2.INTER_LINEAR, p=1)]))
         mask = np.zeros(PHOTOGRAPH.shape[:2], np.int32)
         with pytest.raises(TransformError, match="error in"):
-            plan.apply_to({"image": PHOTOGRAPH, "mask": mask}, drawn(plan, 1), 0)
+            plan.apply_to({"image": PHOTOGRAPH, "mask": mask}, draw_params(plan, 1), 0)
 
     def test_a_mask_moves_with_the_image(self) -> None:
         """A mask that copies a flat-coloured image's regions still does afterwards, wherever it is not at an edge."""
@@ -262,7 +267,7 @@ class TestTargets:
         mask[30:90, 40:110] = 1
         image = np.repeat(mask[..., None] * np.uint8(200), 3, axis=2)
         plan = augment.compile(A.Compose([*self.PIPELINE[:3], A.Affine(rotate=(-40, 40), p=1)]))
-        params = drawn(plan, 30)
+        params = draw_params(plan, 30)
         for row in range(30):
             data = plan.apply_to({"image": image, "mask": mask}, params, row)
             assert data["mask"].shape == data["image"].shape[:2]
@@ -275,7 +280,7 @@ class TestTargets:
         """With the drawn parameters set into the original transforms, they give the same boxes and points."""
         compose = self.compose()
         plan = augment.compile(compose)
-        params = drawn(plan, 40)
+        params = draw_params(plan, 40)
         data = {
             "image": PHOTOGRAPH,
             "bboxes": [[10, 20, 60, 90], [100, 5, 149, 60]],
@@ -284,21 +289,21 @@ class TestTargets:
         }
         for row in range(40):
             ours = plan.apply_to(data, params, row)
-            theirs = self.replayed(plan, compose, params, row, data)
+            theirs = self.replay(plan, compose, params, row, data)
             np.testing.assert_allclose(ours["bboxes"], theirs["bboxes"], atol=1e-4)
             np.testing.assert_allclose(ours["keypoints"], theirs["keypoints"], atol=1e-4)
             assert list(ours["names"]) == list(theirs["names"])
 
     @staticmethod
-    def replayed(plan: augment.Plan, compose: Any, params: augment.Params, row: int, data: dict[str, Any]) -> Any:
+    def replay(plan: augment.Plan, compose: Any, params: augment.Params, row: int, data: dict[str, Any]) -> Any:
         """Run Albumentations on all targets with its random draws replaced by the plan's."""
         transforms = []
         image: Image = PHOTOGRAPH
-        for place in params.leaves(row):
-            columns, at = params.of(place, row)
+        for place in params.list_leaves(row):
+            columns, at = params.find_leaf(place, row)
             lowered = plan.leaves[place].lowered
             assert lowered is not None
-            arguments = lowered.original(columns.columns, at, image)
+            arguments = lowered.to_original_params(columns.columns, at, image)
             twin = type(lowered.transform).__new__(type(lowered.transform))
             twin.__dict__ = dict(lowered.transform.__dict__, p=1.0)
             twin.get_params = dict
@@ -315,7 +320,7 @@ class TestTargets:
         """Transforms that are not lowered, and occlusions, treat boxes, points and masks as well."""
         compose = self.compose(A.CoarseDropout(num_holes_range=(3, 3), fill_mask=7, p=1), A.GridDistortion(p=1))
         plan = augment.compile(compose)
-        params = drawn(plan, 10)
+        params = draw_params(plan, 10)
         mask = np.ones(PHOTOGRAPH.shape[:2], np.uint8)
         for row in range(10):
             data = plan.apply_to(
@@ -333,11 +338,11 @@ class TestTargets:
         )
         plan = augment.compile(compose)
         data = {"image": PHOTOGRAPH, "image2": PHOTOGRAPH, "mask2": PHOTOGRAPH[..., 0]}
-        moved = plan.apply_to(data, drawn(plan, 1), 0)
+        moved = plan.apply_to(data, draw_params(plan, 1), 0)
         np.testing.assert_array_equal(moved["image2"], 255 - PHOTOGRAPH[:, ::-1])
         np.testing.assert_array_equal(moved["mask2"], PHOTOGRAPH[:, ::-1, 0])
         with pytest.raises(TransformError, match=r"not \['volume'\]"):
-            plan.apply_to({"image": PHOTOGRAPH, "volume": PHOTOGRAPH[None]}, drawn(plan, 1), 0)
+            plan.apply_to({"image": PHOTOGRAPH, "volume": PHOTOGRAPH[None]}, draw_params(plan, 1), 0)
 
     def test_boxes_are_filtered_behind_every_transform(self) -> None:
         """A box that a crop made too small is gone, whatever stands between the crop and the next geometry."""
@@ -347,21 +352,21 @@ class TestTargets:
         )
         plan = augment.compile(compose)
         data = {"image": PHOTOGRAPH, "bboxes": [[5, 82, 26, 110], [32, 98, 58, 104]], "names": [1, 2]}
-        assert len(plan.apply_to(data, drawn(plan, 1), 0)["bboxes"]) == len(compose(**data)["bboxes"]) == 0
+        assert len(plan.apply_to(data, draw_params(plan, 1), 0)["bboxes"]) == len(compose(**data)["bboxes"]) == 0
 
     def test_masks_keep_their_dtype(self) -> None:
         """Integers and truth values come back as they went in."""
         plan = augment.compile(A.Transpose(p=1))
         for dtype in (np.int64, np.bool_, np.uint8):
             mask = PHOTOGRAPH[..., 0].astype(dtype)
-            moved = plan.apply_to({"image": PHOTOGRAPH, "mask": mask}, drawn(plan, 1), 0)["mask"]
+            moved = plan.apply_to({"image": PHOTOGRAPH, "mask": mask}, draw_params(plan, 1), 0)["mask"]
             assert moved.dtype == dtype
             np.testing.assert_array_equal(moved, mask.T)
 
     def test_several_masks_keep_their_container(self) -> None:
         """A list of masks comes back as a list, an array as an array."""
         plan = augment.compile(A.Compose([A.Transpose(p=1)]))
-        params = drawn(plan, 1)
+        params = draw_params(plan, 1)
         masks = np.stack([PHOTOGRAPH[..., 0], PHOTOGRAPH[..., 1]])
         as_list = plan.apply_to({"image": PHOTOGRAPH, "masks": list(masks)}, params, 0)["masks"]
         as_array = plan.apply_to({"image": PHOTOGRAPH, "masks": masks}, params, 0)["masks"]
@@ -383,7 +388,7 @@ class Halved(A.ImageOnlyTransform):
 def test_own_transforms_may_change_the_size_and_write_to_their_input() -> None:
     """What stands behind them still fits, and the caller's image stays as it is."""
     plan = augment.compile([Halved(p=1), A.HorizontalFlip(p=1), A.Resize(20, 20, p=1)])
-    params = drawn(plan, 1)
+    params = draw_params(plan, 1)
     image = PHOTOGRAPH.copy()
     np.testing.assert_array_equal(plan.apply(image, params, 0), plan.reference(image, params, 0))
     np.testing.assert_array_equal(image, PHOTOGRAPH)
@@ -393,16 +398,16 @@ def test_image_of_another_size_than_the_parameters_is_refused() -> None:
     """Parameters drawn for one size are not applied to another."""
     plan = augment.compile(A.HorizontalFlip(p=1))
     with pytest.raises(TransformError, match=r"HorizontalFlip has drawn its parameters for an image of \(50, 50\)"):
-        plan.apply(PHOTOGRAPH, drawn(plan, 1, (50, 50)), 0)
+        plan.apply(PHOTOGRAPH, draw_params(plan, 1, (50, 50)), 0)
 
 
 def test_what_a_kernel_cannot_do_names_the_transform() -> None:
     """An impossible fill, and an image without channels, are errors of the transform."""
     plan = augment.compile(A.CoarseDropout(fill=300, p=1))
     with pytest.raises(TransformError, match="in CoarseDropout"):
-        plan.apply(PHOTOGRAPH, drawn(plan, 1), 0)
+        plan.apply(PHOTOGRAPH, draw_params(plan, 1), 0)
     with pytest.raises(TransformError, match=r"an image must be \[H, W, C\]"):
-        plan.apply(PHOTOGRAPH[..., 0], drawn(plan, 1), 0)
+        plan.apply(PHOTOGRAPH[..., 0], draw_params(plan, 1), 0)
 
 
 @pytest.mark.parametrize("transform", [A.Affine(rotate=10, p=1), A.Transpose(p=1), A.Pad(5, p=1)])
@@ -410,29 +415,29 @@ def test_images_of_many_channels_go_through_the_originals(transform: Any) -> Non
     """OpenCV's kernels take four channels; Albumentations takes more, and so does a plan."""
     image = np.ascontiguousarray(np.dstack([PHOTOGRAPH] * 2))
     plan = augment.compile(transform)
-    params = drawn(plan, 1)
+    params = draw_params(plan, 1)
     np.testing.assert_array_equal(plan.apply(image, params, 0), plan.reference(image, params, 0))
 
 
 def test_plans_survive_pickle_and_copy() -> None:
     """A plan that has been used can be sent to another process."""
     plan = augment.compile([A.HorizontalFlip(), A.Blur(p=1)])
-    params = drawn(plan, 4)
+    params = draw_params(plan, 4)
     expected = plan.apply(PHOTOGRAPH, params, 3)
     plan.apply_to({"image": PHOTOGRAPH}, params, 0)
     for twin in (pickle.loads(pickle.dumps(plan)), copy.deepcopy(plan)):  # noqa: S301  # our own bytes
-        np.testing.assert_array_equal(twin.apply(PHOTOGRAPH, drawn(twin, 4), 3), expected)
+        np.testing.assert_array_equal(twin.apply(PHOTOGRAPH, draw_params(twin, 4), 3), expected)
 
 
 def test_window_is_what_the_leading_crops_leave() -> None:
     """Crops that follow each other shrink the window; what comes before a crop, or is no crop, ends it."""
     plan = augment.compile(A.Compose([A.CenterCrop(100, 90, p=1), A.Crop(10, 20, 50, 80, p=1), A.Resize(30, 20, p=1)]))
-    window = plan.window(drawn(plan, 1), 0)
+    window = plan.window(draw_params(plan, 1), 0)
     assert window is not None
     assert tuple(window)[:4] == (30, 40, 60, 40)
     assert window.ratio == 2
     whole = augment.compile(A.Compose([A.InvertImg(p=1), A.CenterCrop(10, 10, p=1)]))
-    assert whole.window(drawn(whole, 1), 0) is None
+    assert whole.window(draw_params(whole, 1), 0) is None
 
 
 def test_something_else_is_refused() -> None:

@@ -14,10 +14,10 @@ from scipy import stats
 
 from augment import keys
 from augment.errors import TransformError
-from augment.plan.lowered import REGISTRY, Lowered, NotLoweredError
+from augment.plan.lowering import REGISTRY, Lowered, NotLoweredError
 from augment.plan.plan import Plan
 from augment.transform import Image
-from tests.augment.plan.cases_pointwise import CASES, FILLS, POINTWISE, REFUSED, TO_FLOAT, images, registered
+from tests.augment.plan.cases_pointwise import CASES, FILLS, POINTWISE, REFUSED, TO_FLOAT, images, list_registered
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The image is already gray"),
@@ -115,7 +115,7 @@ def p_value(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
 
 def test_every_lowered_transform_has_a_case() -> None:
     """A transform that is lowered without a row in the table fails the suite."""
-    assert registered() == {type(transform) for transform in CASES.values()}
+    assert list_registered() == {type(transform) for transform in CASES.values()}
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_parameters_have_the_distribution_of_the_original(name: str, size: tuple
     transform, image = CASES[name], np.full(size, 90, np.uint8)
     theirs = originals(transform, image)
     params = Plan(transform).draw(rows(DRAWS), [size] * DRAWS)
-    drawn, own = params.of(0, 0)[0], lowered(transform)
-    ours = [features(own.original(drawn.columns, row, image)) for row in range(DRAWS)]
+    drawn, own = params.find_leaf(0, 0)[0], lowered(transform)
+    ours = [features(own.to_original_params(drawn.columns, row, image)) for row in range(DRAWS)]
     names = sorted({feature for draw in (*ours, *theirs) for feature in draw})
     values = {
         feature: [np.array([draw[feature] for draw in draws if feature in draw]) for draws in (ours, theirs)]
@@ -181,11 +181,11 @@ def test_draw_does_not_depend_on_the_batch(name: str) -> None:
     """A sample draws the same parameters alone and among samples of other sizes."""
     transform, shapes = CASES[name], [(100, 140), (37, 53), (61, 29), (400, 20)]
     plan, own = Plan(transform), lowered(transform)
-    together = plan.draw(rows(4), shapes).of(0, 0)[0]
+    together = plan.draw(rows(4), shapes).find_leaf(0, 0)[0]
     for row in range(4):
         image = np.zeros((*shapes[row], 3), np.uint8)
-        alone = plan.draw(rows(1, row), shapes[row : row + 1]).of(0, 0)[0]
-        drawn = own.original(together.columns, row, image), own.original(alone.columns, 0, image)
+        alone = plan.draw(rows(1, row), shapes[row : row + 1]).find_leaf(0, 0)[0]
+        drawn = own.to_original_params(together.columns, row, image), own.to_original_params(alone.columns, 0, image)
         np.testing.assert_equal(*drawn)
 
 

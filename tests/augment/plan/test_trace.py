@@ -6,7 +6,7 @@ import pytest
 
 import augment
 from augment.plan.describe import describe
-from augment.plan.trace import at_strength, trace
+from augment.plan.trace import apply_at_strength, trace
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 
@@ -20,7 +20,7 @@ def test_steps_lead_to_what_the_plan_gives() -> None:
     for row in range(12):
         steps = trace(plan, {"image": IMAGE}, params, row)
         assert [step.name for step in steps] == [
-            type(plan.leaves[place].transform).__name__ for place in params.leaves(row)
+            type(plan.leaves[place].transform).__name__ for place in params.list_leaves(row)
         ]
         np.testing.assert_array_equal(steps[-1].data["image"], plan.apply(IMAGE, params, row))
 
@@ -51,7 +51,7 @@ def test_strength_is_the_part_of_the_range(strength: float, level: float) -> Non
     """All that a transform draws stands at one part of its range."""
     still = (1.0, 1.0)
     plan = augment.compile(A.ColorJitter((0.5, 1.5), still, still, (0.0, 0.0), p=0.1))
-    shown = at_strength(plan, {"image": IMAGE}, 0, strength)
+    shown = apply_at_strength(plan, {"image": IMAGE}, 0, strength)
     assert shown is not None
     image, values = shown[0]["image"], shown[1]
     assert values == ("" if level == 1 else f"brightness {level:.3g}")

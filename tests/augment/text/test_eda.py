@@ -230,7 +230,7 @@ def draws_of(eda: EDA, count: int) -> list[list[str]]:
     return [eda(" ".join(WORDS), (0, 0, index))[0].split() for index in range(count)]
 
 
-def uniform_within(counts: dict, outcomes: int, total: int) -> bool:
+def is_uniform(counts: dict, outcomes: int, total: int) -> bool:
     """Tell whether counts are those of a uniform draw: chi-squared within five standard deviations of its mean."""
     expected = total / outcomes
     statistic = sum((count - expected) ** 2 for count in counts.values()) / expected
@@ -248,8 +248,8 @@ def test_replacement_changes_n_words_chosen_uniformly(mode: str) -> None:
         assert len(changed) == 2
         places.update(changed)
         synonyms.update(words[place][-1] for place in changed)
-    assert uniform_within(places, 20, 6000)
-    assert uniform_within(synonyms, 2, 6000)
+    assert is_uniform(places, 20, 6000)
+    assert is_uniform(synonyms, 2, 6000)
 
 
 def test_every_occurrence_is_replaced_and_stop_words_never_are() -> None:
@@ -268,7 +268,7 @@ def test_insertion_reaches_every_place(mode: str, places: int) -> None:
     """One word (n = 1), at any place alike; the end only in the fixed mode."""
     eda = EDA(0, 0.05, 0, 0, num_aug=1, mode=mode, synonyms=lambda _: ("new",))
     counts = collections.Counter(words.index("new") for words in draws_of(eda, 4000))
-    assert uniform_within(counts, places, 4000)
+    assert is_uniform(counts, places, 4000)
     assert max(counts) == places - 1
 
 
@@ -288,7 +288,7 @@ def test_swaps_are_uniform_over_pairs(mode: str) -> None:
         for words in draws_of(eda, 8000)
     )
     pairs.pop((), None)
-    assert uniform_within(pairs, 190, sum(pairs.values()))
+    assert is_uniform(pairs, 190, sum(pairs.values()))
 
 
 @pytest.mark.parametrize("mode", ["fixed", "paper"])
@@ -298,7 +298,7 @@ def test_deletion_drops_each_word_with_its_probability(mode: str) -> None:
     drawn = [words for words in draws_of(eda, 6000) if len(words) < 20]
     sizes = collections.Counter(20 - len(words) for words in drawn)
     lost = collections.Counter(word for words in drawn for word in set(WORDS) - set(words))
-    assert uniform_within(lost, 20, sum(lost.values()))
+    assert is_uniform(lost, 20, sum(lost.values()))
     given_any = 1 - 0.9**20
     for size in range(1, 6):
         share = math.comb(20, size) * 0.1**size * 0.9 ** (20 - size) / given_any
@@ -310,7 +310,7 @@ def test_one_word_stays_where_all_are_deleted(mode: str) -> None:
     """Each of them alike."""
     eda = EDA(0, 0, 0, 1.0, num_aug=1, mode=mode)
     counts = collections.Counter(words[0] for words in draws_of(eda, 3000))
-    assert uniform_within(counts, 20, 3000)
+    assert is_uniform(counts, 20, 3000)
 
 
 def test_the_paper_mode_keeps_the_published_form() -> None:

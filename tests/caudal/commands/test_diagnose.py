@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import pytest
 
-from pipeline import diagnosis
+from pipeline.diagnosis.diagnosis import diagnosis
 
 
 @pytest.fixture(autouse=True)

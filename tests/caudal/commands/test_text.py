@@ -108,7 +108,7 @@ def test_preview_shows_sentences_and_variants(caudal: Callable[..., Any], lines:
     assert alone["variants"] == EDA(num_aug=4)("A good [bold]film[/bold]", (0, 0, 0))
 
 
-def test_preview_colours_what_differs(caudal: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preview_colors_what_differs(caudal: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Red on the left, green on the right, and what stays in neither."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "100")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import pipeline
-from pipeline.conversion import storage, workspace
+from pipeline.conversion import durable_files, workspace
 
 STEPS = ("write", "fsync", "rename", "mkdir", "unlink", "rmdir")
 """The functions of `os` that change a disk; `exchange` and `syncfs` are not among them, and are hooked beside."""
@@ -54,7 +54,7 @@ def dying_at(step: int, act: Callable[[], None], *, halfway: bool) -> Callable[[
     def run() -> None:
         left = [step]
 
-        def hooked(function: Callable[..., Any], *, writes: bool = False) -> Callable[..., Any]:
+        def hook(function: Callable[..., Any], *, writes: bool = False) -> Callable[..., Any]:
             def call(*arguments: Any, **options: Any) -> Any:
                 left[0] -= 1
                 if left[0] < 0:
@@ -66,9 +66,9 @@ def dying_at(step: int, act: Callable[[], None], *, halfway: bool) -> Callable[[
             return call
 
         for name in STEPS:
-            setattr(os, name, hooked(getattr(os, name), writes=name == "write"))
-        storage._syncfs = hooked(storage._syncfs)
-        workspace.exchange = hooked(workspace.exchange)
+            setattr(os, name, hook(getattr(os, name), writes=name == "write"))
+        durable_files._syncfs = hook(durable_files._syncfs)
+        workspace.exchange = hook(workspace.exchange)
         act()
 
     return run
@@ -80,7 +80,7 @@ def every_step(source: Path, target: Path, *, old: Path | None = None, **options
     Yields:
         The number of each step, once it has been checked.
     """
-    expected = _expected(source, target, options)
+    expected = _convert_undisturbed(source, target, options)
     before, replaced = None, target.parent / "replaced" / target.name
     options["overwrite"] = old is not None
     if old is not None:
@@ -97,11 +97,11 @@ def every_step(source: Path, target: Path, *, old: Path | None = None, **options
         assert os.WIFSIGNALED(status), f"step {step} failed instead of dying"
         after = contents(target)
         assert after in (before, expected), f"step {step} left {None if after is None else sorted(after)}"
-        kept = finished(target)
+        kept = list_finished_shards(target)
         convert()
         assert contents(target) == expected, f"step {step}"
         assert kept <= inodes(target), f"step {step}: a finished shard was written again"
-        assert hidden(target) == [], f"step {step} left {hidden(target)}"
+        assert list_hidden(target) == [], f"step {step} left {list_hidden(target)}"
         yield step
 
 
@@ -111,7 +111,7 @@ def random_instants(source: Path, target: Path, count: int, **options: Any) -> I
     Yields:
         "absent" or "complete": what the kill left.
     """
-    expected = _expected(source, target, options)
+    expected = _convert_undisturbed(source, target, options)
     convert: Callable[[], Any] = lambda: pipeline.convert(source, target, **options)  # noqa: E731
     begin = time.perf_counter()
     assert in_a_fork(convert) == 0
@@ -123,11 +123,11 @@ def random_instants(source: Path, target: Path, count: int, **options: Any) -> I
         assert after in (None, expected), f"{until} s left {None if after is None else sorted(after)}"
         convert()
         assert contents(target) == expected
-        assert hidden(target) == []
+        assert list_hidden(target) == []
         yield "absent" if after is None else "complete"
 
 
-def finished(target: Path) -> set[int]:
+def list_finished_shards(target: Path) -> set[int]:
     """Give the inodes of the shards for which there is a receipt."""
     root = target.with_name(f".{target.name}.partial")
     if not root.exists():
@@ -141,12 +141,12 @@ def inodes(root: Path) -> set[int]:
     return {path.stat().st_ino for path in root.rglob("*")}
 
 
-def hidden(target: Path) -> list[str]:
+def list_hidden(target: Path) -> list[str]:
     """List what a conversion left beside its destination."""
     return [path.name for path in target.parent.iterdir() if path.name.startswith(".")]
 
 
-def _expected(source: Path, target: Path, options: dict[str, Any]) -> dict[str, bytes] | None:
+def _convert_undisturbed(source: Path, target: Path, options: dict[str, Any]) -> dict[str, bytes] | None:
     """Convert undisturbed, elsewhere under the same name."""
     undisturbed = target.parent / "undisturbed" / target.name
     pipeline.convert(source, undisturbed, **options)

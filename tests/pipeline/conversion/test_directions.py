@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import pipeline
-from pipeline import tfrecord
 from pipeline.errors import ConvertError, OptionError, TooManyErrorsError
+from pipeline.records import tfrecord
 
 
 def files(root: Path) -> dict[bytes, bytes]:
@@ -23,7 +23,7 @@ def keys(root: Path) -> list[bytes]:
     """Give the keys of a converted dataset, in order."""
     manifest = json.loads((root / "dataset.json").read_bytes())
     return [
-        tfrecord.bytes_feature(tfrecord.parse_example(data), tfrecord.FILENAME) or b""
+        tfrecord.get_bytes_feature(tfrecord.parse_example(data), tfrecord.FILENAME) or b""
         for shard in manifest["shards"]
         for data in tfrecord.iterate_records(root / shard["name"])
     ]
@@ -149,7 +149,7 @@ def test_small_records_make_shards_that_workers_can_share(tmp_path: Path) -> Non
     assert len(pipeline.convert(lines, tmp_path / "one", shard_size=2**27)["shards"]) == 1
 
 
-def test_what_images_share_is_serialised_as_tensorflow_does(
+def test_what_images_share_is_serialized_as_tensorflow_does(
     tmp_path: Path, encode: Callable[..., bytes], picture: Callable[..., np.ndarray]
 ) -> None:
     """Parts that are kept from image to image give the bytes that TensorFlow gives, for short and for long contents."""

@@ -12,7 +12,7 @@ import pytest
 
 import pipeline
 from pipeline.errors import ConvertError
-from tests.pipeline.conversion.killing import finished, inodes
+from tests.pipeline.conversion.killing import inodes, list_finished_shards
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_full_disk_leaves_the_old_dataset_and_the_finished_shards(
     folders: Callable[..., Path], small_disk: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     """The error says that there is no space, and that what is finished is kept; after making room the rest is done."""
-    monkeypatch.setattr("pipeline.conversion.workers._NOT_TO_FORK", ())
+    monkeypatch.setattr("pipeline.conversion.process_executor._NOT_TO_FORK", ())
     old, source = folders(wasps=2), folders(height=32, width=32, ants=16, bees=16)
     target = small_disk / "out"
     pipeline.convert(old, target)
@@ -43,7 +43,7 @@ def test_a_full_disk_leaves_the_old_dataset_and_the_finished_shards(
         pipeline.convert(source, target, **options)
     assert pipeline.verify(target) == ()
     assert pipeline.Loader(target).class_names == ("wasps",)
-    kept = finished(target)
+    kept = list_finished_shards(target)
     assert 0 < len(kept) < 8
     ballast.unlink()
     pipeline.convert(source, target, **options)

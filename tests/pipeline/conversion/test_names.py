@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pipeline
-from pipeline import tfrecord
-from pipeline.conversion.names import Names, path_of
+from pipeline.conversion.names import Names, make_path
+from pipeline.records import tfrecord
 
 KEYS = st.one_of(
     st.text(alphabet=st.sampled_from("aAbß.é/\\~\0\n -_:"), max_size=12),
@@ -26,7 +26,7 @@ KEYS = st.one_of(
 def test_no_name_leaves_its_folder_and_no_two_are_the_same(keys: list[tuple[str, str]], portable: bool) -> None:
     """Whatever keys and classes say, each file has a legal path of its own below its class."""
     names = Names(portable=portable)
-    paths = [names.claim(path_of(key, class_name, "png", portable=portable)) for key, class_name in keys]
+    paths = [names.claim(make_path(key, class_name, "png", portable=portable)) for key, class_name in keys]
     for path in paths:
         parts = path.split("/")
         assert len(parts) >= 2
@@ -47,7 +47,7 @@ def test_names_from_a_file_system_stay_as_they_are(parts: list[bytes]) -> None:
     if any(name in (b".", b"..") for name in names):
         return
     key = os.fsdecode(b"/".join(names) + b".png")
-    assert path_of(key, key.split("/")[0], None, portable=False) == key
+    assert make_path(key, key.split("/")[0], None, portable=False) == key
 
 
 def write_records(path: Path, examples: list[dict[str, bytes | int]]) -> Path:

@@ -15,12 +15,12 @@ SENTENCES = ("a fine film", 'dull and "long"', "caf\u00e9, again", "good", "bad"
 
 def rows(path: Path, kind: str) -> Path:
     """Write the sentences as rows, every other one positive."""
-    labelled = [("pos" if number % 2 else "neg", text) for number, text in enumerate(SENTENCES)]
+    labeled = [("pos" if number % 2 else "neg", text) for number, text in enumerate(SENTENCES)]
     lines = {
-        "label text": [f"{label} {text}" for label, text in labelled],
-        "tsv": ["label\tsentence", *(f"{label}\t{text}" for label, text in labelled)],
-        "csv": ["text,label", *('"' + text.replace('"', '""') + f'",{label}' for label, text in labelled)],
-        "jsonl": [json.dumps({"text": text, "label": label}) for label, text in labelled],
+        "label text": [f"{label} {text}" for label, text in labeled],
+        "tsv": ["label\tsentence", *(f"{label}\t{text}" for label, text in labeled)],
+        "csv": ["text,label", *('"' + text.replace('"', '""') + f'",{label}' for label, text in labeled)],
+        "jsonl": [json.dumps({"text": text, "label": label}) for label, text in labeled],
     }[kind]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -35,7 +35,7 @@ def folders(root: Path) -> Path:
     return root
 
 
-def parsed(root: Path) -> list[tuple[bytes, int, bytes, bytes]]:
+def parse_records(root: Path) -> list[tuple[bytes, int, bytes, bytes]]:
     """Read a dataset with TensorFlow alone: (text, label, name of the class, key)."""
     import tensorflow as tf
 
@@ -60,7 +60,7 @@ def test_rows_become_records_that_tensorflow_reads(tmp_path: Path, kind: str, na
     """Whatever the rows look like: the same texts and labels, and the file and line for a key."""
     manifest = pipeline.convert(rows(tmp_path / name, kind), tmp_path / "out", shards=2)
     assert manifest["class_names"] == ["neg", "pos"]
-    assert parsed(tmp_path / "out") == [
+    assert parse_records(tmp_path / "out") == [
         (text.encode(), number % 2, (b"neg", b"pos")[number % 2], f"{name}:{number + first}".encode())
         for number, text in enumerate(SENTENCES)
     ]
@@ -92,7 +92,7 @@ def test_texts_are_shuffled_split_and_written_by_processes_and_by_one(tmp_path: 
         pipeline.convert(source, out, workers=workers, **options)
         written.append({path.name: path.read_bytes() for path in out.rglob("*.tfrecord")})
         assert pipeline.verify(out) == ()
-        assert sorted(row for part in ("train", "val") for row in parsed(out / part)) == sorted(
+        assert sorted(row for part in ("train", "val") for row in parse_records(out / part)) == sorted(
             (text.encode(), number % 2, (b"neg", b"pos")[number % 2], f"a.tsv:{number + 2}".encode())
             for number, text in enumerate(SENTENCES)
         )
@@ -114,16 +114,16 @@ def test_another_encoding_becomes_utf_8(tmp_path: Path) -> None:
     """The encoding is said, or Latin-1 is read where it is not UTF-8, as the loader does."""
     (tmp_path / "a.train").write_bytes("1 na\u00efve\n0 caf\u00e9\n".encode("latin-1"))
     pipeline.convert(tmp_path / "a.train", tmp_path / "out")
-    assert [row[0] for row in parsed(tmp_path / "out")] == ["na\u00efve".encode(), "caf\u00e9".encode()]
+    assert [row[0] for row in parse_records(tmp_path / "out")] == ["na\u00efve".encode(), "caf\u00e9".encode()]
     pipeline.convert(tmp_path / "a.train", tmp_path / "other", encoding="cp1251")
-    assert parsed(tmp_path / "other")[0][0] == "na\u043fve".encode()
+    assert parse_records(tmp_path / "other")[0][0] == "na\u043fve".encode()
 
 
 def test_columns_and_format_are_chosen(tmp_path: Path) -> None:
     """A file whose name says nothing is read as it is said to be; unlabelled texts have no label."""
     (tmp_path / "a.dat").write_text("x\tgood\t1\ny\tbad\t0\n")
     pipeline.convert(tmp_path / "a.dat", tmp_path / "out", text_format="tsv", text_column=1, label_column=2)
-    assert [row[:2] for row in parsed(tmp_path / "out")] == [(b"good", 1), (b"bad", 0)]
+    assert [row[:2] for row in parse_records(tmp_path / "out")] == [(b"good", 1), (b"bad", 0)]
     manifest = pipeline.convert(tmp_path / "a.dat", tmp_path / "bare", text_format="text")
     assert (manifest["class_names"], manifest["num_examples"]) == ([], 2)
     assert pipeline.verify(tmp_path / "bare") == ()

@@ -53,7 +53,7 @@ def test_a_worker_of_an_earlier_run_cannot_finish_a_file(tmp_path: Path) -> None
     """It outlived its run on another machine: its temporary files are gone, and it can make no new ones."""
     spaces = []
     for fingerprint in ("one", "other"):
-        with workspace.Workspace.locked(tmp_path / "out") as space:
+        with workspace.Workspace.lock(tmp_path / "out") as space:
             space.begin(fingerprint)
             (space.receipts / "000000.json").write_bytes(b"{}")
         spaces.append(space)

@@ -18,17 +18,18 @@ import numpy as np
 import pytest
 
 from augment.plan import compiled
-from pipeline import Loader, image_dataset, stacking
-from pipeline.diagnosis import Diagnosis, Timing, diagnose
+from pipeline import Loader, image_dataset
 from pipeline.diagnosis.advice import Advice, advise
+from pipeline.diagnosis.diagnosis import Diagnosis, Timing, diagnose
 from pipeline.diagnosis.probe import Probe
+from pipeline.images import stacking
+from pipeline.images.timer import STAGES
 from pipeline.sources.folder import FolderSource
-from pipeline.timer import STAGES
 
 CROP = A.RandomCrop(48, 48)
 
 
-def diagnosed(loader: Loader, **options: Any) -> Diagnosis:
+def diagnose_quickly(loader: Loader, **options: Any) -> Diagnosis:
     """Diagnose with short passes."""
     return diagnose(loader, **{"rounds": 2, "pass_s": 0.2, **options})
 
@@ -57,7 +58,7 @@ def images_per_second(dataset: Any, seconds: float = 0.4) -> float:
     return images / (time.perf_counter() - begin)
 
 
-def repeated(root: Path, copies: int) -> Path:
+def link_copies(root: Path, copies: int) -> Path:
     """Give every image so many names, so that an epoch is long and its beginning and end do not count."""
     for path in list(root.rglob("*.*")):
         for copy in range(1, copies):
@@ -65,7 +66,7 @@ def repeated(root: Path, copies: int) -> Path:
     return root
 
 
-def comes_true(promised: float, measured: float) -> bool:
+def is_kept(promised: float, measured: float) -> bool:
     """Allow for noise: within a factor of 1.7; a promise above 10 must only be kept to that."""
     promised, measured = min(promised, 10.0), min(measured, 10.0)
     return promised / 1.7 < measured < promised * 1.7
@@ -74,7 +75,7 @@ def comes_true(promised: float, measured: float) -> bool:
 @pytest.fixture
 def photographs(folders: Callable[..., Path]) -> Path:
     """Give 1,600 files, 160 images of 64 x 64 pixels."""
-    return repeated(folders(ants=80, bees=80, height=64, width=64, extension=".jpg"), 10)
+    return link_copies(folders(ants=80, bees=80, height=64, width=64, extension=".jpg"), 10)
 
 
 @pytest.mark.alone
@@ -82,7 +83,7 @@ def test_slow_augmentation_is_named_and_leaving_it_out_helps_as_promised(photogr
     """The transform that takes the time is the first advice, and without it the dataset is as fast as promised."""
     options: dict[str, Any] = {"image_size": (48, 48), "batch_size": 8, "num_parallel_calls": 2}
     slow = A.Compose([CROP, A.HorizontalFlip(), A.Superpixels(p_replace=0.5, n_segments=20, p=1)])
-    found = diagnosed(Loader(photographs, augment=slow, **options))
+    found = diagnose_quickly(Loader(photographs, augment=slow, **options))
     assert found.bottleneck == "augment"
     assert found.advice[0].option == {"leave_out": "Superpixels"}
     assert found.verdict.startswith("augment-bound: ")
@@ -91,22 +92,24 @@ def test_slow_augmentation_is_named_and_leaving_it_out_helps_as_promised(photogr
     measured = gain(
         image_dataset(photographs, augment=slow, **options), image_dataset(photographs, augment=quick, **options)
     )
-    assert comes_true(found.advice[0].factor, measured), (found.advice[0], measured)
+    assert is_kept(found.advice[0].factor, measured), (found.advice[0], measured)
 
 
 def test_what_is_made_of_drafts_is_augmentation(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiled kernels work once for several images, and still the time is that of the augmentation."""
-    finish = stacking.finish
+    materialize_all = stacking.materialize_all
 
-    def slow(drafts: Any) -> None:
-        time.sleep(0.002 * len(drafts))
-        finish(drafts)
+    def slow(deferred: Any) -> None:
+        time.sleep(0.002 * len(deferred))
+        materialize_all(deferred)
 
     monkeypatch.setattr(stacking, "finish", slow)
-    if compiled.kernels() is None:
+    if compiled.load_kernels() is None:
         pytest.skip("the kernels were not compiled, or are not used on this processor")
     augmented = A.Compose([CROP, A.ColorJitter(p=1)])
-    found = diagnosed(Loader(photographs, image_size=(48, 48), batch_size=8, num_parallel_calls=2, augment=augmented))
+    found = diagnose_quickly(
+        Loader(photographs, image_size=(48, 48), batch_size=8, num_parallel_calls=2, augment=augmented)
+    )
     assert found.bottleneck == "augment"
 
 
@@ -117,13 +120,13 @@ def test_slow_disk_is_named_and_keeping_files_in_memory_helps_as_promised(
     """A source that waits for each file is what holds the dataset up; a cache in memory gives what is promised."""
     read = FolderSource.read
 
-    def throttled(self: FolderSource, index: int) -> Any:
+    def read_slowly(self: FolderSource, index: int) -> Any:
         time.sleep(0.003)
         return read(self, index)
 
-    monkeypatch.setattr(FolderSource, "read", throttled)
+    monkeypatch.setattr(FolderSource, "read", read_slowly)
     options: dict[str, Any] = {"image_size": (48, 48), "batch_size": 8, "num_parallel_calls": 2}
-    found = diagnosed(Loader(photographs, **options))
+    found = diagnose_quickly(Loader(photographs, **options))
     assert found.bottleneck == "read"
     assert found.of_limit > 0.6
     assert found.verdict.startswith("read-bound: ")
@@ -132,24 +135,24 @@ def test_slow_disk_is_named_and_keeping_files_in_memory_helps_as_promised(
     for _ in cached:  # the first epoch fills the cache
         pass
     measured = gain(image_dataset(photographs, **options), cached)
-    assert comes_true(promised["{'cache': 'ram'}"], measured), (promised, measured)
+    assert is_kept(promised["{'cache': 'ram'}"], measured), (promised, measured)
     assert promised["{'num_parallel_calls': 8}"] > 1.5  # it waits, and others can wait beside it
 
 
 @pytest.mark.alone
 def test_tiny_batches_are_named_and_larger_ones_help_as_promised(folders: Callable[..., Path]) -> None:
     """With one small image in a batch, what is done once a batch takes the time."""
-    root = repeated(folders(ants=200), 40)
+    root = link_copies(folders(ants=200), 40)
     options: dict[str, Any] = {
         "image_size": (8, 10),
         "num_parallel_calls": 2,
         "augment": A.Compose([A.HorizontalFlip()]),
     }
-    found = diagnosed(Loader(root, batch_size=1, **options))
+    found = diagnose_quickly(Loader(root, batch_size=1, **options))
     assert found.bottleneck == "batch"
     (promised,) = (advice.factor for advice in found.advice if advice.option == {"batch_size": 32})
     measured = gain(image_dataset(root, batch_size=1, **options), image_dataset(root, batch_size=32, **options))
-    assert comes_true(promised, measured), (promised, measured)
+    assert is_kept(promised, measured), (promised, measured)
 
 
 @pytest.mark.alone
@@ -159,13 +162,13 @@ def test_calls_that_wait_for_a_slow_one_are_not_taken_for_tiny_batches(
     """Where few reads are slow and many calls wait for their turn, it is the reading that holds the dataset up."""
     read = FolderSource.read
 
-    def sometimes_slow(self: FolderSource, index: int) -> Any:
+    def read_sometimes_slowly(self: FolderSource, index: int) -> Any:
         time.sleep(0.1 if index % 8 == 0 else 0)
         return read(self, index)
 
-    monkeypatch.setattr(FolderSource, "read", sometimes_slow)
+    monkeypatch.setattr(FolderSource, "read", read_sometimes_slowly)
     loader = Loader(photographs, image_size=(48, 48), batch_size=1, num_parallel_calls=8)
-    found = diagnosed(loader)
+    found = diagnose_quickly(loader)
     assert found.bottleneck == "read", found.stages
     assert "keeping the files in memory" in found.verdict
 
@@ -217,20 +220,20 @@ def test_large_files_are_decode_bound_and_resizing_helps_as_promised(tmp_path: P
         for number in range(48):
             image = cv2.resize(random.integers(0, 256, (20, 20, 3), np.uint8), (side, side))
             cv2.imwrite(str(tmp_path / folder / "ants" / f"{number}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
-        repeated(tmp_path / folder, 200)
+        link_copies(tmp_path / folder, 200)
     options: dict[str, Any] = {"image_size": (48, 48), "batch_size": 4, "num_parallel_calls": 2}
-    found = diagnosed(Loader(tmp_path / "large", **options))
+    found = diagnose_quickly(Loader(tmp_path / "large", **options))
     assert found.bottleneck == "decode"
     advice = found.advice[0]
     assert advice.option == {"resize_short": 64}
     assert "`caudal convert --resize-short 64` would give about" in found.verdict
     measured = gain(image_dataset(tmp_path / "large", **options), image_dataset(tmp_path / "small", **options))
-    assert comes_true(advice.factor, measured), (advice, measured)
+    assert is_kept(advice.factor, measured), (advice, measured)
 
 
 def test_times_of_the_stages_add_up_to_the_whole(photographs: Path) -> None:
     """Measured in place, the stages divide the whole among them; every number is of a median round."""
-    found = diagnosed(Loader(photographs, image_size=(48, 48), augment=A.Compose([CROP])), rounds=1)
+    found = diagnose_quickly(Loader(photographs, image_size=(48, 48), augment=A.Compose([CROP])), rounds=1)
     total = sum(timing.seconds_per_image for timing in found.stages.values())
     assert total == pytest.approx(found.whole.seconds_per_image, rel=0.01)
     assert list(found.stages) == ["read", "decode", "augment", "batch"]
@@ -239,7 +242,7 @@ def test_times_of_the_stages_add_up_to_the_whole(photographs: Path) -> None:
 
 def test_slow_model_is_the_bottleneck_and_nothing_is_advised(photographs: Path) -> None:
     """Where the model takes fewer images than the dataset delivers, a faster dataset would not help."""
-    found = diagnosed(Loader(photographs, image_size=(48, 48)), model=lambda: 0.5, rounds=1)
+    found = diagnose_quickly(Loader(photographs, image_size=(48, 48)), model=lambda: 0.5, rounds=1)
     assert (found.bottleneck, found.advice) == ("model", ())
     assert found.verdict.startswith("model-bound: the model takes 2 images/s, the dataset delivers ")
 
@@ -248,8 +251,8 @@ def test_slow_model_is_the_bottleneck_and_nothing_is_advised(photographs: Path) 
 def test_promises_are_bounded_by_the_model(folders: Callable[..., Path]) -> None:
     """A faster dataset is worth no more than the model can take."""
     loader = Loader(folders(ants=200), image_size=(8, 8), batch_size=1, num_parallel_calls=2)
-    alone = diagnosed(loader, rounds=1).whole.seconds_per_image
-    found = diagnosed(loader, model=lambda: alone / 3, rounds=1)
+    alone = diagnose_quickly(loader, rounds=1).whole.seconds_per_image
+    found = diagnose_quickly(loader, model=lambda: alone / 3, rounds=1)
     assert found.model is not None
     assert found.bottleneck == "batch"
     most = found.model.images_per_second / found.whole.images_per_second
@@ -267,7 +270,7 @@ def test_other_kinds_of_datasets_can_be_diagnosed(source: str, photographs: Path
         loader = Loader(photographs, image_size=(48, 48), cache=tmp_path / "cache", batch_size=8)
     else:
         loader = Loader(photographs, image_size=None, batch_size=None)
-    found = diagnosed(loader, rounds=1)
+    found = diagnose_quickly(loader, rounds=1)
     assert found.whole.images_per_second > 0
     if source == "arrays":
         assert found.stages["decode"].seconds_per_image == 0
@@ -279,6 +282,9 @@ def test_bad_samples_are_left_out_or_named(photographs: Path) -> None:
 
     for path in (photographs / "ants").iterdir():
         path.write_bytes(b"no image")
-    assert diagnosed(Loader(photographs, image_size=(48, 48), on_error="skip"), rounds=1).whole.images_per_second > 0
+    assert (
+        diagnose_quickly(Loader(photographs, image_size=(48, 48), on_error="skip"), rounds=1).whole.images_per_second
+        > 0
+    )
     with pytest.raises(DecodeError, match="no JPEG, PNG"):
-        diagnosed(Loader(photographs, image_size=(48, 48), on_error="raise"), rounds=1)
+        diagnose_quickly(Loader(photographs, image_size=(48, 48), on_error="raise"), rounds=1)

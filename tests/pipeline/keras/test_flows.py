@@ -20,13 +20,13 @@ from pipeline.errors import OptionError, SampleError, SourceError
 Quietly = Callable[..., Any]
 
 
-def alike(one: Any, other: Any, tolerance: float = 0) -> None:
+def assert_alike(one: Any, other: Any, tolerance: float = 0) -> None:
     """Check that two batches have the same structure, dtypes, shapes and values."""
     assert type(one) is type(other)
     if isinstance(one, (list, tuple)):
         assert len(one) == len(other)
         for first, second in zip(one, other, strict=True):
-            alike(first, second, tolerance)
+            assert_alike(first, second, tolerance)
         return
     assert one.dtype == other.dtype
     assert one.shape == other.shape
@@ -62,7 +62,7 @@ def test_directory_gives_what_the_legacy_class_gives(
     assert np.array_equal(ours.labels, theirs.labels)
     assert len(ours) == len(theirs)
     for _ in range(len(theirs) * 3 // 2):
-        alike(next(ours), next(theirs))
+        assert_alike(next(ours), next(theirs))
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
@@ -95,7 +95,7 @@ def test_iterator_dataset_and_index_are_one_stream(flow: Any) -> None:
     for one, other in zip(batches[4:], flow.dataset(epoch=1, step=1).as_numpy_iterator(), strict=True):
         assert all(map(np.array_equal, one, other))
     assert (flow.epoch, flow.batch_index, flow.total_batches_seen) == (2, 0, 6)
-    alike(flow[1], (next(flow), next(flow))[1])
+    assert_alike(flow[1], (next(flow), next(flow))[1])
     with pytest.raises(OptionError, match="element 3"):
         flow[3]
 
@@ -194,7 +194,7 @@ def test_formats_that_only_pillow_knows(
         options: dict[str, Any] = {"target_size": (20, 20), "shuffle": False, "color_mode": color_mode}
         ours = next(quietly(ImageDataGenerator().flow_from_directory, tmp_path, **options))
         theirs = next(quietly(legacy().flow_from_directory, str(tmp_path), **options))
-        alike(ours, theirs)
+        assert_alike(ours, theirs)
 
 
 def test_rare_kinds_are_read_as_pillow_reads_them(tmp_path: Path, legacy: Callable[..., Any], quietly: Quietly) -> None:
@@ -215,7 +215,7 @@ def test_rare_kinds_are_read_as_pillow_reads_them(tmp_path: Path, legacy: Callab
         options: dict[str, Any] = {"target_size": (9, 8), "shuffle": False, "color_mode": color_mode}
         ours = next(quietly(ImageDataGenerator().flow_from_directory, tmp_path, **options))
         theirs = next(quietly(legacy().flow_from_directory, str(tmp_path), **options))
-        alike(ours, theirs)
+        assert_alike(ours, theirs)
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
@@ -244,7 +244,7 @@ def test_methods_of_a_subclass_are_called(data_format: str, legacy: Callable[...
     ours = own(ImageDataGenerator).flow(images, batch_size=4, shuffle=False)
     theirs = own(type(legacy())).flow(images, batch_size=4, shuffle=False)
     for _ in range(3):
-        alike(next(ours), next(theirs), 0.01)
+        assert_alike(next(ours), next(theirs), 0.01)
     assert np.array_equal(images, before)
 
 
@@ -280,7 +280,7 @@ def test_a_damaged_file_is_named(photos: Path, tmp_path: Path, quietly: Quietly)
 
 
 @pytest.fixture
-def damaged(photos: Path, tmp_path: Path) -> Path:
+def damaged_photos(photos: Path, tmp_path: Path) -> Path:
     """Give a copy of the photographs in which two files are damaged: the first, and one in the middle."""
     root = Path(shutil.copytree(photos, tmp_path / "damaged"))
     for name in ("ants/ants0.jpg", "bees/bees2.png"):
@@ -289,33 +289,35 @@ def damaged(photos: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("on_error", "sizes"), [("skip", [7, 8, 4]), ("replace", [8, 8, 5])])
-def test_bad_files_are_governed_by_on_error(on_error: str, sizes: list[int], damaged: Path, quietly: Quietly) -> None:
+def test_bad_files_are_governed_by_on_error(
+    on_error: str, sizes: list[int], damaged_photos: Path, quietly: Quietly
+) -> None:
     """Bad files are left out or replaced, each with its own targets, in iterator and dataset; `errors` lists them."""
     options: dict[str, Any] = {"target_size": (9, 7), "batch_size": 8, "shuffle": False, "class_mode": "sparse"}
-    flow = quietly(ImageDataGenerator().flow_from_directory, damaged, **options, on_error=on_error)
+    flow = quietly(ImageDataGenerator().flow_from_directory, damaged_photos, **options, on_error=on_error)
     batches = [next(flow) for _ in range(3)]
     assert [len(images) for images, _ in batches] == [len(labels) for _, labels in batches] == sizes
     for one, other in zip(flow.dataset().as_numpy_iterator(), batches, strict=True):
         assert all(map(np.array_equal, one, other))
     assert sorted(row.sample for row in flow.errors) == ["ants/ants0.jpg", "bees/bees2.png"]
     table = {"filename": flow.filenames, "class": [name.split("/")[0] for name in flow.filenames]}
-    of_table = quietly(ImageDataGenerator().flow_from_dataframe, table, damaged, **options, on_error=on_error)
+    of_table = quietly(ImageDataGenerator().flow_from_dataframe, table, damaged_photos, **options, on_error=on_error)
     for one, other in zip(batches, of_table, strict=False):
         assert all(map(np.array_equal, one, other))
 
 
-def test_keras_trains_over_bad_files(damaged: Path, quietly: Quietly) -> None:
+def test_keras_trains_over_bad_files(damaged_photos: Path, quietly: Quietly) -> None:
     """With bad files skipped, `model.fit` goes through all epochs, and no batch is empty: the loss is a number."""
     generator = ImageDataGenerator(rescale=1 / 255)
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
     model.compile("sgd", "categorical_crossentropy")
     options: dict[str, Any] = {"target_size": (8, 8), "batch_size": 4, "on_error": "skip", "seed": 1}
-    flow = quietly(generator.flow_from_directory, damaged, **options)
+    flow = quietly(generator.flow_from_directory, damaged_photos, **options)
     for data in (flow, flow.dataset()):
         losses = model.fit(data, epochs=3, verbose=0).history["loss"]
         assert len(losses) == 3
         assert np.isfinite(losses).all()
-    single = quietly(generator.flow_from_directory, damaged, **options | {"batch_size": 1, "shuffle": False})
+    single = quietly(generator.flow_from_directory, damaged_photos, **options | {"batch_size": 1, "shuffle": False})
     with pytest.raises(SampleError, match=r"ants0\.jpg.*on_error=\"replace\""):
         single[0]
 
@@ -382,7 +384,7 @@ def test_arrays_give_what_the_legacy_class_gives(
         theirs = legacy(**settings).flow(x, batch_size=4, shuffle=False, **options)
     assert (len(ours), ours.n) == (len(theirs), theirs.n)
     for _ in range(4):
-        alike(next(ours), next(theirs), 1e-7)
+        assert_alike(next(ours), next(theirs), 1e-7)
 
 
 def test_large_targets_are_no_part_of_the_graph() -> None:
@@ -470,7 +472,7 @@ def test_data_frames_give_what_the_legacy_class_gives(
     assert getattr(ours, "class_indices", None) == getattr(theirs, "class_indices", None)
     expected = [next(theirs) for _ in range(len(theirs))]
     for batch in expected:
-        alike(next(ours), batch)
+        assert_alike(next(ours), batch)
     for one, other in zip(ours.dataset().as_numpy_iterator(), expected, strict=True):
         flat = keras.tree.flatten(other)
         assert all(map(np.array_equal, keras.tree.flatten(one), flat))

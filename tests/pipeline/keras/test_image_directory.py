@@ -117,7 +117,7 @@ def test_no_global_generator_is_read_or_seeded(photos: Path) -> None:
 @pytest.mark.parametrize(("on_error", "count"), [("skip", 20), ("replace", 21)])
 def test_bad_images_are_governed_by_on_error(on_error: str, count: int, photos: Path, tmp_path: Path) -> None:
     """A damaged file is left out or replaced, and stands in `loader.errors`; by default it ends the iteration."""
-    root = copied(photos, tmp_path)
+    root = copy_folders(photos, tmp_path)
     (root / "ants" / "ants0.jpg").write_bytes((root / "ants" / "ants0.jpg").read_bytes()[:200])
     options: dict[str, Any] = {"verbose": False, "image_size": 8, "shuffle": False}
     dataset = pipeline.image_dataset_from_directory(root, on_error=on_error, **options)
@@ -129,7 +129,7 @@ def test_bad_images_are_governed_by_on_error(on_error: str, count: int, photos: 
         epoch(strict)
 
 
-def copied(photos: Path, to: Path) -> Path:
+def copy_folders(photos: Path, to: Path) -> Path:
     """Copy the class-folders."""
     import shutil
 
@@ -141,7 +141,7 @@ def test_cache_gives_the_same_pixels(photos: Path, tmp_path: Path) -> None:
     options: dict[str, Any] = {"verbose": False, "image_size": 24, "shuffle": False}
     plain = epoch(pipeline.image_dataset_from_directory(photos, **options))
     for cache, tolerance in (("ram", 0), (tmp_path / "cache", 0.5)):
-        root = copied(photos, tmp_path / str(tolerance))
+        root = copy_folders(photos, tmp_path / str(tolerance))
         dataset = pipeline.image_dataset_from_directory(root, cache=cache, **options)
         epoch(dataset)
         for file in root.rglob("*.*"):

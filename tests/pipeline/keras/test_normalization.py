@@ -25,7 +25,7 @@ def pictures(count: int, shape: tuple[int, ...] = (6, 5, 3), seed: int = 0, dtyp
     return (noise + np.arange(shape[-1]) * 20).astype(dtype)
 
 
-def made(**arguments: Any) -> ImageDataGenerator:
+def make_generator(**arguments: Any) -> ImageDataGenerator:
     """Make a generator without the warnings of what its arguments imply."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -55,7 +55,7 @@ def test_standardize_and_flow_are_those_of_the_legacy_class(
     images = pictures(12)
     if data_format == "channels_first":
         images = np.ascontiguousarray(np.moveaxis(images, -1, 1))
-    ours, theirs = made(**arguments), legacy(**arguments)
+    ours, theirs = make_generator(**arguments), legacy(**arguments)
     ours.fit(images)
     theirs.fit(images)
     given_images = images.astype(np.uint8) if integers else images
@@ -70,7 +70,7 @@ def test_standardize_and_flow_are_those_of_the_legacy_class(
 
 def test_standardize_writes_to_what_it_is_given() -> None:
     """As in Keras, an image of floating point is normalized in place; integers are left alone."""
-    generator, image = made(rescale=0.5, samplewise_center=True), pictures(1)[0]
+    generator, image = make_generator(rescale=0.5, samplewise_center=True), pictures(1)[0]
     assert generator.standardize(image) is image
     integers = pictures(1, dtype=np.uint8)[0]
     generator.standardize(integers)
@@ -79,7 +79,7 @@ def test_standardize_writes_to_what_it_is_given() -> None:
 
 def test_statistics_that_are_missing_warn_and_are_left_out() -> None:
     """Without `fit` the image stays, and a warning says what is missing."""
-    generator, image = made(featurewise_center=True), pictures(1)[0]
+    generator, image = make_generator(featurewise_center=True), pictures(1)[0]
     with pytest.warns(UserWarning, match=r"hasn't been fit.*\.fit"):
         assert np.array_equal(generator.standardize(image.copy()), image)
 
@@ -88,7 +88,7 @@ def test_statistics_can_be_given_as_in_keras() -> None:
     """`generator.mean = ...` and `.std = ...` are used, of any shape that broadcasts."""
     images = pictures(4, dtype=np.uint8)
     for mean, std in (([10.0, 20.0, 30.0], [2.0, 3.0, 4.0]), (images.mean(axis=0), np.float32(7))):
-        generator = made(featurewise_center=True, featurewise_std_normalization=True)
+        generator = make_generator(featurewise_center=True, featurewise_std_normalization=True)
         generator.mean, generator.std = np.array(mean), np.array(std)
         expected = (images - np.array(mean)) / (np.array(std) + 1e-6)
         delivered = next(generator.flow(images, shuffle=False))
@@ -113,13 +113,13 @@ def test_moments_do_not_depend_on_the_batches(sizes: list[int], offset: float, s
 def test_fit_takes_arrays_directories_loaders_and_datasets(photos: Path, quietly: Callable[..., Any]) -> None:
     """The same images give the same statistics, wherever they come from: those of NumPy, to 1e-6."""
     arguments = {"featurewise_center": True, "featurewise_std_normalization": True, "rescale": 1 / 255}
-    flow = quietly(made().flow_from_directory, photos, target_size=(32, 32), shuffle=False, batch_size=21)
+    flow = quietly(make_generator().flow_from_directory, photos, target_size=(32, 32), shuffle=False, batch_size=21)
     images = flow[0][0]
     loader = pipeline.Loader((images.astype(np.uint8), None), image_size=(32, 32), batch_size=8)
-    dataset = made().flow(images, images, batch_size=4, seed=1).dataset()
+    dataset = make_generator().flow(images, images, batch_size=4, seed=1).dataset()
     scaled = images.astype(np.float64) / 255
     for data, options in ((images, {}), (photos, {"target_size": (32, 32)}), (loader, {}), (dataset, {})):
-        generator = made(**arguments)
+        generator = make_generator(**arguments)
         generator.fit(data, **options)
         assert np.allclose(generator.mean.ravel(), scaled.mean(axis=(0, 1, 2)), rtol=1e-6)
         assert np.allclose(generator.std.ravel(), scaled.std(axis=(0, 1, 2)), rtol=1e-6)
@@ -130,7 +130,7 @@ def test_fit_takes_arrays_directories_loaders_and_datasets(photos: Path, quietly
 def test_fit_sees_the_channels_of_a_loader_whatever_the_layout() -> None:
     """A Loader delivers channels last; a generator of channels first learns the same statistics from it."""
     images = pictures(20, dtype=np.uint8)
-    generator = made(featurewise_center=True, data_format="channels_first")
+    generator = make_generator(featurewise_center=True, data_format="channels_first")
     generator.fit(pipeline.Loader((images, None), image_size=(6, 5), batch_size=8))
     assert np.allclose(generator.mean, images.mean(axis=(0, 1, 2)).reshape(3, 1, 1))
 
@@ -140,21 +140,21 @@ def test_fit_names_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "bad.jpg").write_bytes(b"no image")
     with pytest.raises(SampleError, match=r"a/bad\.jpg"):
-        made(featurewise_center=True).fit(tmp_path)
+        make_generator(featurewise_center=True).fit(tmp_path)
 
 
 def test_fit_refuses_what_has_no_end() -> None:
     """A dataset that is repeated without end is named, not waited for."""
-    dataset = made().flow(pictures(4), batch_size=2).dataset().repeat()
+    dataset = make_generator().flow(pictures(4), batch_size=2).dataset().repeat()
     with pytest.raises(OptionError, match="without end"):
-        made(featurewise_center=True).fit(dataset)
+        make_generator(featurewise_center=True).fit(dataset)
 
 
 def test_fit_on_augmented_images_is_reproducible(legacy: Callable[..., Any]) -> None:
     """`augment` and `rounds` see each image so often, transformed; the statistics are near the legacy class's."""
     images = pictures(150, (12, 12, 3))
     arguments = {"featurewise_center": True, "rotation_range": 40, "fill_mode": "constant"}
-    one, other, oracle = made(**arguments), made(**arguments), legacy(**arguments)
+    one, other, oracle = make_generator(**arguments), make_generator(**arguments), legacy(**arguments)
     for generator in (one, other, oracle):
         generator.fit(images, augment=True, rounds=3, seed=5)
     assert np.array_equal(one.mean, other.mean)
@@ -184,7 +184,7 @@ def test_exact_zca_is_the_legacy_class(count: int, data_format: str, legacy: Cal
     if data_format == "channels_first":
         images = np.ascontiguousarray(np.moveaxis(images, -1, 1))
     ours, theirs = (
-        made(zca_whitening=True, data_format=data_format),
+        make_generator(zca_whitening=True, data_format=data_format),
         legacy(zca_whitening=True, data_format=data_format),
     )
     ours.fit(images)
@@ -211,7 +211,7 @@ def test_low_rank_zca_is_the_leading_part_of_the_exact_one() -> None:
 def test_zca_falls_back_to_low_rank_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit is not attempted: the rank is then 512, or the number of images."""
     monkeypatch.setattr("pipeline.keras.statistics.available_memory", lambda: 1000)
-    generator = made(zca_whitening=True)
+    generator = make_generator(zca_whitening=True)
     generator.fit(pictures(40))
     assert generator.statistics is not None
     assert generator.statistics.whitening is not None
@@ -227,7 +227,7 @@ def test_statistics_survive_a_file(arguments: dict[str, Any], name: str, tmp_pat
     arguments = {"featurewise_center": True, "rescale": 0.5, **arguments}
     if "zca_whitening" not in arguments:
         arguments["featurewise_std_normalization"] = True
-    train, test, images = made(**arguments), made(**arguments), pictures(9)
+    train, test, images = make_generator(**arguments), make_generator(**arguments), pictures(9)
     train.fit(images)
     train.save(tmp_path / name)
     test.load(tmp_path / name)
@@ -238,18 +238,18 @@ def test_statistics_survive_a_file(arguments: dict[str, Any], name: str, tmp_pat
 
 def test_statistics_of_other_images_are_refused(tmp_path: Path) -> None:
     """A file from another `rescale`, without what is needed, damaged, or hostile is refused with a reason."""
-    generator = made(featurewise_center=True)
+    generator = make_generator(featurewise_center=True)
     with pytest.raises(OptionError, match="fit first"):
         generator.save(tmp_path / "s.json")
     generator.fit(pictures(5))
     generator.save(tmp_path / "s.json")
     with pytest.raises(OptionError, match="rescale"):
-        made(featurewise_center=True, rescale=0.1).load(tmp_path / "s.json")
+        make_generator(featurewise_center=True, rescale=0.1).load(tmp_path / "s.json")
     with pytest.raises(OptionError, match=r"lacks.*std"):
-        made(featurewise_std_normalization=True).load(tmp_path / "s.json")
+        make_generator(featurewise_std_normalization=True).load(tmp_path / "s.json")
     with pytest.raises(OptionError, match=r"\.json or \.npz"):
         generator.save(tmp_path / "s.txt")
-    zca = made(zca_whitening=True)
+    zca = make_generator(zca_whitening=True)
     zca.fit(pictures(5))
     with pytest.raises(OptionError, match="npz"):
         zca.save(tmp_path / "z.json")
@@ -268,4 +268,4 @@ def test_statistics_of_other_images_are_refused(tmp_path: Path) -> None:
 def test_what_cannot_be_fitted_on_is_named(data: Any) -> None:
     """Arrays of another rank, missing directories and other objects are refused."""
     with pytest.raises((OptionError, SourceError), match=r"rank 4|takes an array|nowhere"):
-        made(featurewise_center=True).fit(data)
+        make_generator(featurewise_center=True).fit(data)

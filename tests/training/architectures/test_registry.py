@@ -53,7 +53,7 @@ def test_the_summary_adds_up(name: str) -> None:
     model = build(name, **TINY)
     rows = summary(model)
     assert sum(row.parameters for row in rows) == model.count_params()
-    assert sum(row.multiply_adds or 0 for row in rows) == profiled(model)
+    assert sum(row.multiply_adds or 0 for row in rows) == count_multiply_adds(model)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -65,7 +65,7 @@ def test_every_model_takes_numbers_as_they_come_where_asked(name: str) -> None:
     np.testing.assert_allclose(plain(pixels / 255), ours(pixels), rtol=1e-4, atol=1e-6)
 
 
-def profiled(model: keras.Model) -> int:
+def count_multiply_adds(model: keras.Model) -> int:
     """Count the multiply-adds of convolutions and matrix products in the graph of a model: half its operations."""
     import tensorflow as tf
     from tensorflow.python.framework import ops

@@ -71,7 +71,7 @@ def test_every_variant_gives_probabilities(variant: str) -> None:
     assert ("block1_lrn" in {layer.name for layer in model.layers}) == (variant == "A-LRN")
 
 
-def test_a_saved_model_with_response_normalisation_loads(tmp_path: object) -> None:
+def test_a_saved_model_with_response_normalization_loads(tmp_path: object) -> None:
     """The layer is registered, so that no code needs to be named when a model is read."""
     model = vgg("A-LRN", **SIXTEENTH)
     model.save(f"{tmp_path}/model.keras")

@@ -1,0 +1,56 @@
+"""Keys of texts: how a caller writes them, and as what they are used."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys
+
+TextKey: TypeAlias = "tuple[int, ...] | int | np.uint64 | NDArray[np.uint64]"
+"""The key of one text: (seed, epoch, index), which is the key of that sample in a dataset; or a key of
+`augment.keys`, as an integer or an array of shape []."""
+
+
+def to_key(key: TextKey) -> int:
+    """Give the key of one text as an integer.
+
+    Raises:
+        ValueError: it is neither a path of non-negative integers that begins with a seed, nor a key.
+    """
+    if type(key) is int and 0 <= key < 2**64:
+        return key
+    if isinstance(key, (tuple, list)) and key and all(map(_is_count, key[1:])):
+        folded = _fold_root(key[0])
+        for step in key[1:]:
+            folded = keys.fold_one(folded, int(step))
+        return folded
+    value = np.asarray(key)
+    if value.shape == () and value.dtype.kind in "iu" and value >= 0:
+        return int(value)
+    raise ValueError(f"a text's key is (seed, epoch, index) or a key of augment.keys, got {key!r}")
+
+
+def to_keys(given: Sequence[TextKey] | NDArray[np.uint64], count: int) -> list[int]:
+    """Give the keys of some texts as integers.
+
+    Raises:
+        ValueError: there are more or fewer keys than texts, or one is no key.
+    """
+    if len(given) != count:
+        raise ValueError(f"there are {count} texts, but {len(given)} keys")
+    if isinstance(given, np.ndarray) and given.ndim == 1 and given.dtype == np.uint64:
+        made: list[int] = given.tolist()
+        return made
+    return [to_key(key) for key in given]
+
+
+def _is_count(step: Any) -> bool:
+    return isinstance(step, (int, np.integer)) and bool(step >= 0)
+
+
+@lru_cache(maxsize=16)
+def _fold_root(seed: Any) -> int:
+    return int(keys.fold_in(keys.root(seed), "augment"))

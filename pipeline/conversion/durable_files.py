@@ -1,0 +1,122 @@
+"""Writing so that a killed process or a lost disk leaves a file absent or whole.
+
+A file is written under a temporary name, flushed to the disk, and renamed; `rename` is atomic. All writing goes through
+`os`, one call a step, so that a test can end the process at each.
+"""
+
+import ctypes
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import google_crc32c
+
+from pipeline.errors import ConvertError
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_RENAME_EXCHANGE = 2  # linux/fs.h
+_AT_FDCWD = -100  # fcntl.h
+_BLOCK = 1 << 20
+
+
+def write_durably(path: Path, data: bytes, scratch: Path) -> None:
+    """Make or replace a file as a whole.
+
+    Args:
+        path: of the file.
+        data: its contents.
+        scratch: a folder on the same file system, for the temporary file.
+    """
+    temporary = make_temporary_name(path, scratch)
+    with DurableFile(temporary) as output:
+        output.write(data)
+    os.rename(temporary, path)
+
+
+def make_temporary_name(path: Path, scratch: Path) -> Path:
+    """Give a name that no other process uses, whatever it writes."""
+    return scratch / f"{path.name[:200]}.{secrets.token_hex(8)}"
+
+
+class DurableFile:
+    """A new file that is on the disk when its block has ended, and removed where the block fails."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> "DurableFile":
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                os.fsync(self._descriptor)
+        except BaseException:
+            os.unlink(self._path)
+            raise
+        finally:
+            os.close(self._descriptor)
+        if kind is not None:
+            os.unlink(self._path)
+
+    def write(self, data: bytes) -> None:
+        """Write all of the data; the system may take it in parts."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+
+def compute_checksum(path: Path) -> int:
+    """Compute the CRC-32C of a file."""
+    crc = 0
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            crc = google_crc32c.extend(crc, block)
+    return crc
+
+
+def read_back(path: Path, crc: int) -> None:
+    """Compare what a file holds with what was written.
+
+    Raises:
+        ConvertError: the bytes differ.
+    """
+    if compute_checksum(path) != crc:
+        raise ConvertError(f"{path} does not hold what was written to it; is the disk, or the memory, damaged?")
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk."""
+    _call_on_folder(folder, os.fsync)
+
+
+def sync_file_system(folder: Path) -> None:
+    """Flush all files of the file system that holds a folder: faster than one by one where they are many."""
+    _call_on_folder(folder, _syncfs)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step.
+
+    Returns:
+        Whether the file system can do that (NFS, for one, cannot).
+    """
+    paths = _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other)
+    return int(_LIBC.renameat2(*paths, ctypes.c_uint(_RENAME_EXCHANGE))) == 0
+
+
+def _call_on_folder(folder: Path, act: Callable[[int], None]) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        act(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _syncfs(descriptor: int) -> None:
+    if _LIBC.syncfs(descriptor):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

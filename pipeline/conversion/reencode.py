@@ -1,0 +1,132 @@
+"""Re-encoding: another size, another format."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import cv2
+import numpy as np
+
+from augment.transform import Image
+from pipeline.conversion.truncation import check_jpeg, check_png
+from pipeline.images.decode import Decoder, turn_upright
+from pipeline.images.encode import DEFAULT_QUALITY, encode
+from pipeline.images.header import Header
+
+_RGB, _RGBA = Decoder(), Decoder(color_mode="rgba")
+_REDUCED = {
+    (1, 1): cv2.IMREAD_GRAYSCALE,
+    (1, 2): cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    (1, 4): cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    (1, 8): cv2.IMREAD_REDUCED_GRAYSCALE_8,
+    (3, 1): cv2.IMREAD_COLOR,
+    (3, 2): cv2.IMREAD_REDUCED_COLOR_2,
+    (3, 4): cv2.IMREAD_REDUCED_COLOR_4,
+    (3, 8): cv2.IMREAD_REDUCED_COLOR_8,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reencoding:
+    """What images are made to be.
+
+    Attributes:
+        short_side: the length of the shorter side in pixels, the shape kept; None where it does not matter.
+        size: (height, width) in pixels; None where it does not matter.
+        format: "jpeg", "png" or "webp"; None keeps an image's own, and makes PNG of GIF and BMP.
+        quality: of JPEG and WebP; None is `DEFAULT_QUALITY`, and leaves images alone that need no other change.
+    """
+
+    short_side: int | None = None
+    size: tuple[int, int] | None = None
+    format: str | None = None
+    quality: int | None = None
+
+    def compute_target_size(self, height: int, width: int) -> tuple[int, int]:
+        """Give (height, width) of what becomes of an upright image."""
+        if self.size is not None:
+            return self.size
+        if self.short_side is None:
+            return height, width
+        scale = self.short_side / min(height, width)
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
+    def get_target_format(self, image_format: str) -> str:
+        """Give the format of what becomes of an image."""
+        return self.format or ("png" if image_format in ("gif", "bmp") else image_format)
+
+    def is_satisfied_by(self, header: Header) -> bool:
+        """Whether an image already is what it is made to be, so that its bytes can be passed through."""
+        same_size = self.compute_target_size(header.height, header.width) == (header.height, header.width)
+        turned = header.orientation != 1
+        return (
+            self.quality is None and same_size and not turned and self.get_target_format(header.format) == header.format
+        )
+
+    def decode(self, encoded: bytes, header: Header) -> Image:
+        """Decode an image upright, no finer than it is wanted: at 1/2, 1/4 or 1/8 where that is enough.
+
+        Raises:
+            ValueError: the bytes are damaged.
+        """
+        height, width = header.upright_size
+        wanted = self.compute_target_size(height, width)
+        finest = max(1.0, min(height / wanted[0], width / wanted[1]))
+        return decode(encoded, header, next(ratio for ratio in (8, 4, 2, 1) if ratio <= finest))
+
+    def resize_and_encode(self, image: Image, image_format: str) -> tuple[bytes, Header]:
+        """Resize and encode an upright image, uint8 [H, W, C].
+
+        Raises:
+            ValueError: the format cannot hold it.
+        """
+        image = _resize(image, self.compute_target_size(*image.shape[:2]))
+        target = self.get_target_format(image_format)
+        quality = DEFAULT_QUALITY if self.quality is None else self.quality
+        return encode(image, target, quality), Header(target, *image.shape[:2])
+
+
+def decode(encoded: bytes, header: Header, ratio: int = 1) -> Image:
+    """Decode an image upright with the channels that it has: grey, RGB or RGBA, uint8 [H, W, C].
+
+    JPEG and PNG are decoded by OpenCV, JPEGs at 1/ratio of their size: TensorFlow, which decodes them for the loader,
+    takes longer to start than to decode a thousand.
+
+    Raises:
+        ValueError: the bytes are damaged.
+    """
+    if header.format == "jpeg" and header.components in (1, 3):
+        check_jpeg(encoded)
+        image = _imdecode(encoded, header, _REDUCED[header.components, ratio] | cv2.IMREAD_IGNORE_ORIENTATION)
+        return turn_upright(image, header.orientation)
+    if header.format == "png":
+        check_png(encoded)
+        image = turn_upright(_imdecode(encoded, header, cv2.IMREAD_UNCHANGED), header.orientation)
+    elif header.format == "jpeg":
+        return _RGB(encoded, header)  # CMYK, which OpenCV converts by another formula
+    else:
+        image = _RGBA(encoded, header)
+    return image if image.shape[2] < 4 or image[..., 3].min() < 255 else image[..., :3]
+
+
+def _imdecode(encoded: bytes, header: Header, flags: int) -> Image:
+    try:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
+    except cv2.error as error:
+        raise ValueError(f"damaged {header.format.upper()}: {error.err}") from None
+    if image is None:
+        raise ValueError(f"damaged {header.format.upper()}, or a variant that OpenCV cannot decode")
+    if image.dtype == np.uint16:
+        image = np.right_shift(image.astype(np.uint16), 8).astype(np.uint8)
+    if image.ndim == 2:
+        return cast(Image, image[..., np.newaxis])
+    return cast(Image, cv2.cvtColor(image, cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA))
+
+
+def _resize(image: Image, size: tuple[int, int]) -> Image:
+    if image.shape[:2] == size:
+        return image
+    # Below a half, two neighbours in each direction no longer cover what becomes one pixel. JPEGs come here larger than
+    # that only where they were not decoded at a scale.
+    halves = 2 * size[0] <= image.shape[0] and 2 * size[1] <= image.shape[1]
+    resized = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
+    return cast(Image, resized if resized.ndim == 3 else resized[..., np.newaxis])

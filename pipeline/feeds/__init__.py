@@ -1,0 +1,1 @@
+"""Delivery: the `tf.data` graph around the stages."""

@@ -1,0 +1,240 @@
+"""The `tf.data` graph around the stages: the only file of the packages that calls `tf.numpy_function`.
+
+The graph is small on purpose: a range of positions, one parallel map that calls `Stages.batch`, and a prefetch. The
+work is done by OpenCV's and TensorFlow's kernels, which release Python's global lock, so that a map over batches keeps
+the cores busy with one call of Python a batch instead of several a sample.
+"""
+
+import operator
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.error_log import ErrorLog
+from pipeline.errors import OptionError
+from pipeline.sources.base import Source
+from pipeline.threads import shutdown
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Batches(Protocol):
+    """What computes the batches of a dataset: the stages of images or texts, or something around them.
+
+    Attributes:
+        error_log: takes down the bad samples.
+        source: its `class_names` say how wide categorical labels are.
+        label_mode: "int", "categorical", "binary" or None.
+        element_spec: the shape and dtype of the features of one sample; a side is None where it may differ.
+    """
+
+    @property
+    def error_log(self) -> ErrorLog: ...  # noqa: D102  # described above
+    @property
+    def source(self) -> Source: ...  # noqa: D102
+    @property
+    def label_mode(self) -> str | None: ...  # noqa: D102
+    @property
+    def element_spec(self) -> tuple[tuple[int | None, ...], np.dtype[Any]]: ...  # noqa: D102
+
+    def batch(self, epoch: int, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
+        """Make a batch of the samples at positions start to stop of an epoch: (features, labels, keys)."""
+        ...
+
+
+class EpochCounter:
+    """Gives each iteration of a dataset its epoch: the first one starts anywhere, the following at the next epochs.
+
+    Args:
+        epoch: the epoch of the first iteration.
+        position: the sample at which the first iteration starts.
+    """
+
+    def __init__(self, epoch: int, position: int) -> None:
+        self._next = (epoch, position)
+        self._lock = threading.Lock()
+
+    def __call__(self) -> tuple[int, int]:
+        """Take the next epoch: (epoch, first position)."""
+        with self._lock:
+            epoch, position = self._next
+            self._next = (epoch + 1, 0)
+        return epoch, position
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochLayout:
+    """How the samples of an epoch are laid out in batches.
+
+    Attributes:
+        length: the number of samples in an epoch.
+        batch_size: samples in a batch; None for single samples.
+        drop_remainder: whether a last batch that is not full is left out.
+        has_variable_batches: whether bad samples are left out, so that a batch may be smaller than it should.
+        num_parallel_calls: batches that are computed at once.
+        prefetch: batches that are kept ready.
+        with_keys: whether the samples' keys stand behind the labels.
+        with_labels: whether there are labels.
+        static_batch: whether the graph knows the size of full batches where all are full.
+    """
+
+    length: int
+    batch_size: int | None
+    drop_remainder: bool
+    has_variable_batches: bool
+    num_parallel_calls: int
+    prefetch: int
+    with_keys: bool
+    with_labels: bool
+    static_batch: bool = True
+
+    @property
+    def block(self) -> int:
+        """The samples that are computed by one call."""
+        return self.batch_size or 1
+
+    @property
+    def steps(self) -> int:
+        """The number of steps in an epoch."""
+        return self.length // self.block if self.drop_remainder else -(-self.length // self.block)
+
+    def check_position(self, epoch: int, step: int) -> tuple[int, int]:
+        """Check a position of the stream, and return it as integers of Python.
+
+        Raises:
+            OptionError: it is out of range.
+            TypeError: `epoch` or `step` is no integer.
+        """
+        epoch, step = operator.index(epoch), operator.index(step)
+        if epoch < 0 or not 0 <= step <= self.steps:
+            raise OptionError(f"{epoch=}, {step=} is out of range: an epoch has {self.steps} steps")
+        return epoch, step
+
+
+def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.data.Dataset":
+    """Build the dataset whose first iteration starts at a step of an epoch, and whose further ones take further epochs.
+
+    Returns:
+        A `tf.data.Dataset` of features (images [B, H, W, C] or texts [B]), (features, labels) or
+        (features, labels, keys).
+    """
+    import tensorflow as tf
+
+    cv2.setNumThreads(0)  # tf.data calls from many threads; a pool of OpenCV's own beside them only contends
+    take_epoch = EpochCounter(epoch, step * layout.block)
+    stages_ref = (lambda: stages) if tf.inside_function() else weakref.ref(stages)
+
+    def get_stages() -> Batches:
+        alive = stages_ref()
+        if alive is None:
+            raise RuntimeError("the dataset that these batches come from has been deleted: keep it while it is in use")
+        return alive
+
+    stop = min(layout.steps * layout.block, layout.length)
+
+    def begin() -> NDArray[np.int64]:
+        get_stages().error_log.begin()
+        epoch, start = take_epoch()
+        starts = np.arange(start, stop, layout.block)
+        return np.stack([np.full_like(starts, epoch), starts], axis=1)
+
+    shape, dtype = stages.element_spec
+    is_full = layout.static_batch and not layout.has_variable_batches and stop % layout.block == 0
+    size = layout.batch_size if is_full else None
+    label_dtype = tf.int32 if stages.label_mode in ("int", None) else tf.float32
+    label_shape = {"categorical": [len(stages.source.class_names)], "binary": [1]}.get(stages.label_mode or "", [])
+
+    def compute(place: Any) -> Any:
+        with shutdown.callback():
+            stages, (epoch, start) = get_stages(), place.tolist()
+            try:
+                return stages.batch(epoch, start, min(start + layout.block, layout.length))
+            except Exception as error:
+                stages.error_log.record_failure(epoch, start, error)
+                raise
+
+    @without_autograph
+    def batch(place: Any) -> Any:
+        features, labels, keys = tf.numpy_function(compute, [place], [dtype, label_dtype, tf.string])
+        features.set_shape([size, *shape])
+        labels.set_shape([size, *label_shape])
+        keys.set_shape([size])
+        chosen = (features, *([labels] if layout.with_labels else []), *([keys] if layout.with_keys else []))
+        return chosen if len(chosen) > 1 else features
+
+    @without_autograph
+    def is_not_empty(*batch: Any) -> Any:
+        return tf.shape(tf.nest.flatten(batch)[0])[0] > 0
+
+    dataset = iterate_rows(begin, [2]).map(batch, num_parallel_calls=layout.num_parallel_calls, deterministic=True)
+    if layout.batch_size is None:
+        dataset = dataset.unbatch()
+    elif layout.has_variable_batches:
+        dataset = dataset.filter(is_not_empty)
+    dataset = dataset.prefetch(layout.prefetch)
+    if step == 0 and not layout.has_variable_batches:
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(layout.steps))
+    dataset = dataset.with_options(_make_options(layout))
+    if step != 0 or layout.has_variable_batches:
+        # Iterations differ in length here, and tf.data has no number for that. Keras would take the length of the first
+        # for all, and cut the later ones short; told that of a whole epoch, it goes on where an iteration ends early.
+        dataset.cardinality = lambda: tf.constant(layout.steps, tf.int64)
+    # TensorFlow never lets go of a function that `numpy_function` was given, nor of what hangs on it: arrays, workers.
+    # So the functions do not hold the stages. The dataset does, and whatever is made of it holds the dataset.
+    dataset.batches = stages
+    return dataset
+
+
+def iterate_rows(compute: Callable[[], NDArray[np.int64]], shape: Sequence[int]) -> "tf.data.Dataset":
+    """Build a dataset of the rows of an array that is computed anew when an iteration begins.
+
+    Args:
+        compute: returns int64 [N, *shape].
+        shape: of a row.
+    """
+    import tensorflow as tf
+
+    shutdown.end_with_program()
+
+    def guarded() -> NDArray[np.int64]:
+        with shutdown.callback():
+            return compute()
+
+    @without_autograph
+    def rows(_: Any) -> Any:
+        return tf.ensure_shape(tf.numpy_function(guarded, [], tf.int64, stateful=True), [None, *shape])
+
+    # `flat_map` over a range would compute them then, too, but takes 9 ms longer to start.
+    return tf.data.Dataset.from_tensors(0).map(rows).unbatch()
+
+
+def without_autograph(function: _Function) -> _Function:
+    """Mark a function that tf.data maps: it has no Python control flow to convert.
+
+    Autograph would take 29 us per batch, and write a file for each function, which a killed program leaves behind.
+    """
+    import tensorflow as tf
+
+    return cast(_Function, tf.autograph.experimental.do_not_convert(function))
+
+
+def _make_options(layout: EpochLayout) -> "tf.data.Options":
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    # The autotuner keeps an iterator from closing until its next round, up to 10 s after the epoch began (tf.data
+    # 2.21).
+    options.autotune.enabled = False
+    # A pool of its own: calls of Python must not hold the threads that the model's operations run on.
+    options.threading.private_threadpool_size = layout.num_parallel_calls + 1
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return options

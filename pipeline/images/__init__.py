@@ -1,0 +1,1 @@
+"""Images: from encoded bytes to finished batches."""

@@ -1,0 +1,231 @@
+"""Caches: encoded bytes in memory, or decoded pixels of one size in a file.
+
+Both say how much they need before anything is read, and refuse what does not fit.
+"""
+
+import logging
+import math
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+
+from augment.transform import Image
+from pipeline.errors import CacheError, OptionError
+from pipeline.options import check_integer, check_size, raise_first
+from pipeline.sampling.order import Indices
+from pipeline.sources.base import Labels, Sample, Source
+
+_log = logging.getLogger(__name__)
+
+RAM = "ram"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Where a loader keeps what it has read.
+
+    Attributes:
+        directory: "ram" keeps the encoded images in memory; a path keeps decoded images of one size in that directory.
+        size: (height, width) in pixels of the images in a directory; by default the loader's `image_size`.
+        limit_bytes: maximum size of the cache in bytes; by default what memory or disk have free.
+
+    Raises:
+        OptionError: a value is out of range, or contradicts another.
+    """
+
+    directory: str | os.PathLike[str]
+    _: KW_ONLY
+    size: tuple[int, int] | None = None
+    limit_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        raise_first(self._check_options())
+        if self.size is not None:
+            height, width = self.size
+            object.__setattr__(self, "size", (int(height), int(width)))
+
+    def _check_options(self) -> Iterator[str]:
+        if not _is_path(self.directory):
+            yield f'Cache: directory must be "ram" or a path, got {self.directory!r}'
+        yield from check_size("Cache: size", self.size)
+        yield from check_integer("Cache: limit_bytes", self.limit_bytes, 0, may_be_none=True)
+        if self.is_ram and self.size is not None:
+            yield 'Cache("ram") keeps encoded images, which have no common size; use a directory, or no size'
+
+    @classmethod
+    def from_option(cls, value: Any) -> "Cache | None":
+        """Read the option `cache`: None, "ram", a directory, or a `Cache`.
+
+        Raises:
+            OptionError: it is none of these.
+        """
+        if value is None or isinstance(value, cls):
+            return value
+        if not _is_path(value):
+            raise OptionError(f'cache must be None, "ram", a directory or a Cache; got {value!r}')
+        return cls(value)
+
+    @property
+    def is_ram(self) -> bool:
+        """Whether encoded images are kept in memory, and not decoded ones in a directory."""
+        return self.directory == RAM
+
+
+class RamCache:
+    """A source that keeps every sample it has read in memory, as it was read.
+
+    Args:
+        source: what is read on first use.
+        members: the samples that can be asked for, int64; None for all.
+        limit_bytes: the memory that may be used; by default what the system has available.
+
+    Raises:
+        CacheError: all samples together would not fit.
+    """
+
+    def __init__(self, source: Source, members: Indices | None = None, limit_bytes: int | None = None) -> None:
+        sizes = source.sizes() if members is None else source.sizes()[members]
+        _check_fits(
+            f"{len(sizes)} samples", int(sizes.sum()), limit_bytes, get_available_memory(), "of memory are available"
+        )
+        self._source = source
+        self._samples: dict[int, Sample] = {}
+        self.ignored_files: Counter[str] = source.ignored_files
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of their labels."""
+        return self._source.class_names
+
+    def sizes(self) -> Labels:
+        """Give the bytes of every sample, int64 [N]."""
+        return self._source.sizes()
+
+    @property
+    def fingerprint(self) -> str:
+        """That of what is cached."""
+        return self._source.fingerprint
+
+    def labels(self) -> Labels:
+        """Give the class of every sample, int64 [N]."""
+        return self._source.labels()
+
+    def peek(self, index: int) -> Sample:
+        """Give one sample's key and label."""
+        return self._samples.get(index) or self._source.peek(index)
+
+    def read(self, index: int) -> Sample:
+        """Give one sample, from memory where it has been read before."""
+        sample = self._samples.get(index)
+        if sample is None:
+            sample = self._samples[index] = self._source.read(index)
+        return sample
+
+
+class PixelCache:
+    """Decoded images of one size in one file, each valid by itself, so that an interrupted epoch loses nothing.
+
+    A slot for each sample holds its pixels; a second file holds the CRC-32C of each slot that has been written.
+    Whatever was cut short fails its checksum and is decoded again. Several threads and processes may share a cache.
+
+    Args:
+        directory: where; a subfolder is made for each `fingerprint`.
+        fingerprint: names the samples and how they were decoded.
+        count: the number of samples.
+        shape: of each image, (height, width, channels); uint8.
+        limit_bytes: the disk space that may be used; by default what is free.
+
+    Raises:
+        CacheError: all images together would not fit, or the files cannot be made.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        fingerprint: str,
+        count: int,
+        shape: tuple[int, int, int],
+        limit_bytes: int | None = None,
+    ) -> None:
+        self.shape = shape
+        self._slot = math.prod(shape)
+        folder = directory / fingerprint
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._pixels = os.open(folder / "pixels.u8", os.O_RDWR | os.O_CREAT, 0o644)
+            self._checksums = os.open(folder / "checksums.u64", os.O_RDWR | os.O_CREAT, 0o644)
+            size = count * self._slot
+            if os.fstat(self._pixels).st_size != size:
+                free = shutil.disk_usage(folder).free
+                _check_fits(f"{count} images of {shape}", size, limit_bytes, free, f"are free in {directory}")
+                # Reserved as a whole now, so that a full disk is met here and not in the middle of an epoch.
+                os.posix_fallocate(self._pixels, 0, max(size, 1))
+                os.ftruncate(self._pixels, size)
+                os.ftruncate(self._checksums, 8 * count)
+        except OSError as error:
+            if isinstance(error, CacheError):
+                raise
+            raise CacheError(f"the cache in {directory} cannot be made: {error.strerror}") from None
+
+    def get(self, index: int) -> Image | None:
+        """Give one image, uint8 [H, W, C], or None where it has not been stored."""
+        stored = os.pread(self._checksums, 8, 8 * index)
+        if not any(stored):
+            return None
+        pixels = os.pread(self._pixels, self._slot, index * self._slot)
+        return (
+            np.frombuffer(pixels, np.uint8).reshape(self.shape).copy() if stored == _compute_checksum(pixels) else None
+        )
+
+    def put(self, index: int, image: Image) -> None:
+        """Store one image, uint8 [H, W, C].
+
+        Raises:
+            CacheError: the disk refuses it.
+        """
+        pixels = image.tobytes()
+        try:
+            os.pwrite(self._pixels, pixels, index * self._slot)
+            os.pwrite(self._checksums, _compute_checksum(pixels), 8 * index)
+        except OSError as error:
+            raise CacheError(f"the cache cannot be written: {error.strerror}") from None
+
+    def __del__(self) -> None:
+        for descriptor in ("_pixels", "_checksums"):
+            if hasattr(self, descriptor):
+                os.close(getattr(self, descriptor))
+
+
+def get_available_memory() -> int:
+    """Give the bytes that can be used without swapping: Linux counts what it can give up of its own caches."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return 1024 * int(line.split()[1])
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, (str, os.PathLike)) and bool(os.fspath(value))
+
+
+def _compute_checksum(pixels: bytes) -> bytes:
+    # The high bit is set so that no checksum is all zeros, which stands for "not stored".
+    return int(google_crc32c.value(pixels) | 1 << 63).to_bytes(8, "little")
+
+
+def _check_fits(what: str, size: int, limit: int | None, available: int, where: str) -> None:
+    _log.info("caching %s takes %.1f MiB", what, size / 2**20)
+    if limit is not None and size > limit:
+        raise CacheError(f"caching {what} takes {size} bytes, more than limit_bytes={limit}")
+    if size > available:
+        raise CacheError(f"caching {what} takes {size} bytes, but {available} bytes {where}")

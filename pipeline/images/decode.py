@@ -1,0 +1,219 @@
+"""From encoded bytes to upright pixels.
+
+JPEG and PNG are decoded by TensorFlow's kernels: they refuse damaged files, where OpenCV fills what is missing with
+grey. GIF, BMP and WebP are decoded by OpenCV: it places a GIF's first frame on its full canvas and reads every BMP
+variant, where TensorFlow's kernels do not. Both release Python's global lock while they work.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import cv2
+import numpy as np
+
+from augment.transform import Image
+from pipeline.images.header import MAX_PIXELS, Header, max_bytes, read_valid_header
+
+KERNELS = ("jpeg", "png")
+"""The formats that TensorFlow's kernels decode."""
+
+CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
+"""The channels of each colour mode."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoder:
+    """Decodes images to one colour mode.
+
+    Attributes:
+        color_mode: "grayscale", "rgb" or "rgba".
+        max_pixels: images that claim more than this many pixels are refused before any is allocated.
+    """
+
+    color_mode: str = "rgb"
+    max_pixels: int = MAX_PIXELS
+
+    @property
+    def max_bytes(self) -> int:
+        """The size above which a file is no image worth reading."""
+        return max_bytes(self.max_pixels)
+
+    def header(self, encoded: bytes) -> Header:
+        """Read the header and refuse what must not be decoded.
+
+        Raises:
+            ValueError: no image in a known format, or too large; the message says what and why.
+        """
+        return read_valid_header(encoded, self.max_pixels)
+
+    def needs_tensorflow(self, encoded: bytes) -> bool:
+        """Say whether TensorFlow's kernels would decode an image.
+
+        Raises:
+            ValueError: as `header` does.
+        """
+        return self.header(encoded).format in KERNELS
+
+    def to_tensors(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Convert the bytes of some images, all of `KERNELS`, or some windows, to tensors, which it decodes as well.
+
+        TensorFlow takes 9 us to make one tensor, and no longer to make many.
+
+        Args:
+            items: bytes, or tuples of integers.
+        """
+        import tensorflow as tf
+
+        if len(items) < 2:
+            return [_tensor(item) for item in items]
+        together = np.array(items, object if isinstance(items[0], bytes) else np.int32)
+        return cast(Sequence[Any], tf.raw_ops.Unpack(value=tf.constant(together), num=len(items), axis=0))
+
+    def __call__(self, encoded: Any, header: Header | None = None) -> Image:
+        """Decode one image, turned upright.
+
+        Args:
+            encoded: the image file's bytes, or the tensor of them.
+            header: theirs, where it has been read already; a tensor needs it.
+
+        Returns:
+            uint8 [H, W, C], C as `color_mode` says. Transparency is dropped, or opaque where there is none.
+
+        Raises:
+            ValueError: the bytes are no image that can be decoded; the message says why.
+        """
+        header = header or self.header(encoded)
+        channels = CHANNELS[self.color_mode]
+        if header.format == "jpeg":
+            image = _decode_jpeg(encoded, self._jpeg_channels(header))
+        elif header.format == "png":
+            # Of fewer than 8 bits and no transparency, TensorFlow's kernel makes an alpha of 1, 3 or 15.
+            image = _decode_png(encoded, min(channels, 3) if header.is_opaque else channels)
+        else:
+            image = _decode_with_opencv(encoded, header.format)
+        return convert_channels(turn_upright(image, header.orientation), channels)
+
+    def window(self, encoded: Any, header: Header, window: Any, ratio: int) -> Image:
+        """Decode only a part of a JPEG that is stored upright.
+
+        Args:
+            encoded: the JPEG's bytes, or the tensor of them.
+            header: theirs.
+            window: (top, left, height, width) in pixels of the image at 1/ratio of its size, or likewise.
+            ratio: 1, 2, 4 or 8: the divisor at which the decoder's cosine transform is evaluated.
+
+        Returns:
+            uint8 [height, width, C], C as `color_mode` says.
+
+        Raises:
+            ValueError: the bytes are damaged.
+        """
+        image = _decode_jpeg(encoded, self._jpeg_channels(header), window, ratio)
+        return convert_channels(image, CHANNELS[self.color_mode])
+
+    def _jpeg_channels(self, header: Header) -> int:
+        """Give the channels that the JPEG kernel can deliver: none of transparency, and no grey of CMYK."""
+        return 3 if header.components == 4 else min(CHANNELS[self.color_mode], 3)
+
+
+def turn_upright(image: Image, orientation: int) -> Image:
+    """Undo an EXIF orientation.
+
+    Args:
+        image: [H, W, C] as stored.
+        orientation: 1 to 8 (EXIF 2.3, tag 0x0112).
+
+    Returns:
+        The image as it was seen: [H, W, C], or [W, H, C] for 5 to 8.
+    """
+    if orientation >= 5:
+        image = image.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def convert_channels(image: Image, channels: int) -> Image:
+    """Convert between grey [H, W, 1], RGB [H, W, 3] and RGBA [H, W, 4]."""
+    conversion = _CONVERSIONS.get((image.shape[2], channels))
+    if conversion is None:
+        return image
+    converted = cv2.cvtColor(image, conversion)
+    return cast(Image, converted if converted.ndim == 3 else converted[..., np.newaxis])
+
+
+_CONVERSIONS = {
+    (1, 3): cv2.COLOR_GRAY2RGB,
+    (1, 4): cv2.COLOR_GRAY2RGBA,
+    (3, 1): cv2.COLOR_RGB2GRAY,
+    (3, 4): cv2.COLOR_RGB2RGBA,
+    (4, 1): cv2.COLOR_RGBA2GRAY,
+    (4, 3): cv2.COLOR_RGBA2RGB,
+}
+
+
+def _decode_jpeg(encoded: Any, channels: int, window: Any = None, ratio: int = 1) -> Image:
+    import tensorflow as tf
+
+    # With tensors for all inputs and a value for every attribute TensorFlow takes its short way into the kernel; with
+    # less it tries that, fails, and starts again: 0.05 ms an image.
+    options: dict[str, Any] = {
+        "channels": channels,
+        "ratio": ratio,
+        "fancy_upscaling": True,
+        "try_recover_truncated": False,
+        "acceptable_fraction": 1.0,
+        "dct_method": "",
+    }
+    contents = _tensor(encoded)
+    try:
+        if window is None:
+            return _pixels(tf.raw_ops.DecodeJpeg(contents=contents, **options))
+        return _pixels(tf.raw_ops.DecodeAndCropJpeg(contents=contents, crop_window=_tensor(window), **options))
+    except tf.errors.OpError as error:
+        raise ValueError(f"damaged JPEG: {_first_line(error.message)}") from None
+
+
+def _decode_png(encoded: Any, channels: int) -> Image:
+    import tensorflow as tf
+
+    try:
+        # A tensor, and all attributes: see `_decode_jpeg`.
+        return _pixels(tf.raw_ops.DecodePng(contents=_tensor(encoded), channels=channels, dtype=tf.uint8))
+    except tf.errors.OpError as error:
+        raise ValueError(f"damaged PNG: {_first_line(error.message)}") from None
+
+
+def _tensor(item: Any) -> Any:
+    """Hand over bytes, which in an array TensorFlow copies once, by themselves twice, or integers; not a tensor."""
+    import tensorflow as tf
+
+    if isinstance(item, bytes):
+        return tf.constant(np.array(item, object))
+    return tf.constant(item) if isinstance(item, tuple) else item
+
+
+def _pixels(tensor: Any) -> Image:
+    """View a tensor as an array that must not be written to, and that holds it; `numpy()` would copy the pixels."""
+    return np.asarray(memoryview(tensor))
+
+
+def _decode_with_opencv(encoded: bytes, image_format: str) -> Image:
+    buffer = np.frombuffer(encoded, np.uint8)
+    try:
+        image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise ValueError(f"damaged {image_format.upper()}: {_first_line(error.err)}") from None
+    if image is None:
+        raise ValueError(f"damaged {image_format.upper()}, or a variant that OpenCV cannot decode")
+    if image.ndim == 2:
+        return cast(Image, image[..., np.newaxis])
+    return cast(Image, cv2.cvtColor(image, cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA))
+
+
+def _first_line(message: str) -> str:
+    # TensorFlow puts the name of its own op before the reason, and the op's again behind it.
+    return message.rpartition("}} ")[2].partition(" [Op:")[0].strip().splitlines()[0]

@@ -1,0 +1,184 @@
+"""What an encoded image says of itself before any pixel is decoded: format, size and orientation.
+
+The header is read first for three reasons: an image that claims to be enormous is refused before memory is allocated
+for it, `inspect` describes a dataset without decoding it, and orientation (EXIF) is not part of the pixels.
+"""
+
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+MAX_PIXELS = 89_478_485
+"""Where an image is refused unless asked otherwise: where Pillow warns of a decompression bomb (256 MiB of RGB)."""
+
+
+class Header(NamedTuple):
+    """The header of an encoded image.
+
+    Attributes:
+        format: "jpeg", "png", "gif", "bmp" or "webp".
+        height: rows of pixels as stored, before orientation.
+        width: columns of pixels as stored.
+        orientation: the EXIF orientation, 1 to 8; 1 where there is none or an illegal one.
+        components: of a JPEG, the number of its colour components: 1 (grey), 3 (YCbCr) or 4 (CMYK).
+        is_opaque: whether a PNG has no transparency; of other formats nothing is known.
+    """
+
+    format: str
+    height: int
+    width: int
+    orientation: int = 1
+    components: int = 3
+    is_opaque: bool = False
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """(height, width) once the orientation has been applied: 5 to 8 exchange the two."""
+        return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
+
+
+def read_header(encoded: bytes) -> Header:
+    """Read the header of a JPEG, PNG, GIF, BMP or WebP image.
+
+    Args:
+        encoded: the image file's bytes; a beginning that holds the header is enough.
+
+    Raises:
+        ValueError: the bytes begin like none of the formats, or end within the header; the message says which.
+    """
+    for signature, read in _READERS.items():
+        if encoded.startswith(signature):
+            try:
+                return read(encoded)
+            except (struct.error, IndexError):
+                raise ValueError(f"the {read.__name__.removeprefix('_read_')} header is cut off or damaged") from None
+    if not encoded:
+        raise ValueError("the file is empty")
+    raise ValueError(f"no JPEG, PNG, GIF, BMP or WebP image: it begins with {encoded[:12]!r}")
+
+
+def read_valid_header(encoded: bytes, max_pixels: int = MAX_PIXELS) -> Header:
+    """Read the header of an image and refuse what must not be decoded.
+
+    Raises:
+        ValueError: no image in a known format, or too large; the message says what and why.
+    """
+    header = read_header(encoded)
+    if header.height < 1 or header.width < 1:
+        raise ValueError(f"the header claims {header.height} x {header.width} pixels")
+    if header.height * header.width > max_pixels:
+        raise ValueError(
+            f"the header claims {header.height} x {header.width} pixels, more than max_pixels={max_pixels}"
+        )
+    return header
+
+
+def max_bytes(max_pixels: int = MAX_PIXELS) -> int:
+    """Give the size above which a file is no image worth reading: the pixels as uncompressed RGBA with 16 bits."""
+    return 8 * max_pixels
+
+
+def _read_jpeg(encoded: bytes) -> Header:
+    # A JPEG file is a chain of segments: 0xFF, a marker, and a big-endian length that counts itself (ITU-T T.81, annex
+    # B).
+    position, orientation = 2, 1
+    while True:
+        while encoded[position] != 0xFF:  # decoders pass over rubbish between segments, and so must we
+            position += 1
+        while encoded[position] == 0xFF:
+            position += 1
+        marker = encoded[position]
+        position += 1
+        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # no payload
+            continue
+        (length,) = struct.unpack_from(">H", encoded, position)
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
+            height, width = struct.unpack_from(">HH", encoded, position + 3)
+            return Header("jpeg", height, width, orientation, encoded[position + 7])
+        if marker in (0xD9, 0xDA):  # end of image, or pixels before their frame
+            raise IndexError
+        if marker == 0xE1 and encoded.startswith(b"Exif\0\0", position + 2):
+            orientation = _read_orientation(encoded[position + 8 : position + length])
+        position += length
+
+
+def _read_png(encoded: bytes) -> Header:
+    width, height = _PNG_SIZE.unpack_from(encoded, 16)
+    position, orientation = 8, 1
+    is_opaque = not encoded[25] & 4  # the bit of an alpha channel in the colour type
+    while position + 8 <= len(encoded):
+        length, kind = _PNG_CHUNK.unpack_from(encoded, position)
+        if kind == b"eXIf":
+            orientation = _read_orientation(encoded[position + 8 : position + 8 + length])
+        if kind == b"tRNS":
+            is_opaque = False
+        if kind == b"IDAT":  # both chunks stand before it, or are not there
+            break
+        position += 12 + length
+    return Header("png", height, width, orientation, is_opaque=is_opaque)
+
+
+_PNG_SIZE = struct.Struct(">II")
+_PNG_CHUNK = struct.Struct(">I4s")
+
+
+def _read_gif(encoded: bytes) -> Header:
+    width, height = struct.unpack_from("<HH", encoded, 6)
+    return Header("gif", height, width)
+
+
+def _read_bmp(encoded: bytes) -> Header:
+    (header_size,) = struct.unpack_from("<I", encoded, 14)
+    width, height = struct.unpack_from("<HH" if header_size == 12 else "<ii", encoded, 18)
+    return Header("bmp", abs(height), width)  # a negative height stores the rows from the top
+
+
+def _read_webp(encoded: bytes) -> Header:
+    kind = encoded[12:16]
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", encoded, 26)
+        return Header("webp", height & 0x3FFF, width & 0x3FFF)
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", encoded, 21)
+        return Header("webp", (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1)
+    if kind != b"VP8X" or encoded[8:12] != b"WEBP":
+        raise IndexError
+    width, height = (int.from_bytes(size, "little") + 1 for size in struct.unpack_from("3s3s", encoded, 24))
+    return Header("webp", height, width, _read_webp_orientation(encoded))
+
+
+def _read_webp_orientation(encoded: bytes) -> int:
+    position = 12
+    while position + 8 <= len(encoded):
+        kind, length = struct.unpack_from("<4sI", encoded, position)
+        if kind == b"EXIF":
+            return _read_orientation(encoded[position + 8 : position + 8 + length].removeprefix(b"Exif\0\0"))
+        position += 8 + length + length % 2
+    return 1
+
+
+def _read_orientation(tiff: bytes) -> int:
+    """Find tag 0x0112 in the first directory of EXIF data, 1 where there is none or an illegal one."""
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return 1
+    try:
+        (directory,) = struct.unpack_from(order + "I", tiff, 4)
+        (entries,) = struct.unpack_from(order + "H", tiff, directory)
+        for entry in range(directory + 2, directory + 2 + 12 * entries, 12):
+            tag, kind = struct.unpack_from(order + "HH", tiff, entry)
+            if tag == 0x0112 and kind == 3:
+                (value,) = struct.unpack_from(order + "H", tiff, entry + 8)
+                return value if 1 <= value <= 8 else 1
+    except struct.error:
+        pass
+    return 1
+
+
+_READERS: dict[bytes, Callable[[bytes], Header]] = {
+    b"\xff\xd8": _read_jpeg,
+    b"\x89PNG\r\n\x1a\n": _read_png,
+    b"GIF8": _read_gif,
+    b"BM": _read_bmp,
+    b"RIFF": _read_webp,
+}

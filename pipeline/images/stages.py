@@ -1,0 +1,280 @@
+"""The stages of a dataset: from a position in an epoch to a batch.
+
+`Stages.samples` is the list of what happens to samples, in order; `Stages.batch` selects and stacks them.
+A batch is a pure function of the epoch and its first position: nothing here remembers what came before, so any thread
+may compute any batch at any time.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment import keys
+from augment.errors import TransformError
+from augment.mixing import Mixer
+from augment.plan.deferred import DeferredImage
+from augment.plan.plan import Window
+from augment.transform import Image
+from pipeline.errors import AugmentationError, DecodeError, SampleError, TooManyErrorsError
+from pipeline.images.augmentation import Augmentation
+from pipeline.images.cache import PixelCache
+from pipeline.images.decode import CHANNELS, Decoder, convert_channels
+from pipeline.images.decode_requests import (
+    DecodedSample,
+    DecodeRequest,
+    ReadSample,
+    ViewDecoder,
+    decode,
+    decode_requests,
+    map_good,
+)
+from pipeline.images.repeats import Repeats
+from pipeline.images.resize import resize, resize_deferred
+from pipeline.images.stacking import ElementSpec, FinishedSample, ImageStack
+from pipeline.images.timer import StageTimer, no_timer
+from pipeline.memory.batch_buffers import Buffers
+from pipeline.sampling.labels import check_label, encode_labels
+from pipeline.sampling.order import Indices
+from pipeline.sampling.sampler import Sampler
+
+
+class Batch(NamedTuple):
+    """A batch of samples.
+
+    Attributes:
+        images: [B, H, W, C].
+        labels: int32 [B], float32 [B, classes] or float32 [B, 1], as the label mode says.
+        keys: the samples' keys, bytes [B].
+    """
+
+    images: NDArray[Any]
+    labels: NDArray[Any]
+    keys: NDArray[np.object_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages(Sampler[FinishedSample]):
+    """What a loader of images does to each sample; `Sampler` describes the attributes that are not listed here.
+
+    Attributes:
+        source: reads a sample (from memory, where it is cached there).
+        decoder: decodes it.
+        pixel_cache: keeps what is decoded, in one size; None for no such cache.
+        plan: augments it; None for no augmentation.
+        image_size: the final size, (height, width); None keeps the size.
+        interpolation: of the resize to that size.
+        repetition: how each sample becomes several.
+        mix: mixes the samples of a batch; None for no such thing.
+        empty: allocates the memory for a batch of images, by its shape and dtype.
+        timer: is told which stage is at work.
+        known_spec: the `element_spec`, where it is known; None for what the first good sample has.
+    """
+
+    decoder: Decoder
+    pixel_cache: PixelCache | None
+    plan: Augmentation | None
+    image_size: tuple[int, int] | None
+    interpolation: str
+    repetition: Repeats = field(default_factory=Repeats)
+    mix: Mixer | None = None
+    empty: Callable[[Sequence[int], np.dtype[Any]], NDArray[Any]] = field(default_factory=lambda: Buffers().empty)
+    timer: StageTimer = no_timer
+    known_spec: ElementSpec | None = None
+
+    def samples(
+        self, indices: Indices, repeat_index: Indices, sample_keys: keys.Key
+    ) -> Iterator[FinishedSample | SampleError]:
+        """Make samples: read all, draw the parameters of all, and then decode, augment and label one after the other.
+
+        Each sample is finished before the next one is decoded, while its pixels are in the processor's cache. The error
+        of a sample travels in its place through all further steps.
+
+        Args:
+            indices: int64 [N], of the samples in their source.
+            repeat_index: int64 [N], which of its sample's repeats each one is.
+            sample_keys: uint64 [N], of their augmentation.
+
+        Yields:
+            Each sample in turn, or its error.
+        """
+        read = self.read_all(indices.tolist(), repeat_index.tolist())
+        params = self.draw_params(read, sample_keys)
+        requests = self.decode_requests(read, params)
+        decoded = self.decode(requests)
+        return self.augment_and_label(decoded, params)
+
+    def batch(self, epoch: int, start: int, stop: int) -> Batch:
+        """Make a batch of the samples at positions start to stop of an epoch; bad ones are skipped or replaced.
+
+        Raises:
+            SampleError: a sample is bad and `on_error` is "raise".
+            TooManyErrorsError: there are more bad samples than allowed.
+            OptionError: the images have different sizes or kinds and cannot be one batch.
+        """
+        with self.timer("batch"):
+            batch = self._stack(self.iter_good(epoch, start, stop), stop - start)
+            return self._mix_batch(batch, epoch, start)
+
+    @property
+    def repeats(self) -> int:
+        """How often an epoch holds each sample of the source: its copies and views."""
+        return len(self.repetition)
+
+    def augment_keys(self, epoch: int, indices: Indices, repeat_index: Indices) -> keys.Key:
+        """Return the keys of some samples' augmentation, uint64 [N]: each copy and view has its own."""
+        return self.repetition.fold(super().augment_keys(epoch, indices, repeat_index), repeat_index)
+
+    @cached_property
+    def element_spec(self) -> ElementSpec:
+        """The shape (height, width, channels) and dtype of all images; a side is None where it may differ.
+
+        What comes out of an augmentation can only be seen by running it: this makes the first good sample.
+
+        Raises:
+            SampleError: that sample is bad, and `on_error` is "raise".
+            TooManyErrorsError: no sample is good, or too many are bad.
+        """
+        if self.known_spec is not None:
+            return self.known_spec
+        good = (sample for start in range(len(self.order)) for sample in self.iter_good(0, start, start + 1))
+        first = next(good, None)
+        if first is None:
+            raise TooManyErrorsError(
+                f"none of the {len(self.order)} samples is good; the last: {self.error_log.rows[-1]}"
+            )
+        height, width = self.image_size or (None, None)
+        return (height, width, first.image.shape[2]), first.image.dtype
+
+    def read_all(self, indices: Sequence[int], repeat_index: Sequence[int]) -> list[ReadSample | SampleError]:
+        """Read samples [N], each once however many of its copies and views there are."""
+        with self.timer("read"):
+            if self.repeats == 1 and self.repetition.views is None:
+                return [self._read_sample(index) for index in indices]
+            read = {index: self._read_sample(index) for index in dict.fromkeys(indices)}
+        return [self._add_view(read[index], repeat) for index, repeat in zip(indices, repeat_index, strict=True)]
+
+    def draw_params(self, read: Sequence[ReadSample | SampleError], sample_keys: keys.Key) -> Any:
+        """Draw the parameters of the good samples' augmentation, by the keys [N] of all; None for no augmentation."""
+        if self.plan is None:
+            return None
+        good = [row for row, item in enumerate(read) if isinstance(item, ReadSample)]
+        sizes = [item.size for item in read if isinstance(item, ReadSample)]
+        return self.plan.draw(sample_keys[good], sizes) if good else None
+
+    def decode_requests(
+        self, read: Sequence[ReadSample | SampleError], params: Any
+    ) -> Iterator[DecodeRequest | SampleError]:
+        """Yield what the decoder is asked for: of a JPEG, only the part that its augmentation needs."""
+        return decode_requests(read, self._window_of(params), self._to_tensors)
+
+    def decode(self, requests: Iterable[DecodeRequest | SampleError]) -> Iterator[DecodedSample | SampleError]:
+        """Yield the samples with their pixels."""
+        return map_good(ViewDecoder(self._pixels), requests)
+
+    def augment_and_label(
+        self, decoded: Iterable[DecodedSample | SampleError], params: Any
+    ) -> Iterator[FinishedSample | SampleError]:
+        """Yield the samples augmented, resized to their final size, and with the numbers of their classes."""
+        return map_good(partial(self._augment_and_label, params), decoded)
+
+    def _read_sample(self, index: int) -> ReadSample | SampleError:
+        """Read a sample and its header, or its pixels where they need no decoding."""
+        try:
+            if self.pixel_cache is not None and (image := self.pixel_cache.get(index)) is not None:
+                return ReadSample(self.source.peek(index), None, image)
+            sample = self.source.read(index)
+            if sample.encoded is None:
+                assert sample.pixels is not None  # noqa: S101  # a sample holds one or the other
+                return ReadSample(sample, None, convert_channels(sample.pixels, CHANNELS[self.decoder.color_mode]))
+            header = self.decoder.header(sample.encoded)
+            if self.pixel_cache is None:
+                return ReadSample(sample, header, None)
+            with self.timer("decode"):
+                image = self.decoder(sample.encoded, header)
+            image = resize(image, self.pixel_cache.shape[:2], self.interpolation)
+            self.pixel_cache.put(index, image)
+            return ReadSample(sample, None, image)
+        except SampleError as error:
+            return error
+        except ValueError as error:
+            return DecodeError(sample.key, str(error))
+
+    def _add_view(self, item: ReadSample | SampleError, repeat_index: int) -> ReadSample | SampleError:
+        """Note the view of its image that one of a sample's repeats shows."""
+        if isinstance(item, SampleError):
+            return item
+        try:
+            return item._replace(view=self.repetition.view(repeat_index, item.size, self.image_size))
+        except TransformError as error:
+            return AugmentationError(item.sample.key, str(error))
+
+    def _window_of(self, params: Any) -> Callable[[int], Window | None]:
+        """Return what says which part of a sample its augmentation needs, by its row in the parameters."""
+        return (lambda _: None) if self.plan is None or params is None else partial(self.plan.window, params)
+
+    def _to_tensors(self, items: Sequence[Any]) -> Sequence[Any]:
+        with self.timer("decode"):
+            return self.decoder.to_tensors(items)
+
+    def _pixels(self, request: DecodeRequest) -> Image:
+        if request.item.image is not None:
+            return request.item.image
+        with self.timer("decode"):
+            return decode(request, self.decoder)
+
+    def _augment_and_label(self, params: Any, decoded: DecodedSample) -> FinishedSample:
+        sample, pixels = decoded.request.item.sample, decoded.image
+        image = self._augment(params, decoded)
+        label = sample.label if self.label_mode is None else check_label(sample, self.source.class_names)
+        return FinishedSample(image, label, sample.key, pixels.nbytes)
+
+    def _augment(self, params: Any, decoded: DecodedSample) -> Image | DeferredImage:
+        request, image = decoded
+        if params is None and self.image_size in (None, image.shape[:2]):
+            return image
+        with self.timer("augment"):
+            augmented: Image | DeferredImage = image
+            if self.plan is not None and params is not None:
+                try:
+                    augmented = self.plan.apply_deferred(image, params, request.params_row, request.window)
+                except TransformError as error:
+                    message = f"{error} (on an image of {request.item.size})"
+                    raise AugmentationError(request.item.sample.key, message) from error
+            if self.image_size is None:
+                return augmented
+            return resize_deferred(augmented, self.image_size, self.interpolation)
+
+    def _stack(self, samples: Iterable[FinishedSample], most: int) -> Batch:
+        """Stack samples, of which there are at most so many."""
+        stack: ImageStack | None = None
+        labels: list[int] = []
+        sample_keys: list[bytes] = []
+        for sample in samples:
+            if stack is None:
+                spec = self.element_spec
+                stack = ImageStack(self.empty((most, *sample.image.shape), spec[1]), sample.key, spec, self.timer)
+            stack.add(sample)
+            labels.append(sample.label)
+            sample_keys.append(sample.key.encode("utf-8", "surrogateescape"))
+        return Batch(
+            self._no_images() if stack is None else stack.stacked(),
+            encode_labels(labels, self.label_mode, len(self.source.class_names)),
+            np.array(sample_keys, object),
+        )
+
+    def _no_images(self) -> NDArray[Any]:
+        shape, dtype = self.element_spec
+        return np.zeros((0, *(side or 0 for side in shape)), dtype)
+
+    def _mix_batch(self, batch: Batch, epoch: int, start: int) -> Batch:
+        if self.mix is None or not len(batch.images):
+            return batch
+        index, count = self.order.shard
+        # The position of the batch's first sample in the order of all shards: these do not mix alike.
+        key = keys.fold_in(self.augment_key, "mix", epoch, start * count + index)
+        images, labels = self.mix(batch.images, None if self.label_mode is None else batch.labels, key)
+        return Batch(images, batch.labels if labels is None else labels, batch.keys)

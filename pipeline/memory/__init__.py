@@ -1,0 +1,1 @@
+"""Memory for batches: kept buffers, and memory that processes share."""

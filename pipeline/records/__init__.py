@@ -1,0 +1,1 @@
+"""TFRecords: framing, examples, and the manifest of a converted dataset."""

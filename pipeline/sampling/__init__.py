@@ -1,0 +1,1 @@
+"""Which sample comes next: order, splits, labels, and what becomes of bad samples."""

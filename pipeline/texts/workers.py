@@ -1,0 +1,154 @@
+"""Processes that augment texts: the augmentation is pure Python, of which one process runs one line at a time.
+
+A worker is a new interpreter that reads requests from its standard input and writes answers to its standard output, one
+JSON object a line. It is told its augmentation as data, imports neither TensorFlow nor the caller's script, and ends
+when its input does: with the caller, however that ends.
+"""
+
+import contextlib
+import json
+import queue
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from augment.errors import AugmentError
+from augment.text.specification import TextAugmentation, from_dict, to_dict
+from augment.text.variants import Variants
+from pipeline.errors import WorkerError
+from pipeline.threads.shutdown import end_with_program, stop_if_ending
+from pipeline.workers.error_transport import decode_error, encode_error
+
+_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pipeline.texts.workers import serve; serve()"
+
+
+class TextWorkers:
+    """Some processes that make variants of texts, started when the first text comes. Safe in any number of threads.
+
+    Args:
+        augmentation: what they do.
+        num_aug: how many variants there are of each text; None for one.
+        count: the processes.
+
+    Raises:
+        AugmentError: the augmentation cannot be told to another process.
+    """
+
+    def __init__(self, augmentation: TextAugmentation, num_aug: int | None, count: int) -> None:
+        self._greeting = json.dumps({"augmentation": to_dict(augmentation), "num_aug": num_aug})
+        self._count = count
+        self._lock = threading.Lock()
+        self._processes: list[subprocess.Popen[str]] = []
+        self._idle: queue.LifoQueue[subprocess.Popen[str]] = queue.LifoQueue()
+        weakref.finalize(self, _close_all, self._processes).atexit = False
+        end_with_program(self)
+
+    def __call__(self, texts: Sequence[str], keys: Sequence[int], numbers: Sequence[int]) -> list[str]:
+        """Give one variant of each text, as `Variants` does.
+
+        Raises:
+            AugmentError: the augmentation failed.
+            WorkerError: a process has ended.
+        """
+        made: list[str] = self._ask(texts=list(texts), keys=list(keys), numbers=list(numbers))
+        return made
+
+    def list_variants(self, texts: Sequence[str], keys: Sequence[int]) -> list[list[str]]:
+        """Give all variants of each text, as an EDA does.
+
+        Raises:
+            AugmentError: the augmentation failed.
+            WorkerError: a process has ended.
+        """
+        made: list[list[str]] = self._ask(texts=list(texts), keys=list(keys))
+        return made
+
+    def kill(self) -> None:
+        """End the processes for good, and do not wait: a thread that waits for an answer gets an error."""
+        for worker in self._processes:
+            worker.kill()
+
+    def _ask(self, **request: Any) -> Any:
+        with self._worker() as worker:
+            answer = _request(worker, json.dumps(request))
+        if "error" in answer:
+            raise decode_error(answer["error"])
+        return answer["texts"]
+
+    @contextlib.contextmanager
+    def _worker(self) -> Iterator[subprocess.Popen[str]]:
+        try:
+            worker = self._idle.get_nowait()
+        except queue.Empty:
+            worker = self._start() or self._idle.get()
+        try:
+            yield worker
+        finally:
+            self._idle.put(worker)
+
+    def _start(self) -> subprocess.Popen[str] | None:
+        with self._lock:
+            stop_if_ending()
+            if len(self._processes) == self._count:
+                return None
+            worker = subprocess.Popen(  # noqa: S603  # this interpreter, with a line of our own
+                [sys.executable, "-c", _START, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="ascii",
+                process_group=0,  # Ctrl-C does not reach it: the caller decides what an interrupt means
+            )
+            self._processes.append(worker)
+        _send(worker, self._greeting)
+        return worker
+
+
+def serve() -> None:
+    """Be a worker: answer requests until there are no more."""
+    greeting = json.loads(sys.stdin.readline())
+    variants = Variants(from_dict(greeting["augmentation"]), greeting["num_aug"])
+    for line in sys.stdin:
+        try:
+            request = json.loads(line)
+            answer: dict[str, Any] = {
+                "texts": (variants if "numbers" in request else variants.list_variants)(**request)
+            }
+        except AugmentError as error:
+            answer = {"error": encode_error(error)}
+        try:
+            print(json.dumps(answer), flush=True)  # noqa: T201  # the answer
+        except BrokenPipeError:
+            return
+
+
+def _request(worker: subprocess.Popen[str], request: str) -> dict[str, Any]:
+    _send(worker, request)
+    assert worker.stdout is not None  # noqa: S101  # for the type checker: it is a pipe
+    line = worker.stdout.readline()
+    if not line:
+        raise WorkerError(
+            f"a process that augments texts has ended with status {worker.wait()}; its error stands above"
+        )
+    answer: dict[str, Any] = json.loads(line)
+    return answer
+
+
+def _send(worker: subprocess.Popen[str], line: str) -> None:
+    assert worker.stdin is not None  # noqa: S101  # for the type checker: it is a pipe
+    with contextlib.suppress(BrokenPipeError):  # reading the answer will say so
+        worker.stdin.write(line + "\n")
+        worker.stdin.flush()
+
+
+def _close_all(workers: list[subprocess.Popen[str]]) -> None:
+    for worker in workers:
+        for pipe in (worker.stdin, worker.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+    for worker in workers:
+        worker.wait()

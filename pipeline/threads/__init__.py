@@ -1,0 +1,1 @@
+"""Threads that compute ahead, and how they end with the program."""

@@ -1,0 +1,293 @@
+"""Processes that make batches, where threads are not enough: one interpreter runs one line of Python at a time.
+
+A batch is a pure function of its place in the stream, so that any process can make it, and can make it again where a
+process has died. A worker is forked from a server (`pipeline/workers/fork_server.py`), told the loader
+(`pipeline/workers/serialization.py`), and then asked for batches (`pipeline/workers/worker.py`). Questions and answers are JSON. Arrays
+stand in memory that both processes see (`pipeline/memory/shared_memory.py`).
+"""
+
+import json
+import math
+import os
+import queue
+import socket
+import threading
+import time
+import weakref
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.base_loader import BaseLoader
+from pipeline.error_log import BadSample, ErrorLog
+from pipeline.errors import WorkerError
+from pipeline.images.stages import Stages
+from pipeline.memory.shared_memory import MAX_SLOTS, ReaderSlots, Slot, put
+from pipeline.sources.base import Source
+from pipeline.threads.shutdown import end_with_program, stop_if_ending
+from pipeline.workers.error_transport import decode_error
+from pipeline.workers.fork_server import ForkedProcess, fork_server
+from pipeline.workers.serialization import to_json
+
+_ATTEMPTS = 3
+"""How often a batch is begun over which workers die: a sample that kills them must not be tried for ever."""
+
+
+_POLL_S = 0.01
+
+
+class WorkerPool:
+    """Some processes that make a loader's batches, started when the first ones are asked for.
+
+    Until they are ready, batches are made in this process. Safe to use from any number of threads. It stands where the
+    stages would: see `pipeline.feeds.graph.Batches`.
+
+    Args:
+        loader: whose batches they make; its copy in a worker makes them by itself.
+        stages: the loader's own.
+        count: how many processes.
+
+    Raises:
+        OptionError: an option cannot be sent to a worker process.
+    """
+
+    def __init__(self, loader: BaseLoader, stages: Stages, count: int) -> None:
+        self._stages = stages
+        self._definition = _Definition(loader)
+        self._workers = [_Worker(self._definition, max(2, MAX_SLOTS // count)) for _ in range(count)]
+        self._starting: list[_Worker] | None = None
+        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        self._lock = threading.Lock()
+        # One processor is left to the workers' start, which would take several times as long beside them.
+        self._threads = threading.Semaphore(max(1, len(os.sched_getaffinity(0)) - 1))
+        weakref.finalize(self, _close_all, self._workers, self._definition, os.getpid()).atexit = False
+        end_with_program(self)
+
+    @property
+    def error_log(self) -> ErrorLog:
+        """That of the loader: what workers find is written into it."""
+        return self._stages.error_log
+
+    @property
+    def source(self) -> Source:
+        """That of the loader."""
+        return self._stages.source
+
+    @property
+    def label_mode(self) -> str | None:
+        """That of the loader."""
+        return self._stages.label_mode
+
+    @property
+    def element_spec(self) -> tuple[tuple[int | None, ...], np.dtype[Any]]:
+        """The shape and dtype of the features of one sample."""
+        return self._stages.element_spec
+
+    def start(self) -> None:
+        """Start the processes, and wait until all of them are ready."""
+        while not self._poll_ready():
+            time.sleep(_POLL_S)
+
+    def kill(self) -> None:
+        """End the processes for good, and do not wait: a thread that waits for a batch gets an error."""
+        for worker in self._workers:
+            worker.kill()
+
+    def batch(self, epoch: int, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
+        """Make a batch of the samples at positions start to stop of an epoch, as the stages do.
+
+        Raises:
+            WorkerError: process after process has ended over it.
+        """
+        worker = self._take_worker()
+        if worker is None:
+            with self._threads:
+                stop_if_ending()
+                worker = self._take_worker()  # they may be ready by now
+                if worker is None:
+                    return self._stages.batch(epoch, start, stop)
+        statuses = []
+        try:
+            for _ in range(_ATTEMPTS):
+                try:
+                    return self._unpack_batch(worker.ask(epoch, start, stop))
+                except (EOFError, ConnectionError):
+                    statuses.append(worker.status())
+        finally:
+            self._idle.put(worker)
+        raise WorkerError(
+            f"{len(statuses)} processes have ended, with the statuses {statuses}, over the positions {start} to "
+            f"{stop - 1} of epoch {epoch} (-9 is often a lack of memory); workers=0 makes them in this process"
+        )
+
+    def _take_worker(self) -> "_Worker | None":
+        """Take a worker that is idle, wait for one where all are busy; None where there are some that still start."""
+        all_ready = self._poll_ready()
+        try:
+            return self._idle.get(block=all_ready)
+        except queue.Empty:
+            return None
+
+    def _poll_ready(self) -> bool:
+        """Start the processes if they have not been, and count those that are ready among the idle; tell if all are."""
+        with self._lock:
+            if self._starting is None:
+                self._definition.complete(self._stages)
+                for worker in self._workers:
+                    worker.start()
+                self._starting = self._workers.copy()
+            for worker in [worker for worker in self._starting if worker.has_started]:
+                self._starting.remove(worker)
+                self._idle.put(worker)
+            return not self._starting
+
+    def _unpack_batch(self, answer: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
+        for number, *row in answer["bad"]:
+            self.error_log.add_bad_sample(number, BadSample(*row))
+        if "error" in answer:
+            raise decode_error(answer["error"])
+        keys = [key.encode("latin-1") for key in answer["keys"]]
+        return answer["images"], answer["labels"], np.array(keys, object)
+
+
+class _Definition:
+    """What a worker is told: a loader as JSON, and the arrays that it holds, in memory that processes share.
+
+    Raises:
+        OptionError: an option cannot be sent to a worker process.
+    """
+
+    def __init__(self, loader: BaseLoader) -> None:
+        description, arrays = to_json(loader)
+        self.memory = os.memfd_create("caudal-loader")
+        self._specs = put(self.memory, [np.frombuffer(description.encode(), np.uint8), *arrays])
+
+    def complete(self, stages: Stages) -> None:
+        """Add what is known when the first batch is made."""
+        shape, dtype = stages.element_spec
+        self.message = json.dumps({"arrays": self._specs, "element_spec": [shape, dtype.str]}).encode()
+        self.tensorflow = _needs_tensorflow(stages)
+
+
+class _Worker:
+    """A process, started again where it has ended. For one thread at a time.
+
+    Args:
+        definition: what it is told.
+        max_lent: how many batches it has under way without a copy.
+    """
+
+    def __init__(self, definition: _Definition, max_lent: int) -> None:
+        self._definition = definition
+        self._memory = os.memfd_create("caudal-batch")
+        self._slots = ReaderSlots(self._memory, max_lent)
+        self._slot: Slot | None = None  # what the next batch may have
+        self._process: ForkedProcess | None = None
+        self._connection: Connection | None = None
+        self._ready = False
+        self._closed = False
+
+    def start(self) -> Connection:
+        """Start the process; does not wait for it.
+
+        Raises:
+            ConnectionError: the server that should fork it has ended.
+        """
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            server = fork_server(tensorflow=self._definition.tensorflow)
+            self._process = server.fork([theirs.fileno(), self._memory, self._definition.memory])
+            connection = self._connection = Connection(ours.detach())
+        self._ready = False
+        connection.send_bytes(self._definition.message)
+        return connection
+
+    @property
+    def has_started(self) -> bool:
+        """Whether it answers at once; so it does where it has ended."""
+        return self._connection is None or self._connection.poll()
+
+    def ask(self, epoch: int, start: int, stop: int) -> dict[str, Any]:
+        """Have a batch made.
+
+        Raises:
+            EOFError, ConnectionError: the process has ended.
+        """
+        if self._closed:
+            raise WorkerError("the workers have been ended")
+        connection = self._connection or self.start()
+        if not self._ready:
+            _receive(connection)
+            self._ready = True
+        self._slot = self._slot or self._slots.take()
+        connection.send_bytes(json.dumps([[epoch, start, stop], self._slot]).encode())
+        answer: dict[str, Any] = json.loads(_receive(connection))
+        if "labels" in answer:
+            dtype, shape = answer["labels"]
+            answer["labels"] = np.ndarray(shape, dtype, _receive(connection))
+        self._update_slot(answer["slot"] and tuple(answer["slot"]))
+        if "images" in answer:
+            answer["images"] = self._take_images(*answer["images"])
+        return answer
+
+    def status(self) -> int | None:
+        """End the process; gives its exit status, None where it is not known."""
+        process = self._process
+        self._disconnect()
+        return process.status() if process is not None else None
+
+    def kill(self) -> None:
+        """End the process for good, and leave the descriptors to the thread that may be using them."""
+        self._closed = True
+        if (process := self._process) is not None:
+            process.end()
+
+    def close(self) -> None:
+        """End the process for good, and close its descriptors: no thread uses it."""
+        self.kill()
+        self._disconnect()
+        os.close(self._memory)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = None
+
+    def _update_slot(self, slot: Slot | None) -> None:
+        """Take note of the slot that the process has used; the one that it was offered was too small."""
+        if self._slot is not None and self._slot != slot:
+            self._slots.remove(self._slot)
+        self._slot = slot
+
+    def _take_images(self, dtype: str, shape: list[int]) -> NDArray[Any]:
+        if self._slot is None or not math.prod(shape):
+            return np.empty(shape, dtype)
+        images = self._slots.array(self._slot, shape, dtype)
+        self._slot = None
+        return images
+
+
+def _receive(connection: Connection) -> bytes:
+    try:
+        return connection.recv_bytes()
+    except OSError:  # it has ended in the middle of a message, or without reading one
+        raise EOFError from None
+
+
+def _needs_tensorflow(stages: Stages) -> bool:
+    """Say whether workers should have TensorFlow, as the first sample tells; one that meets another imports it."""
+    try:
+        encoded = stages.source.read(0).encoded
+        return encoded is not None and stages.decoder.needs_tensorflow(encoded)
+    except ValueError:  # a bad sample
+        return True
+
+
+def _close_all(workers: list[_Worker], definition: _Definition, owner: int) -> None:
+    if os.getpid() != owner:
+        return  # this is a fork of their owner, which still needs them
+    for worker in workers:
+        worker.close()
+    os.close(definition.memory)

@@ -1,0 +1,190 @@
+"""The header: format, size and orientation, read from a beginning of the file, whatever the file is."""
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.images.header import Header, read_header
+
+FORMATS = {".jpg": "jpeg", ".png": "png", ".gif": "gif", ".bmp": "bmp", ".webp": "webp"}
+SIGNATURES = [b"\xff\xd8", b"\xff\xd8\xff\xe1", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"RIFF\0\0\0\0WEBPVP8X", b""]
+
+Make = Callable[..., Any]
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 13), (40, 30), (300, 2)])
+@pytest.mark.parametrize("extension", FORMATS)
+def test_format_and_size_are_read(extension: str, height: int, width: int, picture: Make, encode: Make) -> None:
+    """All five formats say what they are and how large."""
+    encoded = encode(picture(0, height, width), extension)
+    assert read_header(encoded) == Header(FORMATS[extension], height, width, 1, opaque=extension == ".png")
+
+
+@pytest.mark.parametrize(
+    ("extension", "options"),
+    [
+        (".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
+        (".jpg", [cv2.IMWRITE_JPEG_RST_INTERVAL, 1]),
+        (".webp", [cv2.IMWRITE_WEBP_QUALITY, 50]),
+        (".webp", [cv2.IMWRITE_WEBP_QUALITY, 101]),
+    ],
+    ids=["progressive", "restart markers", "lossy", "lossless"],
+)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_variants_of_a_format_are_read(extension: str, options: list[int], channels: int, picture: Make) -> None:
+    """Progressive JPEGs, and WebPs with and without loss, with and without transparency, say their size."""
+    encoded = cv2.imencode(extension, picture(0, 21, 34, channels), options)[1].tobytes()
+    header = read_header(encoded)
+    assert (header.format, header.height, header.width) == (FORMATS[extension], 21, 34)
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_a_beginning_that_holds_the_header_is_enough(extension: str, picture: Make, encode: Make) -> None:
+    """From some length on, every beginning gives the same header; below it, an error and never a wrong one."""
+    encoded = encode(picture(0, 64, 64), extension)
+    whole = read_header(encoded)
+    outcomes = []
+    for end in range(len(encoded) + 1):
+        try:
+            outcomes.append(read_header(encoded[:end]) == whole)
+        except ValueError:
+            outcomes.append(None)
+    first = outcomes.index(True)
+    assert set(outcomes[:first]) == {None}
+    assert set(outcomes[first:]) == {True}
+    assert first < 1_000
+
+
+@given(st.sampled_from(SIGNATURES), st.binary(max_size=200))
+def test_arbitrary_bytes_give_a_header_or_a_value_error(signature: bytes, rest: bytes) -> None:
+    """Nothing that begins like an image, and goes on like anything, raises any other error or hangs."""
+    try:
+        header = read_header(signature + rest)
+    except ValueError as error:
+        assert str(error)  # noqa: PT017  # either outcome is right
+    else:
+        assert header.format in FORMATS.values()
+        assert 1 <= header.orientation <= 8
+
+
+@pytest.mark.parametrize(
+    ("encoded", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"<html>404</html>", "no JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>404</h'"),
+        (b"\xff", r"no JPEG, PNG, GIF, BMP or WebP image: it begins with b'\xff'"),
+        (b"\xff\xd8", "the jpeg header is cut off or damaged"),
+        (b"\xff\xd8\xff\xd9", "the jpeg header is cut off or damaged"),
+        (b"\xff\xd8\xff\xda\0\x04ab\xff\xc0\0\x11\x08\0\x05\0\x06", "the jpeg header is cut off or damaged"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "the png header is cut off or damaged"),
+        (b"GIF89a\x05", "the gif header is cut off or damaged"),
+        (b"BM1234", "the bmp header is cut off or damaged"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "the webp header is cut off or damaged"),
+        (b"RIFF\0\0\0\0WAVEfmt " + bytes(40), "the webp header is cut off or damaged"),
+    ],
+)
+def test_what_has_no_header_is_refused_with_the_reason(encoded: bytes, message: str) -> None:
+    """Empty, foreign and cut-off files are told apart."""
+    with pytest.raises(ValueError, match=r".") as caught:
+        read_header(encoded)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_is_read(
+    orientation: int,
+    byte_order: str,
+    extension: str,
+    picture: Make,
+    encode: Make,
+    tiff: Make,
+    with_tiff: Make,
+) -> None:
+    """EXIF data of either byte order, in a JPEG, PNG or WebP, gives the orientation; 5 to 8 exchange the sides."""
+    encoded = with_tiff(encode(picture(0, 8, 12), extension), tiff(orientation, byte_order))
+    header = read_header(encoded)
+    assert (header.height, header.width, header.orientation) == (8, 12, orientation)
+    assert header.upright_size == ((12, 8) if orientation >= 5 else (8, 12))
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("orientation", [0, 9, 255, 65535])
+def test_an_illegal_orientation_counts_as_upright(
+    orientation: int, extension: str, picture: Make, encode: Make, tiff: Make, with_tiff: Make
+) -> None:
+    """An orientation that is not between 1 and 8 is no reason to turn or refuse an image."""
+    assert read_header(with_tiff(encode(picture(0), extension), tiff(orientation))).orientation == 1
+
+
+@given(junk=st.binary(max_size=60), cut=st.integers(0, 60))
+def test_damaged_exif_data_counts_as_upright_or_legal(
+    picture: Make, encode: Make, tiff: Make, with_tiff: Make, junk: bytes, cut: int
+) -> None:
+    """EXIF data that is cut off, or junk, never fails an image and never gives an illegal orientation."""
+    image = encode(picture(0), ".jpg")
+    for damaged in (junk, b"II*\0" + junk, tiff(6)[:cut], tiff(6, ">")[:cut] + junk):
+        header = read_header(with_tiff(image, damaged))
+        assert (header.height, header.width) == (8, 10)
+        assert 1 <= header.orientation <= 8
+
+
+def test_an_image_inside_the_metadata_is_not_taken_for_the_image(picture: Make, encode: Make) -> None:
+    """A thumbnail, which is a JPEG inside an APP1 segment, does not say the size."""
+    thumbnail, image = encode(picture(0, 4, 5), ".jpg"), encode(picture(0, 20, 30), ".jpg")
+    segment = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
+    header = read_header(image[:2] + segment + image[2:])
+    assert (header.height, header.width) == (20, 30)
+
+
+def test_segments_may_stand_in_any_order_before_the_pixels(picture: Make, encode: Make) -> None:
+    """Huffman tables, whose marker lies among those of the frames, do not pass for a frame."""
+    import tensorflow as tf
+
+    image = encode(picture(0, 20, 30), ".jpg")
+    segments, position = [], 2
+    while image[position + 1] != 0xDA:
+        end = position + 2 + struct.unpack_from(">H", image, position + 2)[0]
+        segments.append(image[position:end])
+        position = end
+    segments.sort(key=lambda segment: segment[1] != 0xC4)  # the tables first
+    assert segments[0][1] == 0xC4
+    reordered = image[:2] + b"".join(segments) + image[position:]
+    assert tf.io.decode_jpeg(reordered).shape == (20, 30, 3)
+    assert read_header(reordered) == read_header(image) == Header("jpeg", 20, 30)
+
+
+def test_rubbish_and_fill_bytes_between_segments_are_passed_over(picture: Make, encode: Make) -> None:
+    """What a JPEG decoder passes over, the header's reader passes over, and the decoder agrees."""
+    import tensorflow as tf
+
+    image = encode(picture(0, 20, 30), ".jpg")
+    end = 4 + struct.unpack_from(">H", image, 4)[0]
+    padded = image[:end] + b"\x00\x01\x02\xff\xff" + image[end:]
+    header = read_header(padded)
+    assert (header.height, header.width) == (20, 30)
+    assert tf.io.decode_jpeg(padded).shape == (20, 30, 3)
+
+
+def test_bitmaps_of_either_direction_and_age_say_their_size(picture: Make, encode: Make) -> None:
+    """A negative height means rows from the top; the oldest header has sides of 16 bits."""
+    image = encode(picture(0, 7, 13), ".bmp")
+    top_down = image[:22] + struct.pack("<i", -7) + image[26:]
+    assert read_header(top_down) == Header("bmp", 7, 13)
+    assert read_header(b"BM" + bytes(12) + struct.pack("<IHHHH", 12, 13, 7, 1, 24)) == Header("bmp", 7, 13)
+
+
+def test_a_header_is_a_value(picture: Make, encode: Make) -> None:
+    """Headers compare by what they say, and cannot be changed."""
+    encoded = encode(picture(0))
+    assert read_header(encoded) == read_header(encoded)
+    with pytest.raises(AttributeError):
+        read_header(encoded).height = 3  # type: ignore[misc]
+    assert np.array(read_header(encoded).upright_size).tolist() == [8, 10]
