@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipeline import errors as errors
     from pipeline.conversion import Conversion as Conversion
     from pipeline.conversion import convert as convert
-    from pipeline.diagnosis.diagnosis import diagnose as diagnose
+    from pipeline.diagnosis import diagnose as diagnose
     from pipeline.images.cache import Cache as Cache
     from pipeline.inspection import inspect as inspect
     from pipeline.keras import ImageDataGenerator as ImageDataGenerator
@@ -53,7 +53,7 @@ __getattr__ = make_getattr(
         "TextFormat": "pipeline.sources.text_format",
         "TextLoader": "pipeline.text_loader",
         "convert": "pipeline.conversion",
-        "diagnose": "pipeline.diagnosis.diagnosis",
+        "diagnose": "pipeline.diagnosis",
         "errors": "pipeline.errors",
         "image_dataset": "pipeline.loader",
         "image_dataset_from_directory": "pipeline.keras",

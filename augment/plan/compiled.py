@@ -100,24 +100,34 @@ def status() -> str:
 
 @lru_cache(1)
 def _find() -> "tuple[Kernels | None, str]":
-    """Return the kernels, or why they are not used."""
+    """Return the kernels, or None and why they are not used; warn where nobody asked for that."""
     if os.environ.get("CAUDAL_COMPILED") == "0":
         return None, "CAUDAL_COMPILED=0"
+    kernels, reason = _try_out()
+    if reason:
+        logger.warning(
+            "the compiled kernels are not in use (%s): augmentation takes two to three times as long", reason
+        )
+    return kernels, reason
+
+
+def _try_out() -> "tuple[Kernels | None, str]":
+    """Return kernels that reproduce OpenCV's pixels, or None and what is wrong."""
     if not cv2.checkHardwareSupport(_FMA3):
         return None, "this processor has no FMA3, or OpenCV does not use it"
     try:
         module = importlib.import_module("augment.plan._kernels")
     except ImportError as error:
-        # A build without a compiler is silent: the kernels are optional.
-        logger.info("the compiled kernels cannot be imported: OpenCV does their work")
-        return None, f"they cannot be imported: {error}"
+        return None, f"they cannot be imported: {error}; they need a C compiler at installation"
     for together in _TOGETHER:
         run = Kernels(module, together)
-        tries = (one for one in _iter_trials() if run.picks_bytes or not isinstance(one[1], BilinearResize))
-        if all(run.reproduces(expected, source, step) for source, step, expected in tries):
+        trials = (one for one in _iter_trials() if run.picks_bytes or not isinstance(one[1], BilinearResize))
+        if all(run.reproduces(expected, source, step) for source, step, expected in trials):
             return run, ""
-    logger.info("the compiled kernels do not give what OpenCV gives here: OpenCV does their work")
-    return None, f"they do not give what OpenCV {cv2.__version__} gives here, bit for bit"
+    return (
+        None,
+        f"they do not reproduce the pixels of OpenCV {cv2.__version__} bit for bit; they need OpenCV 4.12 to 4.x",
+    )
 
 
 class Kernels:

@@ -11,7 +11,7 @@ from caudal.output import import_tensorflow, print_json, progress_bar
 
 if TYPE_CHECKING:
     from pipeline import Loader
-    from pipeline.diagnosis.diagnosis import Diagnosis, Timing
+    from pipeline.diagnosis import Diagnosis, Timing
 
 _LONG_STEP_S = 2.0  # a training step that takes longer is measured once
 _WIDTH = 28  # of the longest bar, in characters: the table fits into 80
@@ -29,7 +29,7 @@ def diagnose(
     json: JsonOption = False,
 ) -> None:
     """Measure a dataset stage by stage on this machine, and say what holds it up and what would help."""
-    from pipeline.diagnosis.diagnosis import diagnose as measure
+    from pipeline.diagnosis import diagnose as measure
 
     import_tensorflow()
     loader = options.loader(source)
@@ -71,6 +71,8 @@ def _make_step_timer(loader: "Loader", name: str) -> Callable[[], float]:
 
 
 def _to_json(found: "Diagnosis") -> dict[str, Any]:
+    from augment.plan import compiled
+
     return {
         "bottleneck": found.bottleneck,
         "verdict": found.verdict,
@@ -84,6 +86,7 @@ def _to_json(found: "Diagnosis") -> dict[str, Any]:
         "images": found.images,
         "batch_size": found.batch_size,
         "num_parallel_calls": found.num_parallel_calls,
+        "kernels": compiled.status(),
     }
 
 
@@ -105,6 +108,8 @@ def _print(found: "Diagnosis") -> None:
     """Print a bar for the time of each stage, and the rates; the longest bar is the bottleneck."""
     from rich.console import Console
     from rich.table import Table
+
+    from augment.plan import compiled
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     columns: tuple[tuple[str, Literal["left", "right"]], ...] = (
@@ -131,6 +136,7 @@ def _print(found: "Diagnosis") -> None:
     print(f"\n{found.verdict}")
     for advice in found.advice[1:]:
         print(f"or: {advice.sentence}")
+    print(compiled.status())
 
 
 def _draw(found: "Diagnosis", path: Path) -> Path:

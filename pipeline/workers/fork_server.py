@@ -12,6 +12,7 @@ import contextlib
 import gc
 import itertools
 import json
+import logging
 import os
 import signal
 import socket
@@ -27,7 +28,10 @@ from typing import Any
 
 from pipeline.workers.worker import work
 
-_START = "import sys; sys.path[:] = sys.argv[3:]; from pipeline.workers.fork_server import serve; serve(*map(int, sys.argv[1:3]))"
+_START = (
+    "import sys; sys.path[:] = sys.argv[3:]; "
+    "from pipeline.workers.fork_server import serve; serve(*map(int, sys.argv[1:3]))"
+)
 _MAX_MESSAGE_BYTES = 256  # bytes of a request
 
 
@@ -166,6 +170,7 @@ def serve(descriptor: int, tensorflow: int) -> None:
         tensorflow: 1 to import TensorFlow, 0 not to.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("augment.plan.compiled").setLevel(logging.ERROR)  # the caller has warned already
     for name in ("albumentations", "cv2", "pipeline.loader", *(["tensorflow"] if tensorflow else [])):
         import_module(name)
     gc.freeze()  # a collection would write into what was imported, and make copies of it

@@ -16,6 +16,7 @@ from pipeline.images.decode import Decoder
 from pipeline.images.resize import resize
 from pipeline.sampling.order import permute
 from pipeline.sources import Source, open_source
+from pipeline.sources.base import Sample as SourceSample
 from training.preview.annotations import Annotations
 
 NOT_A_TRANSFORM = "Resize to the network"

@@ -318,3 +318,30 @@ def test_the_status_says_why_the_kernels_are_not_in_use(run_python: Callable[...
     other = "import cv2; cv2.warpAffine = lambda image, *_, **__: image[:60, :70] ^ 1"
     inexact = run_python(f"{other}\n{say}", CAUDAL_COMPILED="1")
     assert inexact.startswith("compiled kernels: not in use (they do not give what OpenCV ")
+
+
+@pytest.mark.parametrize(
+    ("environment", "break_them", "said"),
+    [
+        ({}, "", ""),
+        ({"CAUDAL_COMPILED": "0"}, "", ""),
+        ({}, "sys.modules['augment.plan._kernels'] = None", "they cannot be imported"),
+        ({}, "compiled.Kernels.reproduces = lambda *_: False", "they do not reproduce the pixels of OpenCV"),
+    ],
+    ids=["used", "unwanted", "missing", "inexact"],
+)
+def test_kernels_that_are_off_are_warned_of_once(
+    run_python: Callable[..., str], environment: dict[str, str], break_them: str, said: str
+) -> None:
+    """Nobody loses two thirds of the speed without a word, and nobody is told who asked for it."""
+    code = (
+        "import contextlib, io, logging, sys\n"
+        "from augment.plan import compiled\n"
+        f"{break_them}\n"
+        "with contextlib.redirect_stderr(io.StringIO()) as errors:\n"
+        "    for _ in range(3): compiled.load_kernels()\n"
+        "print(errors.getvalue())\n"
+    )
+    lines = run_python(code, **environment).strip().splitlines()
+    assert len(lines) == bool(said)
+    assert not said or said in lines[0]

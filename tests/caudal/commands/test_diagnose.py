@@ -9,7 +9,8 @@ from typing import Any
 import cv2
 import pytest
 
-from pipeline.diagnosis.diagnosis import diagnosis
+from augment.plan import compiled
+from pipeline.diagnosis import diagnosis
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +34,7 @@ def test_json_has_every_stage_the_model_and_the_verdict(caudal: Callable[..., An
     assert list(found["stages"]) == ["read", "decode", "augment", "batch"]
     assert set(found["whole"]) == {"images_per_second", "least", "greatest", "seconds_per_image"}
     assert found["model"]["images_per_second"] > 0
+    assert found["kernels"] == compiled.status()
     assert found["verdict"].startswith(f"{found['bottleneck']}-bound: ")
     assert all({"action", "factor", "option"} == set(advice) for advice in found["advice"])
 
@@ -49,6 +51,7 @@ def test_text_has_a_bar_for_each_stage_and_a_picture(
     assert "█" in table
     assert "…" not in table
     assert "-bound: " in outcome.out
+    assert compiled.status() in outcome.out
     assert cv2.imread(str(picture)) is not None
 
 

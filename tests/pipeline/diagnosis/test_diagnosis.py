@@ -19,8 +19,8 @@ import pytest
 
 from augment.plan import compiled
 from pipeline import Loader, image_dataset
+from pipeline.diagnosis import Diagnosis, Timing, diagnose
 from pipeline.diagnosis.advice import Advice, advise
-from pipeline.diagnosis.diagnosis import Diagnosis, Timing, diagnose
 from pipeline.diagnosis.probe import Probe
 from pipeline.images import stacking
 from pipeline.images.timer import STAGES

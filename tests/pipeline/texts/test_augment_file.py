@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline.augment_file import TextJob, augment_file
 
 from augment.text import EDA
 from pipeline.errors import ConvertError, OptionError, SourceError
 from pipeline.sources.text_format import TextFormat
-from pipeline.texts import augment_file
+from pipeline.texts import augment_file as module
+from pipeline.texts.augment_file import TextJob, augment_file
 from pipeline.texts.workers import TextWorkers
 
 SENTENCES = [f'number {number} is a good "film", and a bad day' for number in range(60)]
@@ -21,7 +21,7 @@ SENTENCES = [f'number {number} is a good "film", and a bad day' for number in ra
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a file have many chunks."""
-    monkeypatch.setattr(augment_file, "_CHUNK", 8)
+    monkeypatch.setattr(module, "_CHUNK", 8)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (eda, num_aug, count) == (EDA(num_aug=3), 3, 1)
         return worker
 
-    monkeypatch.setattr(augment_file, "TextWorkers", share_worker)
+    monkeypatch.setattr(module, "TextWorkers", share_worker)
 
 
 @pytest.fixture
