@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from augment import views as views
     from augment.text import EDA as EDA
     from caudal import errors as errors
+    from pipeline import Cache as Cache
     from pipeline import Conversion as Conversion
     from pipeline import ImageDataGenerator as ImageDataGenerator
     from pipeline import Loader as Loader
+    from pipeline import TextFormat as TextFormat
     from pipeline import TextLoader as TextLoader
     from pipeline import convert as convert
     from pipeline import diagnose as diagnose
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EDA",
     "AugmentError",
+    "Cache",
     "CaudalError",
     "Checkpoints",
     "Conversion",
@@ -75,6 +78,7 @@ __all__ = [
     "Plan",
     "Recipe",
     "ReplaceBackground",
+    "TextFormat",
     "TextLoader",
     "TransformError",
     "__version__",
@@ -119,6 +123,8 @@ _get = make_getattr(
         "Experiment": "training",
         "ImageDataGenerator": "pipeline",
         "KeyedTransform": "augment",
+        "Cache": "pipeline",
+        "TextFormat": "pipeline",
         "Loader": "pipeline",
         "MixUp": "augment",
         "Mosaic": "augment",

@@ -2,6 +2,7 @@
 
     CaudalError
     ├── OptionError (also ValueError)       an option that is unknown, contradictory or out of range
+    │   └── ColumnTypeError (also TypeError)  a column of a table holds another kind of value
     ├── SourceError (also OSError)          the dataset cannot be opened: missing, empty, or of no known kind
     ├── SampleError (also ValueError)       one sample is bad; names it, and is what `on_error` governs
     │   ├── ReadError                       its bytes cannot be read, or fail their checksum
@@ -21,6 +22,10 @@ from augment.errors import CaudalError as CaudalError
 
 class OptionError(CaudalError, ValueError):
     """An option is unknown, contradicts another, or is out of range."""
+
+
+class ColumnTypeError(OptionError, TypeError):
+    """A column holds what its class mode cannot take; Keras raises a `TypeError`."""
 
 
 class SourceError(CaudalError, OSError):

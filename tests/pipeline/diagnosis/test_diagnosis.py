@@ -103,7 +103,7 @@ def test_what_is_made_of_drafts_is_augmentation(photographs: Path, monkeypatch: 
         time.sleep(0.002 * len(deferred))
         materialize_all(deferred)
 
-    monkeypatch.setattr(stacking, "finish", slow)
+    monkeypatch.setattr(stacking, "materialize_all", slow)
     if compiled.load_kernels() is None:
         pytest.skip("the kernels were not compiled, or are not used on this processor")
     augmented = A.Compose([CROP, A.ColorJitter(p=1)])

@@ -23,7 +23,7 @@ Make = Callable[..., Any]
 def test_format_and_size_are_read(extension: str, height: int, width: int, picture: Make, encode: Make) -> None:
     """All five formats say what they are and how large."""
     encoded = encode(picture(0, height, width), extension)
-    assert read_header(encoded) == Header(FORMATS[extension], height, width, 1, opaque=extension == ".png")
+    assert read_header(encoded) == Header(FORMATS[extension], height, width, 1, is_opaque=extension == ".png")
 
 
 @pytest.mark.parametrize(

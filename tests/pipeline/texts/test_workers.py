@@ -47,7 +47,7 @@ def test_workers_end_with_their_caller(run_python: Callable[..., str]) -> None:
     code = (
         "import os; from augment.text import EDA; from pipeline.texts.workers import TextWorkers\n"
         "workers = TextWorkers(EDA(), None, 1); workers(['a good film'], [1], [1])\n"
-        "print(workers._started[0].pid, flush=True); os._exit(0)"
+        "print(workers._processes[0].pid, flush=True); os._exit(0)"
     )
     pid = int(run_python(code))
     for _ in range(100):

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.pipeline.processes import children, fail, grandchildren, is_alive, iterate_until_served, until
 
 from pipeline import Loader
 from pipeline.errors import WorkerError
+from tests.pipeline.workers.processes import children, fail, grandchildren, is_alive, iterate_until_served, until
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from pipeline import Loader
-from tests.pipeline.processes import children, fail, grandchildren, iterate_until_served
+from tests.pipeline.workers.processes import children, fail, grandchildren, iterate_until_served
 loader = iterate_until_served(Loader((np.zeros((40, 8, 8, 3), np.uint8), np.zeros(40, int)), image_size=None, workers=2))
 print(*children(), *grandchildren(), flush=True)
 if sys.argv[1:] == ["wait"]:
@@ -143,7 +143,7 @@ FORKING_SCRIPT = """
 import gc, os
 import numpy as np
 from pipeline import Loader
-from tests.pipeline.processes import grandchildren, is_alive, iterate_until_served
+from tests.pipeline.workers.processes import grandchildren, is_alive, iterate_until_served
 loader = iterate_until_served(Loader((np.zeros((40, 8, 8, 3), np.uint8), np.zeros(40, int)), image_size=None, workers=2))
 ours = grandchildren()
 child = os.fork()
