@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from augment import views as views
     from augment.text import EDA as EDA
     from caudal import errors as errors
+    from pipeline import Cache as Cache
     from pipeline import Conversion as Conversion
     from pipeline import ImageDataGenerator as ImageDataGenerator
     from pipeline import Loader as Loader
+    from pipeline import TextFormat as TextFormat
     from pipeline import TextLoader as TextLoader
     from pipeline import convert as convert
     from pipeline import diagnose as diagnose
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EDA",
     "AugmentError",
+    "Cache",
     "CaudalError",
     "Checkpoints",
     "Conversion",
@@ -75,6 +78,7 @@ __all__ = [
     "Plan",
     "Recipe",
     "ReplaceBackground",
+    "TextFormat",
     "TextLoader",
     "TransformError",
     "__version__",
@@ -110,6 +114,7 @@ _get = make_getattr(
     __name__,
     {
         "AugmentError": "augment",
+        "Cache": "pipeline",
         "CaudalError": "augment",
         "Checkpoints": "training",
         "Conversion": "pipeline",
@@ -126,6 +131,7 @@ _get = make_getattr(
         "Plan": "augment",
         "Recipe": "training",
         "ReplaceBackground": "augment",
+        "TextFormat": "pipeline",
         "TextLoader": "pipeline",
         "TransformError": "augment",
         "architectures": "training.architectures",
