@@ -114,6 +114,7 @@ _get = make_getattr(
     __name__,
     {
         "AugmentError": "augment",
+        "Cache": "pipeline",
         "CaudalError": "augment",
         "Checkpoints": "training",
         "Conversion": "pipeline",
@@ -132,6 +133,7 @@ _get = make_getattr(
         "Plan": "augment",
         "Recipe": "training",
         "ReplaceBackground": "augment",
+        "TextFormat": "pipeline",
         "TextLoader": "pipeline",
         "TransformError": "augment",
         "architectures": "training.architectures",
