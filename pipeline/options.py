@@ -1,4 +1,4 @@
-"""Checks of option values; each yields what is wrong with a value, or nothing."""
+"""Checks of option values; each yields a message if the value is wrong."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Integral
@@ -11,10 +11,10 @@ _T = TypeVar("_T")
 
 
 def raise_first(messages: Iterable[str]) -> None:
-    """Raise the first message, if there is one.
+    """Raise the first message, if any.
 
     Raises:
-        OptionError: there is one.
+        OptionError: there is a message.
     """
     for message in messages:
         raise OptionError(message)
@@ -52,15 +52,15 @@ def check_size(name: str, value: Any) -> Iterator[str]:
 
 
 def is_integer(value: object) -> bool:
-    """Whether a value is an integer, of Python or NumPy, and no bool."""
+    """Whether a value is an integer of Python or NumPy, and not a bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def build_option(value: Any, build: Callable[[Any], _T]) -> _T | None:
-    """Build what the value of an option describes; None where it is None.
+    """Build the object that the value of an option describes; return None for None.
 
     Raises:
-        OptionError: it describes nothing that can be built.
+        OptionError: it cannot be built.
     """
     try:
         return None if value is None else build(value)

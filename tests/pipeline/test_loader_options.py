@@ -323,7 +323,7 @@ def test_without_a_seed_one_is_drawn_and_logged(folder: Path, caplog: pytest.Log
         loaders = [Loader(folder, image_size=(8, 10), seed=None) for _ in range(3)]
     seeds = [loader.seed for loader in loaders]
     assert len(set(seeds)) == 3
-    assert caplog.messages == [f"drew seed={seed}; give it to see the same stream again" for seed in seeds]
+    assert caplog.messages == [f"drew seed={seed}; pass it to reproduce this stream" for seed in seeds]
     again = Loader(folder, image_size=(8, 10), seed=seeds[0])
     assert again.fingerprint == loaders[0].fingerprint
     one, other = (collect_epoch(loader.dataset(with_keys=True))[2].tolist() for loader in (again, loaders[0]))
@@ -359,31 +359,31 @@ def test_without_a_seed_one_is_drawn_and_logged(folder: Path, caplog: pytest.Log
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, or None; got 0"),
         (
             {"validation_split": 1.0, "subset": "training"},
-            "validation_split must lie between 0 and 1, got 1.0",
+            "validation_split must be a fraction in (0, 1); got 1.0",
         ),
-        ({"validation_split": 0, "subset": "training"}, "validation_split must lie between 0 and 1, got 0"),
-        ({"validation_split": 0.5}, "validation_split and subset must be given together"),
-        ({"subset": "training"}, "validation_split and subset must be given together"),
-        ({"stratify": True}, "stratify needs validation_split"),
+        ({"validation_split": 0, "subset": "training"}, "validation_split must be a fraction in (0, 1); got 0"),
+        ({"validation_split": 0.5}, "validation_split and subset need each other; set both, or neither"),
+        ({"subset": "training"}, "validation_split and subset need each other; set both, or neither"),
+        ({"stratify": True}, "stratify=True needs validation_split; set both"),
         (
             {"drop_remainder": True, "on_error": "skip"},
-            'on_error="skip" makes batches of different sizes, which drop_remainder=True excludes; '
+            'on_error="skip" yields batches of different sizes, but drop_remainder=True forbids them; '
             'use on_error="replace"',
         ),
         ({"num_parallel_calls": 0}, "num_parallel_calls must be an integer of at least 1, or None; got 0"),
         (
             {"seed": None, "validation_split": 0.5, "subset": "training"},
-            "validation_split needs a seed: with seed=None the two subsets would overlap",
+            "validation_split needs a seed: with seed=None the two subsets overlap; set seed",
         ),
         ({"shard": (2, 2)}, "shard must be (index, count) with 0 <= index < count, got (2, 2)"),
-        ({"shard": (7, 8)}, "shard (7, 8) of 7 samples is empty"),
+        ({"shard": (7, 8)}, "shard=(7, 8) is empty: an epoch has 7 samples; use at most 7 shards"),
         (
             {"cache": "somewhere", "image_size": None},
-            "a cache directory keeps images of one size: give image_size, or cache=Cache(directory, size=...)",
+            "a cache directory stores images of one size; set image_size, or cache=Cache(directory, size=...)",
         ),
         (
             {"validation_split": 0.01, "subset": "validation"},
-            "validation_split=0.01 of 7 samples leaves the validation part empty",
+            "validation_split=0.01 leaves the validation subset empty: the dataset has 7 samples; use another fraction",
         ),
     ],
 )
