@@ -2,13 +2,13 @@
 
 import inspect
 import logging
+import math
 import os
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, cast
 
 import numpy as np
@@ -17,11 +17,21 @@ from augment import keys
 from pipeline.error_log import BadSample
 from pipeline.errors import OptionError
 from pipeline.feeds import graph
-from pipeline.options import check_bool, check_choice, check_integer, is_integer, raise_first
+from pipeline.options import (
+    check_bool,
+    check_choice,
+    check_count,
+    check_integer,
+    is_fraction,
+    is_integer,
+    raise_first,
+    to_python_number,
+)
 from pipeline.sampling.order import Indices, Order
 from pipeline.sampling.sampler import Sampler
 from pipeline.sampling.split import SUBSETS, choose_subset, limit_samples
 from pipeline.sources.base import Labels, Source
+from pipeline.sources.tfrecord import TFRecordSource
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -61,11 +71,15 @@ class BaseLoader(ABC):
         if self.seed is None:
             self._draw_seed()
         raise_first(self._check_options())
+        for option in fields(self):
+            object.__setattr__(self, option.name, to_python_number(getattr(self, option.name)))
         object.__setattr__(self, "shard", tuple(map(int, self.shard)))
         names = self._source.class_names
         object.__setattr__(self, "class_names", names)
         if self.label_mode == "binary" and len(names) != 2:
             raise OptionError(f"label_mode='binary' needs 2 classes, got {list(names)}")
+        if self.label_offset and not isinstance(self._source, TFRecordSource):
+            raise OptionError(f"label_offset={self.label_offset} applies to TFRecords only; drop label_offset")
 
     def _check_options(self) -> Iterator[str]:
         """Yield a message for each wrong option, without opening the source."""
@@ -74,20 +88,16 @@ class BaseLoader(ABC):
         if not is_integer(self.label_offset):
             yield f"label_offset must be an integer, got {self.label_offset!r}"
         yield from check_bool("shuffle", self.shuffle)
-        yield from check_integer("seed", self.seed, 0, may_be_none=True)
+        yield from check_integer("seed", self.seed, 0, most=math.inf, may_be_none=True)
         yield from _check_shard(self.shard)
         yield from check_bool("drop_remainder", self.drop_remainder)
-        if (split := self.validation_split) is not None and not (isinstance(split, Real) and 0 < split < 1):
+        if (split := self.validation_split) is not None and not (is_fraction(split) and 0 < split < 1):
             yield f"validation_split must be a fraction in (0, 1); got {split!r}"
         yield from check_choice("subset", self.subset, (*SUBSETS, None))
         yield from check_bool("stratify", self.stratify)
-        limit = self.limit
-        if not (limit is None or (is_integer(limit) and limit >= 1) or (isinstance(limit, float) and 0 < limit <= 1)):
-            yield f"limit must be a count from 1 (int), a fraction in (0, 1] (float), or None; got {limit!r}"
+        yield from check_count("limit", self.limit, 1)
         yield from check_choice("on_error", self.on_error, ("raise", "skip", "replace"))
-        most = self.max_errors
-        if not (most is None or (is_integer(most) and most >= 0) or (isinstance(most, float) and 0 <= most <= 1)):
-            yield f"max_errors must be a count (int), a fraction in [0, 1] (float), or None; got {most!r}"
+        yield from check_count("max_errors", self.max_errors, 0)
         yield from check_integer("num_parallel_calls", self.num_parallel_calls, 1, may_be_none=True)
         yield from check_integer("prefetch", self.prefetch, 0)
         if (self.validation_split is None) != (self.subset is None):
@@ -98,6 +108,13 @@ class BaseLoader(ABC):
             yield (
                 'on_error="skip" yields batches of different sizes, but drop_remainder=True forbids them; '
                 'use on_error="replace"'
+            )
+        if self.drop_remainder and self.batch_size is None:
+            yield "drop_remainder=True needs batches, but batch_size=None yields single samples; set batch_size"
+        if self.max_errors is not None and self.on_error == "raise":
+            yield (
+                f'max_errors={self.max_errors!r} needs on_error="skip" or "replace": on_error="raise" raises the first '
+                "error; set on_error, or drop max_errors"
             )
 
     @property
@@ -158,6 +175,7 @@ class BaseLoader(ABC):
             OptionError: the position is out of range, or not of integers.
             SampleError: no sample is good, so that the size and dtype of augmented images are unknown.
         """
+        raise_first(check_bool("with_keys", with_keys))
         layout = self._layout(with_keys=with_keys)
         dataset = graph.build(self._batches, layout, *layout.check_position(epoch, step))
         dataset.loader = self

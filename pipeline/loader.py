@@ -1,5 +1,6 @@
 """The loader of images: the definition of a stream, and the `tf.data.Dataset` that it builds."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ class Loader(BaseLoader):
 
     Resources:
         cache: None; "ram" keeps the encoded images in memory; a directory keeps the decoded images there; a
-            `pipeline.Cache` also sets their size and the cache's limit.
+            `pipeline.Cache` also sets their size and the cache's limit. Words such as "memory" and "disk" are refused:
+            "./memory" is a directory of that name.
         workers: number of worker processes; 0 uses threads, which share the GIL. Workers start in the background,
             within seconds; until then threads build the batches.
         num_parallel_calls: number of batches to compute at once; by default the number of usable processors, or one
@@ -117,7 +119,7 @@ class Loader(BaseLoader):
         yield from check_size("image_size", self.image_size)
         yield from check_choice("color_mode", self.color_mode, CHANNELS)
         yield from check_choice("interpolation", self.interpolation, INTERPOLATIONS)
-        yield from check_integer("max_pixels", self.max_pixels, 1)
+        yield from check_integer("max_pixels", self.max_pixels, 1, most=math.inf)
         yield from check_integer("copies", self.copies, 1)
         yield from check_integer("workers", self.workers, 0)
         if self.image_size is not None and self.image_size[0] * self.image_size[1] > self.max_pixels:

@@ -5,7 +5,6 @@ OpenCV, TensorFlow and this project do the work and release the GIL, so a map ov
 one Python call per batch instead of several per sample.
 """
 
-import operator
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
+from pipeline.options import check_integer, raise_first
 from pipeline.sources.base import Source
 from pipeline.threads import shutdown
 
@@ -111,11 +111,11 @@ class EpochLayout:
         """Check a position of the stream, and return it as integers of Python.
 
         Raises:
-            OptionError: it is out of range.
-            TypeError: `epoch` or `step` is no integer.
+            OptionError: it is out of range, or not of integers.
         """
-        epoch, step = operator.index(epoch), operator.index(step)
-        if epoch < 0 or not 0 <= step <= self.steps:
+        raise_first((*check_integer("epoch", epoch, 0), *check_integer("step", step, 0)))
+        epoch, step = int(epoch), int(step)
+        if step > self.steps:
             raise OptionError(f"{epoch=}, {step=} is out of range: an epoch has {self.steps} steps")
         return epoch, step
 

@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 
 RAM = "ram"
 
+_NOT_DIRECTORIES = {"ram", "memory", "mem", "disk", "file", "files", "auto", "none", "true", "false", "yes", "no"}
+"""Strings, in any case, that users write for a kind of cache: the directory of that name would surprise them."""
+
 
 @dataclass(frozen=True)
 class Cache:
@@ -54,8 +57,13 @@ class Cache:
     def _check_options(self) -> Iterator[str]:
         if not _is_path(self.directory):
             yield f'Cache: directory must be "ram" or a path, got {self.directory!r}'
+        elif isinstance(self.directory, str) and not self.is_ram and self.directory.lower() in _NOT_DIRECTORIES:
+            yield (
+                f'cache={self.directory!r} looks like a kind of cache, not a directory; use "ram" for memory, or '
+                f"{f'./{self.directory}'!r} for a directory of that name"
+            )
         yield from check_size("Cache: size", self.size)
-        yield from check_integer("Cache: limit_bytes", self.limit_bytes, 0, may_be_none=True)
+        yield from check_integer("Cache: limit_bytes", self.limit_bytes, 0, most=math.inf, may_be_none=True)
         if self.is_ram and self.size is not None:
             yield f'Cache("ram") keeps encoded images, which have no common size; got size={self.size}; use a directory'
 

@@ -300,8 +300,8 @@ def test_a_damaged_record_is_skipped_with_its_place(folders: Make, records: Make
 @pytest.mark.parametrize(
     ("label", "offset", "reason"),
     [
-        (None, 0, "has no label, but there are 2 classes"),
-        (2, 0, "has the label 2, but there are 2 classes"),
+        (None, 0, "has no label, but the 2 classes are numbered 0 to 1"),
+        (2, 0, "has the label 2, but the 2 classes are numbered 0 to 1"),
         (-1, 0, None),
         (0, 1, None),
     ],

@@ -208,8 +208,8 @@ def test_images_of_different_sizes_come_singly_or_not_at_all(tmp_path: Path, pic
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         list(loader.dataset())
     message = (
-        "images of a batch need one size: a/1.png has (8, 10), a/2.png has (6, 5). Give image_size, end the "
-        "augmentation with a crop or resize, or use batch_size=None."
+        "images of a batch need one size: a/1.png has (8, 10), a/2.png has (6, 5); set image_size, end the "
+        "augmentation with a crop or resize, or use batch_size=None"
     )
     assert message in str(caught.value)
     assert str(loader.failure) == message
@@ -220,7 +220,7 @@ def test_an_augmentation_that_yields_now_floats_now_bytes_is_refused(folder: Pat
     """A transform that changes the dtype by chance is an error that says so."""
     loader = Loader(folder, image_size=(8, 10), augment=A.ToFloat(p=0.5))
     with pytest.raises(
-        tf.errors.InvalidArgumentError, match=r"Transforms that change the dtype or the channels need p=1"
+        tf.errors.InvalidArgumentError, match=r"transforms that change the dtype or the channels need p=1"
     ):
         list(loader.dataset())
 
@@ -352,10 +352,28 @@ def test_without_a_seed_one_is_drawn_and_logged(folder: Path, caplog: pytest.Log
         ({"cache": ""}, "cache must be None, \"ram\", a directory or a Cache; got ''"),
         (
             {"limit": 0},
-            "limit must be a count from 1 (int), a fraction in (0, 1] (float), or None; got 0",
+            "limit must be a count of at least 1 (int), a fraction in (0, 1] (float), or None; got 0",
         ),
         ({"limit": 900}, "limit=900 is out of range for 7 samples; use 1 to 7, or a fraction in (0, 1]"),
-        ({"max_errors": 1.5}, "max_errors must be a count (int), a fraction in [0, 1] (float), or None; got 1.5"),
+        (
+            {"max_errors": 1.5},
+            "max_errors must be a count of at least 0 (int), a fraction in [0, 1] (float), or None; got 1.5",
+        ),
+        (
+            {"max_errors": 5},
+            'max_errors=5 needs on_error="skip" or "replace": on_error="raise" raises the first error; set on_error, '
+            "or drop max_errors",
+        ),
+        (
+            {"drop_remainder": True, "batch_size": None},
+            "drop_remainder=True needs batches, but batch_size=None yields single samples; set batch_size",
+        ),
+        ({"prefetch": 2**31}, "prefetch must be at most 2147483647; got 2147483648"),
+        (
+            {"cache": "Memory"},
+            "cache='Memory' looks like a kind of cache, not a directory; use \"ram\" for memory, or './Memory' for a "
+            "directory of that name",
+        ),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, or None; got 0"),
         (
             {"validation_split": 1.0, "subset": "training"},
@@ -496,5 +514,5 @@ def test_a_limit_chooses_among_the_training_part(folders: Callable[..., Path]) -
 @pytest.mark.parametrize("limit", [0, 0.0, 1.5, True, "3"])
 def test_impossible_limits_are_refused(folders: Callable[..., Path], limit: Any) -> None:
     """By a message that shows what would do."""
-    with pytest.raises(OptionError, match="limit must be a count from 1"):
+    with pytest.raises(OptionError, match="limit must be a count of at least 1"):
         Loader(folders(ants=2), limit=limit)

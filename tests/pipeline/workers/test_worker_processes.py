@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.pipeline.workers.processes import children, fail, grandchildren, is_alive, iterate_until_served, until
 
 from pipeline import Loader
 from pipeline.errors import WorkerError
+from tests.pipeline.workers.processes import children, fail, grandchildren, is_alive, iterate_until_served, until
 
 
 @pytest.fixture
