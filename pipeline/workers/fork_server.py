@@ -106,6 +106,11 @@ class ForkServer:
                 raise ConnectionResetError("the fork server has ended")
         return json.loads(answer)
 
+    def abandon(self) -> None:
+        """Close the socket of this process only; the server goes on for another."""
+        self._socket.close()
+        self._lost = True
+
     @contextlib.contextmanager
     def _record_end(self) -> Iterator[None]:
         """Record that the server has ended: its socket closes some time before the process counts as ended."""
@@ -148,6 +153,18 @@ def get_fork_server(*, tensorflow: bool) -> ForkServer:
 
 _servers: weakref.WeakValueDictionary[Any, ForkServer] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
+
+
+def _forget_servers_of_parent() -> None:
+    """In a forked child, close the sockets of the parent's servers, which end when all copies are closed."""
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held it
+    for server in list(_servers.values()):
+        server.abandon()
+    _servers.clear()
+
+
+os.register_at_fork(after_in_child=_forget_servers_of_parent)
 
 
 def _terminate(process: subprocess.Popen[bytes], channel: socket.socket, owner: int) -> None:

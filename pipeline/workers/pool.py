@@ -3,9 +3,13 @@
 A batch is a pure function of its position in the stream, so any process can compute it, and compute it again after a
 crash. A worker is forked from a server (`pipeline/workers/fork_server.py`), builds the serialized loader
 (`pipeline/workers/serialization.py`), and answers requests for batches (`pipeline/workers/worker.py`). Requests and
-answers are JSON. Arrays are in memory that both processes map (`pipeline/memory/shared_memory.py`).
+answers are JSON, and carry a number and the position, so that no answer can be taken for another's. Arrays are in
+memory that both processes map (`pipeline/memory/shared_memory.py`).
+
+Workers belong to the process that started them. A fork of it closes their sockets, and starts its own.
 """
 
+import itertools
 import json
 import math
 import os
@@ -30,6 +34,7 @@ from pipeline.threads.shutdown import end_with_program, stop_if_ending
 from pipeline.workers.error_transport import decode_error
 from pipeline.workers.fork_server import ForkedProcess, get_fork_server
 from pipeline.workers.serialization import to_json
+from pipeline.workers.worker import READY
 
 _ATTEMPTS = 3
 """How often a batch on which workers end is tried: a sample may end every worker."""
@@ -54,15 +59,28 @@ class WorkerPool:
 
     def __init__(self, loader: BaseLoader, stages: Stages, count: int) -> None:
         self._stages = stages
+        self._count = count
         self._definition = _Definition(loader)
-        self._workers = [_Worker(self._definition, max(2, MAX_SLOTS // count)) for _ in range(count)]
+        self._create_workers()
+        _pools.add(self)
+
+    def _create_workers(self) -> None:
+        """Create the workers of this process, without starting them."""
+        self._workers = [_Worker(self._definition, max(2, MAX_SLOTS // self._count)) for _ in range(self._count)]
         self._starting: list[_Worker] | None = None
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._lock = threading.Lock()
         # One processor is left to the start of the workers, which would take several times as long otherwise.
         self._threads = threading.Semaphore(max(1, len(os.sched_getaffinity(0)) - 1))
-        weakref.finalize(self, _close_all, self._workers, self._definition, os.getpid()).atexit = False
-        end_with_program(self)
+        self._finalizer = weakref.finalize(self, _close_all, self._workers, self._definition, os.getpid())
+        self._finalizer.atexit = False
+
+    def replace_workers_of_parent(self) -> None:
+        """In a forked child, drop the parent's workers, and create workers of its own."""
+        self._finalizer.detach()
+        for worker in self._workers:
+            worker.abandon()
+        self._create_workers()
 
     @property
     def error_log(self) -> ErrorLog:
@@ -133,6 +151,7 @@ class WorkerPool:
         """Start the processes if necessary, add the ready ones to the idle, and return whether all are ready."""
         with self._lock:
             if self._starting is None:
+                end_with_program(self)
                 self._definition.complete(self._stages)
                 for worker in self._workers:
                     worker.start()
@@ -187,6 +206,7 @@ class _Worker:
         self._connection: Connection | None = None
         self._ready = False
         self._closed = False
+        self._requests = itertools.count()
 
     def start(self) -> Connection:
         """Start the process, without waiting for it.
@@ -211,18 +231,29 @@ class _Worker:
     def ask(self, epoch: int, start: int, stop: int) -> dict[str, Any]:
         """Request a batch, and return the answer.
 
+        An exception ends the process: an answer that is left unread would be taken for that of the next request.
+
         Raises:
-            EOFError, ConnectionError: the process has ended.
+            EOFError, ConnectionError: the process has ended, or has answered another request.
         """
         if self._closed:
             raise WorkerError("the workers are closed")
-        connection = self._connection or self.start()
+        try:
+            return self._exchange(self._connection or self.start(), [next(self._requests), epoch, start, stop])
+        except (EOFError, ConnectionError):
+            raise  # the caller asks for the exit status
+        except BaseException:
+            self.stop()
+            raise
+
+    def _exchange(self, connection: Connection, request: list[int]) -> dict[str, Any]:
         if not self._ready:
-            _receive(connection)
+            _check_answer(_receive(connection), READY)
             self._ready = True
         self._slot = self._slot or self._slots.take()
-        connection.send_bytes(json.dumps([[epoch, start, stop], self._slot]).encode())
+        connection.send_bytes(json.dumps([request, self._slot]).encode())
         answer: dict[str, Any] = json.loads(_receive(connection))
+        _check_answer(answer["request"], request)
         if "labels" in answer:
             dtype, shape = answer["labels"]
             answer["labels"] = np.ndarray(shape, dtype, _receive(connection))
@@ -246,6 +277,10 @@ class _Worker:
     def close(self) -> None:
         """End the process for good, and close its descriptors: no thread uses it."""
         self.kill()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the descriptors of this process only; the worker may go on in another."""
         self._disconnect()
         os.close(self._memory)
 
@@ -275,6 +310,16 @@ def _receive(connection: Connection) -> bytes:
         raise EOFError from None
 
 
+def _check_answer(actual: object, expected: object) -> None:
+    """Check that an answer is that of a request.
+
+    Raises:
+        ConnectionError: it is not.
+    """
+    if actual != expected:
+        raise ConnectionError(f"the worker answered {actual!r} to the request {expected!r}")
+
+
 def _needs_tensorflow(stages: Stages) -> bool:
     """Whether workers import TensorFlow in advance, judged by the first sample; otherwise they do on demand."""
     try:
@@ -290,3 +335,14 @@ def _close_all(workers: list[_Worker], definition: _Definition, owner: int) -> N
     for worker in workers:
         worker.close()
     os.close(definition.memory)
+
+
+_pools: "weakref.WeakSet[WorkerPool]" = weakref.WeakSet()
+
+
+def _replace_workers_of_parent() -> None:
+    for pool in list(_pools):
+        pool.replace_workers_of_parent()
+
+
+os.register_at_fork(after_in_child=_replace_workers_of_parent)

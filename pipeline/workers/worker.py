@@ -16,6 +16,9 @@ from pipeline.memory.shared_memory import WriterSlots, map_arrays
 from pipeline.workers.error_transport import encode_error
 from pipeline.workers.serialization import from_json
 
+READY = b"ready"
+"""The first message of a worker."""
+
 
 def work(connection_descriptor: int, batch_memory: int, loader_memory: int) -> None:
     """Run a worker.
@@ -30,12 +33,13 @@ def work(connection_descriptor: int, batch_memory: int, loader_memory: int) -> N
     slots = WriterSlots(batch_memory)
     with contextlib.suppress(EOFError, ConnectionError):  # the caller has ended, or has closed the socket
         stages = _build_stages(json.loads(connection.recv_bytes()), loader_memory, slots)
-        connection.send_bytes(b"ready")
+        connection.send_bytes(READY)
         sent: set[int] = set()
         while True:
-            position, slot = json.loads(connection.recv_bytes())
+            request, slot = json.loads(connection.recv_bytes())
             slots.offer(slot)
-            answer, labels = _compute_answer(stages, position, slots, sent)
+            answer, labels = _compute_answer(stages, request[1:], slots, sent)
+            answer["request"] = request
             connection.send_bytes(json.dumps(answer).encode())
             if labels is not None:
                 connection.send_bytes(labels.tobytes())
