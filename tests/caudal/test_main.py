@@ -96,7 +96,7 @@ def test_version_says_why_the_compiled_kernels_are_not_in_use(project_root: Path
         (["stream", "SRC", "--on-error", "x"], "on_error must be one of"),
         (["stream", "SRC", "--max-errors", "x"], "--max-errors is a number (20) or a fraction (0.01), got 'x'"),
         (["stream", "SRC", "--step", "99"], "epoch=0, step=99 is out of range: an epoch has 1 steps"),
-        (["stream", "SRC", "--cache", "/dev/null/x"], "the cache in /dev/null/x cannot be made: Not a directory"),
+        (["stream", "SRC", "--cache", "/dev/null/x"], "cannot create the cache in /dev/null/x: Not a directory"),
         (["stream", "nowhere"], "nowhere does not exist, and as a pattern it matches no file"),
         (["inspect", "nowhere"], "nowhere does not exist"),
         (["convert", "nowhere", "out"], "nowhere does not exist"),

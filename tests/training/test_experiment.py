@@ -97,7 +97,7 @@ def test_a_single_class_is_refused(folders: Make) -> None:
 
 def test_a_split_of_nothing_is_refused(folders: Make) -> None:
     """0 is not taken for "not given"."""
-    with pytest.raises(OptionError, match=r"validation_split must lie between 0 and 1, got 0\.0"):
+    with pytest.raises(OptionError, match=r"validation_split must be a fraction in \(0, 1\); got 0\.0"):
         Experiment(source=folders(ants=5, bees=5), image_size=(8, 8), validation_split=0.0).make_loaders()
 
 

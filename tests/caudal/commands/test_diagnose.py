@@ -84,5 +84,5 @@ def test_bad_sample_is_named(caudal: Callable[..., Any], photographs: Path) -> N
     outcome = caudal("diagnose", photographs, "--rounds", 1)
     assert outcome.status == 2
     assert "bees/" in outcome.err
-    assert "no JPEG, PNG" in outcome.err
+    assert "not a JPEG, PNG" in outcome.err
     assert caudal("diagnose", photographs, "--rounds", 1, "--on-error", "skip").status == 0

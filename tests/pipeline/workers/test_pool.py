@@ -162,7 +162,7 @@ def test_what_workers_cannot_import_is_said(arrays: Any, tmp_path: Path, monkeyp
     import local
 
     loader = Loader(arrays, image_size=None, augment=local.Local(), workers=2)
-    with pytest.raises(Exception, match=r"another process cannot make the loader .*not here"):
+    with pytest.raises(Exception, match=r"a worker process cannot build the loader .*not here"):
         fail(loader)
     assert isinstance(loader.failure, OptionError)
 
