@@ -1,4 +1,4 @@
-"""What commands print: one JSON object for programs, or text and progress bars for people."""
+"""The output of commands: one JSON object for programs, or text and progress bars for people."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """Print a small table; numbers stand to the right."""
+    """Print a small table; numbers are aligned to the right."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -39,7 +39,7 @@ def escape_unprintable(value: object) -> str:
 
 @contextlib.contextmanager
 def progress_bar(description: str, unit: str = "") -> Iterator["Progress"]:
-    """Show a progress bar on standard error while the block runs; nothing where that is no terminal."""
+    """Show a progress bar on standard error during the block, if that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -62,7 +62,7 @@ def progress_bar(description: str, unit: str = "") -> Iterator["Progress"]:
 
 @contextlib.contextmanager
 def silence_stderr() -> Iterator[None]:
-    """Hide what native code writes to standard error while the block runs: TensorFlow's log before it is set up."""
+    """Discard standard error during the block, native code's too: TensorFlow's log before it is configured."""
     sys.stderr.flush()
     saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
@@ -75,9 +75,9 @@ def silence_stderr() -> Iterator[None]:
 
 
 def import_tensorflow() -> Any:
-    """Import TensorFlow without its remarks."""
+    """Import TensorFlow without its log."""
     with silence_stderr():
         import tensorflow as tf
 
-        tf.constant(0)  # the remarks on the devices come with the first operation
+        tf.constant(0)  # the first operation logs the devices
     return tf

@@ -1,4 +1,4 @@
-"""`caudal inspect`: what a dataset holds."""
+"""`caudal inspect`: the contents of a dataset."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def inspect(
     source: SourceArgument,
-    decode: Annotated[bool, typer.Option(help="Decode every image too: finds damaged pixels, takes longer.")] = False,
+    decode: Annotated[bool, typer.Option(help="Also decode every image: finds damaged pixels, takes longer.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Count classes, sizes and formats, and name the files that cannot be read."""
+    """Count classes, sizes and formats, and list files that cannot be read."""
     import pipeline
 
     import_tensorflow()
@@ -37,7 +37,7 @@ def _print(found: "Inspection", decode: bool) -> None:
         smallest, median, largest = (f"{height}x{width}" for height, width in found.sizes)
         print(f"height x width: {smallest} (smallest), {median} (median), {largest} (largest)")
     for reason, count in sorted(found.ignored_files.items()):
-        print(f"passed over: {count:,} ({reason})")
+        print(f"ignored: {count:,} ({reason})")
     for row in found.unreadable:
         print(f"unreadable: {escape_unprintable(row.sample)} ({row.stage}): {escape_unprintable(row.reason)}")
     checked = "" if decode else " (headers only; --decode checks the pixels)"

@@ -1,4 +1,4 @@
-"""`caudal train`: fit an architecture to a dataset, so that it can be stopped and go on exactly."""
+"""`caudal train`: train an architecture on a dataset; a stopped training resumes exactly."""
 
 import warnings
 from pathlib import Path
@@ -22,45 +22,45 @@ def train(
     options: TrainingOptions = TrainingOptions(),
     optimizer: Annotated[str, typer.Option(metavar="NAME", help="adam, sgd or rmsprop.")] = "adam",
     schedule: Annotated[
-        str, typer.Option(metavar="NAME", help="Of the learning rate: constant, cosine or step.")
+        str, typer.Option(metavar="NAME", help="Learning rate schedule: constant, cosine or step.")
     ] = "cosine",
-    warmup: Annotated[float, typer.Option(help="The fraction of all steps in which the rate rises from 0.")] = 0.0,
-    weight_decay: Annotated[float, typer.Option(help="Decoupled, of all kernels.")] = 0.0,
-    label_smoothing: Annotated[
-        float, typer.Option(help="The fraction of a label that is spread over all classes.")
-    ] = 0.0,
-    balanced: Annotated[bool, typer.Option("--balanced", help="Weight rare classes up.")] = False,
+    warmup: Annotated[float, typer.Option(help="Fraction of steps in which the learning rate rises from 0.")] = 0.0,
+    weight_decay: Annotated[float, typer.Option(help="Decoupled weight decay of all kernels.")] = 0.0,
+    label_smoothing: Annotated[float, typer.Option(help="Fraction of each label to spread over all classes.")] = 0.0,
+    balanced: Annotated[bool, typer.Option("--balanced", help="Weight classes inversely to their frequency.")] = False,
     patience: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many epochs without a lower validation loss.")
+        int | None, typer.Option(min=1, help="Stop after this many epochs without a lower validation loss.")
     ] = None,
     views: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Evaluate on views as well: flip, five_crop, ten_crop, grid(2) or multi_scale.",
+            help="Also evaluate with test-time augmentation: flip, five_crop, ten_crop, grid(2), multi_scale.",
         ),
     ] = None,
     reduce: Annotated[
-        str, typer.Option(metavar="HOW", help="How the answers for the views become one: mean, max or vote.")
+        str, typer.Option(metavar="HOW", help="How to reduce the views' predictions: mean, max or vote.")
     ] = "mean",
-    out: Annotated[str, typer.Option(metavar="DIR", help="Where weights, tables and pictures go.")] = "caudal-train",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the training in DIR was stopped.")] = False,
-    checkpoint_steps: Annotated[int, typer.Option(min=1, help="Batches between two checkpoints.")] = 200,
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Directory for weights, tables and pictures.")
+    ] = "caudal-train",
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the training in DIR.")] = False,
+    checkpoint_steps: Annotated[int, typer.Option(min=1, help="Steps between two checkpoints.")] = 200,
     deterministic: Annotated[
         bool | None,
         typer.Option(
             "--deterministic/--no-deterministic",
-            help="Bit for bit the same weights each time, a third slower.",
+            help="Train bitwise reproducibly, a third slower.",
             show_default="without a GPU",
         ),
     ] = None,
     summary: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Print an architecture's layers, and train nothing.")
+        str | None, typer.Option(metavar="MODEL", help="Print an architecture's layers, without training.")
     ] = None,
-    classes: Annotated[int, typer.Option(min=1, help="Of --summary; a training counts them itself.")] = 10,
+    classes: Annotated[int, typer.Option(min=1, help="Number of classes for --summary.")] = 10,
     json: JsonOption = False,
 ) -> None:
-    """Train a model; print its error on what was held out, and write curves, confusion matrix and a report."""
+    """Train a model, print its validation error, and write curves, a confusion matrix and a report."""
     if summary is not None:
         _print_summary(summary, classes, options, json)
         return
@@ -69,7 +69,7 @@ def train(
     from augment.views import parse_views
 
     if views is not None:
-        parse_views(views)  # refuses what there is not, before the training
+        parse_views(views)  # refuses unknown views before the training
     if reduce not in ("mean", "max", "vote"):
         raise typer.BadParameter(f"--reduce is mean, max or vote, got {reduce!r}")
     tf = import_tensorflow()
@@ -92,7 +92,7 @@ def train(
     )
     directory = make_directory(out)
     with _make_progress_callback(experiment) as callback, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras's remarks on what it does with a loader are no business of a user's
+        warnings.simplefilter("ignore")  # Keras warns of internals
         outcome = experiment.run(
             Checkpoints(directory=directory, every_steps=checkpoint_steps, resume=resume), callbacks=[callback]
         )
@@ -104,7 +104,7 @@ def train(
 
 
 def _make_progress_callback(experiment: Any) -> Any:
-    """Give a callback that shows on a progress bar how far a training is."""
+    """Return a context manager with a callback that shows a training's progress on a bar."""
     import contextlib
 
     import keras
@@ -152,7 +152,7 @@ def _print_summary(name: str, classes: int, options: TrainingOptions, json: bool
     print_table(
         f"{name}, {options.size}, {classes} classes", ("layer", "kind", "output", "parameters", "multiply-adds"), cells
     )
-    print(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds an image")
+    print(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds per image")
 
 
 def _print_result(result: dict[str, Any], directory: Path) -> None:
@@ -165,7 +165,8 @@ def _print_result(result: dict[str, Any], directory: Path) -> None:
     print_table("", ("epoch", *names, "waited"), rows)
     print(f"validation error {result['validation_error']:.2%} of {result['validation_examples']:,} images")
     if (views := result["views"]) is not None:
-        print(f"on views ({views['views']}, {views['reduce']} of their answers) {views['validation_error']:.2%}")
+        how = f"{views['views']}, {views['reduce']} of predictions"
+        print(f"with test-time augmentation ({how}) {views['validation_error']:.2%}")
     if result["skipped"]:
-        print(f"{len(result['skipped']):,} bad images were left out")
+        print(f"{len(result['skipped']):,} bad images were skipped")
     print(f"report: {directory / 'report.html'}")

@@ -29,8 +29,8 @@ def test_the_meter_tells_waiting_from_working() -> None:
         now += 50 if batch == 0 else 1
     assert seen == [0, 1, 2, 3, 4]
     assert (meter.waited, meter.worked) == (12, 4)
-    assert meter.take() == 0.75
-    assert meter.take() == 0
+    assert meter.reset() == 0.75
+    assert meter.reset() == 0
 
 
 @pytest.mark.alone

@@ -29,12 +29,12 @@ from training.sheets import Cell, Sheet
 
 @pytest.fixture
 def source(folders: Callable[..., Path]) -> Path:
-    """Give 13 images in three classes, of 30 x 40 pixels."""
+    """Return 13 images in three classes, of 30 x 40 pixels."""
     return folders(ants=2, bees=6, wasps=5, height=30, width=40)
 
 
 def test_samples_come_from_all_classes_in_turn(source: Path) -> None:
-    """Four of three classes: one of each, and a second one; another seed, others; bad ones are passed over."""
+    """Four of three classes: one of each, and a second one; another seed, others; bad ones are skipped."""
     chosen = choose(source, 4)
     assert {sample.class_name for sample in chosen} == {"ants", "bees", "wasps"}
     assert [sample.key for sample in chosen] != [sample.key for sample in choose(source, 4, seed=1)]
@@ -106,8 +106,8 @@ def test_annotations_go_along_and_are_drawn(source: Path, tmp_path: Path) -> Non
     ("make", "message"),
     [
         (lambda path: Annotations(path / "none.json"), "none.json cannot be read"),
-        (lambda path: Annotations(path / "bad.json"), "bad.json is no COCO file: KeyError 'images'"),
-        (lambda path: Annotations(masks=path / "nowhere"), "is no folder of masks"),
+        (lambda path: Annotations(path / "bad.json"), "bad.json is not a COCO file: KeyError 'images'"),
+        (lambda path: Annotations(masks=path / "nowhere"), "is not a directory of masks"),
         (lambda path: Annotations(_coco(path / "c.json", {"bbox": [1, 2]})), r"annotation 0 has no bbox .* \[1, 2\]"),
         (lambda path: Annotations(_coco(path / "c.json", {"bbox": ["a", 1, 2, 3]})), "annotation 0 has no bbox"),
         (lambda path: Annotations(_coco(path / "c.json", {"bbox": [math.nan, 1, 2, 3]})), "annotation 0 has no bbox"),
@@ -115,7 +115,7 @@ def test_annotations_go_along_and_are_drawn(source: Path, tmp_path: Path) -> Non
         (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1, 2, 2, 3]})), "has no keypoints"),
         (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1e300, 2, 2]})), "has no keypoints"),
         (lambda path: Annotations(_coco(path / "c.json", {"category_id": [1]})), "has no category_id"),
-        (lambda path: Annotations(masks=path).find("bad.jpg", (9, 9)), "bad.png is no image that can be read"),
+        (lambda path: Annotations(masks=path).find("bad.jpg", (9, 9)), "bad.png cannot be decoded"),
     ],
 )
 def test_annotations_that_cannot_be_read_are_refused(tmp_path: Path, make: Any, message: str) -> None:

@@ -18,7 +18,7 @@ Make = Callable[..., Path]
 
 
 def rates(recipe: Recipe, steps: int = 100) -> list[float]:
-    """Give the learning rate of each step, for a highest rate of 1."""
+    """Return the learning rate of each step, for a highest rate of 1."""
     schedule = recipe.make_optimizer(1.0, steps)._learning_rate
     return [float(schedule(step)) for step in range(steps)]
 

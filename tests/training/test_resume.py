@@ -124,7 +124,7 @@ def test_a_finished_training_is_not_repeated(loaders: tuple[Loader, Loader], tmp
 def test_a_directory_in_use_is_not_overwritten(loaders: tuple[Loader, Loader], tmp_path: Path) -> None:
     """Without `resume`, the message says what to do."""
     train(loaders, tmp_path)
-    with pytest.raises(TrainingError, match="holds a training; resume it, or give another directory"):
+    with pytest.raises(TrainingError, match="contains a training; use resume=True, or another directory"):
         train(loaders, tmp_path)
 
 
@@ -149,7 +149,7 @@ def test_two_trainings_do_not_share_a_directory(loaders: tuple[Loader, Loader], 
     import keras
 
     def second(*_: Any) -> None:
-        with pytest.raises(TrainingError, match=r"another process trains in .*; wait for it, or give another"):
+        with pytest.raises(TrainingError, match=r"another process is training in .*; wait for it, or use another"):
             train(loaders, tmp_path, resume=True)
         seen.append(True)
 

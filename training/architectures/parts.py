@@ -1,4 +1,4 @@
-"""What the families share: the pixels that come in, the probabilities that go out, and checked arguments."""
+"""Parts of all architectures: input layer, output layer, and checks of arguments."""
 
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -10,22 +10,22 @@ InputShape: TypeAlias = tuple[int | None, int | None, int]
 
 
 def pixels(input_shape: InputShape, *, rescale: bool = True) -> "tuple[keras.KerasTensor, keras.KerasTensor]":
-    """Make a model's input, and the pixels as its first layer takes them.
+    """Create a model's input, and the tensor for its first layer.
 
     Args:
         input_shape: (height, width, channels).
-        rescale: whether the model itself divides the pixels by 255, so that uint8 travels to the device, a quarter of
-            the bytes. False takes the numbers as they come, as `keras.applications` does.
+        rescale: whether the model divides the pixels by 255 itself, so that uint8 is copied to the device: a quarter of
+            the bytes. False uses the values unchanged, as `keras.applications` does.
     """
     from keras import Input, layers
 
-    # Declared float32, uint8 passes too, converted on the device; declared uint8, floats would be truncated.
-    given = Input(input_shape, dtype="float32", name="pixels")
-    return given, layers.Rescaling(1 / 255, name="rescale")(given) if rescale else given
+    # float32 input accepts uint8, too, and converts it on the device; uint8 input would truncate floats.
+    images = Input(input_shape, dtype="float32", name="pixels")
+    return images, layers.Rescaling(1 / 255, name="rescale")(images) if rescale else images
 
 
 def average(maps: "keras.KerasTensor") -> "keras.KerasTensor":
-    """Average maps [B, H, W, C] over their positions: [B, C], in float32, as a long sum overflows float16."""
+    """Average maps [B, H, W, C] over their positions: [B, C], in float32, since a long sum overflows float16."""
     from keras import layers
 
     return layers.GlobalAveragePooling2D(dtype="float32", name="average")(maps)
@@ -39,44 +39,42 @@ def probabilities(logits: "keras.KerasTensor", classes: int, *, name: str = "pro
 
 
 def scale_filters(filters: int, width: float) -> int:
-    """Give a layer's number of filters at a width, at least one."""
+    """Return a layer's number of filters at a width, at least one."""
     return max(1, round(width * filters))
 
 
 def check_variant(variant: str, known: "tuple[str, ...]") -> None:
-    """Refuse a variant that there is not.
+    """Check the name of a variant.
 
     Raises:
-        ValueError: with those that there are.
+        ValueError: it is unknown; the message lists the known ones.
     """
     if variant not in known:
-        raise ValueError(f"unknown variant {variant!r}; known are {', '.join(known)}")
+        raise ValueError(f"unknown variant {variant!r}; use one of {', '.join(known)}")
 
 
 def check_arguments(
     input_shape: InputShape, classes: int, width: float = 1.0, *, smallest_side: int, fixed_size: bool = False
 ) -> None:
-    """Refuse what no model can be built of.
+    """Check the arguments of an architecture.
 
     Args:
         input_shape: (height, width, channels).
         classes: the number of classes.
-        width: factor of the number of filters.
+        width: factor for the number of filters.
         smallest_side: of an image, in pixels.
-        fixed_size: whether the family needs to know the size of its images.
+        fixed_size: whether the architecture needs images of a fixed size.
 
     Raises:
-        ValueError: with the value and what would do.
+        ValueError: an argument is invalid.
     """
     if len(input_shape) != 3:
         raise ValueError(f"input_shape must be (height, width, channels), got {input_shape}")
     *sides, channels = input_shape
     if fixed_size and None in sides:
-        raise ValueError(f"dense layers need images of one size, got input_shape {input_shape}; give height and width")
+        raise ValueError(f"input_shape={input_shape} has no fixed size, which dense layers need; give height and width")
     if any(side is not None and side < smallest_side for side in sides):
-        raise ValueError(
-            f"images need at least {smallest_side} pixels a side, got input_shape {input_shape}; enlarge them"
-        )
+        raise ValueError(f"input_shape={input_shape} is too small; use at least {smallest_side} pixels per side")
     if channels is None or channels < 1:
         raise ValueError(f"input_shape must end in a positive number of channels, got {input_shape}")
     if classes < 1:
@@ -86,7 +84,7 @@ def check_arguments(
 
 
 def local_response_normalization(name: str) -> "keras.layers.Layer":
-    """Make a layer that normalises across neighbouring maps; see `training.architectures.normalization`."""
+    """Create a layer that normalizes across neighboring maps; see `training.architectures.normalization`."""
     from training.architectures.normalization import LocalResponseNormalization
 
     return LocalResponseNormalization(name=name)

@@ -1,4 +1,4 @@
-"""Boxes, keypoints and masks that belong to images: a COCO file, and a folder of masks."""
+"""Boxes, keypoints and masks of images, from a COCO file and a directory of masks."""
 
 import json
 import os
@@ -11,30 +11,31 @@ import numpy as np
 from pipeline.errors import SourceError
 
 _FARTHEST = 2**24
-"""In pixels, of a box or a keypoint from the image's corner: OpenCV draws with 32-bit integers, enlarged images too."""
+"""Largest coordinate of a box or keypoint, in pixels: OpenCV draws with 32-bit integers, also on enlarged images."""
 
 _MASKS = (".png", ".bmp", ".webp")
 
 
 class Annotations:
-    """What belongs to the images of a dataset.
+    """The targets of a dataset's images.
 
-    Images are found by their keys; in a COCO file that does not know the key, by the last part of it alone.
+    Images are found by their keys. If a COCO file does not contain the key, its last component is compared. Backslashes
+    in file names count as slashes: Windows programs write them.
 
     Args:
         coco: a COCO file (https://cocodataset.org/#format-data): `images`, `annotations` with `bbox` and `keypoints`,
-            `categories`; None for none.
-        masks: a folder in which the mask of `class/name.jpg` is `class/name.png` (or .bmp, .webp): 0 is background.
-            None for none.
+            `categories`; or None.
+        masks: a directory in which the mask of `class/name.jpg` is `class/name.png` (or .bmp, .webp); 0 is background;
+            or None.
 
     Raises:
-        SourceError: the file or the folder cannot be read, or the file is no such file.
+        SourceError: the file or the directory cannot be read, or the file is not a COCO file.
     """
 
     def __init__(self, coco: str | os.PathLike[str] | None = None, masks: str | os.PathLike[str] | None = None) -> None:
         self._masks = None if masks is None else Path(masks)
         if self._masks is not None and not self._masks.is_dir():
-            raise SourceError(f"{masks} is no folder of masks")
+            raise SourceError(f"{masks} is not a directory of masks")
         self._by_name: dict[str, list[dict[str, Any]]] = {}
         self._categories: dict[Any, str] = {}
         self._has_boxes = coco is not None
@@ -42,7 +43,7 @@ class Annotations:
             self._read_coco(Path(coco))
 
     def find(self, key: str, size: tuple[int, int]) -> dict[str, Any]:
-        """Give what belongs to an image, as an augmentation takes it.
+        """Return the targets of an image, as an augmentation takes them.
 
         Args:
             key: the sample's key.
@@ -58,7 +59,7 @@ class Annotations:
         mask = self._read_mask(key)
         if mask is not None:
             if mask.shape != size:
-                raise SourceError(f"the mask of {key} is {mask.shape}, and its image {size}")
+                raise SourceError(f"the mask of {key} has size {mask.shape}, but its image {size}")
             data["mask"] = mask
         return data
 
@@ -73,7 +74,7 @@ class Annotations:
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SourceError(f"{path} is no COCO file: {type(error).__name__} {error}") from None
+            raise SourceError(f"{path} is not a COCO file: {type(error).__name__} {error}") from None
 
     def _read_mask(self, key: str) -> Any:
         if self._masks is None:
@@ -84,19 +85,19 @@ class Annotations:
             return None
         mask = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
         if mask is None:
-            raise SourceError(f"the mask {path} is no image that can be read")
+            raise SourceError(f"the mask {path} cannot be decoded")
         return mask
 
 
 def _check(annotation: dict[str, Any], number: int) -> None:
-    """Refuse what a box, keypoints or a category cannot be."""
+    """Refuse an invalid box, keypoints or category."""
     box, points, category = (annotation.get(name) for name in ("bbox", "keypoints", "category_id"))
     if box and not (_is_number_list(box) and len(box) == 4):
-        raise ValueError(f"annotation {number} has no bbox [left, top, width, height] in pixels, but {box!r:.60}")
+        raise ValueError(f"annotation {number} needs bbox [left, top, width, height] in pixels, got {box!r:.60}")
     if points and not (_is_number_list(points) and len(points) % 3 == 0):
-        raise ValueError(f"annotation {number} has no keypoints [x, y, visibility, ...] in pixels, but {points!r:.60}")
+        raise ValueError(f"annotation {number} needs keypoints [x, y, visibility, ...] in pixels, got {points!r:.60}")
     if category is not None and not isinstance(category, (int, str)):
-        raise ValueError(f"annotation {number} has no category_id, but {category!r:.60}")
+        raise ValueError(f"annotation {number} needs an integer or string category_id, got {category!r:.60}")
 
 
 def _is_number_list(values: Any) -> bool:
@@ -106,7 +107,7 @@ def _is_number_list(values: Any) -> bool:
 
 
 def _convert_boxes(found: list[dict[str, Any]], categories: dict[Any, str], size: tuple[int, int]) -> dict[str, Any]:
-    """Give the boxes as float [N, 4] of (left, top, right, bottom) in pixels, cut to the image, and their names."""
+    """Return the boxes, float [N, 4] of (left, top, right, bottom) in pixels, clipped to the image, and their names."""
     own = [annotation for annotation in found if annotation.get("bbox")]
     boxes = np.array([annotation["bbox"] for annotation in own], float).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
@@ -117,7 +118,7 @@ def _convert_boxes(found: list[dict[str, Any]], categories: dict[Any, str], size
 
 
 def _convert_points(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give the keypoints that are marked as labelled, float [N, 2] of (x, y), and their numbers."""
+    """Return the keypoints that are flagged as labeled, float [N, 2] of (x, y), and their numbers."""
     points, numbers = [], []
     for annotation in found:
         triples = np.reshape(np.asarray(annotation.get("keypoints") or [], float), (-1, 3)).tolist()

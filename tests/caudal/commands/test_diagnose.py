@@ -21,7 +21,7 @@ def short_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def photographs(folders: Callable[..., Path]) -> Path:
-    """Give 64 images."""
+    """Return 64 images."""
     return folders(ants=32, bees=32, height=48, width=64, extension=".jpg")
 
 

@@ -56,7 +56,7 @@ def test_parameters_are_those_of_the_papers_table(variant: str) -> None:
 
 
 def test_variant_c_has_1369738_parameters() -> None:
-    """Weights and biases, on colour images with ten classes."""
+    """Weights and biases, on color images with ten classes."""
     assert all_convolutional("C").count_params() == 1_369_738
 
 
@@ -147,7 +147,7 @@ def test_unknown_variant_is_named_with_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"input_shape": (3, 32, 3)}, r"images need at least 4 pixels a side, got input_shape \(3, 32, 3\)"),
+        ({"input_shape": (3, 32, 3)}, r"input_shape=\(3, 32, 3\) is too small; use at least 4 pixels per side"),
         ({"input_shape": (32, 32)}, r"input_shape must be \(height, width, channels\), got \(32, 32\)"),
         ({"input_shape": (32, 32, 0)}, r"positive number of channels, got \(32, 32, 0\)"),
         ({"input_shape": (32, 32, None)}, r"positive number of channels, got \(32, 32, None\)"),

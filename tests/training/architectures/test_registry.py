@@ -81,7 +81,7 @@ def count_multiply_adds(model: keras.Model) -> int:
     ("wrong", "message"),
     [
         ({"name": "vgg"}, r"^unknown model 'vgg'; known are all-convolutional-a, .*vgg-e$"),
-        ({"input_shape": (3, 32, 3)}, r"images need at least 32 pixels a side, got input_shape \(3, 32, 3\)"),
+        ({"input_shape": (3, 32, 3)}, r"input_shape=\(3, 32, 3\) is too small; use at least 32 pixels per side"),
         ({"input_shape": (32, 32)}, r"input_shape must be \(height, width, channels\), got \(32, 32\)"),
         ({"classes": 0}, "classes must be at least 1, got 0"),
         ({"width": 0}, "width must be positive, got 0"),
