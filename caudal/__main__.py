@@ -12,7 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from augment.errors import CaudalError
-from pipeline.errors import TooManyErrorsError
+from caudal.output import escape_unprintable, log_to_stderr
+from pipeline.errors import SampleError, TooManyErrorsError
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -111,19 +112,29 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs its build at every start
     sys.unraisablehook = _raise_again
     try:
-        status = app(standalone_mode=False)
+        with log_to_stderr():
+            status = app(standalone_mode=False)
     except _UsageError as error:
         status = _refuse(error.format_message())
     except TooManyErrorsError as error:
         _refuse(str(error))
         status = 1
+    except SampleError as error:
+        status = _refuse(f"{escape_unprintable(error.sample)}: {error.reason}")
     except CaudalError as error:
         status = _refuse(str(error))
+    except MemoryError:
+        status = _refuse("out of memory; use smaller images, batches or models")
     except KeyboardInterrupt:  # before or after a command; within a command, Typer turns it into a status
         status = _INTERRUPTED
     except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except OSError as error:
+        if os.environ.get("CAUDAL_TRACEBACK"):
+            raise
+        path = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        status = _refuse(f"{path}{error.strerror or error}")
     except Exception as error:
         if os.environ.get("CAUDAL_TRACEBACK"):
             raise
@@ -151,7 +162,8 @@ def _raise_again(dropped: "UnraisableHookArgs") -> None:
 
 
 def _refuse(message: str) -> int:
-    print(f"caudal: {' '.join(message.split())}", file=sys.stderr)
+    """Print an error in one line: a message of a library may have several."""
+    print(f"caudal: {escape_unprintable(' '.join(message.split()))}", file=sys.stderr)
     return 2
 
 

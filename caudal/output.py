@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.base_loader import BaseLoader
     from pipeline.progress import Progress
 
 
@@ -22,17 +24,47 @@ def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]
     from rich.markup import escape
     from rich.table import Table
 
+    title = escape(escape_unprintable(title))
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="dim")
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], (int, float)) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(escape(escape_unprintable(column)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(escape_unprintable(value)) for value in row))
     Console().print(table)
 
 
+def print_line(text: str) -> None:
+    """Print a line for people on standard output, with control characters and line breaks escaped."""
+    print(escape_unprintable(text))
+
+
+def describe_contents(loader: "BaseLoader") -> dict[str, Any]:
+    """Return, as JSON, what a loader's source contains besides samples: ignored files, and classes without samples."""
+    return {"ignored_files": loader.ignored_files, "empty_classes": list(loader.empty_classes)}
+
+
+def print_contents(contents: Mapping[str, Any], of: str = "") -> None:
+    """Print the lines of `describe_contents`, or of `training.validation_data.describe_data`; none if all is well.
+
+    Args:
+        contents: the JSON.
+        of: names the data where a command reads several: "training" or "validation".
+    """
+    of = of and f"{of} "
+    for prefix, counts in (
+        ("ignored {}files: ", "ignored_files"),
+        ("dropped {}samples, by class: ", "dropped_classes"),
+    ):
+        if number := contents.get(counts):
+            ordered = sorted(number.items(), key=lambda item: (-item[1], item[0]))
+            print_line(prefix.format(of) + ", ".join(f"{count:,} {name}" for name, count in ordered))
+    if names := contents["empty_classes"]:
+        print_line(f"classes without {of}samples: {', '.join(names)}")
+
+
 def escape_unprintable(value: object) -> str:
-    """Write a name so that it stays on its line and can be written in any encoding."""
+    """Escape control characters, line breaks and what no encoding can write: names come from untrusted data."""
     text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
@@ -58,6 +90,39 @@ def progress_bar(description: str, unit: str = "") -> Iterator["Progress"]:
             bar.update(task, completed=done, total=total)
 
         yield report
+
+
+@contextlib.contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Print warnings of our packages on standard error during the block: one escaped line each, and each once."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LineFormatter())
+    handler.addFilter(_drop_repeated(set()))
+    loggers = [logging.getLogger(name) for name in ("augment", "pipeline", "training", "caudal")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+class _LineFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"caudal: {escape_unprintable(record.getMessage())}"
+
+
+def _drop_repeated(seen: set[str]) -> Callable[[logging.LogRecord], bool]:
+    """Return a filter: several loaders may open one source."""
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        is_repeated = message in seen
+        seen.add(message)
+        return not is_repeated
+
+    return is_new
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -115,13 +114,16 @@ def read(path: Path, variables: "Sequence[keras.Variable]", identity: Identity) 
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            described: dict[str, Any] = json.loads(bytes(stored["json"]))
+            header: dict[str, Any] = json.loads(bytes(stored["json"]))
             arrays = [stored[name] for name in sorted(stored.files) if name != "json"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise TrainingError(f"{path} is not a checkpoint: {error}; remove it to start over") from None
-    if described.get("format") != FORMAT:
+        version, stored_identity = header["format"], dict(header.get("identity", {}))
+        state = State(**header["state"]) if version == FORMAT else State()
+        _check_state(state)
+    except Exception as error:  # NumPy and zipfile raise errors of many classes for damaged files
+        reason = f"{type(error).__name__} {error}".strip()
+        raise TrainingError(f"{path} is not a checkpoint, or damaged: {reason}; remove it to start over") from None
+    if version != FORMAT:
         raise TrainingError(f"{path} was written by another version of Caudal; start over in another directory")
-    stored_identity = described["identity"]
     other = [part for part in identity if stored_identity.get(part) != identity[part]]
     if not other and [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
         other = ["the weights' shapes"]
@@ -132,7 +134,17 @@ def read(path: Path, variables: "Sequence[keras.Variable]", identity: Identity) 
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
-    return State(**described["state"])
+    return state
+
+
+def _check_state(state: State) -> None:
+    """Raise a ValueError unless a state could have been written."""
+    counts = (state.epoch, state.step, state.samples)
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError(f"its position is {counts}")
+    lengths = {len(values) for values in (*state.history.values(), state.waiting)}
+    if lengths != {state.epoch}:
+        raise ValueError(f"its history has {sorted(lengths)} epochs, its position {state.epoch}")
 
 
 def strip_names(config: Any) -> Any:

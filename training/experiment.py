@@ -1,16 +1,20 @@
 """An experiment: data, model and recipe in one value that can be repeated, searched over and compared."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline import Loader
+from pipeline.sources import AlignedSource
 from training import devices
 from training.architectures import build
+from training.checks import check_count, is_number
 from training.errors import TrainingError
 from training.fit import Checkpoints, fit
 from training.initialize import initialize
 from training.recipe import Recipe
+from training.validation_data import count_classes, format_ignored, open_validation
 
 if TYPE_CHECKING:
     import os
@@ -70,8 +74,10 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.validation is not None and self.validation_split is not None:
             raise TrainingError("validation and validation_split exclude each other; use one")
-        if self.epochs < 1:
-            raise TrainingError(f"epochs must be at least 1, got {self.epochs}")
+        check_count("epochs", self.epochs)
+        check_count("seed", self.seed, least=0)
+        if not (is_number(self.learning_rate) and 0 < self.learning_rate < math.inf):
+            raise TrainingError(f"the learning rate must be positive, got {self.learning_rate}")
 
     def make_loaders(self) -> tuple[Loader, Loader]:
         """Create the loaders of training and validation; validation is neither augmented nor shuffled."""
@@ -87,23 +93,39 @@ class Experiment:
         validation: dict[str, Any] = {**common, "shuffle": False}
         if self.on_error == "replace":  # a replacement would count twice
             validation["on_error"] = "skip"
-        source = self.validation
-        if source is None:
-            source = self.source
+        if self.validation is None:
             fraction = VALIDATION_SPLIT if self.validation_split is None else self.validation_split
             split = {"validation_split": fraction, "stratify": True}
             training |= {**split, "subset": "training"}
             validation |= {**split, "subset": "validation"}
         train = Loader(self.source, **training)
-        if len(names := train.class_names or ()) < 2:
-            raise TrainingError(f"the source has one class, {', '.join(names)}; use a source with two or more")
-        held_out = Loader(source, class_names=train.class_names, **validation)
+        self._check_classes(train)
+        if self.validation is None:
+            held_out = Loader(self.source, class_names=train.class_names, **validation)
+        elif isinstance(source := open_validation(self.validation, train), AlignedSource):
+            held_out = Loader(source, **validation)
+        else:
+            held_out = Loader(source, class_names=train.class_names, **validation)
         if (dtype := train.dataset().element_spec[0].dtype.name) != "uint8":
             raise TrainingError(
                 f"the augmentation yields {dtype} pixels, but validation images are uint8; remove Normalize and "
                 "ToFloat: the models scale pixels themselves"
             )
         return train, held_out
+
+    def _check_classes(self, train: Loader) -> None:
+        """Refuse training data whose samples all have one class."""
+        names = train.class_names or ()
+        if len(names) < 2:
+            raise TrainingError(f"the source has one class, {', '.join(names)}; use a source with two or more classes")
+        # A small limit may leave one class: learning curves measure that.
+        counts = dict(zip(names, count_classes(train), strict=True)) if self.limit is None else {}
+        empty = [name for name, count in counts.items() if not count] if counts else train.empty_classes
+        if len(empty) > len(names) - 2:
+            raise TrainingError(
+                f"all training samples have one class; no samples have the classes {', '.join(empty)}"
+                + format_ignored(train.ignored_files, "; ignored files: ")
+            )
 
     def build(self, classes: int) -> "keras.Model":
         """Build the model with its initial weights, for the available devices."""

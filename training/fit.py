@@ -19,6 +19,7 @@ from pipeline import Loader
 from pipeline.threads.look_ahead import iterate_ahead
 from training import checkpoint
 from training.checkpoint import State
+from training.checks import check_count
 from training.errors import DivergedError, TrainingError
 from training.files import replace_atomically
 from training.history import write_history
@@ -62,8 +63,7 @@ class Checkpoints:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        if self.every_steps < 1:
-            raise TrainingError(f"every_steps must be at least 1, got {self.every_steps}")
+        check_count("every_steps", self.every_steps)
 
 
 def fit(
@@ -127,6 +127,7 @@ class _Fitting:
             raise TrainingError(
                 "checkpoints need a loader, whose stream can start at any step; use Loader(...) instead of its dataset"
             )
+        check_count("epochs", epochs)
         for name, data in (("train", train), ("validation", validation)):
             _check_end(name, data)
         self.model, self.train, self.validation = model, train, validation

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import Loader
+from training.checks import check_count
 from training.errors import TrainingError
 from training.experiment import Experiment
 from training.fit import fit
@@ -130,11 +131,13 @@ def learning_curve(
         TrainingError: there are fewer than three sizes.
         CaudalError: the loaders, the model or `fit` refuse an option.
     """
+    for name, count in (("seeds", seeds), ("steps", steps), *(("sizes", size) for size in sizes or ())):
+        check_count(name, count)
     plain = replace(experiment, augment=None, limit=None)
     train, _ = plain.make_loaders()
     chosen = sorted(set(sizes)) if sizes is not None else _choose_sizes(train)
-    if len(chosen) < 3 or chosen[0] < 1 or seeds < 1:
-        raise TrainingError(f"a learning curve needs at least three sizes and one seed, got {chosen} and {seeds}")
+    if len(chosen) < 3:
+        raise TrainingError(f"a learning curve needs at least three sizes, got {chosen}")
     replace(plain, limit=chosen[-1]).make_loaders()  # refuses a size above the number of samples before any training
     variants = [(SHALLOW, plain), (experiment.model, plain)]
     if augment is not None:

@@ -1,9 +1,11 @@
 """The recipe: optimizer, schedule, regularization and early stopping of a training."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from training.checks import check_count, is_number
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -49,12 +51,14 @@ class Recipe:
             if getattr(self, name) not in known:
                 raise TrainingError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
         for name, limit in (("warmup", 1.0), ("label_smoothing", 1.0), ("weight_decay", float("inf"))):
-            if not 0 <= getattr(self, name) < limit:
+            if not (is_number(getattr(self, name)) and 0 <= getattr(self, name) < limit):
                 raise TrainingError(f"{name} must be at least 0 and below {limit:g}, got {getattr(self, name)}")
-        if self.patience is not None and self.patience < 1:
-            raise TrainingError(f"patience must be at least 1 epoch, or None; got {self.patience}")
-        if isinstance(self.class_weights, str) and self.class_weights != "balanced":
-            raise TrainingError(f"class_weights are numbers, 'balanced' or None; got {self.class_weights!r}")
+        if self.schedule == "step" and self.warmup:
+            raise TrainingError("schedule='step' has no warmup; use 'cosine'")
+        if self.patience is not None:
+            check_count("patience", self.patience)
+        if self.class_weights is not None and self.class_weights != "balanced":
+            _check_class_weights(self.class_weights)
 
     def make_optimizer(self, learning_rate: "float | Schedule", steps: int | None) -> "keras.Optimizer":
         """Create the optimizer.
@@ -83,7 +87,7 @@ class Recipe:
     def _make_schedule(self, rate: float, steps: int | None) -> "float | Schedule":
         from keras.optimizers import schedules
 
-        if not rate > 0:
+        if not 0 < rate < math.inf:
             raise TrainingError(f"the learning rate must be positive, got {rate}")
         if self.schedule == "constant" and not self.warmup:
             return rate
@@ -93,8 +97,6 @@ class Recipe:
         rest = max(1, steps - warmup)
         if self.schedule == "step":
             boundaries = [warmup + rest // 2, warmup + 3 * rest // 4]
-            if warmup:
-                raise TrainingError("schedule='step' has no warmup; use 'cosine'")
             return schedules.PiecewiseConstantDecay(boundaries, [rate, rate / 10, rate / 100])
         return schedules.CosineDecay(
             initial_learning_rate=0.0 if warmup else rate,
@@ -103,6 +105,12 @@ class Recipe:
             warmup_target=rate if warmup else None,
             warmup_steps=warmup,
         )
+
+
+def _check_class_weights(weights: object) -> None:
+    is_list = isinstance(weights, Sequence) and not isinstance(weights, str)
+    if not (is_list and all(is_number(weight) and 0 <= weight < math.inf for weight in weights)):  # type: ignore[attr-defined]
+        raise TrainingError(f"class_weights must be one number from 0 per class, 'balanced' or None; got {weights!r}")
 
 
 Schedule = Any

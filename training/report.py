@@ -17,6 +17,7 @@ from training.experiment import Outcome
 from training.figures import training_curves
 from training.files import replace_atomically
 from training.predictions import Predictions, collect_images, predict
+from training.validation_data import describe_data, format_ignored
 
 if TYPE_CHECKING:
     import keras
@@ -81,6 +82,8 @@ def write_report(
         "history": history,
         "waiting": outcome.waiting,
         "views": None if views is None else _evaluate_views(outcome, views, reduce),
+        "training_data": describe_data(outcome.train),
+        "validation_data": describe_data(outcome.validation),
         "skipped": [row.sample for row in (*outcome.train.errors, *outcome.validation.errors)],
         "weights_sha256": hash_weights(outcome.model),
     }
@@ -136,6 +139,8 @@ def _render_page(result: dict[str, Any]) -> str:
         "validation error": f"{result['validation_error']:.2%}",
         **_describe_views(result["views"]),
         "waited for data": f"{max(result['waiting'], default=0):.1%} of the time at most, per epoch",
+        **_describe_data("training", result["training_data"]),
+        **_describe_data("validation", result["validation_data"]),
         "skipped samples": str(len(result["skipped"])),
         "weights (SHA-256)": result["weights_sha256"],
     }
@@ -154,6 +159,15 @@ def _render_page(result: dict[str, Any]) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Training report</title><style>{_STYLE}</style>'
         f"<h1>Training report</h1><table>{rows}</table>{pictures}</html>\n"
     )
+
+
+def _describe_data(name: str, data: dict[str, Any]) -> dict[str, str]:
+    facts = {
+        f"ignored {name} files": format_ignored(data["ignored_files"]),
+        f"classes without {name} samples": ", ".join(data["empty_classes"]),
+        f"dropped {name} samples, by class": format_ignored(data["dropped_classes"]),
+    }
+    return {label: text for label, text in facts.items() if text}
 
 
 def _describe_views(views: dict[str, Any] | None) -> dict[str, str]:

@@ -4,13 +4,16 @@ A database in the output directory contains the trials. An interrupted search re
 several processes with the same directory divide the work.
 """
 
+import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from augment import keys
+from augment.errors import CaudalError
+from training.checks import check_count, is_number
 from training.errors import DivergedError, TrainingError
 from training.experiment import Experiment
 from training.files import lock, replace_atomically
@@ -89,9 +92,13 @@ def search(
         raise TrainingError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
     if method == "brute-force" and (unbounded := space.list_unbounded()):
         raise TrainingError(f"brute force needs a step for {', '.join(unbounded)}; add one, or use another method")
-    if trials is not None and trials < 1:
-        raise TrainingError(f"trials must be at least 1, got {trials}")
-    experiment = experiment if subset is None else experiment.with_changes(limit=subset)
+    if trials is not None:
+        check_count("trials", trials)
+    if subset is not None and not (is_number(subset) and 0 < subset <= 1):
+        raise TrainingError(f"subset must be a fraction in (0, 1], got {subset!r}")
+    if "strength" in {*space.dimensions, *space.fixed} and experiment.augment is None and not _has_augment(space):
+        raise TrainingError("strength in the space needs an augmentation; add augment to the space or the experiment")
+    experiment = experiment if subset is None else experiment.with_changes(limit=float(subset))
     combinations = list(space.combinations())[:trials] if method in ("brute-force", "grid") else None
     total = len(combinations) if combinations is not None else trials or _TRIALS
     folder = Path(directory)
@@ -107,18 +114,19 @@ def search(
         return 1 - outcome.history["val_accuracy"][-1]
 
     while True:
-        with lock(folder / LOCK):
+        with _report_damage(folder / DATABASE), lock(folder / LOCK):
             optuna.storages.fail_stale_trials(study)
             if combinations is not None:
                 _enqueue(study, combinations)
-        done = len(list_finished(study))
+            done = len(list_finished(study))
         progress(min(done, total), total)
         if done >= total:
             return list_finished(study)
         if combinations is not None and not _count_in_state(study, "WAITING"):
             time.sleep(1)  # other processes run the rest
             continue
-        study.optimize(objective, n_trials=1)
+        with _report_damage(folder / DATABASE, of_storage_only=True):
+            study.optimize(objective, n_trials=1)
 
 
 def load(directory: str | Path) -> "optuna.Study":
@@ -132,7 +140,10 @@ def load(directory: str | Path) -> "optuna.Study":
     path = Path(directory) / DATABASE
     if not path.exists():
         raise TrainingError(f"{directory} contains no search; start one with `caudal search`")
-    return optuna.load_study(study_name=_NAME, storage=_make_storage(path))
+    with _report_damage(path):
+        study = optuna.load_study(study_name=_NAME, storage=_make_storage(path))
+        study.get_trials(deepcopy=False)
+        return study
 
 
 def list_finished(study: "optuna.Study") -> list[Trial]:
@@ -184,12 +195,13 @@ def refit(experiment: Experiment, space: SearchSpace, best: Trial, directory: st
 
 def _discard_other_checkpoint(directory: Path, best: Trial) -> None:
     """Remove the checkpoint of another trial, and record this one."""
-    note, params = directory / "trial.json", json.dumps(best.params, sort_keys=True, default=str)
+    note = directory / "trial.json"
+    params = json.dumps(best.params, sort_keys=True, default=str).encode()
     directory.mkdir(parents=True, exist_ok=True)
-    if not note.exists() or note.read_text() != params:
+    if not note.exists() or note.read_bytes() != params:
         (directory / CHECKPOINT).unlink(missing_ok=True)
         with replace_atomically(note) as partial:
-            partial.write_text(params)
+            partial.write_bytes(params)
 
 
 def apply_values(experiment: Experiment, values: dict[str, Any]) -> Experiment:
@@ -206,6 +218,10 @@ def apply_values(experiment: Experiment, values: dict[str, Any]) -> Experiment:
     return experiment.with_changes(**values)
 
 
+def _has_augment(space: SearchSpace) -> bool:
+    return "augment" in space.dimensions or space.fixed.get("augment", "none") != "none"
+
+
 def _make_augmentation(name: str, size: tuple[int, int]) -> Any:
     from augment import load as load_transform
     from augment import policy
@@ -218,7 +234,10 @@ def _open_study(directory: Path, definition: str) -> "optuna.Study":
     import optuna
 
     directory.mkdir(parents=True, exist_ok=True)
-    with lock(directory / LOCK):  # two processes that create the same tables at once fail
+    with (
+        _report_damage(directory / DATABASE),
+        lock(directory / LOCK),
+    ):  # two processes that create the same tables at once fail
         study = optuna.create_study(
             study_name=_NAME, storage=_make_storage(directory / DATABASE), direction="minimize", load_if_exists=True
         )
@@ -229,6 +248,32 @@ def _open_study(directory: Path, definition: str) -> "optuna.Study":
             )
         study.set_user_attr(_DEFINITION, definition)
     return study
+
+
+@contextlib.contextmanager
+def _report_damage(path: Path, *, of_storage_only: bool = False) -> Iterator[None]:
+    """Convert errors of a damaged database to one that names it.
+
+    Args:
+        path: the database.
+        of_storage_only: whether other code runs in the block, whose errors are not converted.
+
+    Raises:
+        TrainingError: the database cannot be used.
+    """
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    expected = (SQLAlchemyError, optuna.exceptions.StorageInternalError) if of_storage_only else (Exception,)
+    try:
+        yield
+    except CaudalError:
+        raise
+    except expected as error:
+        reason = f"{type(error).__name__} {error}".strip().partition("\n")[0]
+        raise TrainingError(
+            f"{path} cannot be used, or is damaged: {reason}; restore it, or use another directory"
+        ) from None
 
 
 def _make_storage(path: Path) -> "optuna.storages.RDBStorage":

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from training.architectures.registry import NAMES
 from training.errors import TrainingError
+from training.recipe import OPTIMIZERS, SCHEDULES
 
 KNOWN: Mapping[str, type] = {
     "augment": str,
@@ -35,6 +37,10 @@ KNOWN: Mapping[str, type] = {
 `augment`, a policy's name or a file; and `strength`, the fraction of samples that are augmented, from 0 to 1."""
 
 _TYPES = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {"model": NAMES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+_POSITIVE = ("batch_size", "epochs", "learning_rate", "width")
+_FRACTIONS = ("label_smoothing", "warmup")
 
 _POINTS = 5
 """Number of values of a range without steps on a grid."""
@@ -141,9 +147,12 @@ def read_space(path: str | Path) -> SearchSpace:
         values = tomllib.loads(Path(path).read_text())
     except OSError as error:
         raise TrainingError(f"the space {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; numbers may have too many digits
         raise TrainingError(f"the space {path} is not valid TOML: {error}") from None
-    return parse_space(values)
+    try:
+        return parse_space(values)
+    except TrainingError as error:
+        raise TrainingError(f"the space {path}: {error}") from None
 
 
 def parse_space(values: Mapping[str, Any]) -> SearchSpace:
@@ -173,14 +182,26 @@ def _parse_dimension(name: str, value: Any) -> Dimension | Value:
     return _check_value(name, value)
 
 
-def _check_value(name: str, value: Any) -> Value:
+def _check_type(name: str, value: Any) -> None:
     kind = KNOWN[name]
     if type(value) not in ((int, float) if kind is float else (kind,)):
         raise TrainingError(f"{name} must be {_TYPES[kind]}, or a list of them; got {value!r}")
     if kind is float and not math.isfinite(value):
         raise TrainingError(f"{name} must be finite, got {value}")
+
+
+def _check_value(name: str, value: Any) -> Value:
+    _check_type(name, value)
     if name == "strength" and not 0 <= value <= 1:
         raise TrainingError(f"strength is a fraction from 0 to 1, got {value}")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise TrainingError(f"{name} must be one of {', '.join(_CHOICES[name])}; got {value!r}")
+    if name in _POSITIVE and value <= 0:
+        raise TrainingError(f"{name} must be positive, got {value}")
+    if name in _FRACTIONS and not 0 <= value < 1:
+        raise TrainingError(f"{name} must be at least 0 and below 1, got {value}")
+    if name == "weight_decay" and value < 0:
+        raise TrainingError(f"weight_decay must be at least 0, got {value}")
     checked: Value = value
     return checked
 
@@ -196,14 +217,16 @@ def _parse_range(name: str, value: dict[str, Any]) -> Range:
         ) from None
     if not isinstance(parsed.log, bool):
         raise TrainingError(f"log in the range of {name} must be true or false, got {parsed.log!r}")
-    for number in (parsed.low, parsed.high):
-        _check_value(name, number)
     if parsed.step is not None:
-        _check_value(name, parsed.step)
+        _check_type(name, parsed.step)
+    for number in (parsed.low, parsed.high):
+        _check_type(name, number)
     if not parsed.low < parsed.high:
         raise TrainingError(f"the range of {name} needs low below high, got {value}")
     if parsed.log and (parsed.low <= 0 or parsed.step is not None):
         raise TrainingError(f"a logarithmic range starts above 0 and has no step; got {name} = {value}")
     if parsed.step is not None and parsed.step <= 0:
         raise TrainingError(f"the step of {name} must be positive, got {value}")
+    for number in (parsed.low, parsed.high):
+        _check_value(name, number)
     return parsed

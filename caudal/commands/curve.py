@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from caudal.commands.options import ExperimentOptions, JsonOption, SourceArgument, make_directory, with_options
-from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+from caudal.output import import_tensorflow, print_contents, print_json, print_line, print_table, progress_bar
 
 
 @with_options
@@ -42,6 +42,7 @@ def curve(
     from training import Recipe
     from training.curve_figure import curve_chart
     from training.learning_curve import learning_curve
+    from training.validation_data import describe_data
 
     experiment = options.experiment(source, Recipe(schedule="cosine"), augment=None)
     transform = options.transform()
@@ -55,11 +56,15 @@ def curve(
     target = max(least, 0.5 / measured.held_out) / 2 if target is None else target
     _write_table(directory / "points.csv", measured)
     picture = curve_chart(directory / "curve.png", measured, target)
-    result = _to_json(measured, target) | {"picture": str(picture)}
+    train, held_out = experiment.make_loaders()
+    data = {"training_data": describe_data(train), "validation_data": describe_data(held_out)}
+    result = _to_json(measured, target) | {"picture": str(picture)} | data
     if json:
         print_json(result)
         return
     _print(measured, result)
+    print_contents(result["training_data"], "training")
+    print_contents(result["validation_data"], "validation")
 
 
 def _parse_sizes(text: str | None) -> list[int] | None:
@@ -67,7 +72,7 @@ def _parse_sizes(text: str | None) -> list[int] | None:
         return None
     parts = text.split(",")
     if not all(part.strip().isdecimal() and int(part) for part in parts):
-        raise typer.BadParameter(f"--sizes is a list of numbers, for example 50,100,200; got {text!r}")
+        raise typer.BadParameter(f"--sizes must be a list of numbers, for example 50,100,200; got {text!r}")
     return [int(part) for part in parts]
 
 
@@ -108,12 +113,12 @@ def _print(measured: Any, result: dict[str, Any]) -> None:
         rows.append((size, *(f"{sum(one) / len(one):.2%} ({min(one):.2%} to {max(one):.2%})" for one in errors)))
     print_table(f"mean error (least to greatest) on {measured.held_out:,} images", ("images", *names), rows)
     for name, one in result["curves"].items():
-        print(f"{name}: error = {one['a']:.3g} * n^-{one['b']:.3g} + {one['c']:.3g}")
-        print(f"  images for an error of {result['target']:.2%}: {_format_interval(one['examples_for_target'])}")
+        print_line(f"{name}: error = {one['a']:.3g} * n^-{one['b']:.3g} + {one['c']:.3g}")
+        print_line(f"  images for an error of {result['target']:.2%}: {_format_interval(one['examples_for_target'])}")
     for one in result["augmentation_worth"]:
         equivalent = _format_interval(one["equivalent"])
-        print(f"{one['examples']:,} images with augmentation equal this many without: {equivalent}")
-    print(f"picture: {result['picture']}")
+        print_line(f"{one['examples']:,} images with augmentation equal this many without: {equivalent}")
+    print_line(f"picture: {result['picture']}")
 
 
 def _format_interval(numbers: list[float | None]) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from caudal.commands.options import JsonOption
-from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+from caudal.output import import_tensorflow, print_json, print_line, print_table, progress_bar
 
 RESULTS = "caudal-demo.json"
 """The file with the results; it marks a directory that the demo created."""
@@ -31,7 +31,7 @@ def demo(
 ) -> None:
     """Write, convert, stream, augment and train on real images: no download, three minutes on two cores."""
     root = _prepare_directory(Path(out))
-    say: Callable[[str], None] = (lambda _: None) if json else print
+    say: Callable[[str], None] = (lambda _: None) if json else print_line
     import_tensorflow()
     say("1. Writing scikit-learn's handwritten digits as PNGs, and windows of its photographs as JPEGs")
     _write_data(root)

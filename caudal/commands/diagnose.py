@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from caudal.commands.options import JsonOption, LoaderOptions, SourceArgument, with_options
-from caudal.output import import_tensorflow, print_json, progress_bar
+from caudal.output import describe_contents, import_tensorflow, print_contents, print_json, print_line, progress_bar
 
 if TYPE_CHECKING:
     from pipeline import Loader
@@ -38,11 +38,13 @@ def diagnose(
         found = measure(loader, model=step, rounds=rounds, progress=progress)
     picture = None if out is None else _draw(found, Path(out))
     if json:
-        print_json(_to_json(found) | ({} if picture is None else {"picture": str(picture)}))
+        print_json(_to_json(found) | describe_contents(loader) | ({} if picture is None else {"picture": str(picture)}))
     else:
         _print(found)
+        print_contents(describe_contents(loader))
         if picture is not None:
-            print(f"\nchart: {picture}")
+            print()
+            print_line(f"chart: {picture}")
 
 
 def _make_step_timer(loader: "Loader", name: str) -> Callable[[], float]:
@@ -133,10 +135,11 @@ def _print(found: "Diagnosis") -> None:
         "time per stage while all run, and rate of each stage alone:\n"
     )
     Console().print(table)
-    print(f"\n{found.verdict}")
+    print()
+    print_line(found.verdict)
     for advice in found.advice[1:]:
-        print(f"or: {advice.sentence}")
-    print(compiled.status())
+        print_line(f"or: {advice.sentence}")
+    print_line(compiled.status())
 
 
 def _draw(found: "Diagnosis", path: Path) -> Path:

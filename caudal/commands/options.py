@@ -32,6 +32,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 AugmentOption = Annotated[str | None, AUGMENT]
 SizeOption = Annotated[str, SIZE]
 TextColumnOption = Annotated[str | None, typer.Option("--text-column", metavar="NAME|N", help="Column with the text.")]
+DelimiterOption = Annotated[
+    str | None,
+    typer.Option("--delimiter", metavar="C", help="Character between columns.", show_default="comma, or tab in .tsv"),
+]
 LabelColumnOption = Annotated[
     str | None, typer.Option("--label-column", metavar="NAME|N", help="Column with the label.")
 ]
@@ -136,7 +140,7 @@ class ExperimentOptions(ImageOptions):
         from training import Experiment
 
         if self.color_mode not in ("rgb", "grayscale"):
-            raise typer.BadParameter(f"--color-mode is rgb or grayscale, got {self.color_mode!r}")
+            raise typer.BadParameter(f"--color-mode must be rgb or grayscale, got {self.color_mode!r}")
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("size", "augment")}
         if "augment" not in more:
             more["augment"] = self.transform()
@@ -246,6 +250,11 @@ def max_errors(text: str | None) -> float | None:
 def column(text: str | None) -> str | int | None:
     """Parse a column: its number from 0, or its name."""
     return int(text) if text is not None and text.isdecimal() else text
+
+
+def delimiter(text: str | None) -> str | None:
+    """Parse a delimiter: `tab`, or backslash and t, is a tab, which shells make hard to type."""
+    return "\t" if text in ("\\t", "tab") else text
 
 
 def make_directory(directory: str) -> Path:

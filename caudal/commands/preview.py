@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from caudal.commands.options import AUGMENT, JsonOption, SizeOption, SourceArgument, augmentation, image_size
-from caudal.output import escape_unprintable, import_tensorflow, print_json, progress_bar
+from caudal.output import escape_unprintable, import_tensorflow, print_contents, print_json, print_line, progress_bar
 
 if TYPE_CHECKING:
     from pipeline.errors import SampleError
@@ -73,8 +73,13 @@ def preview(
         raise typer.BadParameter("--transform-grid and --stress exclude each other; use one")
     if html and (transform_grid or stress):
         raise typer.BadParameter("--html works without --transform-grid and --stress only; drop one of them")
+    of_versions = {"--samples": samples, "--versions": versions, "--epoch": epoch}
+    if transform_grid and (unused := [name for name, value in of_versions.items() if value is not None]):
+        raise typer.BadParameter(f"--transform-grid shows one sample without epochs; drop {', '.join(unused)}")
     if Path(out).suffix.lower() != ".png":
         raise typer.BadParameter(f"--out must end in .png, got {out!r}")
+    from pipeline.images.decode import Decoder
+    from pipeline.sources import open_source
     from training.preview.annotations import Annotations
     from training.preview.samples import Augmenter, choose
 
@@ -83,11 +88,13 @@ def preview(
     import_tensorflow()
     bad: list[SampleError] = []
     count = samples or (60 if stress else 6)
-    chosen = choose(source, count, seed, Annotations(annotations, masks), bad.append)
+    opened = open_source(source, max_bytes=Decoder().max_bytes)
+    targets = Annotations(annotations, masks)
+    chosen = choose(opened, count, seed, targets, bad.append)
     request = _PreviewRequest(
         chosen,
         Augmenter(transform, pixels, seed, has_boxes=annotations is not None),
-        range(epoch, epoch + versions),
+        range(epoch or 0, (epoch or 0) + (versions or 4)),
         pixels,
         Path(augment).name if Path(augment).is_file() else augment,
         escape_unprintable(Path(source).name or source),
@@ -96,17 +103,19 @@ def preview(
     report, lines = make(request, out)
     report["passed_over"] = list(map(str, bad))
     if bad:
-        lines.append(
-            f"skipped: {len(bad)} samples that cannot be decoded, for example {escape_unprintable(str(bad[0]))}"
-        )
+        lines.append(f"skipped: {len(bad)} samples that cannot be decoded, for example {bad[0]}")
     plan = "" if request.augmenter.plan is None else request.augmenter.plan.explain()
+    empty = list(getattr(opened, "empty_classes", ()))
+    report |= {"ignored_files": dict(opened.ignored_files), "empty_classes": empty}
     if json:
         print_json(report | ({"plan": plan} if explain else {}))
         return
     for line in lines:
-        print(line)
+        print_line(line)
+    print_contents(report)
     if explain:
-        print(plan or "no augmentation")
+        for line in (plan or "no augmentation").split("\n"):
+            print_line(line)
 
 
 def _draw_with_page(request: _PreviewRequest, out: str) -> _PictureReport:
@@ -138,7 +147,7 @@ def _draw_versions(request: _PreviewRequest, out: str, *, with_page: bool = Fals
         for one in samples
     ]
     report = {"pictures": pictures, "samples": sample_reports, "errors": failed}
-    return report, lines + [f"failed: {escape_unprintable(one)}" for one in failed]
+    return report, lines + [f"failed: {one}" for one in failed]
 
 
 def _draw_grid(request: _PreviewRequest, out: str) -> _PictureReport:
@@ -151,7 +160,7 @@ def _draw_grid(request: _PreviewRequest, out: str) -> _PictureReport:
     heading = request.heading("each transform alone, over its range of strength")
     picture = _write_picture(strengths_sheet(plan, request.samples[0], request.size, heading).draw, out)
     key = request.samples[0].key
-    line = f"{picture}: {len(list_distinct_leaves(plan))} transforms, each alone, on {escape_unprintable(key)}"
+    line = f"{picture}: {len(list_distinct_leaves(plan))} transforms, each alone, on {key}"
     return {"pictures": [picture], "sample": key}, [line]
 
 
@@ -180,11 +189,8 @@ def _draw_stress(request: _PreviewRequest, out: str) -> _PictureReport:
     ]
     lines = [
         f"{picture}: the samples, of {len(request.samples)}, that each transform changes most",
-        *(
-            f"{own[0].transform}: {escape_unprintable(own[0].sample.key)} (similarity {own[0].similarity:.2f})"
-            for own in changes
-        ),
-        *(f"failed {escape_unprintable(one)}" for one in failed),
+        *(f"{own[0].transform}: {own[0].sample.key} (similarity {own[0].similarity:.2f})" for own in changes),
+        *(f"failed {one}" for one in failed),
     ]
     return {"pictures": [picture], "changes": worst, "errors": failed}, lines
 

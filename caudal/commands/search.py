@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from caudal.commands.options import JsonOption, SourceArgument, TrainingOptions, make_directory, with_options
-from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+from caudal.output import import_tensorflow, print_contents, print_json, print_line, print_table, progress_bar
 
 
 @with_options
@@ -48,8 +48,11 @@ def search(
     from training.search import importances, load
     from training.search import refit as refit_best
     from training.search import search as find
+    from training.validation_data import describe_data
 
     experiment = options.experiment(source, Recipe(schedule="cosine"))
+    train, held_out = experiment.make_loaders()
+    data = {"training_data": describe_data(train), "validation_data": describe_data(held_out)}
     directory = make_directory(out)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna warns of its experimental features
@@ -72,14 +75,17 @@ def search(
                 "trials": [trial._asdict() for trial in found],
                 "importances": fractions,
                 "pictures": [str(picture) for picture in pictures],
+                **data,
                 "refit": None if report is None else report.result,
             }
         )
         return
     _print(found, fractions, pictures)
+    print_contents(data["training_data"], "training")
+    print_contents(data["validation_data"], "validation")
     if report is not None:
         error = report.result["validation_error"]
-        print(
+        print_line(
             f"the best, trained on all images: validation error {error:.2%}; report: {report.directory / 'report.html'}"
         )
 
@@ -118,8 +124,8 @@ def _print(found: list[Any], importances: dict[str, float], pictures: list[Path]
     ]
     print_table(f"{len(found)} trials, best first", ("trial", *names, "error", "seconds"), rows)
     for name, fraction in importances.items():
-        print(f"{name} explains {fraction:.0%} of the errors' variance")
-    print("pictures: " + ", ".join(map(str, pictures)))
+        print_line(f"{name} explains {fraction:.0%} of the errors' variance")
+    print_line("pictures: " + ", ".join(map(str, pictures)))
 
 
 def _format_value(value: object) -> str:

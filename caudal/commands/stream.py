@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from caudal.commands.options import JsonOption, LoaderOptions, SourceArgument, max_errors, shard, with_options
-from caudal.output import escape_unprintable, import_tensorflow, print_json, progress_bar
+from caudal.output import describe_contents, import_tensorflow, print_contents, print_json, print_line, progress_bar
 
 if TYPE_CHECKING:
     from pipeline import Loader
@@ -51,6 +51,8 @@ def stream(
     """Iterate a dataset: print images/s and, with --digest, SHA-256 digests of batches and stream."""
     if label_mode not in ("int", "categorical", "binary", "none"):
         raise typer.BadParameter(f"--label-mode must be int, categorical, binary or none, got {label_mode!r}")
+    if errors is not None and options.on_error == "raise":
+        raise typer.BadParameter("--max-errors needs --on-error skip or replace: raise stops at the first bad sample")
     tf = import_tensorflow()
     loader = options.loader(
         source,
@@ -103,13 +105,15 @@ def _report(loader: "Loader", result: _Stream, digest: bool, keys: bool, json: b
             {"images": result.images, "seconds": round(result.seconds, 4), "images_per_second": round(rate, 1)}
             | ({"digest": result.digest, "batches": result.batches} if digest else {})
             | ({"keys": result.keys} if keys else {})
+            | describe_contents(loader)
             | {"errors": [{"sample": row.sample, "stage": row.stage, "reason": row.reason} for row in loader.errors]}
         )
         return
     for key in result.keys:
-        print(escape_unprintable(key))
+        print_line(key)
     for row in loader.errors:
-        print(f"bad: {escape_unprintable(row.sample)} ({row.stage}): {escape_unprintable(row.reason)}")
-    print(f"{result.images:,} images in {result.seconds:.2f} s: {rate:,.0f} images/s")
+        print_line(f"bad: {row.sample} ({row.stage}): {row.reason}")
+    print_contents(describe_contents(loader))
+    print_line(f"{result.images:,} images in {result.seconds:.2f} s: {rate:,.0f} images/s")
     if digest:
-        print(f"digest {result.digest}")
+        print_line(f"digest {result.digest}")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from caudal.commands.options import JsonOption, LabelColumnOption, TextColumnOption, column
-from caudal.output import escape_unprintable, print_json, progress_bar
+from caudal.commands.options import DelimiterOption, JsonOption, LabelColumnOption, TextColumnOption, column
+from caudal.commands.options import delimiter as parse_delimiter
+from caudal.output import escape_unprintable, print_json, print_line, progress_bar
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -67,6 +68,7 @@ def augment(
     format: _Format = None,  # noqa: A002  # the option's name
     text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
+    delimiter: DelimiterOption = None,
     encoding: Annotated[str, typer.Option(help="Encoding of the input; output is UTF-8.")] = "utf-8",
     fallback: Annotated[
         str, typer.Option(help="Encoding for texts that --encoding cannot decode; none skips them.")
@@ -89,6 +91,7 @@ def augment(
             format,  # type: ignore[arg-type]  # it checks the name
             text_column=column(text_column),
             label_column=column(label_column),
+            delimiter=parse_delimiter(delimiter),
             encoding=encoding,
             fallback=None if fallback == "none" else fallback,
         ),
@@ -102,9 +105,9 @@ def augment(
         print_json(report)
         return
     for row in report["skipped"]:
-        print(f"skipped: {escape_unprintable(row['row'])}: {escape_unprintable(row['reason'])}")
+        print_line(f"skipped: {row['row']}: {row['reason']}")
     done = f", {report['resumed']:,} of them from an earlier run" if report["resumed"] else ""
-    print(
+    print_line(
         f"{report['rows']:,} sentences{done}; {report['written']:,} written, {len(report['skipped']):,} skipped, "
         f"{report['recoded']:,} not in {encoding}; {seconds:.1f} s"
     )
@@ -119,7 +122,9 @@ def preview(
     sentence: Annotated[
         str | None, typer.Option("--text", metavar="SENTENCE", help="Sentence to augment, instead of SRC.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Number of sentences, sampled from SRC by --seed.")] = 3,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Number of sentences, sampled from SRC by --seed.", show_default="3")
+    ] = None,
     num_aug: Annotated[int, typer.Option(min=1, help="Variants per sentence.")] = 4,
     alpha_sr: _AlphaSr = 0.1,
     alpha_ri: _AlphaRi = 0.1,
@@ -131,6 +136,7 @@ def preview(
     format: _Format = None,  # noqa: A002  # the option's name
     text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
+    delimiter: DelimiterOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show sentences and their variants side by side, with differences in color."""
@@ -140,14 +146,18 @@ def preview(
     if (source is None) == (sentence is None):
         raise typer.BadParameter("preview needs SRC or --text SENTENCE, and not both")
     if sentence is not None:
+        of_rows = {"--count": count, "--format": format, "--text-column": text_column, "--label-column": label_column}
+        if unused := [name for name, value in (of_rows | {"--delimiter": delimiter}).items() if value is not None]:
+            raise typer.BadParameter(f"{', '.join(unused)} needs SRC: --text is one sentence")
         samples = [(0, "", sentence)]
     else:
         text_format = TextFormat(
             format,  # type: ignore[arg-type]  # it checks the name
             text_column=column(text_column),
             label_column=column(label_column),
+            delimiter=parse_delimiter(delimiter),
         )
-        samples = _draw_texts(str(source), count, seed, text_format)
+        samples = _draw_texts(str(source), count or 3, seed, text_format)
     pairs = [(key, original, eda(original, (seed, 0, index))) for index, key, original in samples]
     if json:
         print_json({"sentences": [{"key": key, "text": text, "variants": variants} for key, text, variants in pairs]})

@@ -13,7 +13,7 @@ from caudal.commands.options import (
     make_directory,
     with_options,
 )
-from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+from caudal.output import import_tensorflow, print_contents, print_json, print_line, print_table, progress_bar
 
 
 @with_options
@@ -39,8 +39,11 @@ def train(
         ),
     ] = None,
     reduce: Annotated[
-        str, typer.Option(metavar="HOW", help="How to reduce the views' predictions: mean, max or vote.")
-    ] = "mean",
+        str | None,
+        typer.Option(
+            metavar="HOW", help="How to reduce the views' predictions: mean, max or vote.", show_default="mean"
+        ),
+    ] = None,
     out: Annotated[
         str, typer.Option(metavar="DIR", help="Directory for weights, tables and pictures.")
     ] = "caudal-train",
@@ -57,21 +60,29 @@ def train(
     summary: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Print an architecture's layers, without training.")
     ] = None,
-    classes: Annotated[int, typer.Option(min=1, help="Number of classes for --summary.")] = 10,
+    classes: Annotated[
+        int | None, typer.Option(min=1, help="Number of classes for --summary.", show_default="10")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Train a model, print its validation error, and write curves, a confusion matrix and a report."""
     if summary is not None:
-        _print_summary(summary, classes, options, json)
+        if source is not None:
+            raise typer.BadParameter("--summary prints an architecture without training; drop SRC or --summary")
+        _print_summary(summary, 10 if classes is None else classes, options, json)
         return
+    if classes is not None:
+        raise typer.BadParameter("--classes needs --summary: a training counts the classes of SRC")
     if source is None:
         raise typer.BadParameter("Missing argument 'SRC': the images to train on (or --summary MODEL)")
     from augment.views import parse_views
 
     if views is not None:
         parse_views(views)  # refuses unknown views before the training
-    if reduce not in ("mean", "max", "vote"):
-        raise typer.BadParameter(f"--reduce is mean, max or vote, got {reduce!r}")
+    if reduce is not None and views is None:
+        raise typer.BadParameter("--reduce needs --views: it reduces the views' predictions")
+    if reduce not in (None, "mean", "max", "vote"):
+        raise typer.BadParameter(f"--reduce must be mean, max or vote, got {reduce!r}")
     tf = import_tensorflow()
     if deterministic or (deterministic is None and not tf.config.list_physical_devices("GPU")):
         tf.config.experimental.enable_op_determinism()
@@ -96,7 +107,7 @@ def train(
         outcome = experiment.run(
             Checkpoints(directory=directory, every_steps=checkpoint_steps, resume=resume), callbacks=[callback]
         )
-    report = write_report(outcome, directory, views=views, reduce=reduce)  # type: ignore[arg-type]  # it was checked
+    report = write_report(outcome, directory, views=views, reduce=reduce or "mean")  # type: ignore[arg-type]  # checked above
     if json:
         print_json(report.result | {"report": str(report.directory / "report.html")})
         return
@@ -152,7 +163,7 @@ def _print_summary(name: str, classes: int, options: TrainingOptions, json: bool
     print_table(
         f"{name}, {options.size}, {classes} classes", ("layer", "kind", "output", "parameters", "multiply-adds"), cells
     )
-    print(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds per image")
+    print_line(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds per image")
 
 
 def _print_result(result: dict[str, Any], directory: Path) -> None:
@@ -163,10 +174,12 @@ def _print_result(result: dict[str, Any], directory: Path) -> None:
         for epoch, waited in enumerate(result["waiting"])
     ]
     print_table("", ("epoch", *names, "waited"), rows)
-    print(f"validation error {result['validation_error']:.2%} of {result['validation_examples']:,} images")
+    print_line(f"validation error {result['validation_error']:.2%} of {result['validation_examples']:,} images")
     if (views := result["views"]) is not None:
         how = f"{views['views']}, {views['reduce']} of predictions"
-        print(f"with test-time augmentation ({how}) {views['validation_error']:.2%}")
+        print_line(f"with test-time augmentation ({how}) {views['validation_error']:.2%}")
+    print_contents(result["training_data"], "training")
+    print_contents(result["validation_data"], "validation")
     if result["skipped"]:
-        print(f"{len(result['skipped']):,} bad images were skipped")
-    print(f"report: {directory / 'report.html'}")
+        print_line(f"{len(result['skipped']):,} bad images were skipped")
+    print_line(f"report: {directory / 'report.html'}")

@@ -32,6 +32,9 @@ def graph(
         ValueError: a side is None, channels are not 1, 3 or 4, or sides, classes or width are not positive.
     """
     parts.check_arguments(input_shape, classes, width, smallest_side=1, fixed_size=True)
+    height, width_px, _ = input_shape
+    maps = sum(parts.scale_filters(count, width) for _, count in PATHS)
+    parts.check_dense_layer((height or 0) * (width_px or 0) * maps, classes)
     from keras import Model, layers
 
     pixels, x = parts.pixels(input_shape, rescale=rescale)

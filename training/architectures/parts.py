@@ -1,5 +1,8 @@
 """Parts of all architectures: input layer, output layer, and checks of arguments."""
 
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -7,6 +10,15 @@ if TYPE_CHECKING:
 
 InputShape: TypeAlias = tuple[int | None, int | None, int]
 """(height, width, channels); a side is None where it varies."""
+
+CHANNELS = (1, 3, 4)
+"""The numbers of channels of a loader's images."""
+
+MAX_PIXELS = 2**26
+MAX_CLASSES = 1_000_000
+MAX_WIDTH = 1000
+MAX_WEIGHTS = 2**31
+"""Bounds beyond which no model fits into memory; the last is for one dense layer."""
 
 
 def pixels(input_shape: InputShape, *, rescale: bool = True) -> "tuple[keras.KerasTensor, keras.KerasTensor]":
@@ -68,19 +80,39 @@ def check_arguments(
     Raises:
         ValueError: an argument is invalid.
     """
-    if len(input_shape) != 3:
+    if not isinstance(input_shape, Sequence) or len(input_shape) != 3:
         raise ValueError(f"input_shape must be (height, width, channels), got {input_shape}")
     *sides, channels = input_shape
+    for number in input_shape:
+        if number is not None and (not isinstance(number, Integral) or isinstance(number, bool)):
+            raise ValueError(f"input_shape must contain integers or None, got {input_shape}")
     if fixed_size and None in sides:
         raise ValueError(f"input_shape={input_shape} has no fixed size, which dense layers need; give height and width")
     if any(side is not None and side < smallest_side for side in sides):
         raise ValueError(f"input_shape={input_shape} is too small; use at least {smallest_side} pixels per side")
-    if channels is None or channels < 1:
-        raise ValueError(f"input_shape must end in a positive number of channels, got {input_shape}")
-    if classes < 1:
-        raise ValueError(f"classes must be at least 1, got {classes}")
-    if not width > 0:
-        raise ValueError(f"width must be positive, got {width}")
+    if channels not in CHANNELS:
+        raise ValueError(
+            f"input_shape must be (height, width, channels) with 1, 3 or 4 channels, got {input_shape}; "
+            "channels are the last dimension"
+        )
+    if math.prod(side or 1 for side in sides) > MAX_PIXELS:
+        raise ValueError(f"input_shape={input_shape} is too large; use at most {MAX_PIXELS:,} pixels")
+    if not isinstance(classes, Integral) or isinstance(classes, bool) or not 1 <= classes <= MAX_CLASSES:
+        raise ValueError(f"classes must be an integer from 1 to {MAX_CLASSES:,}, got {classes}")
+    if not (isinstance(width, Real) and 0 < width <= MAX_WIDTH):
+        raise ValueError(f"width must be above 0 and at most {MAX_WIDTH}, got {width}")
+
+
+def check_dense_layer(inputs: int, units: int) -> None:
+    """Check the size of a dense layer before its weights are allocated.
+
+    Raises:
+        ValueError: it has more than 2**31 weights.
+    """
+    if inputs * units > MAX_WEIGHTS:
+        raise ValueError(
+            f"a dense layer of {inputs:,} x {units:,} weights is too large; use smaller images or a smaller width"
+        )
 
 
 def local_response_normalization(name: str) -> "keras.layers.Layer":

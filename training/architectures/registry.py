@@ -1,5 +1,6 @@
 """The architectures by name, for the command line and the search."""
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -57,4 +58,8 @@ def build(
         raise ValueError(f"unknown model {name!r}; use one of {', '.join(NAMES)}")
     if name == "graph" and options.pop("dropout", False):
         raise ValueError("model 'graph' has no dropout; omit the option")
+    try:
+        inspect.signature(_BUILDERS[name]).bind(input_shape=input_shape, classes=classes, width=width, **options)
+    except TypeError as error:
+        raise ValueError(f"model {name!r}: {error}") from None
     return _BUILDERS[name](input_shape=input_shape, classes=classes, width=width, **options)

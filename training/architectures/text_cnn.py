@@ -6,6 +6,7 @@ a dense layer whose weight vectors are kept at a norm of at most 3.
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,8 +50,10 @@ def text_cnn(
         ("filters", filters),
         *(("widths", width) for width in widths),
     ):
-        if value < 1:
-            raise ValueError(f"{name} must be positive, got {value}")
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
     if not widths:
         raise ValueError("widths is empty; give at least one width")
     from keras import Input, Model, constraints, layers

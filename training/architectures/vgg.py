@@ -68,6 +68,11 @@ def vgg(
     """
     parts.check_variant(variant, tuple(VARIANTS))
     parts.check_arguments(input_shape, classes, width, smallest_side=SMALLEST_SIDE, fixed_size=True)
+    height, width_px, _ = input_shape
+    positions = ((height or 0) // 32) * ((width_px or 0) // 32)
+    units = parts.scale_filters(_DENSE, width)
+    parts.check_dense_layer(positions * parts.scale_filters(FILTERS[-1], width), units)
+    parts.check_dense_layer(units, max(units, classes))
     from keras import Model, layers
 
     pixels, x = parts.pixels(input_shape, rescale=rescale)
@@ -86,7 +91,6 @@ def vgg(
         x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     for name in ("fc1", "fc2"):
-        units = parts.scale_filters(_DENSE, width)
         x = layers.Dense(units, activation="relu", kernel_initializer="he_normal", name=name)(x)
         if dropout:
             x = layers.Dropout(0.5, name=f"{name}_dropout")(x)

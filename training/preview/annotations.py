@@ -2,7 +2,9 @@
 
 import json
 import os
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
@@ -37,6 +39,7 @@ class Annotations:
         if self._masks is not None and not self._masks.is_dir():
             raise SourceError(f"{masks} is not a directory of masks")
         self._by_name: dict[str, list[dict[str, Any]]] = {}
+        self._names: frozenset[str] = frozenset()
         self._categories: dict[Any, str] = {}
         self._has_boxes = coco is not None
         if coco is not None:
@@ -52,7 +55,7 @@ class Annotations:
         Raises:
             SourceError: the mask cannot be read, or has another size.
         """
-        found = self._by_name.get(key, self._by_name.get(key.rpartition("/")[2], []))
+        found = self._by_name.get(self._find_name(key) or "", [])
         data: dict[str, Any] = {}
         if self._has_boxes:
             data |= _convert_boxes(found, self._categories, size) | _convert_points(found)
@@ -63,30 +66,74 @@ class Annotations:
             data["mask"] = mask
         return data
 
+    def check_matches(self, keys: Sequence[str]) -> None:
+        """Refuse a file or a directory that matches none of some samples.
+
+        Args:
+            keys: of the samples.
+
+        Raises:
+            SourceError: no sample has a mask, or is listed in the COCO file; or two samples match one of its names.
+        """
+        if self._masks is not None and not any(map(self._find_mask, keys)):
+            raise SourceError(
+                f"{self._masks} contains no mask of the {len(keys)} samples; the mask of {keys[0]} would be "
+                f"{_to_relative(keys[0]).with_suffix(_MASKS[0])} (or {', '.join(_MASKS[1:])})"
+            )
+        if not self._has_boxes:
+            return
+        matches = Counter(name for key in keys if (name := self._find_name(key)) is not None)
+        if not matches:
+            raise SourceError(
+                f"the COCO file lists none of the {len(keys)} samples; it lists, for example, "
+                f"{next(iter(self._names), 'no image')}, but the samples are named like {keys[0]}"
+            )
+        if shared := [name for name, count in matches.items() if count > 1]:
+            raise SourceError(
+                f"{shared[0]} in the COCO file matches several samples; use file names with directories, like {keys[0]}"
+            )
+
+    def _find_name(self, key: str) -> str | None:
+        """Return the name of an image in the COCO file, or None: its key, or the last component of the key."""
+        key = key.replace("\\", "/")
+        return next((name for name in (key, key.rpartition("/")[2]) if name in self._names), None)
+
     def _read_coco(self, path: Path) -> None:
         try:
             contents = json.loads(path.read_text(encoding="utf-8"))
-            names = {image["id"]: str(image["file_name"]) for image in contents["images"]}
+            names = {image["id"]: str(image["file_name"]).replace("\\", "/") for image in contents["images"]}
+            self._names = frozenset(names.values())
             self._categories = {item["id"]: str(item["name"]) for item in contents.get("categories", [])}
             for number, annotation in enumerate(contents["annotations"]):
                 _check(annotation, number)
                 self._by_name.setdefault(names[annotation["image_id"]], []).append(annotation)
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SourceError(f"{path} is not a COCO file: {type(error).__name__} {error}") from None
 
-    def _read_mask(self, key: str) -> Any:
+    def _find_mask(self, key: str) -> Path | None:
         if self._masks is None:
             return None
-        stem = self._masks / Path(key).with_suffix("")
-        path = next((path for path in (stem.with_suffix(end) for end in _MASKS) if path.is_file()), None)
+        relative = _to_relative(key)
+        if relative.is_absolute() or ".." in relative.parts:  # the key comes from the data
+            return None
+        stem = self._masks / relative
+        return next((path for path in (stem.with_suffix(end) for end in _MASKS) if path.is_file()), None)
+
+    def _read_mask(self, key: str) -> Any:
+        path = self._find_mask(key)
         if path is None:
             return None
         mask = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
         if mask is None:
             raise SourceError(f"the mask {path} cannot be decoded")
         return mask
+
+
+def _to_relative(key: str) -> PurePosixPath:
+    """Return a key as a path; slashes and backslashes separate."""
+    return PurePosixPath(key.replace("\\", "/"))
 
 
 def _check(annotation: dict[str, Any], number: int) -> None:

@@ -62,10 +62,11 @@ def choose(
         on_bad: called with the error of each skipped sample.
 
     Raises:
-        SourceError: the source cannot be opened, or none of its images can be decoded.
+        SourceError: the source cannot be opened, none of its images can be decoded, or the annotations match none of
+            the samples.
     """
     decoder = Decoder()
-    opened = open_source(source, max_bytes=decoder.max_bytes)
+    opened = source if hasattr(source, "peek") else open_source(source, max_bytes=decoder.max_bytes)
     chosen: list[PreviewSample] = []
     for index in _alternate_classes(opened, seed):
         if len(chosen) == count:
@@ -83,6 +84,8 @@ def choose(
         chosen.append(PreviewSample(source_sample.key, index, class_name, data))
     if not chosen:
         raise SourceError("no image can be decoded; run `caudal inspect --decode` for the reasons")
+    if annotations:
+        annotations.check_matches([sample.key for sample in chosen])
     return sorted(chosen, key=lambda sample: (sample.class_name, sample.key))
 
 

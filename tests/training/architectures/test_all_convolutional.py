@@ -149,11 +149,11 @@ def test_unknown_variant_is_named_with_the_known_ones() -> None:
     [
         ({"input_shape": (3, 32, 3)}, r"input_shape=\(3, 32, 3\) is too small; use at least 4 pixels per side"),
         ({"input_shape": (32, 32)}, r"input_shape must be \(height, width, channels\), got \(32, 32\)"),
-        ({"input_shape": (32, 32, 0)}, r"positive number of channels, got \(32, 32, 0\)"),
-        ({"input_shape": (32, 32, None)}, r"positive number of channels, got \(32, 32, None\)"),
-        ({"classes": 0}, "classes must be at least 1, got 0"),
-        ({"width": 0}, "width must be positive, got 0"),
-        ({"width": float("nan")}, "width must be positive, got nan"),
+        ({"input_shape": (32, 32, 0)}, r"with 1, 3 or 4 channels, got \(32, 32, 0\)"),
+        ({"input_shape": (32, 32, None)}, r"with 1, 3 or 4 channels, got \(32, 32, None\)"),
+        ({"classes": 0}, "classes must be an integer from 1 to 1,000,000, got 0"),
+        ({"width": 0}, "width must be above 0 and at most 1000, got 0"),
+        ({"width": float("nan")}, "width must be above 0 and at most 1000, got nan"),
     ],
 )
 def test_impossible_arguments_are_refused(wrong: dict[str, object], message: str) -> None:
