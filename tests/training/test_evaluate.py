@@ -120,7 +120,7 @@ def test_bad_samples_are_left_out(model: Any, source: Path, on_error: Any) -> No
     ("options", "given", "message"),
     [
         ({}, {"reduce": "median"}, "reduce must be one of 'mean', 'max', 'vote'; got 'median'"),
-        ({"label_mode": None}, {}, "evaluating needs labels"),
+        ({"label_mode": None}, {}, "evaluate needs labels"),
         ({"label_mode": "categorical", "mix": augment.MixUp()}, {}, "without mix"),
         ({}, {"views": "eleven"}, "no set of views"),
         ({"shard": (0, 3)}, {"views": "ten_crop"}, r"shard=\(0, 3\) separates the 10 views of an image"),

@@ -113,7 +113,7 @@ def test_a_dataset_that_never_ends_is_refused(endless: str) -> None:
     """Keras would sit in the first epoch until it is killed."""
     datasets = {name: batches(*bright_or_dark()) for name in ("train", "validation")}
     datasets[endless] = datasets[endless].repeat()
-    with pytest.raises(ValueError, match=f"^{endless} repeats for ever"):
+    with pytest.raises(ValueError, match=f"^{endless} repeats forever"):
         fit(small_model(), **datasets)
 
 

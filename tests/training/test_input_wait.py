@@ -51,7 +51,7 @@ def test_a_model_that_waits_is_warned_of_once(caplog: pytest.LogCaptureFixture) 
     assert all(fraction > input_wait.MAX_WAITING_FRACTION for fraction in history.waiting)
     warnings = [record.getMessage() for record in caplog.records if "waited" in record.getMessage()]
     assert len(warnings) == 1
-    assert "prefetch, cache what is decoded" in warnings[0]
+    assert "prefetch, cache decoded images" in warnings[0]
 
 
 def test_remedies_fit_the_loader() -> None:

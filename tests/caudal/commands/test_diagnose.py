@@ -59,7 +59,7 @@ def test_text_has_a_bar_for_each_stage_and_a_picture(
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere does not exist"),
-        (["SRC", "--model", "nix"], "--model: unknown model 'nix'; known are all-convolutional-a"),
+        (["SRC", "--model", "nix"], "--model: unknown model 'nix'; use one of all-convolutional-a"),
         (["SRC", "--augment", "nix"], "'nix' is neither a file nor a policy"),
         (
             ["SRC", "--image-size", "16x16", "--rounds", "1", "--out", "/dev/null/x.png"],

@@ -30,8 +30,8 @@ def test_sheet_and_page_are_written(preview: Callable[..., Any], tmp_path: Path)
     outcome = preview("--samples", 3, "--versions", 2, "--html", "--explain", "--augment", "full")
     assert outcome.status == 0, outcome.err
     first, second, *plan = outcome.out.splitlines()
-    assert first == f"{tmp_path / 'out' / 'sheet.png'}: 3 samples, 2 versions of each"
-    assert second == f"{tmp_path / 'out' / 'sheet.html'}: 3 samples, 2 versions of each"
+    assert first == f"{tmp_path / 'out' / 'sheet.png'}: 3 samples, 2 versions per sample"
+    assert second == f"{tmp_path / 'out' / 'sheet.html'}: 3 samples, 2 versions per sample"
     assert plan[0].startswith("Push-down: of a JPEG only the window of RandomResizedCrop")
     height, width = cv2.imread(str(tmp_path / "out" / "sheet.png")).shape[:2]
     assert 700 < width < 850
@@ -81,12 +81,12 @@ def test_no_augmentation_is_shown_as_such(preview: Callable[..., Any]) -> None:
     [
         (["--augment", "flop"], "'flop' is neither a file nor a policy"),
         (["--augment", "rand_augment(2"], "cannot be read; write arguments as in rand_augment(2, 9)"),
-        (["--stress", "--transform-grid"], "ask for one at a time"),
+        (["--stress", "--transform-grid"], "exclude each other; use one"),
         (["--stress", "--html"], "--html works without --transform-grid and --stress only"),
         (["--transform-grid", "--html"], "--html works without --transform-grid and --stress only"),
         (["--augment", "rand_augment(fill='red')"], "fill: Input should be"),
         (["--out", "sheet.jpg"], "--out must end in .png, got 'sheet.jpg'"),
-        (["--augment", "none", "--stress"], "none could be applied"),
+        (["--augment", "none", "--stress"], "--stress could apply no transform"),
         (["--augment", "none", "--transform-grid"], "this one has none"),
         (["--annotations", "nowhere.json"], "nowhere.json cannot be read: No such file"),
         (["--masks", "nowhere"], "nowhere is not a directory of masks"),

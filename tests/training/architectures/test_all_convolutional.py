@@ -140,7 +140,7 @@ def test_dropout_is_the_papers_and_can_be_left_out() -> None:
 
 def test_unknown_variant_is_named_with_the_known_ones() -> None:
     """The message says what was given and what would do."""
-    with pytest.raises(ValueError, match=r"^unknown variant 'D'; known are A, B, C$"):
+    with pytest.raises(ValueError, match=r"^unknown variant 'D'; use one of A, B, C$"):
         all_convolutional("D")  # type: ignore[arg-type]
 
 

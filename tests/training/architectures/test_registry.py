@@ -95,7 +95,7 @@ def count_multiply_adds(model: keras.Model) -> int:
         ({"name": "graph", "input_shape": (32.5, 32, 3)}, r"integers or None, got \(32\.5, 32, 3\)"),
         ({"name": "graph", "input_shape": 32}, r"input_shape must be \(height, width, channels\), got 32"),
         ({"input_shape": (99_999, 99_999, 3)}, r"is too large; use at most 67,108,864 pixels"),
-        ({"input_shape": (8192, 8192, 3)}, r"a dense layer of 33,554,432 x 4,096 weights is too large"),
+        ({"input_shape": (8192, 8192, 3), "width": 1.0}, r"a dense layer of 33,554,432 x 4,096 weights is too large"),
         ({"name": "graph", "dropout": True}, "model 'graph' has no dropout; omit the option"),
         ({"name": "graph", "depth": 3}, "model 'graph': got an unexpected keyword argument 'depth'"),
     ],
