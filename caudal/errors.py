@@ -1,4 +1,4 @@
-"""Every error that Caudal raises on purpose, as one tree below `CaudalError`; each package draws its own branch."""
+"""All errors that Caudal raises on purpose, as one tree below `CaudalError`; each package defines its own branch."""
 
 from augment.errors import AugmentError as AugmentError
 from augment.errors import CaudalError as CaudalError

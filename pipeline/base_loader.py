@@ -150,6 +150,16 @@ class BaseLoader(ABC):
         """The error that ended an iteration, as it was raised: `tf.data` raises it as a `tf.errors.OpError`."""
         return self._stages.error_log.failure
 
+    @property
+    def ignored_files(self) -> dict[str, int]:
+        """The number of files of the source that are not samples, by reason."""
+        return dict(self._source.ignored_files)
+
+    @property
+    def empty_classes(self) -> tuple[str, ...]:
+        """The classes without samples, as far as a listing shows them: those of class-folders."""
+        return getattr(self._source, "empty_classes", ())
+
     @cached_property
     def labels(self) -> Labels:
         """The class of every sample of the subset, int64 [N], in the order of the source; may read the dataset."""

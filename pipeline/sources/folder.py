@@ -8,6 +8,8 @@ from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.sources.base import Labels, Sample, digest
 from pipeline.sources.listing import File, FileList
@@ -67,6 +69,12 @@ class FolderSource:
     def fingerprint(self) -> str:
         """Made of the paths, sizes and times of modification."""
         return digest(("folder", self.class_names, self._files.digest()))
+
+    @cached_property
+    def empty_classes(self) -> tuple[str, ...]:
+        """The classes without samples, in the order of their labels."""
+        counts = np.bincount(self.labels(), minlength=len(self.class_names))
+        return tuple(name for name, count in zip(self.class_names, counts.tolist(), strict=True) if not count)
 
     def labels(self) -> Labels:
         """Give the class of every sample, int64 [N]."""

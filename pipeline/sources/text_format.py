@@ -34,6 +34,7 @@ class TextFormat:
     label_column: Column | None = None
     encoding: str = "utf-8"
     fallback: str | None = "latin-1"
+    delimiter: str | None = None
 
     def __post_init__(self) -> None:
         raise_first(self._check_options())
