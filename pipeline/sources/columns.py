@@ -117,6 +117,7 @@ def has_other_names(names: Sequence[str], *chosen: str | None) -> bool:
 
 def is_label_text_header(names: Sequence[str]) -> bool:
     """Whether a line of two words names a label and a text."""
+    names = tuple(names)
     return len(names) == 2 and bool(_find_known(names[:1], _LABEL_NAMES) and _find_known(names[1:], _TEXT_NAMES))
 
 

@@ -44,8 +44,8 @@ class TextDecoder:
 
     def __init__(self, encoding: str = "utf-8", fallback: str | None = "latin-1") -> None:
         # A byte order mark starts a file, not a text: sources drop it, and U+FEFF in a text stays.
-        self._encoding = "utf-8" if codecs.lookup(encoding).name == "utf-8-sig" else encoding
-        self._fallback = fallback
+        self._encoding = _without_mark(encoding)
+        self._fallback = None if fallback is None else _without_mark(fallback)
         self._fallback_decoded: set[str] = set()
         self._lock = threading.Lock()
 
@@ -84,6 +84,10 @@ class TextDecoder:
         """The keys of the texts so far that were decoded in the fallback, sorted."""
         with self._lock:
             return tuple(sorted(self._fallback_decoded))
+
+
+def _without_mark(encoding: str) -> str:
+    return "utf-8" if codecs.lookup(encoding).name == "utf-8-sig" else encoding
 
 
 @dataclass(frozen=True, kw_only=True)
