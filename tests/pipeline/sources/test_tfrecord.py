@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.errors import ReadError, SourceError
+import pipeline
+from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.records import tfrecord
 from pipeline.sources import open_source
 from pipeline.sources.base import NO_LABEL
@@ -36,6 +37,24 @@ def write_foreign(path: Path, *features: dict[str, bytes | int]) -> Path:
             }
             writer.write(tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString())
     return path
+
+
+def write_lists(path: Path, *examples: dict[str, list[Any]]) -> Path:
+    """Write a TFRecord file whose features have any number of bytes, floats or integers."""
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for one in examples:
+            features = {name: make_feature(values) for name, values in one.items()}
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    return path
+
+
+def make_feature(values: list[Any]) -> tf.train.Feature:
+    """Make a feature of the kind of its values."""
+    if isinstance(values[0], bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+    if isinstance(values[0], float):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
 @pytest.fixture
@@ -141,9 +160,7 @@ def test_a_label_far_beyond_all_others_is_damage(tmp_path: Path) -> None:
     path = write_foreign(tmp_path / "x.tfrecord", {"image/encoded": b"a", "image/class/label": 10**18})
     with pytest.raises(SourceError) as caught:
         _ = open_source(path).class_names
-    assert (
-        str(caught.value) == f"the records' labels go up to {10**18}: give class_names to say which classes there are"
-    )
+    assert str(caught.value) == f"labels reach {10**18}, too large to count classes from them; set class_names"
 
 
 @pytest.mark.parametrize("byte", [0, 50])
@@ -176,7 +193,7 @@ def test_a_shard_that_is_cut_off_is_refused(converted_dataset: Path) -> None:
         open_source(converted_dataset)
     assert (
         str(caught.value)
-        == f"{shard}: record 2 at byte {offset - 12}: it claims {length} bytes, but the file ends before"
+        == f"{shard}: record 2 at byte {offset - 12}: it claims {length} bytes, but the file is shorter"
     )
 
 
@@ -188,8 +205,8 @@ def test_compressed_records_are_refused_with_the_mend(converted_dataset: Path) -
     with pytest.raises(SourceError) as caught:
         open_source(packed)
     assert str(caught.value) == (
-        f"{packed}: record 0 at byte 0: its length fails its checksum: no TFRecord file, or a damaged one "
-        "(compressed TFRecords have no random access: unpack them)"
+        f"{packed}: record 0 at byte 0: the length fails its checksum: not a TFRecord file, or a damaged one "
+        "(compressed TFRecords have no random access; decompress them)"
     )
 
 
@@ -198,7 +215,7 @@ def test_a_file_that_is_no_tfrecord_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("<html>404 not found</html>")
     with pytest.raises(
-        SourceError, match=r"page\.html: record 0 at byte 0: its length fails its checksum: no TFRecord"
+        SourceError, match=r"page\.html: record 0 at byte 0: the length fails its checksum: not a TFRecord"
     ):
         open_source(path)
 
@@ -232,11 +249,94 @@ def test_an_example_without_an_image_is_a_bad_sample(
     assert str(caught.value) == f"x.tfrecord#0: {reason}"
 
 
+LABEL = "image/class/label"
+
+
+@pytest.mark.parametrize(
+    ("features", "fault"),
+    [
+        ({LABEL: [1, 0]}, "image/class/label has 2 values; several labels per sample are not supported"),
+        ({LABEL: [1.0]}, "image/class/label has float values, but a label is one int64 value"),
+        ({LABEL: [b"cat"]}, "image/class/label has bytes values, but a label is one int64 value"),
+        (
+            {LABEL: [1], "image/class/text": [b"cat", b"dog"]},
+            "image/class/text has 2 values; several labels per sample are not supported",
+        ),
+    ],
+)
+def test_a_label_that_cannot_be_used_is_a_bad_sample_where_labels_are_used(
+    features: dict[str, Any], fault: str, tmp_path: Path, encode: Make, picture: Make
+) -> None:
+    """Its record and kind are named, the others are read; without labels, its image is a sample."""
+    path = tmp_path / "x.tfrecord"
+    good = {"image/encoded": [encode(picture(0))], LABEL: [0]}
+    write_lists(path, good | {LABEL: [1]}, {**good, **features}, good)
+    source = open_source(path)
+    assert source.labels().tolist() == [1, NO_LABEL, 0]
+    assert source.class_names == ("0", "1")
+    assert source.read(1).label_fault == fault
+    assert [row.reason for row in pipeline.inspect(path).unreadable] == [fault]
+    loader = pipeline.Loader(path, on_error="skip", image_size=None)
+    assert sum(len(labels) for _, labels in loader.dataset().as_numpy_iterator()) == 2
+    assert [(row.sample, row.stage, row.reason) for row in loader.errors] == [("x.tfrecord#1", "read", fault)]
+    unlabeled = pipeline.Loader(path, label_mode=None, image_size=None)
+    assert sum(len(batch) for batch in unlabeled.dataset().as_numpy_iterator()) == 3
+
+
+@pytest.mark.parametrize("feature", ["image/encoded", "image/filename"])
+def test_several_images_or_names_are_a_bad_sample(feature: str, tmp_path: Path) -> None:
+    """The first one is not taken for all."""
+    path = tmp_path / "x.tfrecord"
+    write_lists(path, {"image/encoded": [b"x"], LABEL: [0], feature: [b"x", b"y"]})
+    with pytest.raises(ReadError) as caught:
+        open_source(path).read(0)
+    assert str(caught.value) == f"x.tfrecord#0: {feature} has 2 values; several per sample are not supported"
+
+
+def test_a_label_offset_beyond_the_labels_is_refused(folder: Path, records: Make, converted_dataset: Path) -> None:
+    """Where labels start at 0 there is nothing to subtract; converted datasets start there."""
+    with pytest.raises(OptionError) as caught:
+        open_source(records(folder, manifest=False), label_offset=1).labels()
+    assert str(caught.value) == (
+        "label_offset=1 is larger than label 0 of data-00000-of-00002.tfrecord#0; use at most 0"
+    )
+    with pytest.raises(OptionError, match=r"^label_offset does not apply to .*: the labels of converted datasets"):
+        open_source(converted_dataset, label_offset=1)
+
+
+def test_labels_that_do_not_start_at_zero_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A forgotten `label_offset` leaves a class without samples."""
+    path = write_foreign(tmp_path / "x.tfrecord", {"image/encoded": b"a", LABEL: 1}, {"image/encoded": b"b", LABEL: 2})
+    assert open_source(path).class_names == ("0", "1", "2")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: no sample has label 0; if the labels start at 1, set label_offset"
+    ]
+
+
+def test_a_damaged_record_stays_in_a_choice_of_classes(converted_dataset: Path) -> None:
+    """Its class is unknown, so that it is a bad sample, and the others are chosen."""
+    shard = converted_dataset / "data-00001-of-00002.tfrecord"
+    damaged = bytearray(shard.read_bytes())
+    damaged[int(tfrecord.build_index(shard)[1, 0])] ^= 1
+    shard.write_bytes(damaged)
+    source = open_source(converted_dataset, class_names=["ants"])
+    assert len(source) == 4
+    with pytest.raises(ReadError, match="fails its checksum"):
+        source.read(3)
+
+
+def test_an_image_is_named_by_what_it_is(tmp_path: Path, encode: Make, picture: Make) -> None:
+    """A photograph is not a damaged TFRecord file."""
+    (tmp_path / "photo").write_bytes(encode(picture(0)))
+    with pytest.raises(SourceError, match=r"not a TFRecord file, or a damaged one \(it is a PNG image\)$"):
+        open_source(tmp_path / "photo")
+
+
 def test_a_record_that_is_no_example_is_a_bad_sample(tmp_path: Path) -> None:
     """A whole record of other content is named."""
     path = tmp_path / "x.tfrecord"
     path.write_bytes(tfrecord.frame(b"\xff" * 40))
-    with pytest.raises(ReadError, match=r"^x\.tfrecord#0: the record holds no tf\.train\.Example$"):
+    with pytest.raises(ReadError, match=r"^x\.tfrecord#0: the record is not a tf\.train\.Example$"):
         open_source(path).read(0)
 
 
@@ -255,7 +355,7 @@ def test_a_shard_that_the_manifest_lists_must_be_there(converted_dataset: Path) 
     with pytest.raises(SourceError) as caught:
         open_source(converted_dataset)
     assert str(caught.value) == (
-        f"{converted_dataset} lacks data-00001-of-00002.tfrecord, which its dataset.json lists; `caudal verify` says more"
+        f"{converted_dataset} is missing data-00001-of-00002.tfrecord, listed in dataset.json; run `caudal verify`"
     )
 
 
@@ -269,14 +369,14 @@ def test_a_shard_that_the_manifest_does_not_list_is_no_part_of_the_dataset(conve
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("junk", "is no dataset's description: JSONDecodeError"),
-        ("[]", "is no dataset's description: TypeError"),
-        ("{}", "is no dataset's description: KeyError 'shards'"),
+        ("junk", "is not a valid manifest: JSONDecodeError"),
+        ("[]", "is not a valid manifest: TypeError"),
+        ("{}", "is not a valid manifest: KeyError 'shards'"),
         ({"format_version": 2}, "has format version 2; this version of Caudal reads version 1"),
-        ({"shards": [{"name": "../x", "examples": 1}]}, "lists '../x', which is not in its folder"),
-        ({"shards": [{"name": "/etc/passwd", "examples": 1}]}, "lists '/etc/passwd', which is not in its folder"),
-        ({"class_names": None}, "is no dataset's description: TypeError"),
-        ({"shards": [{"name": "x"}]}, "is no dataset's description: KeyError 'examples'"),
+        ({"shards": [{"name": "../x", "examples": 1}]}, "lists '../x', which is outside its directory"),
+        ({"shards": [{"name": "/etc/passwd", "examples": 1}]}, "lists '/etc/passwd', which is outside its directory"),
+        ({"class_names": None}, "is not a valid manifest: TypeError"),
+        ({"shards": [{"name": "x"}]}, "is not a valid manifest: KeyError 'examples'"),
     ],
 )
 def test_a_damaged_manifest_is_refused(converted_dataset: Path, change: Any, message: str) -> None:
@@ -294,7 +394,7 @@ def test_a_file_without_records_is_refused(content: bytes | None, tmp_path: Path
     path = tmp_path / "x.tfrecord"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SourceError, match=r"there is no record in .*x\.tfrecord$|x\.tfrecord cannot be read: No such"):
+    with pytest.raises(SourceError, match=r"no records in .*x\.tfrecord$|x\.tfrecord cannot be read: No such"):
         open_source([path])
 
 
@@ -303,11 +403,12 @@ def test_the_fingerprint_changes_with_the_files_and_the_options(converted_datase
     seen = [
         open_source(converted_dataset).fingerprint,
         open_source(converted_dataset, class_names=open_source(converted_dataset).class_names[::-1]).fingerprint,
-        open_source(converted_dataset, label_offset=1).fingerprint,
+        open_source(sorted(converted_dataset.glob("*.tfrecord"))).fingerprint,
+        open_source(sorted(converted_dataset.glob("*.tfrecord")), label_offset=1).fingerprint,
     ]
     assert open_source(converted_dataset).fingerprint == seen[0]
     shard = converted_dataset / "data-00000-of-00002.tfrecord"
     shard.write_bytes(shard.read_bytes() + tfrecord.frame(tfrecord.example({"image/encoded": b"more"})))
     seen.append(open_source(converted_dataset).fingerprint)
-    assert len(set(seen)) == 4
+    assert len(set(seen)) == 5
     assert open_source(converted_dataset).sizes().min() > 0

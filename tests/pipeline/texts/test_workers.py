@@ -38,7 +38,7 @@ def test_a_worker_that_has_ended_is_an_error() -> None:
     workers(["a good film"], [1], [1])
     workers._processes[0].kill()
     workers._processes[0].wait()
-    with pytest.raises(WorkerError, match="has ended with status -9"):
+    with pytest.raises(WorkerError, match="ended with exit status -9"):
         workers(["a good film"], [1], [1])
 
 
