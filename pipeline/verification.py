@@ -1,4 +1,4 @@
-"""Verifying a converted dataset: is everything there, and everything as it was written?"""
+"""Verifying a converted dataset: comparing its files and records with its manifest."""
 
 import hashlib
 import os
@@ -26,13 +26,13 @@ from pipeline.records.manifest import (
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong.
+    """One fault.
 
     Attributes:
         file: the file's name.
         reason: what is wrong.
-        record: the record's number from 0 on; None where the fault is not in a record.
-        offset: where the record begins, in bytes.
+        record: the record's number, from 0; None if the fault is not in a record.
+        offset: the position of the record in the file, in bytes.
     """
 
     file: str
@@ -41,25 +41,25 @@ class Fault:
     offset: int | None = None
 
     def __str__(self) -> str:
-        place = "" if self.record is None else f" record {self.record} at byte {self.offset}"
-        return f"{self.file}{place}: {self.reason}"
+        record = "" if self.record is None else f" record {self.record} at byte {self.offset}"
+        return f"{self.file}{record}: {self.reason}"
 
 
 def verify(
     directory: str | os.PathLike[str], *, decode: bool = False, progress: Progress | None = None
 ) -> tuple[Fault, ...]:
-    """Compare a converted dataset with its manifest, down to every byte.
+    """Compare a converted dataset with its manifest, byte for byte.
 
-    Checks each shard's size, SHA-256, framing, record checksums and index, each example's image header (or text) and
-    label, that no key stands twice, and that no file is missing or too many.
+    Checks each shard's size, SHA-256, framing, record checksums and index file, and each example's image header (or
+    text) and label. Reports duplicate keys, missing files and files that the manifest does not list.
 
     Args:
-        directory: what `convert` made.
-        decode: decodes every image too.
-        progress: called with the bytes that have been checked, and all bytes.
+        directory: the output of `convert`.
+        decode: also decodes every image.
+        progress: called with the number of bytes checked, and the number of all bytes.
 
     Returns:
-        The faults; none where the dataset is whole.
+        The faults; empty if the dataset is complete.
 
     Raises:
         SourceError: the manifest is missing or cannot be read.
@@ -67,9 +67,7 @@ def verify(
     root = Path(directory)
     if not (parts := read_splits(root)):
         return tuple(_find_faults(root, _check_verifiable(read_manifest(root), root), decode, progress))
-    faults = [
-        Fault(name, f"is not part of the dataset: {SPLITS} does not list it") for name in _find_unlisted(root, parts)
-    ]
+    faults = [Fault(name, f"is not listed in {SPLITS}") for name in _find_unlisted(root, parts)]
     for part in parts:
         try:
             faults += (replace(fault, file=f"{part}/{fault.file}") for fault in verify(root / part, decode=decode))
@@ -83,7 +81,7 @@ def verify(
 def _check_verifiable(manifest: dict[str, Any], root: Path) -> dict[str, Any]:
     for shard in manifest["shards"]:
         if not isinstance(shard.get("bytes"), int) or not isinstance(shard.get("sha256"), str):
-            raise SourceError(f"{root / MANIFEST} does not say how large the shards are, or what they hash to")
+            raise SourceError(f"{root / MANIFEST} lacks the sizes or SHA-256 of its shards; convert the dataset again")
     return manifest
 
 
@@ -109,7 +107,7 @@ def _find_faults(root: Path, manifest: dict[str, Any], decode: bool, progress: P
     yield from examples.find_duplicates()
     listed = sum(shard["examples"] for shard in manifest["shards"])
     if manifest.get("num_examples") != listed:
-        yield Fault(MANIFEST, f"num_examples is {manifest.get('num_examples')}, its shards have {listed}")
+        yield Fault(MANIFEST, f"num_examples is {manifest.get('num_examples')}, but the shards hold {listed}")
 
 
 def _find_file_faults(root: Path, manifest: dict[str, Any]) -> Iterator[Fault]:
@@ -117,17 +115,17 @@ def _find_file_faults(root: Path, manifest: dict[str, Any]) -> Iterator[Fault]:
     for name in sorted(set(iter_listed_files(manifest)) - present):
         yield Fault(name, "is missing")
     for name in iter_unlisted_files(root):
-        yield Fault(name, f"is not part of the dataset: {MANIFEST} does not list it")
+        yield Fault(name, f"is not listed in {MANIFEST}")
 
 
 def _find_shard_faults(path: Path, shard: dict[str, Any]) -> Iterator[Fault]:
     size = path.stat().st_size
     if size != shard["bytes"]:
-        yield Fault(path.name, f"has {size} bytes instead of {shard['bytes']}")
+        yield Fault(path.name, f"has {size} bytes, expected {shard['bytes']}")
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != shard["sha256"]:
-        yield Fault(path.name, f"has the SHA-256 {digest} instead of {shard['sha256']}")
+        yield Fault(path.name, f"has the SHA-256 {digest}, expected {shard['sha256']}")
 
 
 def _find_record_faults(path: Path, shard: dict[str, Any], examples: "_Examples") -> Iterator[Fault]:
@@ -135,10 +133,10 @@ def _find_record_faults(path: Path, shard: dict[str, Any], examples: "_Examples"
         index = tfrecord.build_index(path)
     except tfrecord.RecordError as error:
         yield Fault(path.name, error.reason, error.record, error.offset)
-        index = _load_stored_index(path)  # the lengths cannot be followed; the index still says where the records are
+        index = _load_stored_index(path)  # a length is damaged; the index file still locates the records
     else:
         if len(index) != shard["examples"]:
-            yield Fault(path.name, f"has {len(index)} records instead of {shard['examples']}")
+            yield Fault(path.name, f"has {len(index)} records, expected {shard['examples']}")
         yield from _find_index_faults(path, index)
     with open(path, "rb") as file:
         for record, (offset, length) in enumerate(index.tolist()):
@@ -150,11 +148,11 @@ def _find_record_faults(path: Path, shard: dict[str, Any], examples: "_Examples"
 
 
 def _load_stored_index(path: Path) -> tfrecord.Index:
-    """Give the index beside a damaged shard as far as it points into it; empty where it is damaged itself."""
+    """Return the entries of a damaged shard's index file that point into the shard; empty if it is damaged, too."""
     try:
         index = np.load(tfrecord.index_path(path), allow_pickle=False)
         if index.dtype != np.int64 or index.ndim != 2 or index.shape[1] != 2:
-            raise ValueError("no index")
+            raise ValueError("not an index")
     except (ValueError, EOFError, OSError):
         return np.zeros((0, 2), np.int64)
     size = path.stat().st_size
@@ -170,11 +168,11 @@ def _find_index_faults(path: Path, index: tfrecord.Index) -> Iterator[Fault]:
         except (ValueError, EOFError, OSError):
             matches = False
         if not matches:
-            yield Fault(stored.name, f"does not say where the records of {path.name} are")
+            yield Fault(stored.name, f"does not match the records of {path.name}")
 
 
 def _make_decoder() -> Callable[[bytes], object]:
-    from pipeline.images.decode import Decoder  # OpenCV, and later TensorFlow
+    from pipeline.images.decode import Decoder  # imports OpenCV, and later TensorFlow
 
     return Decoder()
 
@@ -183,49 +181,49 @@ def _check_text(content: bytes) -> None:
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"its text is not UTF-8: {error.reason} at byte {error.start}") from None
+        raise ValueError(f"the text is not UTF-8: {error.reason} at byte {error.start}") from None
 
 
 class _Examples:
-    """Checks examples one by one, and remembers their keys: 40 bytes each, so that millions are no burden."""
+    """Checks examples one by one, and stores their keys in 40 bytes each."""
 
     def __init__(self, classes: int, features: tfrecord.Features, check: Callable[[bytes], object]) -> None:
         self._classes = classes
         self._features = features
         self._check = check
         self._keys = bytearray()
-        self._places = array("q")
+        self._locations = array("q")
         self._files: list[str] = []
 
     def check(self, data: bytes, file: str, record: int, offset: int) -> None:
         """Check one example.
 
         Raises:
-            ValueError: something is wrong with it.
+            ValueError: the example is bad.
         """
         example = tfrecord.parse_example(data)
         key = tfrecord.get_bytes_feature(example, self._features.key) or b""
         if not self._files or self._files[-1] != file:
             self._files.append(file)
         self._keys += hashlib.blake2b(key, digest_size=16).digest()
-        self._places.extend((len(self._files) - 1, record, offset))
+        self._locations.extend((len(self._files) - 1, record, offset))
         content = tfrecord.get_bytes_feature(example, self._features.content)
         if content is None or (not content and self._features is tfrecord.IMAGE):
             raise ValueError(f"has no {self._features.content}")
         self._check(content)
         label = tfrecord.get_int_feature(example, self._features.label)
         if label is None and not self._classes:
-            return  # texts may have none
+            return  # texts may have no label
         if label is None or not 0 <= label < self._classes:
             raise ValueError(f"has the label {label}, but there are {self._classes} classes")
 
     def find_duplicates(self) -> Iterator[Fault]:
-        """Name the examples whose key an earlier one has."""
+        """Yield a fault for every example whose key is a duplicate of an earlier one."""
         keys = np.frombuffer(bytes(self._keys), "V16")
-        _, first, which = np.unique(keys, return_index=True, return_inverse=True)
-        places = np.array(self._places, np.int64).reshape(-1, 3)
-        for number in np.flatnonzero(first[which] != np.arange(len(keys))).tolist():
-            file, record, offset = places[number].tolist()
-            first_file, first_record, _ = places[first[which[number]]].tolist()
-            reason = f"has the key of {self._files[first_file]} record {first_record}"
+        _, first, unique_index = np.unique(keys, return_index=True, return_inverse=True)
+        locations = np.array(self._locations, np.int64).reshape(-1, 3)
+        for number in np.flatnonzero(first[unique_index] != np.arange(len(keys))).tolist():
+            file, record, offset = locations[number].tolist()
+            first_file, first_record, _ = locations[first[unique_index[number]]].tolist()
+            reason = f"has the same key as {self._files[first_file]} record {first_record}"
             yield Fault(self._files[file], reason, record, offset)

@@ -1,7 +1,7 @@
-"""Writing so that a killed process or a lost disk leaves a file absent or whole.
+"""Writing files so that a killed process leaves each of them absent or complete.
 
-A file is written under a temporary name, flushed to the disk, and renamed; `rename` is atomic. All writing goes through
-`os`, one call a step, so that a test can end the process at each.
+A file is written under a temporary name, flushed to the disk, and renamed; `rename` is atomic. Every step is one call
+of `os`, so that a test can kill the process at each.
 """
 
 import ctypes
@@ -21,10 +21,10 @@ _BLOCK = 1 << 20
 
 
 def write_durably(path: Path, data: bytes, scratch: Path) -> None:
-    """Make or replace a file as a whole.
+    """Create or replace a file in one step.
 
     Args:
-        path: of the file.
+        path: the file.
         data: its contents.
         scratch: a folder on the same file system, for the temporary file.
     """
@@ -35,12 +35,12 @@ def write_durably(path: Path, data: bytes, scratch: Path) -> None:
 
 
 def make_temporary_name(path: Path, scratch: Path) -> Path:
-    """Give a name that no other process uses, whatever it writes."""
+    """Return a name that no other process uses."""
     return scratch / f"{path.name[:200]}.{secrets.token_hex(8)}"
 
 
 class DurableFile:
-    """A new file that is on the disk when its block has ended, and removed where the block fails."""
+    """A new file that is on the disk when its block ends, and removed if the block fails."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -63,7 +63,7 @@ class DurableFile:
             os.unlink(self._path)
 
     def write(self, data: bytes) -> None:
-        """Write all of the data; the system may take it in parts."""
+        """Write all of the data; one system call may write less."""
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
@@ -79,13 +79,13 @@ def compute_checksum(path: Path) -> int:
 
 
 def read_back(path: Path, crc: int) -> None:
-    """Compare what a file holds with what was written.
+    """Compare a file's checksum with that of the written bytes.
 
     Raises:
         ConvertError: the bytes differ.
     """
     if compute_checksum(path) != crc:
-        raise ConvertError(f"{path} does not hold what was written to it; is the disk, or the memory, damaged?")
+        raise ConvertError(f"{path} differs from what was written; check the disk and the memory")
 
 
 def sync_folder(folder: Path) -> None:
@@ -94,7 +94,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file_system(folder: Path) -> None:
-    """Flush all files of the file system that holds a folder: faster than one by one where they are many."""
+    """Flush all files of a folder's file system: for many files this is faster than one by one."""
     _call_on_folder(folder, _syncfs)
 
 
@@ -102,7 +102,7 @@ def exchange(one: Path, other: Path) -> bool:
     """Exchange two folders in one step.
 
     Returns:
-        Whether the file system can do that (NFS, for one, cannot).
+        Whether the file system supports it; NFS does not.
     """
     paths = _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other)
     return int(_LIBC.renameat2(*paths, ctypes.c_uint(_RENAME_EXCHANGE))) == 0

@@ -1,4 +1,4 @@
-"""The end of a conversion: what describes the whole, and the checks that nothing is missing or twice."""
+"""The end of a conversion: manifests, lists of skipped and renamed samples, and checks of completeness."""
 
 import json
 import os
@@ -16,31 +16,31 @@ from pipeline.errors import ConvertError, TooManyErrorsError
 from pipeline.records.manifest import MANIFEST, RENAMED, SKIPPED, SPLITS
 
 
-def finalize(space: Workspace, planned: ConversionPlan, job: Job, receipts: list[Receipt]) -> dict[str, Any]:
-    """Write what describes the whole, once all of it is there, and check that nothing is missing or twice."""
+def finalize(workspace: Workspace, planned: ConversionPlan, job: Job, receipts: list[Receipt]) -> dict[str, Any]:
+    """Write the manifests when all shards exist, and check that no record is missing and no key is a duplicate."""
     by_part: dict[str, list[Receipt]] = {part: [] for part in planned.order}
     for task, receipt in zip(job.tasks, receipts, strict=True):
         by_part[task.part].append(receipt)
     for part, rows in _collect_renamed(planned).items():
-        write_durably(space.data / part / RENAMED, _to_json_lines(rows), space.scratch)
+        write_durably(workspace.data / part / RENAMED, _to_json_lines(rows), workspace.scratch)
     manifests = {}
     for part, done in by_part.items():
-        folder = space.data / part
-        skipped = [row for receipt in done for row in receipt.skipped]
+        folder = workspace.data / part
+        skipped = [bad for receipt in done for bad in receipt.skipped]
         if skipped:
-            rows = [{"sample": row.sample, "stage": row.stage, "reason": row.reason} for row in skipped]
-            write_durably(folder / SKIPPED, _to_json_lines(rows), space.scratch)
+            rows = [{"sample": bad.sample, "stage": bad.stage, "reason": bad.reason} for bad in skipped]
+            write_durably(folder / SKIPPED, _to_json_lines(rows), workspace.scratch)
         manifests[part] = _make_manifest(planned, part, done, len(skipped))
         _check_complete(manifests[part], len(planned.order[part]))
         if planned.options.to == "tfrecord":
             _check_keys(job, part)
-            write_durably(folder / MANIFEST, json.dumps(manifests[part], indent=2).encode() + b"\n", space.scratch)
+            write_durably(folder / MANIFEST, json.dumps(manifests[part], indent=2).encode() + b"\n", workspace.scratch)
         else:
             _check_files(folder, manifests[part]["num_examples"])
     result = summarize(planned, manifests)
     if planned.options.split is not None and planned.options.to == "tfrecord":
         splits = {"format_version": 1, "splits": {part: _make_part_entry(manifests[part]) for part in manifests}}
-        write_durably(space.data / SPLITS, json.dumps(splits, indent=2).encode() + b"\n", space.scratch)
+        write_durably(workspace.data / SPLITS, json.dumps(splits, indent=2).encode() + b"\n", workspace.scratch)
     return result
 
 
@@ -62,7 +62,7 @@ def _make_manifest(planned: ConversionPlan, part: str, receipts: list[Receipt], 
 
 
 def summarize(planned: ConversionPlan, manifests: dict[str, Any]) -> dict[str, Any]:
-    """Give what `convert` returns: the manifest, or of a split those of all parts."""
+    """Return the result of `convert`: the manifest, or with `split` the manifests of all splits."""
     if planned.options.split is None and manifests:
         return dict(manifests[""])
     return {
@@ -86,36 +86,35 @@ def _collect_renamed(planned: ConversionPlan) -> dict[str, list[dict[str, str]]]
 def _check_complete(manifest: dict[str, Any], records: int) -> None:
     if manifest["num_examples"] + manifest["num_skipped"] != records:
         raise ConvertError(
-            f"{manifest['num_examples']} records were written and {manifest['num_skipped']} skipped, of {records}: "
-            "this is a bug; please report it"
+            f"{manifest['num_examples']} of {records} records were written and {manifest['num_skipped']} skipped, "
+            "which do not add up; please report this bug"
         )
     if not manifest["num_examples"]:
-        raise TooManyErrorsError(f"none of the {records} samples is good; the destination would be empty")
+        raise TooManyErrorsError(f"all {records} samples are bad; nothing to write")
 
 
 def _check_keys(job: Job, part: str) -> None:
-    """Refuse to publish a dataset in which a key stands twice: a source that contradicts its own manifest."""
+    """Refuse to publish duplicate keys; only a source that contradicts its own manifest has them."""
     stored = [job.receipt_path(task).with_suffix(".keys").read_bytes() for task in job.tasks if task.part == part]
     hashes = np.frombuffer(b"".join(stored), f"V{KEY_BYTES}")
     halves = np.sort(hashes.view(np.uint64)[::2])
     if (halves[1:] != halves[:-1]).all():
-        return  # then the whole ones differ too, and numbers are sorted many times as fast as bytes
+        return  # then the whole hashes differ too; numbers are sorted many times as fast as bytes
     unique = len(np.unique(hashes))
     if unique != len(hashes):
-        raise ConvertError(
-            f"the source has {len(hashes) - unique} samples whose key another one has; `caudal verify` names them"
-        )
+        raise ConvertError(f"the source has {len(hashes) - unique} duplicate keys; list them with `caudal verify`")
 
 
 def _check_files(folder: Path, count: int) -> None:
-    """Refuse to publish folders in which two records became one file, as on a disk that does not tell a from A."""
+    """Refuse to publish folders in which two records became one file: the file system merges their names."""
     ours = {SKIPPED, RENAMED}
     found = sum(
         len(files) - (above == str(folder)) * len(ours.intersection(files)) for above, _, files in os.walk(folder)
     )
     if found != count:
         raise ConvertError(
-            f"{count} records became {found} files: this disk takes different names for the same; export to another"
+            f"{count} records became {found} files: this file system merges names that differ only in case; "
+            "export to another one"
         )
 
 

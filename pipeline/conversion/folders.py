@@ -13,11 +13,11 @@ from pipeline.errors import ConvertError
 
 
 class FolderWriter:
-    """Writes a task as files. Nobody sees them before all are there, so they need no temporary names.
+    """Writes a task as files. They are published together, so they need no temporary names.
 
     Args:
-        paths: of the records, by number, where they are not simply what `make_path` makes of the key.
-        formats: as what each known format is written; empty where the bytes are passed through.
+        paths: the paths that `make_path` does not return, by record number.
+        formats: the target format of each source format; empty if the bytes pass through.
         portable: see `names`.
     """
 
@@ -27,7 +27,7 @@ class FolderWriter:
         self._portable = portable
 
     def path(self, number: int, key: str, class_name: str) -> str:
-        """Say where a record's file goes, relative to the part."""
+        """Return the path of a record's file, relative to the split."""
         return self._paths.get(number) or make_path(
             key, class_name, self._formats.get(get_format(key) or ""), portable=self._portable
         )
@@ -36,8 +36,8 @@ class FolderWriter:
         """Write the files durably, and read them back.
 
         Raises:
-            SampleError: a record is bad, and `report` does not bear it.
-            OSError: something cannot be written.
+            SampleError: a record is bad, and `report` does not tolerate it.
+            OSError: a file cannot be written.
         """
         folder = job.folder(task)
         skipped: list[Skipped] = []
@@ -57,12 +57,12 @@ class FolderWriter:
             report.written(1, len(record.content))
         sync_file_system(folder)
         if _read_back(folder, paths) != digest.hexdigest():
-            raise ConvertError(f"{folder} does not hold what was written to it; is the disk, or the memory, damaged?")
+            raise ConvertError(f"{folder} differs from what was written; check the disk and the memory")
         write_durably(_get_paths_file(job, task), "\0".join(paths).encode("utf-8", "surrogateescape"), job.scratch)
         return Receipt(task.name, len(paths), size, digest.hexdigest(), tuple(skipped))
 
     def is_whole(self, job: Job, task: Task, receipt: Receipt) -> bool:
-        """Whether all files of an earlier attempt are there, with the same contents."""
+        """Whether all files of an earlier attempt exist with the same contents."""
         try:
             paths = _get_paths_file(job, task).read_bytes().decode("utf-8", "surrogateescape").split("\0")
             return _read_back(job.folder(task), paths if receipt.examples else []) == receipt.sha256

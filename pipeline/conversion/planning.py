@@ -1,4 +1,4 @@
-"""Planning a conversion: which records there are, in which order, in which shards, under which names."""
+"""Planning a conversion: the records, their order, their shards and their names."""
 
 import json
 from collections.abc import Iterator
@@ -30,22 +30,22 @@ from pipeline.sources.base import digest
 
 FOLDER_TASK_BYTES = 32 * 2**20
 FOLDER_TASK_FILES = 2_000
-"""What a worker writes at a time into class-folders, and so what a kill costs at most."""
+"""Maximum bytes and files per task of class-folders: a kill costs at most one task per worker."""
 
 _RECORD_BYTES = 256
-"""About what an example takes beside its image and twice its path."""
+"""Approximate bytes of an example without its image: the path, twice, and the other features."""
 
 
 @dataclass(frozen=True, eq=False)
 class ConversionPlan:
-    """A conversion whose source has been opened.
+    """A conversion whose source is open.
 
     Attributes:
-        options: of the conversion.
-        source: of the samples.
-        records: what is written.
-        order: the numbers of each part's records, in the order in which they are written.
-        tasks: what it is divided into.
+        options: the options of the conversion.
+        source: the samples.
+        records: the records to write.
+        order: the record numbers of each split, in the order of the output.
+        tasks: the tasks, one per shard.
     """
 
     options: Conversion
@@ -56,29 +56,30 @@ class ConversionPlan:
 
     @property
     def content(self) -> str:
-        """What the records are: "images" or "texts"."""
+        """The kind of records: "images" or "texts"."""
         return "texts" if isinstance(self.records, TextRecords) else "images"
 
     @cached_property
     def fingerprint(self) -> str:
-        """Equal fingerprints, equal bytes."""
+        """Identifies the output: equal fingerprints mean equal bytes."""
         shaping = json.dumps(self.options.get_output_options(), sort_keys=True)
         return digest(
             ("conversion 2", self.source.fingerprint, self.source.class_names, self.options.target.name, shaping)
         )
 
-    def job(self, space: Workspace) -> Job:
-        """Give what workers have to know."""
-        return Job(self.records, self.order, self.tasks, self._writer, space.data, space.receipts, space.scratch)
+    def job(self, workspace: Workspace) -> Job:
+        """Return the job that the workers perform."""
+        folders = workspace.data, workspace.receipts, workspace.scratch
+        return Job(self.records, self.order, self.tasks, self._writer, *folders)
 
     def renamed(self) -> tuple[tuple[str, str, str], ...]:
-        """Give the records whose file could not be named like them: (part, key, path)."""
+        """Return the records whose file name differs from their key: (split, key, path)."""
         return self._naming[1] if self.options.to == "folder" else ()
 
     def paths(self) -> Iterator[tuple[str, str]]:
-        """Yield where the files of class-folders go: (part, path)."""
+        """Yield the files of class-folders: (split, path)."""
         writer = self._writer
-        assert isinstance(writer, FolderWriter)  # noqa: S101  # it is asked of folders only
+        assert isinstance(writer, FolderWriter)  # noqa: S101  # called for folders only
         for part, numbers in self.order.items():
             for number in numbers.tolist():
                 label = self.source.peek(self.records.get_sample_index(number)).label
@@ -98,19 +99,19 @@ class ConversionPlan:
 
     @cached_property
     def _portable(self) -> bool:
-        """Whether keys came from elsewhere than a file system of this kind."""
+        """Whether the keys do not come from a file system like this one."""
         return not isinstance(self.source, FolderSource) and not _is_made_from_files(self.options.source)
 
     @property
     def _paths(self) -> dict[int, str]:
-        """Where files go whose path is not simply made of their key."""
+        """The paths that `make_path` does not return, by record number."""
         return self._naming[0]
 
     @cached_property
     def _naming(self) -> tuple[dict[int, str], tuple[tuple[str, str, str], ...]]:
-        """Name all files: the paths that do not simply follow from the key, and the keys that could not be kept."""
+        """Name all files: the paths that `make_path` does not return, and the keys that were not kept."""
         if not self._portable and not self._formats and not self.options.copies:
-            return {}, ()  # the names of files in folders: each is legal, and no two are the same
+            return {}, ()  # keys of files in folders: each is legal, and each is unique
         paths: dict[int, str] = {}
         renamed: list[tuple[str, str, str]] = []
         for part, numbers in self.order.items():
@@ -129,7 +130,7 @@ class ConversionPlan:
         return paths, tuple(renamed)
 
     def _describe(self, number: int) -> tuple[str, str, str | None]:
-        """Give a record's key, class and, where the key's extension does not stay, format."""
+        """Return a record's key, class and, if its extension changes, its format."""
         sample = self.source.peek(self.records.get_sample_index(number))
         key = self._get_key(number)
         if not 0 <= sample.label < len(self.source.class_names):
@@ -157,7 +158,7 @@ def plan(options: Conversion) -> ConversionPlan:
     Raises:
         SourceError: the source cannot be opened.
         OptionError: an option does not fit it.
-        ConvertError: the destination holds the source or lies in it, or there are fewer records than shards.
+        ConvertError: the destination contains the source or is inside it, or there are fewer records than shards.
     """
     _check_apart(options.source, options.target)
     source, texts = open_any(options)
@@ -188,7 +189,7 @@ def plan(options: Conversion) -> ConversionPlan:
 
 
 def _split_samples(source: Source, options: Conversion) -> dict[str, Indices]:
-    """Give the samples of each part, int64, ascending."""
+    """Return the samples of each split, int64, ascending."""
     if options.split is None:
         return {"": np.arange(len(source))}
     labels = source.labels() if options.stratify else None
@@ -196,7 +197,7 @@ def _split_samples(source: Source, options: Conversion) -> dict[str, Indices]:
 
 
 def _order_records(samples: Indices, part: str, options: Conversion) -> Indices:
-    """Give the numbers of a part's records in the order in which they are written."""
+    """Return the record numbers of a split in the order of the output."""
     numbers = (samples[:, np.newaxis] * (options.copies + 1) + np.arange(options.copies + 1)).ravel()
     if not options.shuffle:
         return numbers
@@ -205,11 +206,12 @@ def _order_records(samples: Indices, part: str, options: Conversion) -> Indices:
 
 
 def _compute_bounds(sizes: NDArray[np.int64], options: Conversion) -> list[int]:
-    """Say where shards begin and end: as many records each where their number is given, else about as many bytes."""
+    """Return the bounds of the shards: equal numbers of records with `shards`, else about equal bytes."""
     records = len(sizes)
     if options.shards is not None:
-        if not 1 <= options.shards <= min(records, MAX_PARTS):
-            raise ConvertError(f"{records} samples cannot make {options.shards} shards")
+        most = min(records, MAX_PARTS)
+        if not 1 <= options.shards <= most:
+            raise ConvertError(f"shards={options.shards} is out of range for {records} samples; use 1 to {most}")
         return list(map(int, np.linspace(0, records, options.shards + 1)))
     size = options.shard_size or (FOLDER_TASK_BYTES if options.to == "folder" else SHARD_BYTES)
     ends = np.cumsum(sizes)
@@ -218,18 +220,17 @@ def _compute_bounds(sizes: NDArray[np.int64], options: Conversion) -> list[int]:
         count = max(count, -(-records // FOLDER_TASK_FILES))
     elif options.shard_size is None:
         count = max(count, min(MAX_PARTS, -(-records // SHARD_RECORDS)))
-    wanted = ends[-1] * np.arange(1, count) / count
-    inner = np.searchsorted(ends, wanted, side="left") + 1
-    # A record that is larger than a shard would leave its neighbours none: each gets one at least.
-    places = np.arange(1, count)
+    inner = np.searchsorted(ends, ends[-1] * np.arange(1, count) / count, side="left") + 1
+    # A record that is larger than a shard would empty the shards around it: each gets at least one record.
+    shards = np.arange(1, count)
     inner = np.minimum(
-        np.maximum.accumulate(np.concatenate([[0], inner - places]))[1:] + places, records - count + places
+        np.maximum.accumulate(np.concatenate([[0], inner - shards]))[1:] + shards, records - count + shards
     )
     return [0, *inner.tolist(), records]
 
 
 def _choose_copy_mark(source: Source) -> str:
-    """Choose what stands in the keys of copies between name and number, such that no key has it already."""
+    """Choose the text between name and number in the keys of copies; no key of the source contains it."""
     mark = "~aug"
     for index in range(len(source)):
         try:
@@ -241,7 +242,7 @@ def _choose_copy_mark(source: Source) -> str:
 
 
 def _rename_duplicates(source: Source, given: Any) -> dict[int, str]:
-    """Give the samples new keys whose key another one has, in TFRecords that come from elsewhere."""
+    """Return new keys for the samples of foreign TFRecords whose key is a duplicate."""
     if not isinstance(source, TFRecordSource) or _read_manifest(given) is not None:
         return {}
     names = Names(portable=False)
@@ -257,7 +258,7 @@ def _rename_duplicates(source: Source, given: Any) -> dict[int, str]:
 
 
 def _is_made_from_files(given: Any) -> bool:
-    """Whether a dataset was converted here from class-folders, so that its keys are the names of files."""
+    """Whether a dataset was converted from class-folders, so that its keys are the names of files."""
     manifest = _read_manifest(given)
     return manifest is not None and manifest.get("options", {}).get("keys") == "files"
 
@@ -270,16 +271,18 @@ def _read_manifest(given: Any) -> dict[str, Any] | None:
 
 
 def has_file_keys(planned: ConversionPlan) -> bool:
-    """Whether the keys of what is written are names of files, which an export can give back as they are."""
+    """Whether the keys of the output are names of files, which an export restores unchanged."""
     return isinstance(planned.source, FolderSource) or _is_made_from_files(planned.options.source)
 
 
 def _check_apart(source: Any, target: Path) -> None:
-    """Refuse a destination that is the source, or around it, or inside it."""
+    """Refuse a destination that is the source, contains it, or is inside it."""
     paths = [source] if isinstance(source, (str, Path)) else source if isinstance(source, (list, tuple)) else []
     for path in paths:
         if not isinstance(path, (str, Path)):
             return
         here = Path(path).resolve()
         if here.exists() and (here == target or here in target.parents or target in here.parents):
-            raise ConvertError(f"the destination {target} and the source {path} must not hold each other")
+            raise ConvertError(
+                f"destination {target} and source {path} must not contain each other; choose another destination"
+            )

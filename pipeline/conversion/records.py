@@ -1,7 +1,7 @@
-"""What a conversion writes: numbered records.
+"""The records that a conversion writes, by number.
 
-A conversion knows nothing of images. It asks for records by number, and puts each into a shard (its features) or a file
-(its content). What a number means, the classes here say.
+Writers need no knowledge of images: they request records by number, and write the example into a shard or the content
+into a file. The classes here map a number to a record.
 """
 
 from collections.abc import Mapping
@@ -30,10 +30,10 @@ class Record(NamedTuple):
     """One record.
 
     Attributes:
-        key: names it in its dataset.
-        class_name: of its class.
-        content: the bytes of a file that holds it.
-        example: a serialised `tf.train.Example` that holds it, in pieces.
+        key: identifies the record in its dataset.
+        class_name: the name of its class.
+        content: the bytes of the file, for class-folders.
+        example: the serialized `tf.train.Example`, in pieces, for shards.
     """
 
     key: str
@@ -43,12 +43,12 @@ class Record(NamedTuple):
 
 
 class Records(Protocol):
-    """A fixed sequence of records with random access; processes get copies of it, threads share one."""
+    """A fixed sequence of records with random access; each process has a copy, threads share one."""
 
     def __len__(self) -> int: ...
 
     def make(self, number: int) -> Record:
-        """Make one record.
+        """Create one record.
 
         Raises:
             SampleError: its sample is bad.
@@ -57,18 +57,18 @@ class Records(Protocol):
 
 
 class ImageRecords:
-    """The records of images: each sample, and behind it its augmented copies.
+    """The records of images: each sample, followed by its augmented copies.
 
     Record n is copy n % (copies + 1) of sample n // (copies + 1); copy 0 is the sample itself.
 
     Args:
-        source: of the samples.
-        reencoding: what the images are made to be; None passes their bytes through.
+        source: the samples.
+        reencoding: the target size and format; None passes the bytes through.
         plan: the augmentation of the copies.
-        seed: of the augmentation. Copy k of sample i is drawn as the loader draws sample i in epoch k.
-        copies: a sample; 0 for none.
-        copy_mark: stands before the number in the key of a copy.
-        names: keys by sample, where they are not those of the source.
+        seed: of the augmentation. Copy k of sample i gets the parameters that a loader draws for sample i in epoch k.
+        copies: augmented copies per sample.
+        copy_mark: the text before the number in the key of a copy.
+        names: keys by sample index, for samples whose key in the source is a duplicate.
     """
 
     def __init__(
@@ -95,20 +95,20 @@ class ImageRecords:
         return len(self.source) * (self._copies + 1)
 
     def get_sample_index(self, number: int) -> int:
-        """Give the number of the sample that a record is made of."""
+        """Return the index of a record's sample."""
         return number // (self._copies + 1)
 
     def key(self, number: int) -> str:
-        """Give a record's key; its sample's record may have to be read for it.
+        """Return a record's key; this may read the sample.
 
         Raises:
-            ReadError: that is damaged.
+            ReadError: the sample is damaged.
         """
         index, copy = divmod(number, self._copies + 1)
         return self._make_key(self._names.get(index) or self.source.peek(index).key, copy)
 
     def make(self, number: int) -> Record:
-        """Make one record.
+        """Create one record.
 
         Raises:
             SampleError: the sample cannot be read, decoded or augmented, or has no label.
@@ -172,9 +172,9 @@ class ImageRecords:
         return self._reencoding.resize_and_encode(self._reencoding.decode(sample.encoded, header), header.format)
 
     def _encode_augmented(self, sample: Sample, index: int, copy: int) -> tuple[bytes, Header]:
-        from pipeline.conversion.reencode import Reencoding, decode  # OpenCV, which passing bytes through does not need
+        from pipeline.conversion.reencode import Reencoding, decode  # imports OpenCV, which pass-through does not need
 
-        assert self._plan is not None  # noqa: S101  # for the type checker: there are copies
+        assert self._plan is not None  # noqa: S101  # for the type checker: copies need a plan
         if sample.encoded is None:
             image, image_format = _get_pixels(sample), "png"
         else:
@@ -184,13 +184,13 @@ class ImageRecords:
         augmented = self._plan.apply(image, params, 0)
         if augmented.dtype != np.uint8 or augmented.shape[2] not in (1, 3, 4):
             raise TransformError(
-                f"the augmentation makes {augmented.dtype} with {augmented.shape[2]} channels; only uint8 with 1, 3 "
-                "or 4 can be stored as an image: leave Normalize, ToFloat and the like to the loader"
+                f"the augmentation yields {augmented.dtype} with {augmented.shape[2]} channels, but image files hold "
+                "uint8 with 1, 3 or 4; run Normalize and ToFloat in the loader instead"
             )
         return (self._reencoding or Reencoding()).resize_and_encode(augmented, image_format)
 
 
-# Names sort in this order: class, content, name, shape. Thousands of images have the class or the shape alike.
+# The names of the features sort in this order: class, content, name, shape. Thousands of images share class or shape.
 
 
 @lru_cache(maxsize=4096)
@@ -207,5 +207,6 @@ def _encode_shape(image_format: str, height: int, width: int) -> bytes:
 def _get_pixels(sample: Sample) -> Image:
     image = sample.pixels
     if image is None or image.dtype != np.uint8:
-        raise DecodeError(sample.key, "only uint8 pixels can be stored as PNG without loss")
+        actual = "no pixels" if image is None else f"{image.dtype} pixels"
+        raise DecodeError(sample.key, f"has {actual}, but PNG stores uint8; convert the array to uint8 (0 to 255)")
     return image

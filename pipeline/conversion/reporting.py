@@ -1,4 +1,4 @@
-"""How far a conversion is, and what it left out."""
+"""The progress of a conversion, and its skipped records."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from pipeline.errors import SampleError
 
 @dataclass(frozen=True)
 class Counts:
-    """How far a conversion is.
+    """The progress of a conversion.
 
     Attributes:
-        done: records that are written or left out.
-        total: records there are.
-        bytes: that were written.
-        errors: records that were left out.
-        content: what the records are: "images" or "texts".
+        done: number of records written or skipped.
+        total: number of all records.
+        bytes: number of bytes written.
+        errors: number of records skipped.
+        content: the kind of records: "images" or "texts".
     """
 
     done: int
@@ -31,39 +31,39 @@ class Counts:
 
 
 Watch = Callable[[Counts], None]
-"""Called now and then while a conversion runs."""
+"""A function that a running conversion calls with its progress."""
 
 
 class Reporter:
-    """Counts what workers report, writes the ledger, and tells who watches."""
+    """Counts what workers report, fills the error log, and calls the watch function."""
 
     def __init__(self, options: Conversion, planned: ConversionPlan, watch: Watch | None) -> None:
         self._total = sum(map(len, planned.order.values()))
-        self._ledger = ErrorLog(options.on_error, options.max_errors, self._total)
+        self._errors = ErrorLog(options.on_error, options.max_errors, self._total)
         self._watch = watch
         self._content = planned.content
         self._done = self._size = 0
 
     def written(self, records: int, size: int) -> None:
-        """So many more records, of so many bytes, are done; fewer where a worker died that had them."""
+        """Count finished records and their bytes; the numbers are negative after the worker that reported them died."""
         self._done += records
         self._size += size
         if self._watch is not None and records:
-            self._watch(Counts(self._done, self._total, self._size, len(self._ledger), self._content))
+            self._watch(Counts(self._done, self._total, self._size, len(self._errors), self._content))
 
-    def skipped(self, row: Skipped) -> None:
-        """Write a record that is left out into the ledger.
+    def skipped(self, skipped: Skipped) -> None:
+        """Log a bad record.
 
         Raises:
-            SampleError: none may be left out.
-            TooManyErrorsError: more are than allowed.
+            SampleError: `on_error` is "raise".
+            TooManyErrorsError: more records are bad than `max_errors`.
         """
-        self._ledger.record(row.number, _sample_error(row))
+        self._errors.record(skipped.number, _create_error(skipped))
 
 
-def _sample_error(row: Skipped) -> SampleError:
-    """Create the error again that a record was left out for."""
-    kind = getattr(errors, row.kind, None)
+def _create_error(skipped: Skipped) -> SampleError:
+    """Create the error of a skipped record."""
+    kind = getattr(errors, skipped.kind, None)
     if not isinstance(kind, type) or not issubclass(kind, SampleError):
         kind = SampleError
-    return kind(row.sample, row.reason)
+    return kind(skipped.sample, skipped.reason)

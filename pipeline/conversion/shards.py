@@ -1,4 +1,4 @@
-"""Writing TFRecord shards with their indices."""
+"""Writing TFRecord shards with their index files."""
 
 import hashlib
 import io
@@ -16,21 +16,21 @@ from pipeline.conversion.tasks import Job, Receipt, Skipped, Task, TaskReporter
 from pipeline.records import tfrecord
 
 _BLOCK = 1 << 20
-"""Bytes that are hashed and written at a time, so that a record of 400 bytes costs no system call of its own."""
+"""Bytes per write and hash, so that a record of 400 bytes does not cost a system call."""
 
 KEY_BYTES = 16
-"""Of the hash of a key by which duplicates are found: a collision among 10^9 keys has a chance of 10^-21."""
+"""Length of a key's hash, which finds duplicates: 10^9 keys collide with a probability of 10^-21."""
 
 
 class ShardWriter:
-    """Writes a task as a shard: records, index, and the hashes of its keys."""
+    """Writes a task as a shard: records, index file, and the hashes of its keys."""
 
     def write(self, job: Job, task: Task, report: TaskReporter, threads: int) -> Receipt:
         """Write the shard durably, and read it back.
 
         Raises:
-            SampleError: a record is bad, and `report` does not bear it.
-            OSError: something cannot be written.
+            SampleError: a record is bad, and `report` does not tolerate it.
+            OSError: a file cannot be written.
         """
         path = job.folder(task) / task.name
         temporary = make_temporary_name(path, job.scratch)
@@ -53,7 +53,7 @@ class ShardWriter:
         return Receipt(task.name, len(spans) // 2, blocks.size, blocks.sha256.hexdigest(), tuple(skipped))
 
     def is_whole(self, job: Job, task: Task, receipt: Receipt) -> bool:
-        """Whether shard, index and keys of an earlier attempt are there."""
+        """Whether shard, index file and keys of an earlier attempt exist with the same contents."""
         path = job.folder(task) / task.name
         try:
             if path.stat().st_size != receipt.nbytes or hash_file(path) != receipt.sha256:
@@ -77,7 +77,7 @@ def hash_file(path: Path) -> str:
 
 
 class _Blocks:
-    """Gathers pieces to blocks, and hashes and writes each in a thread while the next is gathered."""
+    """Joins pieces to blocks; a thread hashes and writes each block while the next one is joined."""
 
     def __init__(self, output: DurableFile) -> None:
         self.size = 0

@@ -1,4 +1,4 @@
-"""The records of texts: class-folders of .txt, rows of a file, TFRecords."""
+"""The records of texts: from class-folders of .txt files, rows of a file, or TFRecords."""
 
 import os
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ from pipeline.texts.stages import TextDecoder
 
 
 class TextRecords:
-    """The records of texts, one of each sample.
+    """The records of texts, one per sample.
 
     Args:
-        source: of the samples.
-        encoding: of the texts; what is not in it is read as Latin-1, as `TextLoader` does. Written is UTF-8.
-        names: keys by sample, where they are not those of the source.
+        source: the samples.
+        encoding: of the texts; like `TextLoader`, reads texts that are not valid in it as Latin-1. The output is UTF-8.
+        names: keys by sample index, for samples whose key in the source is a duplicate.
     """
 
     def __init__(self, source: Source, encoding: str, names: Mapping[int, str] = MappingProxyType({})) -> None:
@@ -38,25 +38,25 @@ class TextRecords:
         return len(self.source)
 
     def get_sample_index(self, number: int) -> int:
-        """Give the number of the sample that a record is made of."""
+        """Return the index of a record's sample."""
         return number
 
     def key(self, number: int) -> str:
-        """Give a record's key; its sample's record may have to be read for it.
+        """Return a record's key; this may read the sample.
 
         Raises:
-            ReadError: that is damaged.
+            ReadError: the sample is damaged.
         """
         return self._names.get(number) or self.source.peek(number).key
 
     def make(self, number: int) -> Record:
-        """Make one record.
+        """Create one record.
 
         Raises:
             SampleError: the sample cannot be read or decoded, or has no label.
         """
         sample = self.source.read(number)
-        decode = TextDecoder(self._encoding)  # a new one: it remembers what it has met, and records are millions
+        decode = TextDecoder(self._encoding)  # a new one: it stores fallback keys, and there are millions of records
         features = make_text_features(sample, self.source.class_names, decode)
         if (name := self._names.get(number)) is not None:
             features[tfrecord.TEXT.key] = name.encode("utf-8", "surrogateescape")
@@ -67,14 +67,14 @@ class TextRecords:
 
 
 def open_any(options: Conversion) -> tuple[Source, bool]:
-    """Open the source of a conversion, and say whether it holds texts.
+    """Open the source of a conversion, and return whether it holds texts.
 
-    It does where an option says so; where it is a file, but none of TFRecords; where its TFRecords have texts and no
-    images; and where its class-folders have .txt files and no images.
+    A source holds texts if an option of texts is set, if it is a file but not a TFRecord file, if its TFRecords have
+    texts and no images, or if its class-folders have .txt files and no images.
 
     Raises:
-        SourceError: it cannot be opened.
-        OptionError: an option does not fit it.
+        SourceError: the source cannot be opened.
+        OptionError: an option does not fit the source.
     """
     options_of_texts = (options.text_format, options.text_column, options.label_column, options.encoding)
     if any(option is not None for option in options_of_texts) or is_row_file(options.source):
@@ -106,10 +106,10 @@ def _is_text_folder(source: Any) -> bool:
 
 def _open_texts(options: Conversion) -> Source:
     if options.to == "folder":
-        raise OptionError('texts become TFRecords only: to="folder" is of images')
+        raise OptionError('to="folder" supports images only; convert texts with to="tfrecord"')
     for name in ("resize_short", "image_size", "format", "quality", "augment"):
         if getattr(options, name) is not None:
-            raise OptionError(f"{name} is of images, and {options.source} holds texts")
+            raise OptionError(f"{name} applies to images, but {options.source} holds texts; drop {name}")
     return open_text_source(
         options.source,
         class_names=options.class_names,

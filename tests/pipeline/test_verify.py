@@ -13,23 +13,23 @@ from pipeline.records import tfrecord
 
 @pytest.fixture
 def converted_dataset(folders: Callable[..., Path], tmp_path: Path) -> Path:
-    """Give a converted dataset of two shards."""
+    """Return a converted dataset of two shards."""
     pipeline.convert(folders(ants=3, bees=3), tmp_path / "out", shards=2)
     return tmp_path / "out"
 
 
 def shard(converted_dataset: Path, number: int = 0) -> Path:
-    """Give the path of one shard."""
+    """Return the path of one shard."""
     return converted_dataset / f"out-{number:05d}-of-00002.tfrecord"
 
 
 def faults(converted_dataset: Path) -> list[str]:
-    """Verify, and write each fault as text."""
+    """Verify, and return each fault as text."""
     return [str(fault) for fault in pipeline.verify(converted_dataset, decode=True)]
 
 
 def test_fresh_conversion_has_no_fault(converted_dataset: Path) -> None:
-    """What `convert` made verifies, decoded too."""
+    """The output of `convert` verifies, also with `decode`."""
     assert faults(converted_dataset) == []
 
 
@@ -45,7 +45,7 @@ def test_every_flipped_bit_of_a_shard_is_found(converted_dataset: Path) -> None:
 
 
 def test_damaged_record_is_named_by_number_and_offset(converted_dataset: Path) -> None:
-    """The fault of a record says which it is and where it begins."""
+    """The fault of a record has its number and position."""
     path = shard(converted_dataset)
     offset, _ = tfrecord.build_index(path)[1].tolist()
     damaged = bytearray(path.read_bytes())
@@ -55,29 +55,29 @@ def test_damaged_record_is_named_by_number_and_offset(converted_dataset: Path) -
 
 
 def test_truncation_at_a_record_boundary_is_found(converted_dataset: Path) -> None:
-    """A shard that lost its last record whole is too small, has another hash, and fewer records."""
+    """A shard without its last record is too small, has another digest, and fewer records."""
     path = shard(converted_dataset)
     offset, _ = tfrecord.build_index(path)[2].tolist()
     path.write_bytes(path.read_bytes()[: offset - 12])
     texts = faults(converted_dataset)
-    assert any("has 2 records instead of 3" in text for text in texts)
-    assert any("bytes instead of" in text for text in texts)
+    assert any("has 2 records, expected 3" in text for text in texts)
+    assert any("bytes, expected" in text for text in texts)
     assert any("the SHA-256" in text for text in texts)
-    assert any("does not say where the records" in text for text in texts)
+    assert any("does not match the records" in text for text in texts)
 
 
 def test_missing_and_extra_files_are_named(converted_dataset: Path) -> None:
-    """A shard that is gone and a file that nothing lists are both faults."""
+    """A missing shard and an unlisted file are both faults."""
     shard(converted_dataset, 1).unlink()
     (converted_dataset / "notes.txt").write_text("hello")
     assert faults(converted_dataset) == [
         "out-00001-of-00002.tfrecord: is missing",
-        "notes.txt: is not part of the dataset: dataset.json does not list it",
+        "notes.txt: is not listed in dataset.json",
     ]
 
 
 def replace_records(converted_dataset: Path, records: list[bytes]) -> list[str]:
-    """Write other records into the first shard, with a manifest and an index to match, and verify."""
+    """Write other records into the first shard, with matching manifest and index file, and verify."""
     import hashlib
 
     import numpy as np
@@ -97,10 +97,10 @@ def replace_records(converted_dataset: Path, records: list[bytes]) -> list[str]:
 
 
 def test_duplicate_key_is_a_fault(converted_dataset: Path) -> None:
-    """An example whose key another one has is named beside it."""
+    """A duplicate key is reported with the example that has the same key."""
     records = list(tfrecord.iterate_records(shard(converted_dataset)))
     (fault,) = replace_records(converted_dataset, [*records, records[0]])
-    assert fault.endswith("has the key of out-00000-of-00002.tfrecord record 0")
+    assert fault.endswith("has the same key as out-00000-of-00002.tfrecord record 0")
     assert "record 3 at byte" in fault
 
 
@@ -120,7 +120,7 @@ def test_bad_example_is_a_fault(
     changes: dict[str, bytes | int],
     reason: str,
 ) -> None:
-    """A label out of range, and bytes that are no image, are named."""
+    """A label out of range, and bytes that are not an image, are faults."""
     good: dict[str, bytes | int] = {
         tfrecord.ENCODED: encode(picture(0)),
         tfrecord.LABEL: 0,
@@ -131,15 +131,13 @@ def test_bad_example_is_a_fault(
 
 
 def test_record_that_is_no_example_is_a_fault(converted_dataset: Path) -> None:
-    """A record with a good checksum that holds something else is named."""
+    """A record with a good checksum that is not an example is a fault."""
     (fault,) = replace_records(converted_dataset, [b"\xff" * 50])
     assert fault.endswith("record 0 at byte 0: the record holds no tf.train.Example")
 
 
-def test_pixels_are_checked_where_asked(
-    converted_dataset: Path, encode: Callable[..., bytes], picture: Callable
-) -> None:
-    """Only `decode` finds an image whose header is good and whose pixels are cut off."""
+def test_decode_checks_pixels(converted_dataset: Path, encode: Callable[..., bytes], picture: Callable) -> None:
+    """Only `decode` finds an image with a good header and truncated pixels."""
     encoded = encode(picture(0, 40, 40))[:-200]
     example = tfrecord.example({tfrecord.ENCODED: encoded, tfrecord.LABEL: 0, tfrecord.FILENAME: b"cut.png"})
     (fault,) = replace_records(converted_dataset, [example])
@@ -160,19 +158,19 @@ def test_pixels_are_checked_where_asked(
         ('{"format_version": 1, "class_names": [], "shards": [], "options": []}', "is no dataset's description"),
         (
             '{"format_version": 1, "class_names": [], "shards": [{"name": "x", "examples": 1}]}',
-            "does not say how large the shards are, or what they hash to",
+            "lacks the sizes or SHA-256 of its shards; convert the dataset again",
         ),
     ],
 )
 def test_unusable_manifest_is_refused(converted_dataset: Path, manifest: str, reason: str) -> None:
-    """A manifest that is no manifest, of another version, or that points elsewhere is an error of its own."""
+    """A damaged manifest, one of another version, and one that points outside its folder are refused."""
     (converted_dataset / "dataset.json").write_text(manifest)
     with pytest.raises(SourceError, match=reason):
         pipeline.verify(converted_dataset)
 
 
 def test_folder_without_manifest_is_refused(tmp_path: Path) -> None:
-    """What is no converted dataset is refused."""
+    """A folder that is not a converted dataset is refused."""
     with pytest.raises(
         SourceError, match=r"is no converted dataset: it has no dataset.json; `caudal convert` makes one"
     ):
@@ -180,7 +178,7 @@ def test_folder_without_manifest_is_refused(tmp_path: Path) -> None:
 
 
 def test_records_behind_a_damaged_length_are_checked_too(converted_dataset: Path) -> None:
-    """Where a length cannot be followed, the index says where the other records are, and each fault is named."""
+    """After a damaged length, the index file locates the other records, and each fault is named."""
     path = shard(converted_dataset)
     offsets = [offset for offset, _ in tfrecord.build_index(path).tolist()]
     damaged = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Several conversions to one destination: whoever comes later finds what there is."""
+"""Several conversions to one destination."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -31,26 +31,26 @@ def test_a_dataset_that_appears_meanwhile_is_not_replaced(
             yield is_new
 
     monkeypatch.setattr(workspace, "_lock", late)
-    with pytest.raises(ConvertError, match="exists and is not empty; overwrite"):
+    with pytest.raises(ConvertError, match="is not empty; use overwrite=True"):
         pipeline.convert(second, out)
     assert pipeline.verify(out) == ()
     assert pipeline.Loader(out, image_size=(4, 4)).class_names == ("ants",)
 
 
 def test_a_dataset_that_is_put_back_is_not_replaced(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """A kill between two renames left the old dataset nowhere; it comes back, and another command must not take it."""
+    """After a kill between two renames the old dataset is restored, and another command does not replace it."""
     out = tmp_path / "out"
     pipeline.convert(folders(ants=2), out)
     before = contents(out)
     (tmp_path / ".out.partial").mkdir()
     out.rename(tmp_path / ".out.partial" / "old")
-    with pytest.raises(ConvertError, match="exists and is not empty; overwrite"):
+    with pytest.raises(ConvertError, match="is not empty; use overwrite=True"):
         pipeline.convert(folders(bees=3), out)
     assert contents(out) == before
 
 
 def test_a_worker_of_an_earlier_run_cannot_finish_a_file(tmp_path: Path) -> None:
-    """It outlived its run on another machine: its temporary files are gone, and it can make no new ones."""
+    """A worker on another machine that outlives its run finds its scratch folder removed, and cannot write."""
     spaces = []
     for fingerprint in ("one", "other"):
         with workspace.Workspace.lock(tmp_path / "out") as space:
