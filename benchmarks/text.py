@@ -218,7 +218,7 @@ def _measure_dataset_rate(data: Path, cores: int) -> dict[str, float]:
 
 def _read_workers_time(dataset: Any) -> float:
     """Give the processor time of a dataset's workers, in seconds."""
-    started = getattr(dataset.loader._variants, "_started", ())
+    started = getattr(dataset.loader._variants, "_processes", ())
     fields = [Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split() for worker in started]
     return sum(int(line[11]) + int(line[12]) for line in fields) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""Looking at a dataset before it is used: classes, counts, sizes, formats, and what cannot be read."""
+"""Inspects a dataset: classes, counts, sizes, formats, and bad samples."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from pipeline.progress import Progress
 from pipeline.sources import Sample, open_source
 
 NO_CLASS = "(no class)"
-"""Stands for the class of samples whose label names none."""
+"""The class of samples without a label, or with one that is not a class index."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What was found.
+    """The result of `inspect`.
 
     Attributes:
-        num_examples: all samples, unreadable ones included.
-        classes: the number of samples of each class, in the order of the labels, as far as they could be read.
-        formats: the number of images of each format.
-        sizes: the smallest, median and largest (height, width) by area, in pixels, turned upright; empty where no image
-            could be read.
-        nbytes: the bytes of all images.
+        num_examples: number of samples, bad ones included.
+        classes: number of samples per class, in the order of the labels, as far as they could be read.
+        formats: number of images per format.
+        sizes: the smallest, median and largest (height, width) by area, in pixels, upright; empty where no image could
+            be read.
+        nbytes: number of bytes of all images.
         unreadable: the bad samples.
-        ignored_files: the files that were passed over, by reason.
+        ignored_files: number of ignored files, by reason.
     """
 
     num_examples: int
@@ -53,9 +53,9 @@ def inspect(
 
     Args:
         source: anything that `pipeline.Loader` takes.
-        class_names: the classes in the order of their labels; by default what the source says.
-        label_offset: subtracted from the labels of TFRecords.
-        decode: decodes every image too: only this finds files whose pixels are damaged.
+        class_names: the classes in the order of their labels; by default those of the source.
+        label_offset: number to subtract from the labels in TFRecords.
+        decode: also decodes every image: only this finds damaged pixels.
         progress: called after each sample.
 
     Raises:
@@ -80,7 +80,7 @@ def inspect(
         if progress is not None:
             progress(index + 1, len(opened))
     order = np.argsort([height * width for height, width in sizes])
-    chosen = tuple(sizes[order[place]] for place in (0, len(order) // 2, -1)) if sizes else ()
+    chosen = tuple(sizes[order[rank]] for rank in (0, len(order) // 2, -1)) if sizes else ()
     return Inspection(
         num_examples=len(opened),
         classes=dict(classes),

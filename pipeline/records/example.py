@@ -1,8 +1,8 @@
-"""`tf.train.Example` without TensorFlow: the message that the records of TFRecord files hold.
+"""`tf.train.Example` without TensorFlow: the message in the records of TFRecord files.
 
-Messages are parsed by Protocol Buffers' own library, from the published definition (TensorFlow,
-`core/example/example.proto` and `feature.proto`). They are written by hand, as pieces: an image of 110 kB is a record's
-piece in 34 us, and a field of the library's message, copied three times, in 350.
+The Protocol Buffers library parses messages, by the published definition (TensorFlow, `core/example/example.proto` and
+`feature.proto`). This module writes them itself, as pieces: an image of 110 kB becomes a piece of a record in 34 us; as
+a field of the library's message, copied three times, it takes 350 us.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,21 +19,21 @@ class Raw:
 
 
 Value = bytes | int | Raw
-"""The value of a feature: bytes, an int64, or one that is passed on as it is."""
+"""The value of a feature: bytes, an int64, or an encoded one that is copied unchanged."""
 
 
 def example(features: Mapping[str, Value]) -> bytes:
-    """Serialise the features of one example as a `tf.train.Example`, in the order of their names."""
+    """Serialize the features of one example as a `tf.train.Example`, in the order of their names."""
     return b"".join(encode_pieces(features))
 
 
 def encode_pieces(features: Mapping[str, Value]) -> list[bytes]:
-    """Serialise as `example` does, in pieces that make up the message; long values stand among them as they are."""
+    """Serialize as `example` does, in pieces of the message; long values are pieces of their own, not copied."""
     return encode_message(part for name in sorted(features) for part in encode_entry(name, features[name]))
 
 
 def encode_message(entries: Iterable[bytes]) -> list[bytes]:
-    """Serialise an example of which the entries are given, in pieces, in the order of their names."""
+    """Serialize an example from its entries, in pieces, in the order of their names."""
     entries = tuple(entries)
     if max(map(len, entries), default=0) <= _LONG:
         whole = b"".join(entries)
@@ -52,14 +52,14 @@ def encode_message(entries: Iterable[bytes]) -> list[bytes]:
 
 
 def encode_entry(name: str, value: Value) -> tuple[bytes, ...]:
-    """Serialise one feature, in pieces; the value of a bytes feature is one of them."""
+    """Serialize one feature, in pieces; the value of a bytes feature is one piece."""
     if isinstance(value, bytes):
         return _bytes_head(name, len(value)), value
     return (_int_entry(name, value) if isinstance(value, int) else _entry(name, value.message),)
 
 
 _LONG = 16_384
-"""Bytes from which on a value costs more to copy than to be handled by itself."""
+"""Number of bytes above which a value costs more to copy than to pass as its own piece."""
 
 
 def parse_example(data: bytes) -> Any:
@@ -69,30 +69,30 @@ def parse_example(data: bytes) -> Any:
         A message with the fields of `tf.train.Example`.
 
     Raises:
-        ValueError: the data is no serialised `tf.train.Example`.
+        ValueError: the data is not a serialized `tf.train.Example`.
     """
     from google.protobuf.message import DecodeError
 
     try:
         return _message().FromString(data)
     except DecodeError:
-        raise ValueError("the record holds no tf.train.Example") from None
+        raise ValueError("the record is not a tf.train.Example") from None
 
 
 def get_bytes_feature(example: Any, name: str) -> bytes | None:
-    """Give the first value of a bytes feature, or None where there is none."""
+    """Return the first value of a bytes feature, or None where there is none."""
     values = example.features.feature[name].bytes_list.value if name in example.features.feature else ()
     return bytes(values[0]) if values else None
 
 
 def get_int_feature(example: Any, name: str) -> int | None:
-    """Give the first value of an int64 feature, or None where there is none."""
+    """Return the first value of an int64 feature, or None where there is none."""
     values = example.features.feature[name].int64_list.value if name in example.features.feature else ()
     return int(values[0]) if values else None
 
 
 def get_other_features(example: Any, known: Iterable[str]) -> tuple[tuple[str, Raw], ...]:
-    """Give all features but the known ones, to be passed on as they are."""
+    """Return all features but the known ones, encoded, so that they can be copied."""
     features = example.features.feature
     return tuple(
         (name, Raw(features[name].SerializeToString(deterministic=True))) for name in sorted(set(features) - set(known))
@@ -111,7 +111,7 @@ def _message_head(length: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _bytes_head(name: str, length: int) -> bytes:
-    """Give what stands in the message before the value of a bytes feature."""
+    """Return the bytes of the message before the value of a bytes feature."""
     in_list = b"\x0a" + _varint(length)
     in_feature = b"\x0a" + _varint(len(in_list) + length) + in_list
     in_entry = _key(name) + b"\x12" + _varint(len(in_feature) + length) + in_feature
@@ -137,7 +137,7 @@ def _field(tag: bytes, data: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Write an integer from 0 on in groups of seven bits, the lowest first."""
+    """Encode an integer of at least 0 in groups of seven bits, the lowest first."""
     if value < 0x80:
         return bytes((value,))
     groups = bytearray()
@@ -150,7 +150,7 @@ def _varint(value: int) -> bytes:
 
 @cache
 def _message() -> Any:
-    """Make the class of messages, in a pool of its own: TensorFlow registers the same names in the common one."""
+    """Create the message class in a descriptor pool of its own: TensorFlow uses the same names in the common one."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     field = descriptor_pb2.FieldDescriptorProto

@@ -12,45 +12,47 @@ MANIFEST = "dataset.json"
 """The file that describes a converted dataset; it is written last."""
 
 SPLITS = "splits.json"
-"""The file that lists the parts of a dataset that was split when it was converted; each is a dataset by itself."""
+"""The file that lists the splits of a converted dataset; each split is a dataset by itself."""
 
 SKIPPED = "skipped.jsonl"
-"""The file that names the skipped samples, one JSON object a line."""
+"""The file that names the skipped samples, one JSON object per line."""
 
 RENAMED = "renamed.jsonl"
-"""The file that names, in exported class-folders, the files that could not be named like their samples."""
+"""The file in exported class-folders that lists the files whose names differ from their samples' keys."""
 
 
 def read_manifest(root: Path) -> dict[str, Any]:
     """Read a converted dataset's manifest.
 
     Raises:
-        SourceError: it is missing, no JSON, or of another format version.
+        SourceError: it is missing, not JSON, or of another format version.
     """
     path = root / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
         shards = [(str(shard["name"]), int(shard["examples"])) for shard in manifest["shards"]]
         version, _ = manifest["format_version"], list(manifest["class_names"])
-        {**manifest.get("options", {})}  # a TypeError where they are none
+        {**manifest.get("options", {})}  # a TypeError if they are not a mapping
     except FileNotFoundError:
-        raise SourceError(f"{root} is no converted dataset: it has no {MANIFEST}; `caudal convert` makes one") from None
+        raise SourceError(
+            f"{root} is not a converted dataset: {MANIFEST} is missing; create one with `caudal convert`"
+        ) from None
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{path} is no dataset's description: {type(error).__name__} {error}") from None
+        raise SourceError(f"{path} is not a valid manifest: {type(error).__name__} {error}") from None
     if version != 1:
         raise SourceError(f"{path} has format version {version}; this version of Caudal reads version 1")
     if outside := [name for name, _ in shards if Path(name).name != name]:
-        raise SourceError(f"{path} lists {outside[0]!r}, which is not in its folder")
+        raise SourceError(f"{path} lists {outside[0]!r}, which is outside its directory")
     return dict(manifest)
 
 
 def read_splits(root: Path) -> tuple[str, ...]:
-    """Give the parts of a converted dataset that was split; none where it was not.
+    """Return the names of a converted dataset's splits; none where it was not split.
 
     Raises:
-        SourceError: the list of parts is damaged.
+        SourceError: the list of splits is damaged.
     """
     path = root / SPLITS
     if not path.exists():
@@ -58,17 +60,17 @@ def read_splits(root: Path) -> tuple[str, ...]:
     try:
         parts = tuple(json.loads(path.read_bytes())["splits"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{path} is no list of parts: {type(error).__name__} {error}") from None
+        raise SourceError(f"{path} is not a valid list of splits: {type(error).__name__} {error}") from None
     if outside := [name for name in parts if Path(name).name != name]:
-        raise SourceError(f"{path} lists {outside[0]!r}, which is not in its folder")
+        raise SourceError(f"{path} lists {outside[0]!r}, which is outside its directory")
     return parts
 
 
 def iter_unlisted_files(root: Path) -> Iterator[str]:
-    """Yield the files in a converted dataset that are not part of it, as paths relative to it.
+    """Yield the files in a converted dataset's directory that do not belong to it, as paths relative to it.
 
     Raises:
-        SourceError: it is no converted dataset.
+        SourceError: it is not a converted dataset.
     """
     if parts := read_splits(root):
         yield from sorted({path.name for path in root.iterdir()} - {SPLITS, *parts})

@@ -1,7 +1,7 @@
 """TFRecord files: framing, checksums, random access, and the features of an example.
 
 A record is a little-endian uint64 length, the masked CRC-32C of those eight bytes, the data, and the masked CRC-32C of
-the data (TensorFlow, `core/lib/io/record_writer.h`). Any TensorFlow program can read what is written here.
+the data (TensorFlow, `core/lib/io/record_writer.h`). Any TensorFlow program can read these files.
 """
 
 import os
@@ -21,7 +21,7 @@ from pipeline.records.example import get_int_feature as get_int_feature
 from pipeline.records.example import parse_example as parse_example
 
 Index = NDArray[np.int64]
-"""Where each record's data stands: int64 [records, 2], offset and length in bytes."""
+"""The position of each record's data: int64 [records, 2], offset and length in bytes."""
 
 ENCODED = "image/encoded"
 FORMAT = "image/format"
@@ -31,7 +31,7 @@ FILENAME = "image/filename"
 LABEL = "image/class/label"
 CLASS_NAME = "image/class/text"
 FEATURES = (ENCODED, FORMAT, HEIGHT, WIDTH, FILENAME, LABEL, CLASS_NAME)
-"""The features that are read and written here."""
+"""The features of images that Caudal reads and writes."""
 
 
 class Features(NamedTuple):
@@ -40,7 +40,7 @@ class Features(NamedTuple):
     Attributes:
         content: the image file's bytes, or the text.
         key: the sample's key.
-        label: its class, int64.
+        label: its class index, int64.
         class_name: the name of its class.
     """
 
@@ -63,8 +63,8 @@ class RecordError(ValueError):
     """A record is damaged.
 
     Attributes:
-        record: its number in the file, from 0 on.
-        offset: the byte at which it begins.
+        record: its number in the file, from 0.
+        offset: the byte at which it starts.
         reason: what is wrong.
     """
 
@@ -76,7 +76,7 @@ class RecordError(ValueError):
 
 
 def compute_masked_crc(data: bytes) -> int:
-    """Compute the checksum that TFRecords carry: CRC-32C, rotated by 15 bits, plus a constant."""
+    """Compute the checksum of TFRecords: CRC-32C, rotated by 15 bits, plus a constant."""
     return _mask(google_crc32c.value(data))
 
 
@@ -104,22 +104,22 @@ def _encode_head(length: int) -> bytes:
 
 
 def span(begin: int, end: int) -> tuple[int, int]:
-    """Give the index row of a record that stands between two positions in its file: offset and length of its data."""
+    """Return the index row (offset and length of its data) of a record between two positions in its file."""
     return begin + _HEAD, end - begin - _OVERHEAD
 
 
 def position(offset: int) -> int:
-    """Give the byte at which the record begins whose data stand at `offset`."""
+    """Return the byte at which the record starts whose data are at `offset`."""
     return offset - _HEAD
 
 
 def index_path(shard: Path) -> Path:
-    """Name the index that belongs to a shard."""
+    """Return the path of a shard's index file."""
     return shard.with_name(shard.name.removesuffix(".tfrecord") + ".index.npy")
 
 
 def is_record_file(path: Path) -> bool:
-    """Whether a file begins like a TFRecord: with a length that has its checksum."""
+    """Whether a file starts like a TFRecord: with a length and its checksum."""
     with open(path, "rb") as file:
         head = file.read(_HEAD)
     return (
@@ -128,10 +128,10 @@ def is_record_file(path: Path) -> bool:
 
 
 def build_index(shard: Path) -> Index:
-    """Find the records of a shard by their lengths, without reading their data.
+    """Find the records of a shard from their lengths, without reading their data.
 
     Raises:
-        RecordError: the file is cut off, or its framing damaged.
+        RecordError: the file is truncated, or its framing damaged.
     """
     with open(shard, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -145,10 +145,10 @@ def build_index(shard: Path) -> Index:
 
 
 def load_index(shard: Path) -> Index:
-    """Give a shard's index: the stored one where it fits the file, else a new one.
+    """Return a shard's index: the stored one where it fits the file, else a new one.
 
     Raises:
-        RecordError: there is no fitting index, and the file is damaged.
+        RecordError: no stored index fits, and the file is damaged.
     """
     stored = index_path(shard)
     try:
@@ -156,7 +156,7 @@ def load_index(shard: Path) -> Index:
         index = np.load(stored, allow_pickle=False)
         if stored.stat().st_mtime_ns >= status.st_mtime_ns and _is_valid_index(index, status.st_size):
             return cast(Index, index)
-    except Exception:  # noqa: S110  # a damaged file makes np.load raise nearly anything; a new index is as good
+    except Exception:  # noqa: S110  # np.load raises nearly anything on a damaged file; a new index is as good
         pass
     return build_index(shard)
 
@@ -165,11 +165,11 @@ def read_record(descriptor: int, offset: int, length: int) -> bytes:
     """Read the data of one record and check it; safe from any number of threads.
 
     Raises:
-        ValueError: the data is cut off or fails its checksum.
+        ValueError: the data is truncated or fails its checksum.
     """
     data = os.pread(descriptor, length + _CHECKSUM.size, offset)
     if len(data) != length + _CHECKSUM.size:
-        raise ValueError("the record is cut off")
+        raise ValueError("the record is truncated")
     (checksum,) = _CHECKSUM.unpack_from(data, length)
     data = data[:length]
     if compute_masked_crc(data) != checksum:
@@ -178,7 +178,7 @@ def read_record(descriptor: int, offset: int, length: int) -> bytes:
 
 
 def iterate_records(shard: Path) -> Iterator[bytes]:
-    """Yield the data of every record in order, each checked.
+    """Yield the data of every record in order; each is checked.
 
     Raises:
         RecordError: at the first record that is damaged.
@@ -195,12 +195,12 @@ def iterate_records(shard: Path) -> Iterator[bytes]:
 def _read_length(file: BinaryIO, record: int, start: int, size: int) -> int:
     head = file.read(_HEAD)
     if len(head) < _HEAD:
-        raise RecordError(record, start, f"{size - start} bytes are left, too few for a record")
+        raise RecordError(record, start, f"only {size - start} bytes remain, too few for a record")
     (length,), (checksum,) = _LENGTH.unpack_from(head), _CHECKSUM.unpack_from(head, _LENGTH.size)
     if compute_masked_crc(head[: _LENGTH.size]) != checksum:
-        raise RecordError(record, start, "its length fails its checksum: no TFRecord file, or a damaged one")
+        raise RecordError(record, start, "the length fails its checksum: not a TFRecord file, or a damaged one")
     if start + length + _OVERHEAD > size:
-        raise RecordError(record, start, f"it claims {length} bytes, but the file ends before")
+        raise RecordError(record, start, f"it claims {length} bytes, but the file is shorter")
     return int(length)
 
 

@@ -1,4 +1,4 @@
-"""Where samples come from: class-folders, TFRecord files, arrays."""
+"""Sources of samples: class-folders, TFRecord files, arrays."""
 
 import glob
 import os
@@ -25,17 +25,17 @@ def open_source(
     label_offset: int = 0,
     max_bytes: int | None = None,
 ) -> Source:
-    """Find out what a source is, and open it.
+    """Recognize a source, and open it.
 
     Args:
         source: a class-folder directory; a directory, file, glob or list of TFRecord files; images or (images, labels).
-        class_names: the classes in the order of their labels; by default what the source says.
-        label_offset: subtracted from the labels that TFRecords hold.
+        class_names: the classes in the order of their labels; by default those of the source.
+        label_offset: number to subtract from the labels in TFRecords.
         max_bytes: larger files in class-folders are bad samples.
 
     Raises:
         SourceError: it is none of these, or holds no sample.
-        OptionError: `class_names` names nothing, or a class twice, or one that is not there.
+        OptionError: `class_names` is empty, has duplicates or unknown names, or an option does not apply.
     """
     check_names(class_names)
     if isinstance(source, np.ndarray):
@@ -46,20 +46,20 @@ def open_source(
         return TFRecordSource([Path(os.fspath(path)) for path in source], class_names, label_offset)
     if not _is_path(source):
         raise SourceError(
-            f"a source is a path, a list of TFRecord files, or (images, labels); got {type(source).__name__}"
+            f"source must be a path, a list of TFRecord files, or (images, labels); got {type(source).__name__}"
         )
     path = Path(os.fspath(source))
     if path.is_dir():
         if (path / MANIFEST).exists() or list_shards(path):
             return TFRecordSource.from_directory(path, class_names, label_offset)
         if label_offset:
-            raise OptionError(f"label_offset is for the labels in TFRecords, and {path} is a folder of images")
+            raise OptionError(f"label_offset applies to TFRecords, but {path} holds image files; drop label_offset")
         return FolderSource(path, class_names, max_bytes)
     if path.is_file():
         return TFRecordSource([path], class_names, label_offset)
     if matches := sorted(glob.glob(os.fspath(source))):
         return TFRecordSource([Path(match) for match in matches], class_names, label_offset)
-    raise SourceError(f"{path} does not exist, and as a pattern it matches no file")
+    raise SourceError(f"{path} does not exist, and matches no file as a glob")
 
 
 def _is_path(value: object) -> bool:

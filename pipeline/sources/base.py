@@ -1,4 +1,4 @@
-"""What a sample is, and what every source of samples offers."""
+"""Samples, and the interface of their sources."""
 
 import hashlib
 from collections import Counter
@@ -15,19 +15,19 @@ from pipeline.records.example import Raw
 Labels = NDArray[np.int64]
 
 NO_LABEL = -(2**63)
-"""Stands for the label of a sample that has none."""
+"""The label of a sample that has none."""
 
 
 class Sample(NamedTuple):
-    """One sample as its source holds it.
+    """One sample as its source stores it.
 
     Attributes:
-        key: names the sample in its dataset: the path relative to the root, with "/" between its parts. Bytes that are
-            no UTF-8 stand as surrogate escapes (`os.fsencode` gives the bytes back).
-        label: the class, 0-based; `NO_LABEL` where the source has none.
+        key: the sample's path relative to the root, with "/" between its parts. Bytes that are not UTF-8 are surrogate
+            escapes (`os.fsencode` restores the bytes).
+        label: the class index, from 0; `NO_LABEL` where the source has none.
         encoded: the bytes of the image file; None where the source holds pixels.
         pixels: [H, W, C]; None where the source holds encoded images.
-        extra: further features that a TFRecord holds, by name: a conversion passes them on.
+        extra: other features of a TFRecord, by name: a conversion copies them.
     """
 
     key: str
@@ -42,8 +42,8 @@ class Source(Protocol):
 
     Attributes:
         class_names: the classes, in the order of their labels.
-        ignored_files: how many files were passed over, by reason.
-        fingerprint: changes when the samples change, as far as sizes and times of modification tell.
+        ignored_files: the number of ignored files (or lines), by reason.
+        fingerprint: changes when the samples change, as far as sizes and modification times show it.
     """
 
     @property
@@ -56,18 +56,18 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def labels(self) -> Labels:
-        """Give the class of every sample, int64 [N]; may have to read the whole dataset."""
+        """Return the class of every sample, int64 [N]; may read the whole dataset."""
         ...
 
     def sizes(self) -> NDArray[np.int64]:
-        """Give the bytes of every sample as its source holds it (encoded, or pixels), int64 [N]."""
+        """Return the number of bytes of every sample as stored (encoded, or pixels), int64 [N]."""
         ...
 
     def peek(self, index: int) -> Sample:
-        """Give one sample without its image: its key and label, with as little reading as the source allows.
+        """Return one sample without its image: its key and label, with as little reading as possible.
 
         Raises:
-            ReadError: what had to be read for it is damaged.
+            ReadError: its record is damaged.
         """
         ...
 
@@ -81,21 +81,21 @@ class Source(Protocol):
 
 
 def check_names(class_names: Sequence[str] | None) -> None:
-    """Check the classes that were asked for.
+    """Check the option `class_names`.
 
     Raises:
-        OptionError: they are no list of names, or name nothing, or a class twice.
+        OptionError: it is not a list of names, is empty, or has duplicates.
     """
     if class_names is None:
         return
     if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names) or not len(class_names):
         raise OptionError(f"class_names must be a list of names, got {class_names!r}")
     if len(set(class_names)) != len(class_names):
-        raise OptionError(f"class_names names a class twice: {list(class_names)}")
+        raise OptionError(f"class_names has duplicates: {list(class_names)}")
 
 
 def digest(parts: Iterable[object]) -> str:
-    """Make a short fingerprint of a sequence of values, by their text."""
+    """Return a short fingerprint of a sequence of values, from their `repr`."""
     state = hashlib.sha256()
     for part in parts:
         state.update(f"{part!r}\n".encode("utf-8", "surrogateescape"))

@@ -16,9 +16,9 @@ class File(NamedTuple):
 
     Attributes:
         key: its path relative to the directory, with "/" between its parts.
-        label: its class.
+        label: its class index.
         size: in bytes.
-        modified_ns: when it was last modified.
+        modified_ns: time of its last modification.
     """
 
     key: str
@@ -32,7 +32,7 @@ _NUMBERS = struct.Struct("=qqq")
 
 
 class FileList:
-    """Files by number: about 32 bytes a file beside its path, a fifth of what as many objects take.
+    """Files by index: about 32 bytes per file plus its path, a fifth of the memory of objects.
 
     Args:
         files: the files, in order.
@@ -58,15 +58,15 @@ class FileList:
         return map(self.__getitem__, range(len(self)))
 
     def labels(self) -> NDArray[np.int64]:
-        """Give the class of every file, int64 [N]."""
+        """Return the class of every file, int64 [N]."""
         return np.array(self._numbers[0::3], np.int64)
 
     def sizes(self) -> NDArray[np.int64]:
-        """Give the bytes of every file, int64 [N]."""
+        """Return the number of bytes of every file, int64 [N]."""
         return np.array(self._numbers[1::3], np.int64)
 
     def digest(self) -> str:
-        """Name what the list holds: paths, classes, sizes and times of modification."""
+        """Return a hash of the paths, classes, sizes and modification times."""
         state = hashlib.sha256(self._keys)
         state.update(self._ends.tobytes())
         state.update(self._numbers.tobytes())

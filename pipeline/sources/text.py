@@ -1,4 +1,4 @@
-"""Where texts come from: class-folders, files of rows, TFRecords."""
+"""Sources of texts: class-folders, files of rows, TFRecords."""
 
 import contextlib
 import glob
@@ -16,18 +16,18 @@ from pipeline.sources.text_format import TextFormat
 from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, list_shards
 
 _HEAD = 4096
-"""Bytes of a file by which text is told from anything else."""
+"""Number of bytes of a file that are searched for signs of binary data."""
 
 
 class TextFolderSource(FolderSource):
-    """Texts in class-folders: `root/class name/any/depth/text.txt`, one a file."""
+    """Texts in class-folders: `root/class name/any/depth/text.txt`, one per file."""
 
     extensions = (".txt",)
     what = "text"
 
 
 class TextRecordSource(TFRecordSource):
-    """Texts in TFRecords: `text`, and `label` and `label/text` where they are."""
+    """Texts in TFRecords: features `text` and, if present, `label` and `label/text`."""
 
     features = tfrecord.TEXT
     may_be_empty = True
@@ -40,14 +40,14 @@ def open_text_source(
     label_offset: int = 0,
     text_format: TextFormat | None = None,
 ) -> Source:
-    """Find out what a source of texts is, and open it.
+    """Recognize a source of texts, and open it.
 
     Args:
         source: a class-folder directory of .txt files; a directory, file, glob or list of TFRecord files; or a file of
             rows.
-        class_names: the classes in the order of their labels; by default what the source says.
-        label_offset: subtracted from the labels that TFRecords hold.
-        text_format: of a file of rows; by default that of its extension.
+        class_names: the classes in the order of their labels; by default those of the source.
+        label_offset: number to subtract from the labels in TFRecords.
+        text_format: of a file of rows; by default from its extension.
 
     Raises:
         SourceError: it is none of these, or holds no sample.
@@ -77,11 +77,11 @@ def open_text_source(
         return RowSource(rows, class_names)
     if matches := sorted(glob.glob(os.fspath(source))):
         return TextRecordSource([Path(match) for match in matches], class_names, label_offset)
-    raise SourceError(f"{path} does not exist, and as a pattern it matches no file")
+    raise SourceError(f"{path} does not exist, and matches no file as a glob")
 
 
 def is_row_file(source: Any) -> bool:
-    """Whether a source is a file that is no TFRecord file by its name and its first bytes, and has no NUL in these."""
+    """Whether a source is a file that is not a TFRecord file (name and first bytes) and starts without NUL bytes."""
     if not isinstance(source, (str, os.PathLike)):
         return False
     path = Path(os.fspath(source))
@@ -93,11 +93,11 @@ def is_row_file(source: Any) -> bool:
         with open(path, "rb") as file:
             return b"\0" not in file.read(_HEAD)
     except OSError:
-        return False  # opening the source will say so
+        return False  # opening the source raises the error
 
 
 def has_texts(source: TFRecordSource) -> bool:
-    """Whether the first example that is whole has a text, and no image."""
+    """Whether the first undamaged example has a text, and no image."""
     for index in range(len(source)):
         with contextlib.suppress(OSError, ValueError):
             names = source.feature_names(index)
@@ -107,10 +107,10 @@ def has_texts(source: TFRecordSource) -> bool:
 
 def _check_path(given: Any) -> str | os.PathLike[str]:
     if not isinstance(given, (str, os.PathLike)):
-        raise SourceError(f"a source of texts is a path, or a list of TFRecord files; got {type(given).__name__}")
+        raise SourceError(f"source must be a path, or a list of TFRecord files; got {type(given).__name__}")
     return given
 
 
 def _check_records_only(path: Path, label_offset: int, records: bool) -> None:
     if label_offset and not records:
-        raise OptionError(f"label_offset is for the labels in TFRecords, and {path} holds none")
+        raise OptionError(f"label_offset applies to TFRecords, but {path} holds none; drop label_offset")

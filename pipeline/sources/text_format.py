@@ -1,4 +1,4 @@
-"""How texts are stored: the format of a file of rows, its columns, and encodings."""
+"""The format of a file of rows, its columns, and encodings."""
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
@@ -13,7 +13,7 @@ _ASCII_MARKS = b'\r\n\t ,"{}09azAZ'
 
 @dataclass(frozen=True)
 class TextFormat:
-    """How texts are stored.
+    """The format of texts.
 
     Attributes:
         format: of a file of rows: "label text", "text" (no label), "tsv", "csv" or "jsonl". None takes it from the
@@ -56,15 +56,15 @@ class TextFormat:
         return value if isinstance(value, cls) else cls(value)
 
     def check_rows(self) -> None:
-        """Check that a file of rows can have the encodings: its rows and columns are found before it is decoded.
+        """Check the encodings of a file of rows: rows and columns are found before the file is decoded.
 
         Raises:
-            OptionError: an encoding writes line ends in another way than ASCII.
+            OptionError: an encoding does not encode ASCII as ASCII does.
         """
         for name, encoding in (("encoding", self.encoding), ("fallback", self.fallback)):
             if encoding is not None and _ASCII_MARKS.decode(encoding, "replace") != _ASCII_MARKS.decode("ascii"):
                 raise OptionError(
-                    f"{name}={encoding!r} writes line ends in a way of its own: convert the file to UTF-8 first"
+                    f"{name}={encoding!r} does not encode line ends as ASCII does; convert the file to UTF-8"
                 )
 
 
@@ -77,4 +77,4 @@ def _check_encoding(name: str, encoding: Any) -> Iterator[str]:
     try:
         _ASCII_MARKS.decode(encoding, "replace")
     except (LookupError, TypeError, UnicodeError):
-        yield f"{name} must be an encoding of texts that Python knows, got {encoding!r}"
+        yield f"{name} must be a text encoding that Python knows; got {encoding!r}"

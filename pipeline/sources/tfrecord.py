@@ -18,7 +18,7 @@ from pipeline.records.manifest import read_manifest as read_manifest
 from pipeline.sources.base import NO_LABEL, Labels, Sample, digest
 
 _MAX_CLASSES = 1_000_000
-"""A larger label is taken for damage where the records alone tell how many classes there are."""
+"""A larger label counts as damage where the number of classes is counted from the records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +28,24 @@ class _Scan:
 
 
 class TFRecordSource:
-    """The examples of TFRecord files, in the order of the files and of the records in each.
+    """The examples of TFRecord files, in the order of the files and of their records.
 
-    Expects `image/encoded` and, for labels, `image/class/label`; uses `image/filename` and `image/class/text` where
-    they are. A subclass may name others.
+    Reads `image/encoded` and, for labels, `image/class/label`; also `image/filename` and `image/class/text`, if
+    present. A subclass may name other features.
 
     Attributes:
         features: the names of the features.
-        may_be_empty: whether a sample of no bytes is a sample.
+        may_be_empty: whether a sample may have no bytes.
 
     Args:
         shards: the files.
-        class_names: the classes in the order of their labels. A record whose own class name is among them gets that
-            label; any other keeps its number. By default what the dataset's manifest says; without a manifest all
-            records are read once to find them.
-        label_offset: subtracted from the stored labels: 1 where the classes are counted from 1.
+        class_names: the classes in the order of their labels. A record that holds one of these names gets its label;
+            any other record keeps its number. By default those of the manifest; without a manifest, all records are
+            read once to find them.
+        label_offset: number to subtract from the stored labels: 1 where the classes count from 1.
 
     Raises:
-        SourceError: there is no record, a file cannot be read, or its framing is damaged.
+        SourceError: there are no records, a file cannot be read, or its framing is damaged.
     """
 
     features = tfrecord.IMAGE
@@ -62,11 +62,11 @@ class TFRecordSource:
         self._first = np.cumsum([0, *map(len, indices)])
         self._kept = np.arange(len(self._spans))
         if not len(self._spans):
-            raise SourceError(f"there is no record in {', '.join(map(str, self.shards)) or 'an empty list of files'}")
+            raise SourceError(f"no records in {', '.join(map(str, self.shards)) or 'an empty list of files'}")
 
     @classmethod
     def from_directory(cls, root: Path, class_names: Sequence[str] | None, label_offset: int) -> "TFRecordSource":
-        """Open all shards of a directory; its manifest, where there is one, says which and names the classes.
+        """Open all shards of a directory: those of its manifest, which names the classes, or all that are found.
 
         Raises:
             SourceError: the manifest cannot be read, or a shard that it lists is missing.
@@ -76,9 +76,7 @@ class TFRecordSource:
         manifest = read_manifest(root)
         shards = [root / shard["name"] for shard in manifest["shards"]]
         if missing := [shard.name for shard in shards if not shard.is_file()]:
-            raise SourceError(
-                f"{root} lacks {', '.join(missing)}, which its {MANIFEST} lists; `caudal verify` says more"
-            )
+            raise SourceError(f"{root} is missing {', '.join(missing)}, listed in {MANIFEST}; run `caudal verify`")
         stored = manifest["class_names"]
         source = cls(shards, class_names if class_names is not None else stored, label_offset)
         if class_names is not None:
@@ -95,20 +93,20 @@ class TFRecordSource:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Made of the files' names, sizes and times of modification."""
+        """A hash of the files' names, sizes and modification times."""
         status = [(shard.name, shard.stat().st_size, shard.stat().st_mtime_ns) for shard in self.shards]
         return digest(("tfrecord", self._given_names, self._label_offset, *status))
 
     def labels(self) -> Labels:
-        """Give the class of every sample, int64 [N], `NO_LABEL` where a record has none. Reads all once."""
+        """Return the class of every sample, int64 [N], `NO_LABEL` where a record has none. Reads all records once."""
         return self._scan.labels
 
     def sizes(self) -> Labels:
-        """Give the bytes of every record, int64 [N]."""
+        """Return the number of bytes of every record, int64 [N]."""
         return np.array(self._spans[self._kept, 1])
 
     def peek(self, index: int) -> Sample:
-        """Give the sample's key and label; its record has to be read for it.
+        """Return the sample's key and label; this reads its record.
 
         Raises:
             ReadError: the record is damaged.
@@ -120,7 +118,7 @@ class TFRecordSource:
         """Read one record.
 
         Raises:
-            ReadError: it is cut off, fails its checksum, or lacks an image.
+            ReadError: it is truncated, fails its checksum, or has no image.
         """
         shard, record = self._locate(index)
         place = f"{shard.name}#{record}"
@@ -140,7 +138,7 @@ class TFRecordSource:
         return Sample(_decode_text(name) if name else place, self._label(example), content, extra=extra)
 
     def feature_names(self, index: int) -> frozenset[str]:
-        """Give the names of a record's features.
+        """Return the names of a record's features.
 
         Raises:
             OSError: it cannot be read.
@@ -156,16 +154,14 @@ class TFRecordSource:
             try:
                 example = self._read_example(index)
             except (OSError, ValueError):
-                continue  # reading the sample itself will say so
+                continue  # reading the sample raises the error
             labels[index] = label = self._label(example)
             name = tfrecord.get_bytes_feature(example, self.features.class_name)
             if name is not None:
                 names.setdefault(label, _decode_text(name))
         count = max(int(labels.max()) + 1, 0)
         if count > _MAX_CLASSES:
-            raise SourceError(
-                f"the records' labels go up to {count - 1}: give class_names to say which classes there are"
-            )
+            raise SourceError(f"labels reach {count - 1}, too large to count classes from them; set class_names")
         return _Scan(labels, tuple(names.get(label, str(label)) for label in range(count)))
 
     def _read_example(self, index: int) -> Any:
@@ -184,9 +180,9 @@ class TFRecordSource:
         return NO_LABEL if label is None else label - self._label_offset
 
     def _restrict(self, stored: Sequence[str], root: Path) -> None:
-        """Keep only the records of the classes that were asked for."""
+        """Keep only the records of the given classes."""
         if unknown := sorted(self._given_labels.keys() - set(stored)):
-            raise OptionError(f"class_names asks for {unknown}, but {root} has the classes {list(stored)}")
+            raise OptionError(f"class_names: {unknown} not found in {root}; its classes are {list(stored)}")
         if self._given_labels.keys() != set(stored):
             names = [
                 _decode_text(tfrecord.get_bytes_feature(self._read_example(index), self.features.class_name) or b"")
@@ -205,7 +201,7 @@ def _decode_text(name: bytes) -> str:
 
 
 def list_shards(root: Path) -> list[Path]:
-    """List the TFRecord files in a directory: those that are named `*.tfrecord*`, `*.tfrec*` or `*-00000-of-00010`."""
+    """List the TFRecord files in a directory: `*.tfrecord*`, `*.tfrec*` and `*-00000-of-00010`."""
     return sorted(
         {
             path
@@ -223,6 +219,8 @@ def _load_index(shard: Path) -> tfrecord.Index:
         raise SourceError(f"{shard} cannot be read: {error.strerror}") from None
     except tfrecord.RecordError as error:
         compressed = (
-            "" if shard.suffix not in (".gz", ".zz") else " (compressed TFRecords have no random access: unpack them)"
+            ""
+            if shard.suffix not in (".gz", ".zz")
+            else " (compressed TFRecords have no random access; decompress them)"
         )
         raise SourceError(f"{shard}: {error}{compressed}") from None

@@ -1,7 +1,7 @@
-"""Augmenting a file of texts into another file: in several processes, reproducibly, and from where it was interrupted.
+"""Augments a file of texts into another file: in several processes, reproducibly, and resumable.
 
-What is written stands in a partial file beside the destination, and after each chunk a journal says how far it goes and
-of what job it is. The same job goes on behind the last chunk that is whole; the destination appears when all are.
+The output grows in a partial file beside the destination. After each chunk, a journal records its length and the job.
+The same job resumes after the last complete chunk; the destination appears when all chunks are complete.
 """
 
 import contextlib
@@ -29,19 +29,19 @@ from pipeline.texts.workers import TextWorkers
 from pipeline.threads.look_ahead import LookAhead
 
 _CHUNK = 512
-"""Rows between two lines of the journal."""
+"""Number of rows per line of the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextJob:
-    """What is to be done to each row of a file.
+    """The options of an augmentation of a file.
 
     Attributes:
-        eda: makes the variants.
-        seed: of them: row i gets `eda(text, key=(seed, 0, i))`.
-        keep_original: writes each row as it is before its variants.
-        format: of both files, but what is written is UTF-8. A text that cannot be decoded is skipped.
-        processes: how many augment.
+        eda: computes the variants.
+        seed: of the variants: row i gets `eda(text, key=(seed, 0, i))`.
+        keep_original: writes each row unchanged before its variants.
+        format: of both files; the output is UTF-8. A text that cannot be decoded is skipped.
+        processes: number of processes that augment.
     """
 
     eda: EDA
@@ -63,44 +63,44 @@ def augment_file(
 
     Args:
         source: a file of rows: `label text` lines, TSV, CSV or JSONL.
-        destination: the file to make, of the same format.
-        job: what is done.
-        overwrite: replaces a destination that is there, once the new one is complete.
+        destination: the file to write, in the same format.
+        job: the options.
+        overwrite: replaces an existing destination, once the new one is complete.
         progress: called after each chunk.
 
     Returns:
-        "rows": those of the source; "written": those of the destination; "recoded": the rows that were not in
-        `encoding`; "skipped": the rows that hold no text, by name and reason; "resumed": the rows that an earlier,
-        interrupted job had done; "sha256" of the destination.
+        "rows": number of rows of the source; "written": of the destination; "recoded": number of rows that were not in
+        `encoding`; "skipped": the bad rows, by name and reason; "resumed": number of rows that an earlier, interrupted
+        job had finished; "sha256" of the destination.
 
     Raises:
         SourceError: the source cannot be read.
-        OptionError: the destination should have another format than the source, or a file of rows cannot have an
-            encoding.
-        ConvertError: the destination is there, is the source, is being written, or cannot be written.
+        OptionError: the destination's extension is that of another format, or a file of rows cannot have an encoding.
+        ConvertError: the destination exists, is the source, is being written, or cannot be written.
     """
     job.format.check_rows()
     rows = RowFile(Path(source), job.format.format, job.format.text_column, job.format.label_column)
     target = Path(destination).absolute()
     if job.format.format is None and target.suffix and guess_format(target.name) != rows.kind:
         raise OptionError(
-            f"{target.name} should be {guess_format(target.name)!r}, and {rows.path.name} is {rows.kind!r}"
+            f"{target.name} has the extension of {guess_format(target.name)!r}, but {rows.path.name} is {rows.kind!r}; "
+            "use the same format"
         )
     if target.resolve() == rows.path.resolve():
-        raise ConvertError(f"{target} is the source itself")
+        raise ConvertError(f"destination {target} is the source; choose another")
     if target.exists() and not overwrite:
-        raise ConvertError(f"{target} exists; overwrite replaces it")
+        raise ConvertError(f"{target} exists; use overwrite to replace it")
     try:
         with _lock(target):
             return _Run(rows, target, job).run(progress)
     except OSError as error:
         if isinstance(error, (SourceError, ConvertError)):
             raise
-        raise ConvertError(f"{target} cannot be written: {error.strerror}") from error
+        raise ConvertError(f"cannot write {target}: {error.strerror}") from error
 
 
 class _Run:
-    """One run of a job, from the beginning or from where an earlier one ended."""
+    """One run of a job, from the start or from where an earlier run ended."""
 
     def __init__(self, rows: RowFile, target: Path, job: TextJob) -> None:
         self._rows = rows
@@ -123,7 +123,7 @@ class _Run:
         ):
             partial.truncate(size)
             partial.seek(size)
-            log.truncate(journal)  # half a line would hide those behind it from the next run
+            log.truncate(journal)  # half a line would hide later lines from the next run
             if not done and self._rows.header is not None:
                 partial.write(to_bytes(self._rows.header) + b"\n")
             for first, written in chunks:
@@ -147,7 +147,7 @@ class _Run:
             return report | {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
     def _resume(self) -> tuple[int, int, int, dict[str, Any]]:
-        """Find out how far an earlier run of this very job came: rows, bytes, bytes of its journal, and its report."""
+        """Return the progress of an earlier run of this job: rows, bytes, bytes of its journal, and its report."""
         report: dict[str, Any] = {"rows": len(self._rows), "written": 0, "recoded": 0, "skipped": []}
         done, length, journal = 0, 0, 0
         try:
@@ -161,11 +161,11 @@ class _Run:
                 report["skipped"] += entry["skipped"]
                 journal += len(line)
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # no journal, or the end of one that was cut off: what was read before it holds
+            pass  # no journal, or a truncated line at its end: the lines before it are valid
         return done, length, journal, report
 
     def _chunks(self, firsts: Sequence[int]) -> LookAhead[int, tuple[int, dict[str, Any]]]:
-        """Make the chunks in order, as many at once as there are processes, and a few ahead."""
+        """Compute the chunks in order: one per process at once, and a few ahead."""
         processes = self._job.processes
         workers = TextWorkers(self._job.eda, self._job.eda.num_aug, processes)
         return LookAhead(partial(self._chunk, workers), firsts, threads=processes, ahead=2 * processes)
@@ -189,7 +189,7 @@ class _Run:
         return first, {"rows": rows, "skipped": skipped, "recoded": len(decoder.fallback_decoded)}
 
     def _format_row(self, row: str, text: str, variants: list[str]) -> tuple[int, bytes]:
-        """Write a row's variants; a text that has none is written once, whatever is asked for."""
+        """Format a row's variants; a text without variants is written once, whatever the options."""
         made = [text, *variants] if self._job.keep_original and variants != [text] else variants
         rows = "".join(f"{self._rows.format.with_text(row, each)}\n" for each in made)
         return len(made), rows.encode("utf-8", "replace")
@@ -200,11 +200,11 @@ def _lock(target: Path) -> Iterator[BinaryIO]:
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(target.with_name(f".{target.name}.lock"), "wb") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go when the process ends, however it ends
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released when the process ends, however it ends
         except BlockingIOError:
-            raise ConvertError(f"{target} is being written by another process") from None
-        if not os.fstat(lock.fileno()).st_nlink:  # that process has just ended, and removed what is locked here
-            raise ConvertError(f"{target} was being written by another process until now")
+            raise ConvertError(f"{target} is being written by another process; wait for it to end") from None
+        if not os.fstat(lock.fileno()).st_nlink:  # that process just ended, and removed the file that is locked here
+            raise ConvertError(f"{target} was just written by another process; run again")
         try:
             yield lock
         finally:

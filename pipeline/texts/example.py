@@ -1,4 +1,4 @@
-"""One text as a `tf.train.Example`: what a conversion writes, and `TextLoader` reads."""
+"""One text as a `tf.train.Example`, as a conversion writes it and `TextLoader` reads it."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,20 +11,20 @@ from pipeline.sources.base import Sample
 def make_text_features(
     sample: Sample, class_names: Sequence[str], decode: Callable[[str, bytes], str]
 ) -> dict[str, Value]:
-    """Give the features of a sample of a source of texts.
+    """Return the features of a sample of a source of texts.
 
     Args:
-        sample: what `open_text_source(...).read(index)` gives.
-        class_names: the classes in the order of their labels; none where the texts have no labels.
-        decode: gives the text, by its key and bytes.
+        sample: returned by `open_text_source(...).read(index)`.
+        class_names: the classes in the order of their labels; empty where the texts have no labels.
+        decode: returns the text, from its key and bytes.
 
     Returns:
         `text` (UTF-8), `text/filename` (the sample's key) and, where there are classes, `label` (int64, 0-based) and
-        `label/text`; before them, what else a TFRecord held.
+        `label/text`; before them, other features of its TFRecord.
 
     Raises:
         DecodeError: the text cannot be decoded.
-        ReadError: it has no label, or one of no class.
+        ReadError: it has no label, or one that is not a class index.
     """
     names = tfrecord.TEXT
     features: dict[str, Value] = {

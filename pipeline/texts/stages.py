@@ -16,7 +16,7 @@ from pipeline.sampling.order import Indices
 from pipeline.sampling.sampler import Sampler
 
 MakeVariants = Callable[[Sequence[str], Sequence[int], Sequence[int]], list[str]]
-"""Gives one variant of each text, by its key and number: `augment.text.variants.Variants`, here or in processes."""
+"""Returns one variant of each text, by its key and number: `augment.text.variants.Variants`, here or in processes."""
 
 
 class FinishedText(NamedTuple):
@@ -24,8 +24,8 @@ class FinishedText(NamedTuple):
 
     Attributes:
         text: decoded, and augmented where there is an augmentation.
-        label: the number of its class.
-        key: its name in the source, and the number of a copy.
+        label: its class index.
+        key: its key in the source, and the number of a copy.
     """
 
     text: str
@@ -34,11 +34,11 @@ class FinishedText(NamedTuple):
 
 
 class TextDecoder:
-    """Decodes texts by a declared rule, and counts those that are not in the encoding they should be in.
+    """Decodes texts, and records the keys of those that need the fallback.
 
     Args:
-        encoding: what texts should be in.
-        fallback: what the others are read in; None makes them bad samples.
+        encoding: of the texts.
+        fallback: the encoding of texts that are not valid in `encoding`; None makes them bad samples.
     """
 
     def __init__(self, encoding: str = "utf-8", fallback: str | None = "latin-1") -> None:
@@ -70,21 +70,21 @@ class TextDecoder:
 
     @property
     def fallback_decoded(self) -> tuple[str, ...]:
-        """The keys of the texts so far that were read by the fallback, sorted."""
+        """The keys of the texts so far that were decoded in the fallback, sorted."""
         with self._lock:
             return tuple(sorted(self._fallback_decoded))
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextStages(Sampler[FinishedText]):
-    """What a loader of texts does to each sample; `Sampler` describes the attributes that are not listed here.
+    """The stages of a loader of texts; `Sampler` documents the attributes that are not listed here.
 
-    Where there are copies, copy 0 is the text itself.
+    With copies, copy 0 is the text itself.
 
     Attributes:
         decoder: decodes a text.
         variants: augments texts; None for no augmentation.
-        copies: how often each text is in an epoch; None for once, augmented.
+        copies: number of times each text appears per epoch; None for once, augmented.
     """
 
     decoder: TextDecoder
@@ -94,12 +94,12 @@ class TextStages(Sampler[FinishedText]):
     def samples(
         self, indices: Indices, repeat_index: Indices, sample_keys: keys.Key
     ) -> Iterator[FinishedText | SampleError]:
-        """Make samples: read, decode and label all, and then augment the good ones together.
+        """Make samples: read, decode and label all, then augment the good ones together.
 
         Args:
             indices: int64 [N], of the samples in their source.
-            repeat_index: int64 [N], which copy of its text each one is.
-            sample_keys: uint64 [N], of their augmentation: copies of a text have one.
+            repeat_index: int64 [N], the number of each sample's copy.
+            sample_keys: uint64 [N], of their augmentation; the copies of a text share one.
 
         Yields:
             Each sample in turn, or its error.
@@ -112,7 +112,7 @@ class TextStages(Sampler[FinishedText]):
         return _augment_good(self.variants, read, sample_keys.tolist(), numbers)
 
     def batch(self, epoch: int, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
-        """Make a batch of the samples at positions start to stop of an epoch; bad ones are skipped or replaced.
+        """Return a batch of the samples at positions start to stop of an epoch; bad ones are skipped or replaced.
 
         Returns:
             Texts, bytes in UTF-8 [B]; labels as the label mode says; the samples' keys, bytes [B].
@@ -130,7 +130,7 @@ class TextStages(Sampler[FinishedText]):
 
     @property
     def repeats(self) -> int:
-        """How often an epoch holds each text."""
+        """The number of times each text appears per epoch."""
         return self.copies or 1
 
     @property
@@ -153,7 +153,7 @@ class TextStages(Sampler[FinishedText]):
 def _augment_good(
     variants: MakeVariants, read: Sequence[FinishedText | SampleError], sample_keys: list[int], numbers: list[int]
 ) -> Iterator[FinishedText | SampleError]:
-    """Augment the good samples, each by its key and the number of its variant; errors pass."""
+    """Augment the good samples, each by its key and the number of its variant; errors pass through."""
     good = {row: sample for row, sample in enumerate(read) if isinstance(sample, FinishedText)}
     own_keys, own_numbers = [sample_keys[row] for row in good], [numbers[row] for row in good]
     augmented = dict(zip(good, _augment(variants, list(good.values()), own_keys, own_numbers), strict=True))
@@ -163,7 +163,7 @@ def _augment_good(
 def _augment(
     variants: MakeVariants, samples: Sequence[FinishedText], sample_keys: Sequence[int], numbers: Sequence[int]
 ) -> list[FinishedText | SampleError]:
-    """Augment samples together; where that fails, one by one, to find which of them is bad."""
+    """Augment samples together; if that fails, one by one, to find the bad one."""
     try:
         texts = variants([sample.text for sample in samples], sample_keys, numbers)
     except AugmentError as error:

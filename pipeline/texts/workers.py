@@ -1,8 +1,8 @@
-"""Processes that augment texts: the augmentation is pure Python, of which one process runs one line at a time.
+"""Worker processes that augment texts: the augmentation is Python code, which the GIL limits to one thread.
 
 A worker is a new interpreter that reads requests from its standard input and writes answers to its standard output, one
-JSON object a line. It is told its augmentation as data, imports neither TensorFlow nor the caller's script, and ends
-when its input does: with the caller, however that ends.
+JSON object per line. It receives its augmentation as data and imports neither TensorFlow nor the caller's script. It
+ends when its input ends: with the caller, however the caller ends.
 """
 
 import contextlib
@@ -26,15 +26,15 @@ _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pipeline
 
 
 class TextWorkers:
-    """Some processes that make variants of texts, started when the first text comes. Safe in any number of threads.
+    """Processes that return variants of texts; the first text starts them. Safe to call from any number of threads.
 
     Args:
-        augmentation: what they do.
-        num_aug: how many variants there are of each text; None for one.
-        count: the processes.
+        augmentation: of the texts.
+        num_aug: number of variants per text; None for one.
+        count: number of processes.
 
     Raises:
-        AugmentError: the augmentation cannot be told to another process.
+        AugmentError: the augmentation cannot be sent to another process.
     """
 
     def __init__(self, augmentation: TextAugmentation, num_aug: int | None, count: int) -> None:
@@ -47,27 +47,27 @@ class TextWorkers:
         end_with_program(self)
 
     def __call__(self, texts: Sequence[str], keys: Sequence[int], numbers: Sequence[int]) -> list[str]:
-        """Give one variant of each text, as `Variants` does.
+        """Return one variant of each text, as `Variants` does.
 
         Raises:
             AugmentError: the augmentation failed.
-            WorkerError: a process has ended.
+            WorkerError: a process ended.
         """
-        made: list[str] = self._ask(texts=list(texts), keys=list(keys), numbers=list(numbers))
-        return made
+        variants: list[str] = self._ask(texts=list(texts), keys=list(keys), numbers=list(numbers))
+        return variants
 
     def list_variants(self, texts: Sequence[str], keys: Sequence[int]) -> list[list[str]]:
-        """Give all variants of each text, as an EDA does.
+        """Return all variants of each text, as an EDA does.
 
         Raises:
             AugmentError: the augmentation failed.
-            WorkerError: a process has ended.
+            WorkerError: a process ended.
         """
-        made: list[list[str]] = self._ask(texts=list(texts), keys=list(keys))
-        return made
+        variants: list[list[str]] = self._ask(texts=list(texts), keys=list(keys))
+        return variants
 
     def kill(self) -> None:
-        """End the processes for good, and do not wait: a thread that waits for an answer gets an error."""
+        """Kill the processes and do not wait; a thread that waits for an answer gets an error."""
         for worker in self._processes:
             worker.kill()
 
@@ -100,7 +100,7 @@ class TextWorkers:
                 stdout=subprocess.PIPE,
                 text=True,
                 encoding="ascii",
-                process_group=0,  # Ctrl-C does not reach it: the caller decides what an interrupt means
+                process_group=0,  # Ctrl-C does not reach it: the caller decides what to do
             )
             self._processes.append(worker)
         _send(worker, self._greeting)
@@ -108,7 +108,7 @@ class TextWorkers:
 
 
 def serve() -> None:
-    """Be a worker: answer requests until there are no more."""
+    """Run a worker: answer requests until the input ends."""
     greeting = json.loads(sys.stdin.readline())
     variants = Variants(from_dict(greeting["augmentation"]), greeting["num_aug"])
     for line in sys.stdin:
@@ -130,16 +130,14 @@ def _request(worker: subprocess.Popen[str], request: str) -> dict[str, Any]:
     assert worker.stdout is not None  # noqa: S101  # for the type checker: it is a pipe
     line = worker.stdout.readline()
     if not line:
-        raise WorkerError(
-            f"a process that augments texts has ended with status {worker.wait()}; its error stands above"
-        )
+        raise WorkerError(f"a text worker ended with exit status {worker.wait()}; its error is printed above")
     answer: dict[str, Any] = json.loads(line)
     return answer
 
 
 def _send(worker: subprocess.Popen[str], line: str) -> None:
     assert worker.stdin is not None  # noqa: S101  # for the type checker: it is a pipe
-    with contextlib.suppress(BrokenPipeError):  # reading the answer will say so
+    with contextlib.suppress(BrokenPipeError):  # reading the answer raises the error
         worker.stdin.write(line + "\n")
         worker.stdin.flush()
 

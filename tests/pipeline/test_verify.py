@@ -133,7 +133,7 @@ def test_bad_example_is_a_fault(
 def test_record_that_is_no_example_is_a_fault(converted_dataset: Path) -> None:
     """A record with a good checksum that is not an example is a fault."""
     (fault,) = replace_records(converted_dataset, [b"\xff" * 50])
-    assert fault.endswith("record 0 at byte 0: the record holds no tf.train.Example")
+    assert fault.endswith("record 0 at byte 0: the record is not a tf.train.Example")
 
 
 def test_decode_checks_pixels(converted_dataset: Path, encode: Callable[..., bytes], picture: Callable) -> None:
@@ -148,14 +148,14 @@ def test_decode_checks_pixels(converted_dataset: Path, encode: Callable[..., byt
 @pytest.mark.parametrize(
     ("manifest", "reason"),
     [
-        ("", "is no dataset's description"),
-        ("[]", "is no dataset's description"),
+        ("", "is not a valid manifest"),
+        ("[]", "is not a valid manifest"),
         ('{"format_version": 2, "class_names": [], "shards": []}', "has format version 2"),
         (
             '{"format_version": 1, "class_names": [], "shards": [{"name": "../../x", "examples": 1}]}',
-            "lists '../../x', which is not in its folder",
+            "lists '../../x', which is outside its directory",
         ),
-        ('{"format_version": 1, "class_names": [], "shards": [], "options": []}', "is no dataset's description"),
+        ('{"format_version": 1, "class_names": [], "shards": [], "options": []}', "is not a valid manifest"),
         (
             '{"format_version": 1, "class_names": [], "shards": [{"name": "x", "examples": 1}]}',
             "lacks the sizes or SHA-256 of its shards; convert the dataset again",
@@ -172,7 +172,7 @@ def test_unusable_manifest_is_refused(converted_dataset: Path, manifest: str, re
 def test_folder_without_manifest_is_refused(tmp_path: Path) -> None:
     """A folder that is not a converted dataset is refused."""
     with pytest.raises(
-        SourceError, match=r"is no converted dataset: it has no dataset.json; `caudal convert` makes one"
+        SourceError, match=r"is not a converted dataset: dataset.json is missing; create one with `caudal convert`"
     ):
         pipeline.verify(tmp_path)
 

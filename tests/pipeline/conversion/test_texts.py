@@ -163,10 +163,10 @@ def test_images_are_not_taken_for_texts(folders: Callable[..., Path], tmp_path: 
     (source / "ants" / "notes.txt").write_text("two ants")
     assert pipeline.convert(source, tmp_path / "out")["num_examples"] == 2
     (tmp_path / "bad.tfrecord").write_bytes(b"no record at all")
-    with pytest.raises(SourceError, match="no TFRecord file, or a damaged one"):
+    with pytest.raises(SourceError, match="not a TFRecord file, or a damaged one"):
         pipeline.convert(tmp_path / "bad.tfrecord", tmp_path / "other")
     (tmp_path / "photo").write_bytes((source / "ants" / "0.png").read_bytes())
-    with pytest.raises(SourceError, match="no TFRecord file, or a damaged one"):
+    with pytest.raises(SourceError, match="not a TFRecord file, or a damaged one"):
         pipeline.convert(tmp_path / "photo", tmp_path / "other")
 
 

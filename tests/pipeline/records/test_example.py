@@ -50,7 +50,7 @@ def test_any_bytes_are_parsed_or_refused_as_by_tensorflow(data: bytes) -> None:
     try:
         tf.train.Example.FromString(data)
     except Exception:
-        with pytest.raises(ValueError, match=r"holds no tf\.train\.Example"):
+        with pytest.raises(ValueError, match=r"is not a tf\.train\.Example"):
             parse_example(data)
     else:
         parse_example(data)

@@ -145,7 +145,7 @@ def test_a_shard_cut_anywhere_but_between_records_is_an_error(shard: Path, end: 
         assert len(tfrecord.build_index(shard)) == boundaries.index(end)
         return
     record = sum(boundary < end for boundary in boundaries) - 1
-    with pytest.raises(tfrecord.RecordError, match=r"too few for a record|the file ends before") as caught:
+    with pytest.raises(tfrecord.RecordError, match=r"too few for a record|the file is shorter") as caught:
         tfrecord.build_index(shard)
     assert (caught.value.record, caught.value.offset) == (record, boundaries[record])
     assert str(caught.value).startswith(f"record {record} at byte {boundaries[record]}: ")
@@ -160,7 +160,7 @@ def test_a_damaged_length_is_an_error(shard: Path, byte: int) -> None:
     with pytest.raises(tfrecord.RecordError) as caught:
         tfrecord.build_index(shard)
     assert str(caught.value) == (
-        "record 1 at byte 21: its length fails its checksum: no TFRecord file, or a damaged one"
+        "record 1 at byte 21: the length fails its checksum: not a TFRecord file, or a damaged one"
     )
 
 
@@ -171,7 +171,7 @@ def test_a_length_beyond_the_file_is_an_error(shard: Path, length: int) -> None:
     shard.write_bytes(head + struct.pack("<I", tfrecord.compute_masked_crc(head)) + b"x" * 64)
     with pytest.raises(tfrecord.RecordError) as caught:
         tfrecord.build_index(shard)
-    assert str(caught.value) == f"record 0 at byte 0: it claims {length} bytes, but the file ends before"
+    assert str(caught.value) == f"record 0 at byte 0: it claims {length} bytes, but the file is shorter"
 
 
 @pytest.mark.parametrize("byte", [49, 600, 1048, 1049, 1052])
@@ -192,7 +192,7 @@ def test_damaged_data_is_an_error_of_its_record_alone(shard: Path, byte: int) ->
 
 def test_a_record_beyond_the_end_is_cut_off(shard: Path) -> None:
     """An index that points behind the end of a file reads nothing."""
-    with pytest.raises(ValueError, match=r"^the record is cut off$"):
+    with pytest.raises(ValueError, match=r"^the record is truncated$"):
         read_all(shard, np.array([[49, 1001]]))
 
 
@@ -217,5 +217,5 @@ def test_a_feature_that_is_missing_or_of_another_kind_is_none() -> None:
 
 def test_a_record_that_is_no_example_is_an_error() -> None:
     """Bytes that protobuf cannot parse are a ValueError that says what was expected."""
-    with pytest.raises(ValueError, match=r"^the record holds no tf\.train\.Example$"):
+    with pytest.raises(ValueError, match=r"^the record is not a tf\.train\.Example$"):
         tfrecord.parse_example(b"\xff" * 50)

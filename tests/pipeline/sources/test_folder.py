@@ -141,7 +141,7 @@ def test_a_class_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 def test_a_class_that_is_named_twice_is_refused(tmp_path: Path) -> None:
     """The same class cannot have two labels."""
     write(tmp_path, "a/1.png", "b/2.png")
-    with pytest.raises(OptionError, match=r"^class_names names a class twice: \['a', 'b', 'a'\]$"):
+    with pytest.raises(OptionError, match=r"^class_names has duplicates: \['a', 'b', 'a'\]$"):
         open_source(tmp_path, class_names=["a", "b", "a"])
 
 
@@ -228,12 +228,12 @@ def test_the_fingerprint_does_not_depend_on_where_the_dataset_lies(tmp_path: Pat
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (3, "a source is a path, a list of TFRecord files, or (images, labels); got int"),
-        (None, "a source is a path, a list of TFRecord files, or (images, labels); got NoneType"),
-        ({"a": 1}, "a source is a path, a list of TFRecord files, or (images, labels); got dict"),
-        ("/nowhere/at/all", "/nowhere/at/all does not exist, and as a pattern it matches no file"),
-        ("/nowhere/*.tfrecord", "/nowhere/*.tfrecord does not exist, and as a pattern it matches no file"),
-        ([], "there is no record in an empty list of files"),
+        (3, "source must be a path, a list of TFRecord files, or (images, labels); got int"),
+        (None, "source must be a path, a list of TFRecord files, or (images, labels); got NoneType"),
+        ({"a": 1}, "source must be a path, a list of TFRecord files, or (images, labels); got dict"),
+        ("/nowhere/at/all", "/nowhere/at/all does not exist, and matches no file as a glob"),
+        ("/nowhere/*.tfrecord", "/nowhere/*.tfrecord does not exist, and matches no file as a glob"),
+        ([], "no records in an empty list of files"),
     ],
 )
 def test_what_is_no_source_is_refused(source: object, message: str) -> None:

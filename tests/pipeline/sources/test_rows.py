@@ -132,7 +132,7 @@ def test_half_a_character_in_json_does_no_harm(tmp_path: Path) -> None:
         ('{"a": 1}\n', {"text_format": TextFormat("jsonl", text_column=0)}, SourceError, "JSON has names"),
         ("0 x\n", {"class_names": ["7"]}, OptionError, r"class_names asks for \['7'\]"),
         ("0 x\n", {"class_names": []}, OptionError, "class_names must be a list"),
-        ("0 x\n", {"label_offset": 1}, OptionError, "label_offset is for the labels in TFRecords"),
+        ("0 x\n", {"label_offset": 1}, OptionError, "label_offset applies to TFRecords"),
         ("".join(f"w{number} text\n" for number in range(1500)), {}, SourceError, "1500 different labels"),
     ],
 )
@@ -148,9 +148,9 @@ def test_a_missing_source_is_refused(tmp_path: Path) -> None:
     """So is what is no path."""
     with pytest.raises(SourceError, match="does not exist"):
         open_text_source(tmp_path / "none.txt")
-    with pytest.raises(SourceError, match="a source of texts is a path"):
+    with pytest.raises(SourceError, match="source must be a path"):
         open_text_source(3)
-    with pytest.raises(SourceError, match="a source of texts is a path"):
+    with pytest.raises(SourceError, match="source must be a path"):
         open_text_source((["good", "bad"], [1, 0]))
 
 

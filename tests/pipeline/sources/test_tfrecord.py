@@ -141,9 +141,7 @@ def test_a_label_far_beyond_all_others_is_damage(tmp_path: Path) -> None:
     path = write_foreign(tmp_path / "x.tfrecord", {"image/encoded": b"a", "image/class/label": 10**18})
     with pytest.raises(SourceError) as caught:
         _ = open_source(path).class_names
-    assert (
-        str(caught.value) == f"the records' labels go up to {10**18}: give class_names to say which classes there are"
-    )
+    assert str(caught.value) == f"labels reach {10**18}, too large to count classes from them; set class_names"
 
 
 @pytest.mark.parametrize("byte", [0, 50])
@@ -176,7 +174,7 @@ def test_a_shard_that_is_cut_off_is_refused(converted_dataset: Path) -> None:
         open_source(converted_dataset)
     assert (
         str(caught.value)
-        == f"{shard}: record 2 at byte {offset - 12}: it claims {length} bytes, but the file ends before"
+        == f"{shard}: record 2 at byte {offset - 12}: it claims {length} bytes, but the file is shorter"
     )
 
 
@@ -188,8 +186,8 @@ def test_compressed_records_are_refused_with_the_mend(converted_dataset: Path) -
     with pytest.raises(SourceError) as caught:
         open_source(packed)
     assert str(caught.value) == (
-        f"{packed}: record 0 at byte 0: its length fails its checksum: no TFRecord file, or a damaged one "
-        "(compressed TFRecords have no random access: unpack them)"
+        f"{packed}: record 0 at byte 0: the length fails its checksum: not a TFRecord file, or a damaged one "
+        "(compressed TFRecords have no random access; decompress them)"
     )
 
 
@@ -198,7 +196,7 @@ def test_a_file_that_is_no_tfrecord_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("<html>404 not found</html>")
     with pytest.raises(
-        SourceError, match=r"page\.html: record 0 at byte 0: its length fails its checksum: no TFRecord"
+        SourceError, match=r"page\.html: record 0 at byte 0: the length fails its checksum: not a TFRecord"
     ):
         open_source(path)
 
@@ -236,7 +234,7 @@ def test_a_record_that_is_no_example_is_a_bad_sample(tmp_path: Path) -> None:
     """A whole record of other content is named."""
     path = tmp_path / "x.tfrecord"
     path.write_bytes(tfrecord.frame(b"\xff" * 40))
-    with pytest.raises(ReadError, match=r"^x\.tfrecord#0: the record holds no tf\.train\.Example$"):
+    with pytest.raises(ReadError, match=r"^x\.tfrecord#0: the record is not a tf\.train\.Example$"):
         open_source(path).read(0)
 
 
@@ -255,7 +253,7 @@ def test_a_shard_that_the_manifest_lists_must_be_there(converted_dataset: Path) 
     with pytest.raises(SourceError) as caught:
         open_source(converted_dataset)
     assert str(caught.value) == (
-        f"{converted_dataset} lacks data-00001-of-00002.tfrecord, which its dataset.json lists; `caudal verify` says more"
+        f"{converted_dataset} is missing data-00001-of-00002.tfrecord, listed in dataset.json; run `caudal verify`"
     )
 
 
@@ -269,14 +267,14 @@ def test_a_shard_that_the_manifest_does_not_list_is_no_part_of_the_dataset(conve
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("junk", "is no dataset's description: JSONDecodeError"),
-        ("[]", "is no dataset's description: TypeError"),
-        ("{}", "is no dataset's description: KeyError 'shards'"),
+        ("junk", "is not a valid manifest: JSONDecodeError"),
+        ("[]", "is not a valid manifest: TypeError"),
+        ("{}", "is not a valid manifest: KeyError 'shards'"),
         ({"format_version": 2}, "has format version 2; this version of Caudal reads version 1"),
-        ({"shards": [{"name": "../x", "examples": 1}]}, "lists '../x', which is not in its folder"),
-        ({"shards": [{"name": "/etc/passwd", "examples": 1}]}, "lists '/etc/passwd', which is not in its folder"),
-        ({"class_names": None}, "is no dataset's description: TypeError"),
-        ({"shards": [{"name": "x"}]}, "is no dataset's description: KeyError 'examples'"),
+        ({"shards": [{"name": "../x", "examples": 1}]}, "lists '../x', which is outside its directory"),
+        ({"shards": [{"name": "/etc/passwd", "examples": 1}]}, "lists '/etc/passwd', which is outside its directory"),
+        ({"class_names": None}, "is not a valid manifest: TypeError"),
+        ({"shards": [{"name": "x"}]}, "is not a valid manifest: KeyError 'examples'"),
     ],
 )
 def test_a_damaged_manifest_is_refused(converted_dataset: Path, change: Any, message: str) -> None:
@@ -294,7 +292,7 @@ def test_a_file_without_records_is_refused(content: bytes | None, tmp_path: Path
     path = tmp_path / "x.tfrecord"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SourceError, match=r"there is no record in .*x\.tfrecord$|x\.tfrecord cannot be read: No such"):
+    with pytest.raises(SourceError, match=r"no records in .*x\.tfrecord$|x\.tfrecord cannot be read: No such"):
         open_source([path])
 
 

@@ -186,13 +186,13 @@ def test_odd_rows_are_counted_not_lost(tmp_path: Path) -> None:
 def test_what_would_do_harm_is_refused(lines: Path, tmp_path: Path) -> None:
     """The source itself, a file that is there, another format, a source that is not there."""
     (tmp_path / "there.txt").write_text("mine")
-    with pytest.raises(ConvertError, match="is the source itself"):
+    with pytest.raises(ConvertError, match="is the source; choose another"):
         augment_file(lines, lines, job(), overwrite=True)
-    with pytest.raises(ConvertError, match="exists; overwrite replaces it"):
+    with pytest.raises(ConvertError, match="exists; use overwrite to replace it"):
         augment_file(lines, tmp_path / "there.txt", job())
     assert (tmp_path / "there.txt").read_text() == "mine"
     assert augment_file(lines, tmp_path / "there.txt", job(), overwrite=True)["written"] == 240
-    with pytest.raises(OptionError, match=r"should be 'csv'"):
+    with pytest.raises(OptionError, match=r"has the extension of 'csv'"):
         augment_file(lines, tmp_path / "out.csv", job())
     with pytest.raises(SourceError, match="cannot be read"):
         augment_file(tmp_path / "none.txt", tmp_path / "out.txt", job())

@@ -38,7 +38,7 @@ def test_a_worker_that_has_ended_is_an_error() -> None:
     workers(["a good film"], [1], [1])
     workers._processes[0].kill()
     workers._processes[0].wait()
-    with pytest.raises(WorkerError, match="has ended with status -9"):
+    with pytest.raises(WorkerError, match="ended with exit status -9"):
         workers(["a good film"], [1], [1])
 
 
@@ -47,7 +47,7 @@ def test_workers_end_with_their_caller(run_python: Callable[..., str]) -> None:
     code = (
         "import os; from augment.text import EDA; from pipeline.texts.workers import TextWorkers\n"
         "workers = TextWorkers(EDA(), None, 1); workers(['a good film'], [1], [1])\n"
-        "print(workers._started[0].pid, flush=True); os._exit(0)"
+        "print(workers._processes[0].pid, flush=True); os._exit(0)"
     )
     pid = int(run_python(code))
     for _ in range(100):
