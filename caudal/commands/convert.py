@@ -18,7 +18,7 @@ from caudal.commands.options import (
     image_size,
     max_errors,
 )
-from caudal.output import print_json, print_table
+from caudal.output import escape_unprintable, print_json, print_table
 
 if TYPE_CHECKING:
     from pipeline.conversion.estimate import Estimate
@@ -71,6 +71,10 @@ def convert(
     copies: Annotated[
         int | None, typer.Option(help="Augmented copies per image, in addition to the original.", show_default="1")
     ] = None,
+    augment_parts: Annotated[
+        str | None,
+        typer.Option(metavar="PARTS", help="Splits that get copies: train,val", show_default="train or training"),
+    ] = None,
     label_offset: Annotated[int, typer.Option(help="Number to subtract from the labels of TFRecords.")] = 0,
     text_format: Annotated[
         str | None,
@@ -79,6 +83,10 @@ def convert(
             help="Format of a file of texts: 'label text', text, tsv, csv, jsonl.",
             show_default="by the extension",
         ),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(metavar="CHAR", help="Character between columns, or tab.", show_default="by the extension"),
     ] = None,
     text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
@@ -125,8 +133,10 @@ def convert(
         "quality": quality,
         "augment": augmentation(augment, (256, 256) if size is None else image_size(size)),
         "copies": 0 if augment is None else 1 if copies is None else copies,
+        "augment_parts": None if augment_parts is None else [part.strip() for part in augment_parts.split(",")],
         "label_offset": label_offset,
         "text_format": text_format,
+        "delimiter": "\t" if delimiter in ("tab", "\\t") else delimiter,
         "text_column": column(text_column),
         "label_column": column(label_column),
         "encoding": encoding,
@@ -237,6 +247,8 @@ def _print_plan(plan: "Estimate", json: bool) -> None:
 
 
 def _print_result(result: dict[str, Any], seconds: float) -> None:
+    from pipeline.conversion.reporting import describe_source_gaps
+
     parts: dict[str, dict[str, Any]] = result.get("splits", {"": result})
     for part, manifest in parts.items():
         files = (
@@ -245,6 +257,8 @@ def _print_result(result: dict[str, Any], seconds: float) -> None:
         name = f"{part}: " if part else ""
         content = manifest["options"]["content"]
         print(f"{name}{manifest['num_examples']:,} {content}{files}, {manifest['num_skipped']:,} skipped")
+    for line in describe_source_gaps(result):
+        print(escape_unprintable(line))
     print(f"{seconds:.1f} s, {result['num_examples'] / seconds:,.0f} examples/s")
 
 

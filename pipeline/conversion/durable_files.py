@@ -5,6 +5,8 @@ of `os`, so that a test can kill the process at each.
 """
 
 import ctypes
+import errno
+import logging
 import os
 import secrets
 from collections.abc import Callable
@@ -15,7 +17,10 @@ import google_crc32c
 from pipeline.errors import ConvertError
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_RENAME_EXCHANGE = 2  # linux/fs.h
+_log = logging.getLogger(__name__)
+
+_RENAME_NOREPLACE = 1  # linux/fs.h
+_RENAME_EXCHANGE = 2
 _AT_FDCWD = -100  # fcntl.h
 _BLOCK = 1 << 20
 
@@ -105,7 +110,32 @@ def exchange(one: Path, other: Path) -> bool:
         Whether the file system supports it; NFS does not.
     """
     paths = _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other)
-    return int(_LIBC.renameat2(*paths, ctypes.c_uint(_RENAME_EXCHANGE))) == 0
+    return _renameat2(*paths, _RENAME_EXCHANGE) == 0
+
+
+def rename_new(old: Path, new: Path) -> bool:
+    """Rename a folder in one step, unless the new name exists.
+
+    Returns:
+        Whether the name did not exist. A file system without this step (NFS) checks first, and then renames.
+    """
+    paths = _AT_FDCWD, os.fsencode(old), _AT_FDCWD, os.fsencode(new)
+    if _renameat2(*paths, _RENAME_NOREPLACE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number == errno.EEXIST:
+        return False
+    if number not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        raise OSError(number, os.strerror(number), str(new))
+    _log.info("%s: this file system cannot rename without replacing; checked that the name is free", new)
+    if os.path.lexists(new):
+        return False
+    os.rename(old, new)
+    return True
+
+
+def _renameat2(old_folder: int, old: bytes, new_folder: int, new: bytes, flags: int) -> int:
+    return int(_LIBC.renameat2(old_folder, old, new_folder, new, ctypes.c_uint(flags)))
 
 
 def _call_on_folder(folder: Path, act: Callable[[int], None]) -> None:

@@ -54,6 +54,16 @@ def make_path(key: str, class_name: str, image_format: str | None, *, portable: 
     return path
 
 
+def make_class_folder(class_name: str, *, portable: bool) -> str:
+    """Return the folder of a class: its name, if that is legal."""
+    return _sanitize_component(class_name, portable=portable)
+
+
+def is_renamed(path: str, key: str, class_name: str) -> bool:
+    """Whether the path of a record's file differs from its key in more than the extension and the class's folder."""
+    return remove_extension(path) not in map(remove_extension, (key, f"{class_name}/{key}"))
+
+
 def get_format(key: str) -> str | None:
     """Return the format that a key's extension stands for, or None."""
     return _KNOWN.get(PurePosixPath(key).suffix.lower())
@@ -75,6 +85,12 @@ class Names:
         self._portable = portable
         self._claimed: set[bytes] = set()
         self._folders: dict[str, str] = {"": ""}
+
+    def claim_class(self, class_name: str) -> str:
+        """Return the folder of a class, or one with a number if another class has it."""
+        folder = self._claim_free("", make_class_folder(class_name, portable=self._portable))
+        self._folders[folder] = folder
+        return folder
 
     def claim(self, path: str) -> str:
         """Return the path, or one with a number if a file or folder already has it: `a.png`, `a~2.png`."""

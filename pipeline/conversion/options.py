@@ -51,10 +51,12 @@ class Conversion:
         quality: of JPEG and WebP, 1 to 100; by default 95. If set, every image is re-encoded.
         augment: an Albumentations transform, composition or list, for augmented copies.
         copies: augmented copies per sample, in addition to the original.
+        augment_parts: the names of the splits that get copies; by default "train" or "training".
         class_names: the classes in the order of their labels; by default those of the source.
         label_offset: a number to subtract from the labels of TFRecords.
         text_format: format of a file of labeled texts: "label text", "text" (no label), "tsv", "csv" or "jsonl"; None
-            takes it from the extension. This option and the next three mark the source as texts.
+            takes it from the extension. This option and the next four mark the source as texts.
+        delimiter: the character between the columns of such a file; None is a tab in "tsv" and a comma in "csv".
         text_column: the column of the text in such a file: a name, or a number from 0.
         label_column: the column of the label.
         encoding: of the texts, by default UTF-8; texts that are not valid in it are read as Latin-1. The output is
@@ -86,9 +88,11 @@ class Conversion:
     quality: int | None = None
     augment: Any = None
     copies: int = 0
+    augment_parts: Sequence[str] | None = None
     class_names: Sequence[str] | None = None
     label_offset: int = 0
     text_format: Literal["label text", "text", "tsv", "csv", "jsonl"] | None = None
+    delimiter: str | None = None
     text_column: str | int | None = None
     label_column: str | int | None = None
     encoding: str | None = None
@@ -133,6 +137,18 @@ class Conversion:
 
         return Plan(self.augment)
 
+    @property
+    def augmented_parts(self) -> tuple[str, ...]:
+        """The splits that get augmented copies, in the order of `split`; empty without copies or without a split."""
+        if self.split is None or not self.copies:
+            return ()
+        chosen = _TRAINING_NAMES if self.augment_parts is None else self.augment_parts
+        return tuple(name for name in self.split if name in chosen)
+
+    def get_copies(self, part: str) -> int:
+        """Return the number of augmented copies per sample of a split."""
+        return self.copies if self.split is None or part in self.augmented_parts else 0
+
     def get_output_options(self) -> dict[str, Any]:
         """Return the options that change the output, as the manifest lists them in JSON."""
         names = (
@@ -146,6 +162,7 @@ class Conversion:
             "quality",
             "label_offset",
             "text_format",
+            "delimiter",
             "text_column",
             "label_column",
             "encoding",
@@ -159,12 +176,16 @@ class Conversion:
             options["seed"] = int(self.seed)
         plan = self.plan
         options |= {} if plan is None else {"augment": plan.to_dict(), "copies": self.copies}
+        options["augment_parts"] = list(self.augmented_parts) or None
         return {
             name: value
             for name, value in options.items()
             if value is not None and value is not False and (name, value) != ("label_offset", 0)
         }
 
+
+_TRAINING_NAMES = ("train", "training")
+"""The names of splits that get augmented copies by default; other splits measure a model on unchanged images."""
 
 _CHOICES: dict[str, tuple[str | None, ...]] = {
     "to": ("tfrecord", "folder"),
@@ -223,6 +244,17 @@ def _check_split(split: Mapping[str, float]) -> Iterator[str]:
         yield f"the fractions of split must add up to 1; got {dict(split)}"
 
 
+def _check_augment_parts(options: Conversion) -> Iterator[str]:
+    parts, split = options.augment_parts, options.split
+    if parts is not None and (split is None or options.augment is None):
+        yield "augment_parts needs split and augment: it names the splits that get copies"
+    elif parts is not None and (isinstance(parts, str) or not parts or set(parts) - set(split or ())):
+        yield f"augment_parts must be a list of names among {list(split or ())}; got {parts!r}"
+    elif split is not None and options.copies and not options.augmented_parts:
+        names = " or ".join(map(repr, _TRAINING_NAMES))
+        yield f"split {list(split)} has no {names} to augment; set augment_parts to the splits that get copies"
+
+
 def _check_combinations(options: Conversion) -> Iterator[str]:
     pairs = (
         (options.shards is not None and options.shard_size is not None, "set shards or shard_size, not both"),
@@ -239,6 +271,7 @@ def _check_combinations(options: Conversion) -> Iterator[str]:
         (options.address is not None and options.executor != "ray", 'address needs executor="ray"'),
     )
     yield from (message for wrong, message in pairs if wrong)
+    yield from _check_augment_parts(options)
 
 
 def _is_encoding(name: object) -> bool:

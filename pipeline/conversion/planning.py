@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from augment import keys
 from pipeline.conversion.folders import FolderWriter
-from pipeline.conversion.names import Names, get_format, make_path, remove_extension
+from pipeline.conversion.names import Names, get_format, make_class_folder, make_path
 from pipeline.conversion.options import MAX_PARTS, SHARD_BYTES, SHARD_RECORDS, Conversion
 from pipeline.conversion.records import ImageRecords
 from pipeline.conversion.shards import ShardWriter
 from pipeline.conversion.tasks import Job, Task, Writer
 from pipeline.conversion.texts import TextRecords, open_any
 from pipeline.conversion.workspace import Workspace
-from pipeline.errors import ConvertError, SampleError, SourceError
+from pipeline.errors import ConvertError, OptionError, SampleError, SourceError
 from pipeline.images.header import read_header
 from pipeline.records.manifest import MANIFEST, read_manifest
 from pipeline.sampling.order import Indices, permute
@@ -64,7 +64,7 @@ class ConversionPlan:
         """Identifies the output: equal fingerprints mean equal bytes."""
         shaping = json.dumps(self.options.get_output_options(), sort_keys=True)
         return digest(
-            ("conversion 2", self.source.fingerprint, self.source.class_names, self.options.target.name, shaping)
+            ("conversion 3", self.source.fingerprint, self.source.class_names, self.options.target.name, shaping)
         )
 
     def job(self, workspace: Workspace) -> Job:
@@ -72,24 +72,37 @@ class ConversionPlan:
         folders = workspace.data, workspace.receipts, workspace.scratch
         return Job(self.records, self.order, self.tasks, self._writer, *folders)
 
-    def renamed(self) -> tuple[tuple[str, str, str], ...]:
-        """Return the records whose file name differs from their key: (split, key, path)."""
-        return self._naming[1] if self.options.to == "folder" else ()
+    def class_folders(self, part: str) -> tuple[str, ...]:
+        """Return the folders of all classes of a split, including classes without images."""
+        if (folders := self._naming[1].get(part)) is not None:
+            return folders
+        return tuple(make_class_folder(name, portable=self._portable) for name in self.source.class_names)
+
+    def get_list_name(self, name: str, part: str) -> str:
+        """Return the name of a list of samples: `name`, or one with a number if a class's folder has it."""
+        folders = {folder.casefold() for folder in self.class_folders(part)} if self.options.to == "folder" else set()
+        names = (name, *(f"{Path(name).stem}~{number}{Path(name).suffix}" for number in range(2, len(folders) + 3)))
+        return next(choice for choice in names if choice.casefold() not in folders)
 
     def paths(self) -> Iterator[tuple[str, str]]:
         """Yield the files of class-folders: (split, path)."""
-        writer = self._writer
-        assert isinstance(writer, FolderWriter)  # noqa: S101  # called for folders only
         for part, numbers in self.order.items():
             for number in numbers.tolist():
                 label = self.source.peek(self.records.get_sample_index(number)).label
-                yield part, writer.path(number, self._get_key(number), self.source.class_names[label])
+                yield part, self.folder_writer.path(number, self._get_key(number), self.source.class_names[label])
+
+    def numbers(self, task: Task) -> Indices:
+        """Return the record numbers of a task, in order."""
+        return self.order[task.part][task.start : task.stop]
 
     @cached_property
-    def _writer(self) -> Writer:
-        if self.options.to == "tfrecord":
-            return ShardWriter()
+    def folder_writer(self) -> FolderWriter:
+        """The writer of class-folders."""
         return FolderWriter(self._paths, self._formats, portable=self._portable)
+
+    @property
+    def _writer(self) -> Writer:
+        return ShardWriter() if self.options.to == "tfrecord" else self.folder_writer
 
     @cached_property
     def _formats(self) -> dict[str, str]:
@@ -108,26 +121,27 @@ class ConversionPlan:
         return self._naming[0]
 
     @cached_property
-    def _naming(self) -> tuple[dict[int, str], tuple[tuple[str, str, str], ...]]:
-        """Name all files: the paths that `make_path` does not return, and the keys that were not kept."""
+    def _naming(self) -> tuple[dict[int, str], dict[str, tuple[str, ...]]]:
+        """Name all files: the paths that `make_path` does not return, and the folders of the classes per split."""
         if not self._portable and not self._formats and not self.options.copies:
-            return {}, ()  # keys of files in folders: each is legal, and each is unique
+            return {}, {}  # keys of files in folders: each is legal, and each is unique
         paths: dict[int, str] = {}
-        renamed: list[tuple[str, str, str]] = []
+        class_folders: dict[str, tuple[str, ...]] = {}
         for part, numbers in self.order.items():
             names = Names(portable=self._portable)
+            folders = {name: names.claim_class(name) for name in dict.fromkeys(self.source.class_names)}
+            class_folders[part] = tuple(folders.values())
             for number in np.sort(numbers).tolist():
                 try:
                     key, class_name, image_format = self._describe(number)
                 except SampleError:
-                    continue  # making the record will say so
+                    continue  # making the record will raise it again
                 usual = make_path(key, class_name, self._formats.get(get_format(key) or ""), portable=self._portable)
-                path = names.claim(make_path(key, class_name, image_format, portable=self._portable))
+                _, _, inside = make_path(key, class_name, image_format, portable=self._portable).partition("/")
+                path = names.claim(f"{folders[class_name]}/{inside}")
                 if path != usual:
                     paths[number] = path
-                if remove_extension(path) not in map(remove_extension, (key, f"{class_name}/{key}")):
-                    renamed.append((part, key, path))
-        return paths, tuple(renamed)
+        return paths, class_folders
 
     def _describe(self, number: int) -> tuple[str, str, str | None]:
         """Return a record's key, class and, if its extension changes, its format."""
@@ -162,6 +176,8 @@ def plan(options: Conversion) -> ConversionPlan:
     """
     _check_apart(options.source, options.target)
     source, texts = open_any(options)
+    if options.to == "folder" and not source.class_names:
+        raise OptionError(f'to="folder" needs labels, but {_describe_source(options.source)} has none; use "tfrecord"')
     names = _rename_duplicates(source, options.source)
     records = (
         TextRecords(source, options.encoding or "utf-8", names)
@@ -188,6 +204,10 @@ def plan(options: Conversion) -> ConversionPlan:
     return ConversionPlan(options, source, records, order, tuple(tasks))
 
 
+def _describe_source(source: Any) -> str:
+    return str(source) if isinstance(source, (str, Path)) else "the source"
+
+
 def _split_samples(source: Source, options: Conversion) -> dict[str, Indices]:
     """Return the samples of each split, int64, ascending."""
     if options.split is None:
@@ -198,7 +218,7 @@ def _split_samples(source: Source, options: Conversion) -> dict[str, Indices]:
 
 def _order_records(samples: Indices, part: str, options: Conversion) -> Indices:
     """Return the record numbers of a split in the order of the output."""
-    numbers = (samples[:, np.newaxis] * (options.copies + 1) + np.arange(options.copies + 1)).ravel()
+    numbers = (samples[:, np.newaxis] * (options.copies + 1) + np.arange(options.get_copies(part) + 1)).ravel()
     if not options.shuffle:
         return numbers
     key = keys.fold_in(keys.root(options.seed), "convert", part)

@@ -11,7 +11,7 @@ import re
 import socket
 from typing import Any
 
-from pipeline.conversion.tasks import Job, Receipt, Skipped, TaskReporter
+from pipeline.conversion.tasks import Job, Receipt, SilentReporter, TaskReporter
 from pipeline.errors import ConvertError, OptionError
 from pipeline.workers.error_transport import decode_error, encode_error
 
@@ -87,16 +87,8 @@ def _check_reachable(address: str | None) -> None:
         raise ConvertError(f"cannot reach a Ray cluster at {address!r}: {error}") from None
 
 
-class _SilentReport:
-    """Ignores the progress; the receipt reports it when the task is finished."""
-
-    def written(self, records: int, size: int) -> None: ...
-
-    def skipped(self, skipped: Skipped) -> None: ...
-
-
 def _perform(job: Job, number: int, threads: int) -> tuple[dict[str, Any] | None, Receipt | None]:
     try:
-        return None, job.perform(number, _SilentReport(), threads)
+        return None, job.perform(number, SilentReporter(), threads)  # the receipt reports the progress
     except Exception as error:  # Ray would wrap it in its own error, with a traceback as text
         return encode_error(error), None

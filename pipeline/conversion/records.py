@@ -4,7 +4,7 @@ Writers need no knowledge of images: they request records by number, and write t
 into a file. The classes here map a number to a record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -17,9 +17,10 @@ from pipeline.errors import AugmentationError, DecodeError
 from pipeline.images.encode import encode_png
 from pipeline.images.header import Header, read_valid_header
 from pipeline.records import tfrecord
-from pipeline.records.example import Raw, encode_entry, encode_message, encode_pieces
+from pipeline.records.example import Raw, Value, encode_entry, encode_message, encode_pieces
 from pipeline.sampling.labels import check_label
 from pipeline.sources import Sample, Source
+from pipeline.sources.base import NO_LABEL
 
 if TYPE_CHECKING:
     from augment.plan.plan import Plan
@@ -31,12 +32,14 @@ class Record(NamedTuple):
 
     Attributes:
         key: identifies the record in its dataset.
-        class_name: the name of its class.
+        label: its class, from 0; None if the source has no labels.
+        class_name: the name of its class; empty if the source has no labels.
         content: the bytes of the file, for class-folders.
         example: the serialized `tf.train.Example`, in pieces, for shards.
     """
 
     key: str
+    label: int | None
     class_name: str
     content: bytes
     example: list[bytes]
@@ -115,7 +118,7 @@ class ImageRecords:
         """
         index, copy = divmod(number, self._copies + 1)
         sample = self.source.read(index)
-        label = check_label(sample, self.source.class_names)
+        label = find_label(sample, self.source.class_names)
         try:
             content, header = self._encode_augmented(sample, index, copy) if copy else self._encode_original(sample)
         except TransformError as error:
@@ -126,30 +129,29 @@ class ImageRecords:
             raise DecodeError(sample.key, str(error)) from None
         key = self._make_key(self._names.get(index, sample.key), copy)
         example = self._encode_example(key, label, content, header, () if copy else sample.extra)
-        return Record(key, self.source.class_names[label], content, example)
+        return Record(key, label, "" if label is None else self.source.class_names[label], content, example)
 
     def _encode_example(
-        self, key: str, label: int, content: bytes, header: Header, extra: tuple[tuple[str, Raw], ...]
+        self, key: str, label: int | None, content: bytes, header: Header, extra: tuple[tuple[str, Raw], ...]
     ) -> list[bytes]:
         name = key.encode("utf-8", "surrogateescape")
         if not extra:
-            of_class = _encode_class(label, self._class_names[label])
+            of_class = b"" if label is None else _encode_class(label, self._class_names[label])
             of_shape = _encode_shape(header.format, header.height, header.width)
             return encode_message(
                 (of_class, *encode_entry(tfrecord.ENCODED, content), *encode_entry(tfrecord.FILENAME, name), of_shape)
             )
-        return encode_pieces(
-            {
-                **dict(extra),
-                tfrecord.ENCODED: content,
-                tfrecord.FORMAT: header.format.encode(),
-                tfrecord.HEIGHT: header.height,
-                tfrecord.WIDTH: header.width,
-                tfrecord.FILENAME: name,
-                tfrecord.LABEL: label,
-                tfrecord.CLASS_NAME: self._class_names[label],
-            }
-        )
+        features: dict[str, Value] = {
+            **dict(extra),
+            tfrecord.ENCODED: content,
+            tfrecord.FORMAT: header.format.encode(),
+            tfrecord.HEIGHT: header.height,
+            tfrecord.WIDTH: header.width,
+            tfrecord.FILENAME: name,
+        }
+        if label is not None:
+            features |= {tfrecord.LABEL: label, tfrecord.CLASS_NAME: self._class_names[label]}
+        return encode_pieces(features)
 
     def _make_key(self, key: str, copy: int) -> str:
         if not copy:
@@ -188,6 +190,16 @@ class ImageRecords:
                 "uint8 with 1, 3 or 4; run Normalize and ToFloat in the loader instead"
             )
         return (self._reencoding or Reencoding()).resize_and_encode(augmented, image_format)
+
+
+def find_label(sample: Sample, class_names: Sequence[str]) -> int | None:
+    """Return a sample's label; None if the source has no labels at all.
+
+    Raises:
+        ReadError: the sample has a label that is not a class, or none where others have one.
+    """
+    has_none = sample.label == NO_LABEL and not getattr(sample, "label_fault", "")
+    return None if has_none and not class_names else check_label(sample, class_names)
 
 
 # The names of the features sort in this order: class, content, name, shape. Thousands of images share class or shape.

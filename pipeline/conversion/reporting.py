@@ -1,7 +1,8 @@
 """The progress of a conversion, and its skipped records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline import errors
 from pipeline.conversion.options import Conversion
@@ -9,6 +10,8 @@ from pipeline.conversion.planning import ConversionPlan
 from pipeline.conversion.tasks import Skipped
 from pipeline.error_log import ErrorLog
 from pipeline.errors import SampleError
+
+_SHOWN_CLASSES = 20
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,27 @@ class Counts:
 
 Watch = Callable[[Counts], None]
 """A function that a running conversion calls with its progress."""
+
+
+def describe_source_gaps(result: Mapping[str, Any]) -> Iterator[str]:
+    """Describe what a finished conversion did not write: ignored files, and classes without examples.
+
+    Args:
+        result: what `run` returned.
+
+    Yields:
+        One line each, without a final period.
+    """
+    manifests: Mapping[str, Any] = result.get("splits", {"": result})
+    ignored = next(iter(manifests.values())).get("ignored_files", {})
+    if ignored:
+        yield "ignored files: " + ", ".join(f"{count:,} {reason}" for reason, count in ignored.items())
+    for part, manifest in manifests.items():
+        counts = zip(manifest["class_names"], manifest.get("examples_per_class", ()), strict=False)
+        if empty := [name for name, count in counts if not count]:
+            shown = ", ".join(empty[:_SHOWN_CLASSES]) + (", ..." if len(empty) > _SHOWN_CLASSES else "")
+            of_part = f"{part}: " if part else ""
+            yield f"{of_part}{len(empty):,} of {len(manifest['class_names']):,} classes have no example: {shown}"
 
 
 class Reporter:

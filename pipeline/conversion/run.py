@@ -1,20 +1,23 @@
 """Running a conversion: plan, perform the tasks, verify, publish."""
 
 import inspect
+import logging
 import os
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-from pipeline.conversion.existing_output import find_existing_output
+from pipeline.conversion.existing_output import check_replaceable, find_existing_output
 from pipeline.conversion.finalize import finalize
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.planning import ConversionPlan, plan
-from pipeline.conversion.reporting import Reporter, Watch
+from pipeline.conversion.reporting import Reporter, Watch, describe_source_gaps
 from pipeline.conversion.tasks import Job, Receipt
 from pipeline.conversion.workspace import Workspace
 from pipeline.errors import CaudalError, ConvertError
 from pipeline.progress import Progress
 from pipeline.sources import ArraySource
+
+_log = logging.getLogger(__name__)
 
 _P = ParamSpec("_P")
 
@@ -60,7 +63,8 @@ def _run_in(workspace: Workspace, planned: ConversionPlan, report: Reporter) -> 
         (workspace.data / part).mkdir(exist_ok=True)
     job = planned.job(workspace)
     result = finalize(workspace, planned, job, _perform_tasks(job, planned, report))
-    workspace.publish(planned.fingerprint, result)
+    may_replace = (lambda: check_replaceable(planned)) if planned.options.overwrite else None
+    workspace.publish(planned.fingerprint, result, may_replace)
     return result
 
 
@@ -102,7 +106,8 @@ def _make_convert(definition: Callable[_P, Conversion]) -> Callable[..., dict[st
 
         Takes the parameters of `pipeline.Conversion`, and `progress`, which is called with the number of finished
         records and the number of all records. Call it again to resume a killed conversion. Without `shuffle` the
-        examples keep the order of the source, so that a loader yields the same stream from both.
+        examples keep the order of the source, so that a loader yields the same stream from both. Ignored files and
+        classes without examples are logged as warnings, and listed in the manifest.
 
         Returns:
             The manifest, as in `dataset.json`; with `split`, `{"splits": {name: manifest}, ...}`.
@@ -115,7 +120,10 @@ def _make_convert(definition: Callable[_P, Conversion]) -> Callable[..., dict[st
             TooManyErrorsError: more samples are bad than `max_errors`.
         """
         watch = None if progress is None else lambda counts: progress(counts.done, counts.total)
-        return run(definition(*args, **options), watch)
+        result = run(definition(*args, **options), watch)
+        for line in describe_source_gaps(result):
+            _log.warning("%s", line)
+        return result
 
     parameters = list(inspect.signature(definition).parameters.values())
     last = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Progress | None")

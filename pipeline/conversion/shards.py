@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 from array import array
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class ShardWriter:
         path = job.folder(task) / task.name
         temporary = make_temporary_name(path, job.scratch)
         skipped: list[Skipped] = []
+        labels: Counter[int] = Counter()
         spans = array("q")
         keys = bytearray()
         with DurableFile(temporary) as output, _Blocks(output) as blocks:
@@ -44,13 +46,25 @@ class ShardWriter:
                 span = tfrecord.span(begin, blocks.size)
                 spans.extend(span)
                 keys += hash_key(record.key)
+                if record.label is not None:
+                    labels[record.label] += 1
                 report.written(1, span[1])
         read_back(temporary, blocks.crc)
         os.rename(temporary, path)
-        write_durably(tfrecord.index_path(path), _encode_index(np.array(spans)), job.scratch)
+        index = encode_index(np.array(spans, np.int64))
+        write_durably(tfrecord.index_path(path), index, job.scratch)
         write_durably(job.receipt_path(task).with_suffix(".keys"), bytes(keys), job.scratch)
         sync_folder(path.parent)
-        return Receipt(task.name, len(spans) // 2, blocks.size, blocks.sha256.hexdigest(), tuple(skipped))
+        return Receipt(
+            task.name,
+            len(spans) // 2,
+            blocks.size,
+            blocks.sha256.hexdigest(),
+            tuple(skipped),
+            dict(sorted(labels.items())),
+            index_bytes=len(index),
+            index_sha256=hashlib.sha256(index).hexdigest(),
+        )
 
     def is_whole(self, job: Job, task: Task, receipt: Receipt) -> bool:
         """Whether shard, index file and keys of an earlier attempt exist with the same contents."""
@@ -60,7 +74,7 @@ class ShardWriter:
                 return False
             keys = job.receipt_path(task).with_suffix(".keys").stat().st_size
             index = tfrecord.index_path(path).read_bytes()
-            return keys == KEY_BYTES * receipt.examples and index == _encode_index(tfrecord.build_index(path))
+            return keys == KEY_BYTES * receipt.examples and index == encode_index(tfrecord.build_index(path))
         except (OSError, tfrecord.RecordError):
             return False
 
@@ -122,7 +136,8 @@ class _Blocks:
         self._output.write(block)
 
 
-def _encode_index(spans: tfrecord.Index) -> bytes:
+def encode_index(spans: tfrecord.Index) -> bytes:
+    """Encode the index of a shard as its index file stores it."""
     file = io.BytesIO()
     np.save(file, spans.reshape(-1, 2), allow_pickle=False)
     return file.getvalue()

@@ -1,7 +1,7 @@
 """The tasks of a conversion, one per shard, and the receipts of finished tasks."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -63,6 +63,10 @@ class Receipt:
         nbytes: the size of the shard, or of all files.
         sha256: the digest of the shard, or of the files' names and contents in order, as 64 hexadecimal digits.
         skipped: the skipped records.
+        labels: the number of records per label; records without a label are not counted.
+        renamed: in class-folders, the key and path of each record whose file name differs from its key.
+        index_bytes: the size of the shard's index file.
+        index_sha256: its digest; empty in class-folders.
     """
 
     name: str
@@ -70,6 +74,10 @@ class Receipt:
     nbytes: int
     sha256: str
     skipped: tuple[Skipped, ...] = ()
+    labels: dict[int, int] = field(default_factory=dict)
+    renamed: tuple[tuple[str, str], ...] = ()
+    index_bytes: int = 0
+    index_sha256: str = ""
 
     def dump(self) -> bytes:
         """Encode the receipt as JSON."""
@@ -80,8 +88,11 @@ class Receipt:
         """Read a receipt; None if it is missing or damaged."""
         try:
             values = json.loads(path.read_bytes())
-            return cls(**values | {"skipped": tuple(Skipped(**row) for row in values["skipped"])})
-        except (OSError, ValueError, KeyError, TypeError):
+            skipped = tuple(Skipped(**row) for row in values["skipped"])
+            labels = {int(label): count for label, count in values["labels"].items()}
+            renamed = tuple((key, path) for key, path in values["renamed"])
+            return cls(**values | {"skipped": skipped, "labels": labels, "renamed": renamed})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
 
@@ -95,6 +106,16 @@ class TaskReporter(Protocol):
     def skipped(self, skipped: Skipped) -> None:
         """Log a bad record, which is skipped."""
         ...
+
+
+class SilentReporter:
+    """A reporter that ignores the progress and tolerates all bad records."""
+
+    def written(self, records: int, size: int) -> None:
+        """Do nothing."""
+
+    def skipped(self, skipped: Skipped) -> None:
+        """Do nothing."""
 
 
 class Writer(Protocol):

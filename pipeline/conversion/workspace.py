@@ -1,6 +1,7 @@
 """The workspace: the hidden directory in which a conversion writes, next to its destination.
 
     .NAME.partial/
+        .caudal-workspace   marks the folder as one of Caudal's; no other folder is ever written to or removed
         job.json       identifies the conversion, so that the same command resumes it
         receipts/      one file per finished shard
         scratch-*/     temporary files of one run; a worker of an earlier run on another machine finds its own
@@ -13,18 +14,20 @@
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
 import os
 import secrets
 import shutil
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.conversion.durable_files import exchange, sync_folder, write_durably
+from pipeline.conversion.durable_files import exchange, rename_new, sync_folder, write_durably
 from pipeline.errors import ConvertError
 
 _log = logging.getLogger(__name__)
@@ -33,12 +36,14 @@ _LOCK_WAIT_S = 1.0
 """Seconds to wait for the lock: the workers of a killed conversion end a moment after it."""
 
 
-class Workspace:
-    """The workspace of one destination; `Workspace.lock` creates it.
+_MARKER = ".caudal-workspace"
+"""The file that marks a folder as a workspace."""
 
-    Attributes:
-        was_left_empty: whether the folder existed and was empty: a conversion was killed just before removing it.
-    """
+_NOT_OURS = "{} exists, and is not a workspace of a conversion; move it, or choose another destination"
+
+
+class Workspace:
+    """The workspace of one destination; `Workspace.lock` creates it."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -46,7 +51,6 @@ class Workspace:
         self.data = self.root / "data"
         self.receipts = self.root / "receipts"
         self.scratch = self.root / f"scratch-{secrets.token_hex(8)}"
-        self.was_left_empty = False
         self._job_path = self.root / "job.json"
 
     @classmethod
@@ -57,12 +61,11 @@ class Workspace:
         After the block it remains if it holds a finished shard, so that the same command resumes.
 
         Raises:
-            ConvertError: another conversion holds the lock.
+            ConvertError: another conversion holds the lock, or the folder exists and is not a workspace.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(_get_root(target)) as is_new:
+        with _lock(_get_root(target)):
             workspace = cls(target)
-            workspace.was_left_empty = not is_new and not any(workspace.root.iterdir())
             workspace._restore()
             try:
                 yield workspace
@@ -95,15 +98,29 @@ class Workspace:
         except OSError:
             return 0
 
-    def publish(self, fingerprint: str, result: dict[str, Any]) -> None:
-        """Rename `data` to the destination."""
+    def publish(self, fingerprint: str, result: dict[str, Any], check_replaceable: Callable[[], None] | None) -> None:
+        """Rename `data` to the destination.
+
+        Args:
+            fingerprint: of the conversion.
+            result: of the conversion; a run that is killed before it removes the workspace returns it later.
+            check_replaceable: raises an exception if an existing destination must not be replaced; None replaces none.
+
+        Raises:
+            ConvertError: the destination exists and must not be replaced.
+        """
         _sync_folders(self.data)
         self._write_job({"fingerprint": fingerprint, "published": _get_identity(self.data), "result": result})
-        if not os.path.lexists(self.target) or not any(self.target.iterdir()):
-            os.rename(self.data, self.target)
-        elif not exchange(self.data, self.target):
-            os.rename(self.target, self.root / "old")
-            os.rename(self.data, self.target)
+        with contextlib.suppress(OSError):
+            os.rmdir(self.target)  # an empty folder
+        if not rename_new(self.data, self.target):
+            if check_replaceable is None:
+                raise ConvertError(f"{self.target} appeared during the conversion; remove it, or use overwrite=True")
+            check_replaceable()
+            if not exchange(self.data, self.target):
+                os.rename(self.target, self.root / "old")
+                if not rename_new(self.data, self.target):
+                    raise ConvertError(f"{self.target} appeared during the conversion; remove it and run again")
         sync_folder(self.target.parent)
 
     def get_published_result(self, fingerprint: str) -> dict[str, Any] | None:
@@ -119,14 +136,15 @@ class Workspace:
             os.rename(self.root / "old", self.target)
 
     def remove(self) -> None:
-        """Remove the workspace, `job.json` last: the next run needs it."""
+        """Remove the workspace, `job.json` and the marker last: the next run needs them."""
         with contextlib.suppress(FileNotFoundError):
             self._clear()
+            (self.root / _MARKER).unlink()
             os.rmdir(self.root)
 
     def _clear(self) -> None:
         for entry in list(os.scandir(self.root)):
-            if entry.name == self._job_path.name:
+            if entry.name in (self._job_path.name, _MARKER):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
@@ -149,13 +167,24 @@ def _get_root(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _lock(root: Path) -> Iterator[bool]:
-    """Create and lock a folder, and yield whether it is new; the lock ends with the process, even if it is killed."""
+def _lock(root: Path) -> Iterator[None]:
+    """Create, lock and mark a folder; the lock ends with the process, even if it is killed.
+
+    Raises:
+        ConvertError: another conversion holds the lock, or the folder is not a workspace.
+    """
     deadline = time.monotonic() + _LOCK_WAIT_S
     while True:
-        is_new = not root.exists()
-        root.mkdir(exist_ok=True)
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(root)
+        try:
+            descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            continue  # another conversion removed it at its end
+        except OSError as error:
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise
+            raise ConvertError(_NOT_OURS.format(root)) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             held = os.path.exists(root) and os.fstat(descriptor).st_ino == root.stat().st_ino
@@ -170,9 +199,23 @@ def _lock(root: Path) -> Iterator[bool]:
             break
         os.close(descriptor)  # another conversion removed this folder at its end, or still holds it
     try:
-        yield is_new
+        _mark(descriptor, root)
+        yield
     finally:
         os.close(descriptor)
+
+
+def _mark(descriptor: int, root: Path) -> None:
+    """Mark an empty folder as a workspace.
+
+    Raises:
+        ConvertError: it is not empty, and has no marker.
+    """
+    names = os.listdir(descriptor)
+    if names and not (_MARKER in names and stat.S_ISREG(os.lstat(_MARKER, dir_fd=descriptor).st_mode)):
+        raise ConvertError(_NOT_OURS.format(root))
+    if not names:
+        os.close(os.open(_MARKER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=descriptor))
 
 
 def _get_identity(folder: Path) -> list[int]:

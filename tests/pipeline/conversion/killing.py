@@ -20,7 +20,7 @@ import pipeline
 from pipeline.conversion import durable_files, workspace
 
 STEPS = ("write", "fsync", "rename", "mkdir", "unlink", "rmdir")
-"""The functions of `os` that change a disk; `exchange` and `syncfs` are not in `os`, and are hooked separately."""
+"""The functions of `os` that change a disk; those of `durable_files` that are not in `os` are hooked separately."""
 
 
 def contents(root: Path) -> dict[str, bytes] | None:
@@ -69,6 +69,7 @@ def dying_at(step: int, act: Callable[[], None], *, halfway: bool) -> Callable[[
             setattr(os, name, hook(getattr(os, name), writes=name == "write"))
         durable_files._syncfs = hook(durable_files._syncfs)
         workspace.exchange = hook(workspace.exchange)
+        workspace.rename_new = hook(workspace.rename_new)
         act()
 
     return run

@@ -24,11 +24,11 @@ def test_a_dataset_that_appears_meanwhile_is_not_replaced(
     lock = workspace._lock
 
     @contextlib.contextmanager
-    def late(root: Path) -> Iterator[bool]:
+    def late(root: Path) -> Iterator[None]:
         monkeypatch.setattr(workspace, "_lock", lock)
         pipeline.convert(first, out)
-        with lock(root) as is_new:
-            yield is_new
+        with lock(root):
+            yield
 
     monkeypatch.setattr(workspace, "_lock", late)
     with pytest.raises(ConvertError, match="is not empty; use overwrite=True"):
@@ -43,6 +43,7 @@ def test_a_dataset_that_is_put_back_is_not_replaced(folders: Callable[..., Path]
     pipeline.convert(folders(ants=2), out)
     before = contents(out)
     (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / ".caudal-workspace").touch()
     out.rename(tmp_path / ".out.partial" / "old")
     with pytest.raises(ConvertError, match="is not empty; use overwrite=True"):
         pipeline.convert(folders(bees=3), out)
