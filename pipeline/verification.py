@@ -1,9 +1,10 @@
 """Verifying a converted dataset: comparing its files and records with its manifest."""
 
 import hashlib
+import json
 import os
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,14 @@ from pipeline.progress import Progress
 from pipeline.records import tfrecord
 from pipeline.records.manifest import (
     MANIFEST,
+    SKIPPED,
     SPLITS,
+    has_own_digest,
+    hash_file,
     iter_listed_files,
     iter_unlisted_files,
     read_manifest,
+    read_regular_file,
     read_splits,
 )
 
@@ -50,8 +55,10 @@ def verify(
 ) -> tuple[Fault, ...]:
     """Compare a converted dataset with its manifest, byte for byte.
 
-    Checks each shard's size, SHA-256, framing, record checksums and index file, and each example's image header (or
-    text) and label. Reports duplicate keys, missing files and files that the manifest does not list.
+    Checks each file's size and SHA-256, each shard's framing, record checksums and index file, and each example's image
+    header (or text), label and class name. Reports duplicate keys, missing files, files that are not regular, and files
+    that the manifest does not list. Manifests of format version 2 contain their own digest and those of all other
+    files; version 1 has only those of the shards.
 
     Args:
         directory: the output of `convert`.
@@ -68,6 +75,7 @@ def verify(
     if not (parts := read_splits(root)):
         return tuple(_find_faults(root, _check_verifiable(read_manifest(root), root), decode, progress))
     faults = [Fault(name, f"is not listed in {SPLITS}") for name in _find_unlisted(root, parts)]
+    faults += _find_split_faults(root)
     for part in parts:
         try:
             faults += (replace(fault, file=f"{part}/{fault.file}") for fault in verify(root / part, decode=decode))
@@ -79,10 +87,29 @@ def verify(
 
 
 def _check_verifiable(manifest: dict[str, Any], root: Path) -> dict[str, Any]:
-    for shard in manifest["shards"]:
-        if not isinstance(shard.get("bytes"), int) or not isinstance(shard.get("sha256"), str):
-            raise SourceError(f"{root / MANIFEST} lacks the sizes or SHA-256 of its shards; convert the dataset again")
+    for file in (*manifest["shards"], *manifest.get("files", [])):
+        if not isinstance(file.get("bytes"), int) or not isinstance(file.get("sha256"), str):
+            raise SourceError(f"{root / MANIFEST} lacks the sizes or SHA-256 of its files; convert the dataset again")
     return manifest
+
+
+def _find_split_faults(root: Path) -> Iterator[Fault]:
+    """Compare the list of splits with its own digest, and the manifests of the splits with theirs."""
+    data = read_regular_file(root / SPLITS)
+    splits = json.loads(data)
+    if not _needs_digest(splits):
+        return
+    if not has_own_digest(data):
+        yield Fault(SPLITS, "does not match its own SHA-256")
+    for part, entry in splits["splits"].items():
+        path = root / part / MANIFEST
+        if path.is_file() and (digest := hash_file(path)) != entry.get("sha256"):
+            yield Fault(f"{part}/{MANIFEST}", f"has the SHA-256 {digest}, expected {entry.get('sha256')}")
+
+
+def _needs_digest(value: dict[str, Any]) -> bool:
+    """Whether a manifest has a digest, or must have one: a damaged version number must not hide it."""
+    return value.get("format_version") != 1 or "sha256" in value or "files" in value
 
 
 def _find_unlisted(root: Path, parts: tuple[str, ...]) -> list[str]:
@@ -90,16 +117,18 @@ def _find_unlisted(root: Path, parts: tuple[str, ...]) -> list[str]:
 
 
 def _find_faults(root: Path, manifest: dict[str, Any], decode: bool, progress: Progress | None) -> Iterator[Fault]:
+    if _needs_digest(manifest) and not has_own_digest(read_regular_file(root / MANIFEST)):
+        yield Fault(MANIFEST, "does not match its own SHA-256")
     yield from _find_file_faults(root, manifest)
     texts = manifest.get("options", {}).get("content") == "texts"
     check = _check_text if texts else _make_decoder() if decode else read_valid_header
     features = tfrecord.TEXT if texts else tfrecord.IMAGE
-    examples = _Examples(len(manifest["class_names"]), features, check)
+    examples = _Examples(manifest["class_names"], features, check)
     done, total = 0, sum(shard["bytes"] for shard in manifest["shards"])
     for shard in manifest["shards"]:
         path = root / shard["name"]
         if path.is_file():
-            yield from _find_shard_faults(path, shard)
+            yield from _compare_file(path, shard)
             yield from _find_record_faults(path, shard, examples)
         done += shard["bytes"]
         if progress is not None:
@@ -108,24 +137,33 @@ def _find_faults(root: Path, manifest: dict[str, Any], decode: bool, progress: P
     listed = sum(shard["examples"] for shard in manifest["shards"])
     if manifest.get("num_examples") != listed:
         yield Fault(MANIFEST, f"num_examples is {manifest.get('num_examples')}, but the shards hold {listed}")
+    counts = manifest.get("examples_per_class", examples.counts)
+    if counts != examples.counts:
+        yield Fault(MANIFEST, f"examples_per_class is {counts}, but the shards hold {examples.counts}")
 
 
 def _find_file_faults(root: Path, manifest: dict[str, Any]) -> Iterator[Fault]:
     present = {path.name for path in root.iterdir()}
-    for name in sorted(set(iter_listed_files(manifest)) - present):
+    listed = set(iter_listed_files(manifest))
+    for name in sorted(listed - present):
         yield Fault(name, "is missing")
     for name in iter_unlisted_files(root):
         yield Fault(name, f"is not listed in {MANIFEST}")
+    for name in sorted(present & (listed | {SKIPPED})):
+        if not (root / name).is_file():  # follows links
+            yield Fault(name, "is not a regular file")
+    for file in manifest.get("files", []):
+        if (root / file["name"]).is_file():
+            yield from _compare_file(root / file["name"], file)
 
 
-def _find_shard_faults(path: Path, shard: dict[str, Any]) -> Iterator[Fault]:
+def _compare_file(path: Path, entry: dict[str, Any]) -> Iterator[Fault]:
+    """Compare a file with its size and digest in the manifest."""
     size = path.stat().st_size
-    if size != shard["bytes"]:
-        yield Fault(path.name, f"has {size} bytes, expected {shard['bytes']}")
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != shard["sha256"]:
-        yield Fault(path.name, f"has the SHA-256 {digest}, expected {shard['sha256']}")
+    if size != entry["bytes"]:
+        yield Fault(path.name, f"has {size} bytes, expected {entry['bytes']}")
+    if (digest := hash_file(path)) != entry["sha256"]:
+        yield Fault(path.name, f"has the SHA-256 {digest}, expected {entry['sha256']}")
 
 
 def _find_record_faults(path: Path, shard: dict[str, Any], examples: "_Examples") -> Iterator[Fault]:
@@ -162,13 +200,8 @@ def _load_stored_index(path: Path) -> tfrecord.Index:
 
 def _find_index_faults(path: Path, index: tfrecord.Index) -> Iterator[Fault]:
     stored = tfrecord.index_path(path)
-    if stored.is_file():
-        try:
-            matches = np.array_equal(np.load(stored, allow_pickle=False), index)
-        except (ValueError, EOFError, OSError):
-            matches = False
-        if not matches:
-            yield Fault(stored.name, f"does not match the records of {path.name}")
+    if stored.is_file() and stored.read_bytes() != tfrecord.encode_index(index):
+        yield Fault(stored.name, f"does not match the records of {path.name}")
 
 
 def _make_decoder() -> Callable[[bytes], object]:
@@ -187,8 +220,11 @@ def _check_text(content: bytes) -> None:
 class _Examples:
     """Checks examples one by one, and stores their keys in 40 bytes each."""
 
-    def __init__(self, classes: int, features: tfrecord.Features, check: Callable[[bytes], object]) -> None:
-        self._classes = classes
+    def __init__(
+        self, class_names: Sequence[str], features: tfrecord.Features, check: Callable[[bytes], object]
+    ) -> None:
+        self.counts = [0] * len(class_names)
+        self._class_names = [str(name).encode("utf-8", "surrogateescape") for name in class_names]
         self._features = features
         self._check = check
         self._keys = bytearray()
@@ -212,10 +248,14 @@ class _Examples:
             raise ValueError(f"has no {self._features.content}")
         self._check(content)
         label = tfrecord.get_int_feature(example, self._features.label)
-        if label is None and not self._classes:
-            return  # texts may have no label
-        if label is None or not 0 <= label < self._classes:
-            raise ValueError(f"has the label {label}, but there are {self._classes} classes")
+        if label is None and not self._class_names:
+            return  # the dataset has no labels
+        if label is None or not 0 <= label < len(self._class_names):
+            raise ValueError(f"has the label {label}, but there are {len(self._class_names)} classes")
+        self.counts[label] += 1
+        name = tfrecord.get_bytes_feature(example, self._features.class_name)
+        if name is not None and name != self._class_names[label]:
+            raise ValueError(f"has the class name {name!r}, but class {label} is {self._class_names[label]!r}")
 
     def find_duplicates(self) -> Iterator[Fault]:
         """Yield a fault for every example whose key is a duplicate of an earlier one."""

@@ -11,12 +11,12 @@ import numpy as np
 
 from pipeline.conversion.durable_files import write_durably
 from pipeline.conversion.planning import ConversionPlan, has_file_keys
-from pipeline.conversion.shards import KEY_BYTES, hash_file
+from pipeline.conversion.shards import KEY_BYTES
 from pipeline.conversion.tasks import Job, Receipt, describe_shard
 from pipeline.conversion.workspace import Workspace
 from pipeline.errors import ConvertError, TooManyErrorsError
 from pipeline.records import tfrecord
-from pipeline.records.manifest import FORMAT_VERSION, MANIFEST, RENAMED, SKIPPED, SPLITS, encode_with_digest
+from pipeline.records.manifest import FORMAT_VERSION, MANIFEST, RENAMED, SKIPPED, SPLITS, encode_with_digest, hash_file
 
 
 def finalize(workspace: Workspace, planned: ConversionPlan, job: Job, receipts: list[Receipt]) -> dict[str, Any]:

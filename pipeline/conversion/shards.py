@@ -1,12 +1,10 @@
 """Writing TFRecord shards with their index files."""
 
 import hashlib
-import io
 import os
 from array import array
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import google_crc32c
 import numpy as np
@@ -15,6 +13,7 @@ from pipeline.conversion.durable_files import DurableFile, make_temporary_name, 
 from pipeline.conversion.produce import iter_good_records
 from pipeline.conversion.tasks import Job, Receipt, Skipped, Task, TaskReporter
 from pipeline.records import tfrecord
+from pipeline.records.manifest import hash_file
 
 _BLOCK = 1 << 20
 """Bytes per write and hash, so that a record of 400 bytes does not cost a system call."""
@@ -51,7 +50,7 @@ class ShardWriter:
                 report.written(1, span[1])
         read_back(temporary, blocks.crc)
         os.rename(temporary, path)
-        index = encode_index(np.array(spans, np.int64))
+        index = tfrecord.encode_index(np.array(spans, np.int64))
         write_durably(tfrecord.index_path(path), index, job.scratch)
         write_durably(job.receipt_path(task).with_suffix(".keys"), bytes(keys), job.scratch)
         sync_folder(path.parent)
@@ -74,7 +73,7 @@ class ShardWriter:
                 return False
             keys = job.receipt_path(task).with_suffix(".keys").stat().st_size
             index = tfrecord.index_path(path).read_bytes()
-            return keys == KEY_BYTES * receipt.examples and index == encode_index(tfrecord.build_index(path))
+            return keys == KEY_BYTES * receipt.examples and index == tfrecord.encode_index(tfrecord.build_index(path))
         except (OSError, tfrecord.RecordError):
             return False
 
@@ -82,12 +81,6 @@ class ShardWriter:
 def hash_key(key: str) -> bytes:
     """Hash a key."""
     return hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=KEY_BYTES).digest()
-
-
-def hash_file(path: Path) -> str:
-    """Hash a file, as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Blocks:
@@ -134,10 +127,3 @@ class _Blocks:
         self.crc = google_crc32c.extend(self.crc, block)
         self.sha256.update(block)
         self._output.write(block)
-
-
-def encode_index(spans: tfrecord.Index) -> bytes:
-    """Encode the index of a shard as its index file stores it."""
-    file = io.BytesIO()
-    np.save(file, spans.reshape(-1, 2), allow_pickle=False)
-    return file.getvalue()

@@ -73,6 +73,12 @@ def read_regular_file(path: Path) -> bytes:
         return file.read()
 
 
+def hash_file(path: Path) -> str:
+    """Hash a file, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def encode_with_digest(value: dict[str, Any]) -> bytes:
     """Encode a manifest as JSON with its own digest, "sha256": that of its bytes with the digest's digits as zeros."""
     data = json.dumps({**value, "sha256": _NO_DIGEST}, indent=2).encode() + b"\n"

@@ -1,14 +1,18 @@
 """Tests of verifying converted datasets."""
 
+import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import pipeline
 from pipeline.errors import SourceError
 from pipeline.records import tfrecord
+from pipeline.records.manifest import encode_with_digest, has_own_digest
 
 
 @pytest.fixture
@@ -78,22 +82,120 @@ def test_missing_and_extra_files_are_named(converted_dataset: Path) -> None:
 
 def replace_records(converted_dataset: Path, records: list[bytes]) -> list[str]:
     """Write other records into the first shard, with matching manifest and index file, and verify."""
-    import hashlib
-
-    import numpy as np
-
     path = shard(converted_dataset)
     path.write_bytes(b"".join(map(tfrecord.frame, records)))
     np.save(tfrecord.index_path(path), tfrecord.build_index(path))
     manifest = json.loads((converted_dataset / "dataset.json").read_text())
-    manifest["shards"][0] |= {
-        "examples": len(records),
-        "bytes": path.stat().st_size,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-    }
+    manifest["shards"][0]["examples"] = len(records)
+    for entry in (*manifest["shards"], *manifest["files"]):
+        data = (converted_dataset / entry["name"]).read_bytes()
+        entry |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     manifest["num_examples"] = sum(entry["examples"] for entry in manifest["shards"])
-    (converted_dataset / "dataset.json").write_text(json.dumps(manifest))
+    del manifest["examples_per_class"]
+    (converted_dataset / "dataset.json").write_bytes(encode_with_digest(manifest))
     return faults(converted_dataset)
+
+
+def make_version_1(root: Path) -> None:
+    """Rewrite a manifest as earlier versions wrote it: only the shards have digests."""
+    manifest = json.loads((root / "dataset.json").read_text())
+    for name in ("files", "examples_per_class", "ignored_files", "sha256"):
+        del manifest[name]
+    manifest["format_version"] = 1
+    (root / "dataset.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def test_format_version_1_verifies_and_loads(converted_dataset: Path) -> None:
+    """A dataset without digests of its companion files is complete, and its shards and index files are checked."""
+    make_version_1(converted_dataset)
+    assert faults(converted_dataset) == []
+    assert pipeline.Loader(converted_dataset).class_names == ("ants", "bees")
+    index = tfrecord.index_path(shard(converted_dataset))
+    data = bytearray(index.read_bytes())
+    data[20] ^= 1  # in the header, which NumPy would read
+    index.write_bytes(data)
+    assert faults(converted_dataset) == [f"{index.name}: does not match the records of {shard(converted_dataset).name}"]
+
+
+def test_another_class_name_is_a_fault_in_version_1(converted_dataset: Path) -> None:
+    """The records' own class names tell that a manifest's were exchanged."""
+    make_version_1(converted_dataset)
+    path = converted_dataset / "dataset.json"
+    path.write_text(path.read_text().replace('"ants"', '"asps"'))
+    texts = faults(converted_dataset)
+    assert len(texts) == 3
+    assert all(text.endswith("has the class name b'ants', but class 0 is b'asps'") for text in texts)
+
+
+def test_an_encoded_manifest_contains_its_digest() -> None:
+    """The digest is that of the bytes with zeros in its place, by an implementation of its own."""
+    data = encode_with_digest({"shards": [{"sha256": "ab" * 32}], "class_names": ["\udcff"]})
+    digest = json.loads(data)["sha256"]
+    begin = data.index(digest.encode())
+    assert hashlib.sha256(data[:begin] + b"0" * 64 + data[begin + 64 :]).hexdigest() == digest
+    assert has_own_digest(data)
+    assert not has_own_digest(data.replace(b"ab", b"aa", 1))
+
+
+@pytest.fixture
+def split_dataset(folders: Callable[..., Path], tmp_path: Path) -> Path:
+    """Return a converted dataset with two splits, one of them with a skipped sample."""
+    source = folders(height=2, width=2, ants=3, bees=3)
+    (source / "ants" / "1.png").write_bytes(b"")
+    pipeline.convert(source, tmp_path / "out", split={"a": 0.5, "b": 0.5}, on_error="skip")
+    return tmp_path / "out"
+
+
+def is_faulty(root: Path) -> bool:
+    """Whether `verify` finds a fault, or refuses the manifest."""
+    try:
+        return pipeline.verify(root) != ()
+    except SourceError:
+        return True
+
+
+def test_every_changed_byte_of_every_file_is_found(split_dataset: Path) -> None:
+    """Manifests, lists, index files and shards: one changed bit in any byte, a missing byte, or one more."""
+    paths = [path for path in sorted(split_dataset.rglob("*")) if path.is_file()]
+    assert len(paths) == 8
+    for path in paths:
+        whole = path.read_bytes()
+        for position in range(len(whole)):
+            damaged = bytearray(whole)
+            damaged[position] ^= 1 << position % 8
+            path.write_bytes(damaged)
+            assert is_faulty(split_dataset), f"{path.name} at byte {position}"
+        for damaged in (whole[:-1], whole + b"\n", b""):
+            path.write_bytes(damaged)
+            assert is_faulty(split_dataset), f"{path.name}: {len(damaged)} of {len(whole)} bytes"
+        path.write_bytes(whole)
+    assert pipeline.verify(split_dataset) == ()
+
+
+def replace_by_link(path: Path) -> None:
+    """Make a link to nothing."""
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("create", [Path.mkdir, os.mkfifo, replace_by_link], ids=["folder", "named pipe", "link"])
+def test_only_regular_files_count(split_dataset: Path, create: Callable[[Path], None]) -> None:
+    """Every file in turn becomes a folder, a named pipe or a link to nothing: a fault, without waiting for the pipe."""
+    for path in [path for path in sorted(split_dataset.rglob("*")) if path.is_file()]:
+        whole = path.read_bytes()
+        path.unlink()
+        create(path)
+        assert is_faulty(split_dataset), path.name
+        path.rmdir() if path.is_dir() else path.unlink()
+        path.write_bytes(whole)
+    assert pipeline.verify(split_dataset) == ()
+
+
+def test_a_link_to_a_regular_file_counts(converted_dataset: Path, tmp_path: Path) -> None:
+    """Storage that keeps files elsewhere and links to them is verified by their contents."""
+    path = shard(converted_dataset)
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert faults(converted_dataset) == []
 
 
 def test_duplicate_key_is_a_fault(converted_dataset: Path) -> None:
@@ -150,7 +252,8 @@ def test_decode_checks_pixels(converted_dataset: Path, encode: Callable[..., byt
     [
         ("", "is not a valid manifest"),
         ("[]", "is not a valid manifest"),
-        ('{"format_version": 2, "class_names": [], "shards": []}', "has format version 2"),
+        ('{"format_version": 3, "class_names": [], "shards": []}', "has format version 3"),
+        ('{"format_version": 2, "class_names": [], "shards": [], "files": [{"name": "../x"}]}', "lists '../x'"),
         (
             '{"format_version": 1, "class_names": [], "shards": [{"name": "../../x", "examples": 1}]}',
             "lists '../../x', which is outside its directory",
@@ -158,7 +261,7 @@ def test_decode_checks_pixels(converted_dataset: Path, encode: Callable[..., byt
         ('{"format_version": 1, "class_names": [], "shards": [], "options": []}', "is not a valid manifest"),
         (
             '{"format_version": 1, "class_names": [], "shards": [{"name": "x", "examples": 1}]}',
-            "lacks the sizes or SHA-256 of its shards; convert the dataset again",
+            "lacks the sizes or SHA-256 of its files; convert the dataset again",
         ),
     ],
 )
@@ -186,6 +289,6 @@ def test_records_behind_a_damaged_length_are_checked_too(converted_dataset: Path
     damaged[offsets[2] + 5] ^= 1
     path.write_bytes(damaged)
     texts = faults(converted_dataset)
-    assert any(text.startswith(f"{path.name} record 0 at byte 0: its length fails") for text in texts)
+    assert any(text.startswith(f"{path.name} record 0 at byte 0: the length fails") for text in texts)
     assert f"{path.name} record 2 at byte {offsets[2] - 12}: the record fails its checksum" in texts
     assert not any("record 1 " in text for text in texts)

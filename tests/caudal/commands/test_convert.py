@@ -30,9 +30,51 @@ def test_convert_splits_and_augments(caudal: Callable[..., Any], folders: Callab
     options = ["--split", "train=.8, val=.2", "--stratify", "--augment", "flip", "--copies", 2, "--resize-short", 6]
     outcome = caudal("convert", folders(ants=5, bees=5), tmp_path / "out", *options, "--json")
     parts = json.loads(outcome.out)["splits"]
-    assert {part: manifest["num_examples"] for part, manifest in parts.items()} == {"train": 24, "val": 6}
+    assert {part: manifest["num_examples"] for part, manifest in parts.items()} == {"train": 24, "val": 2}
     assert parts["train"]["options"]["copies"] == 2
     assert caudal("verify", tmp_path / "out", "--decode").status == 0
+    outcome = caudal("convert", tmp_path / "folders0", tmp_path / "all", *options, "--augment-parts", "train,val")
+    assert "val: 6 images in 1 shards" in outcome.out
+
+
+def test_convert_reports_ignored_files_and_empty_classes(
+    caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The text has a line for each, and the JSON object counts them."""
+    source = folders(ants=2, bees=0)
+    (source / "ants" / "notes.txt").write_text("two ants")
+    lines = caudal("convert", source, tmp_path / "out").out.splitlines()
+    assert lines[0].startswith("2 images in 1 shards")
+    assert lines[1].startswith("ignored files: 1 ")
+    assert lines[2] == "1 of 2 classes have no example: bees"
+    manifest = json.loads(caudal("convert", source, tmp_path / "out", "--json").out)
+    assert (list(manifest["ignored_files"].values()), manifest["examples_per_class"]) == ([1], [2, 0])
+
+
+def test_convert_reads_columns_by_a_delimiter(caudal: Callable[..., Any], tmp_path: Path) -> None:
+    """Without --delimiter a table with semicolons is refused in one line that names the option."""
+    (tmp_path / "a.csv").write_text("text;label\ngood;1\nbad;0\n")
+    outcome = caudal("convert", tmp_path / "a.csv", tmp_path / "out")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "--delimiter" in outcome.err
+    assert not (tmp_path / "out").exists()
+    manifest = json.loads(caudal("convert", tmp_path / "a.csv", tmp_path / "out", "--delimiter", ";", "--json").out)
+    assert manifest["class_names"] == ["0", "1"]
+
+
+def test_a_finished_result_with_too_many_errors_is_no_success(
+    caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The status is that of a conversion with too many errors, whether or not the result exists."""
+    source = folders(ants=4)
+    for name in "01":
+        (source / "ants" / f"{name}.png").write_bytes(b"")
+    command = ["convert", source, tmp_path / "out", "--on-error", "skip"]
+    before = caudal(*command, "--max-errors", 1)
+    assert caudal(*command, "--max-errors", 2).status == 0
+    after = caudal(*command, "--max-errors", 1)
+    assert (before.status, before.err) == (after.status, after.err)
+    assert after.status != 0
 
 
 def test_dry_run_prints_the_plan_and_writes_nothing(

@@ -219,7 +219,13 @@ def test_copies_of_copies_have_unique_names(folders: Callable[..., Path], tmp_pa
 def test_copies_stay_in_the_part_of_their_sample(folders: Callable[..., Path], tmp_path: Path) -> None:
     """A split divides samples, not copies: no copy of a training sample is in the validation part."""
     pipeline.convert(
-        folders(ants=10), tmp_path / "out", to="folder", augment=AUGMENT, copies=3, split={"a": 0.7, "b": 0.3}
+        folders(ants=10),
+        tmp_path / "out",
+        to="folder",
+        augment=AUGMENT,
+        copies=3,
+        split={"a": 0.7, "b": 0.3},
+        augment_parts=["a", "b"],
     )
     parts = {
         part: [path.stem.split("~")[0] for path in (tmp_path / "out" / part).rglob("*.png")] for part in ("a", "b")
