@@ -79,11 +79,12 @@ def augment_file(
         ConvertError: the destination exists, is the source, is being written, or cannot be written.
     """
     job.format.check_rows()
-    rows = RowFile(Path(source), job.format.format, job.format.text_column, job.format.label_column)
+    rows = RowFile(Path(source), job.format)
     target = Path(destination).absolute()
-    if job.format.format is None and target.suffix and guess_format(target.name) != rows.kind:
+    target_kind = guess_format(target.name) or ("label text" if guess_format(rows.path.name) else rows.kind)
+    if job.format.format is None and target.suffix and target_kind != rows.kind:
         raise OptionError(
-            f"{target.name} has the extension of {guess_format(target.name)!r}, but {rows.path.name} is {rows.kind!r}; "
+            f"{target.name} has the extension of {target_kind!r}, but {rows.path.name} is {rows.kind!r}; "
             "use the same format"
         )
     if target.resolve() == rows.path.resolve():
