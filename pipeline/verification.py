@@ -1,9 +1,10 @@
-"""Verifying a converted dataset: is everything there, and everything as it was written?"""
+"""Verifying a converted dataset: comparing its files and records with its manifest."""
 
 import hashlib
+import json
 import os
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,23 +17,27 @@ from pipeline.progress import Progress
 from pipeline.records import tfrecord
 from pipeline.records.manifest import (
     MANIFEST,
+    SKIPPED,
     SPLITS,
+    has_own_digest,
+    hash_file,
     iter_listed_files,
     iter_unlisted_files,
     read_manifest,
+    read_regular_file,
     read_splits,
 )
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong.
+    """One fault.
 
     Attributes:
         file: the file's name.
         reason: what is wrong.
-        record: the record's number from 0 on; None where the fault is not in a record.
-        offset: where the record begins, in bytes.
+        record: the record's number, from 0; None if the fault is not in a record.
+        offset: the position of the record in the file, in bytes.
     """
 
     file: str
@@ -41,25 +46,27 @@ class Fault:
     offset: int | None = None
 
     def __str__(self) -> str:
-        place = "" if self.record is None else f" record {self.record} at byte {self.offset}"
-        return f"{self.file}{place}: {self.reason}"
+        record = "" if self.record is None else f" record {self.record} at byte {self.offset}"
+        return f"{self.file}{record}: {self.reason}"
 
 
 def verify(
     directory: str | os.PathLike[str], *, decode: bool = False, progress: Progress | None = None
 ) -> tuple[Fault, ...]:
-    """Compare a converted dataset with its manifest, down to every byte.
+    """Compare a converted dataset with its manifest, byte for byte.
 
-    Checks each shard's size, SHA-256, framing, record checksums and index, each example's image header (or text) and
-    label, that no key stands twice, and that no file is missing or too many.
+    Checks each file's size and SHA-256, each shard's framing, record checksums and index file, and each example's image
+    header (or text), label and class name. Reports duplicate keys, missing files, files that are not regular, and files
+    that the manifest does not list. Manifests of format version 2 contain their own digest and those of all other
+    files; version 1 has only those of the shards.
 
     Args:
-        directory: what `convert` made.
-        decode: decodes every image too.
-        progress: called with the bytes that have been checked, and all bytes.
+        directory: the output of `convert`.
+        decode: also decodes every image.
+        progress: called with the number of bytes checked, and the number of all bytes.
 
     Returns:
-        The faults; none where the dataset is whole.
+        The faults; empty if the dataset is complete.
 
     Raises:
         SourceError: the manifest is missing or cannot be read.
@@ -67,9 +74,8 @@ def verify(
     root = Path(directory)
     if not (parts := read_splits(root)):
         return tuple(_find_faults(root, _check_verifiable(read_manifest(root), root), decode, progress))
-    faults = [
-        Fault(name, f"is not part of the dataset: {SPLITS} does not list it") for name in _find_unlisted(root, parts)
-    ]
+    faults = [Fault(name, f"is not listed in {SPLITS}") for name in _find_unlisted(root, parts)]
+    faults += _find_split_faults(root)
     for part in parts:
         try:
             faults += (replace(fault, file=f"{part}/{fault.file}") for fault in verify(root / part, decode=decode))
@@ -81,10 +87,29 @@ def verify(
 
 
 def _check_verifiable(manifest: dict[str, Any], root: Path) -> dict[str, Any]:
-    for shard in manifest["shards"]:
-        if not isinstance(shard.get("bytes"), int) or not isinstance(shard.get("sha256"), str):
-            raise SourceError(f"{root / MANIFEST} does not say how large the shards are, or what they hash to")
+    for file in (*manifest["shards"], *manifest.get("files", [])):
+        if not isinstance(file.get("bytes"), int) or not isinstance(file.get("sha256"), str):
+            raise SourceError(f"{root / MANIFEST} lacks the sizes or SHA-256 of its files; convert the dataset again")
     return manifest
+
+
+def _find_split_faults(root: Path) -> Iterator[Fault]:
+    """Compare the list of splits with its own digest, and the manifests of the splits with theirs."""
+    data = read_regular_file(root / SPLITS)
+    splits = json.loads(data)
+    if not _needs_digest(splits):
+        return
+    if not has_own_digest(data):
+        yield Fault(SPLITS, "does not match its own SHA-256")
+    for part, entry in splits["splits"].items():
+        path = root / part / MANIFEST
+        if path.is_file() and (digest := hash_file(path)) != entry.get("sha256"):
+            yield Fault(f"{part}/{MANIFEST}", f"has the SHA-256 {digest}, expected {entry.get('sha256')}")
+
+
+def _needs_digest(value: dict[str, Any]) -> bool:
+    """Whether a manifest has a digest, or must have one: a damaged version number must not hide it."""
+    return value.get("format_version") != 1 or "sha256" in value or "files" in value
 
 
 def _find_unlisted(root: Path, parts: tuple[str, ...]) -> list[str]:
@@ -92,16 +117,18 @@ def _find_unlisted(root: Path, parts: tuple[str, ...]) -> list[str]:
 
 
 def _find_faults(root: Path, manifest: dict[str, Any], decode: bool, progress: Progress | None) -> Iterator[Fault]:
+    if _needs_digest(manifest) and not has_own_digest(read_regular_file(root / MANIFEST)):
+        yield Fault(MANIFEST, "does not match its own SHA-256")
     yield from _find_file_faults(root, manifest)
     texts = manifest.get("options", {}).get("content") == "texts"
     check = _check_text if texts else _make_decoder() if decode else read_valid_header
     features = tfrecord.TEXT if texts else tfrecord.IMAGE
-    examples = _Examples(len(manifest["class_names"]), features, check)
+    examples = _Examples(manifest["class_names"], features, check)
     done, total = 0, sum(shard["bytes"] for shard in manifest["shards"])
     for shard in manifest["shards"]:
         path = root / shard["name"]
         if path.is_file():
-            yield from _find_shard_faults(path, shard)
+            yield from _compare_file(path, shard)
             yield from _find_record_faults(path, shard, examples)
         done += shard["bytes"]
         if progress is not None:
@@ -109,25 +136,34 @@ def _find_faults(root: Path, manifest: dict[str, Any], decode: bool, progress: P
     yield from examples.find_duplicates()
     listed = sum(shard["examples"] for shard in manifest["shards"])
     if manifest.get("num_examples") != listed:
-        yield Fault(MANIFEST, f"num_examples is {manifest.get('num_examples')}, its shards have {listed}")
+        yield Fault(MANIFEST, f"num_examples is {manifest.get('num_examples')}, but the shards hold {listed}")
+    counts = manifest.get("examples_per_class", examples.counts)
+    if counts != examples.counts:
+        yield Fault(MANIFEST, f"examples_per_class is {counts}, but the shards hold {examples.counts}")
 
 
 def _find_file_faults(root: Path, manifest: dict[str, Any]) -> Iterator[Fault]:
     present = {path.name for path in root.iterdir()}
-    for name in sorted(set(iter_listed_files(manifest)) - present):
+    listed = set(iter_listed_files(manifest))
+    for name in sorted(listed - present):
         yield Fault(name, "is missing")
     for name in iter_unlisted_files(root):
-        yield Fault(name, f"is not part of the dataset: {MANIFEST} does not list it")
+        yield Fault(name, f"is not listed in {MANIFEST}")
+    for name in sorted(present & (listed | {SKIPPED})):
+        if not (root / name).is_file():  # follows links
+            yield Fault(name, "is not a regular file")
+    for file in manifest.get("files", []):
+        if (root / file["name"]).is_file():
+            yield from _compare_file(root / file["name"], file)
 
 
-def _find_shard_faults(path: Path, shard: dict[str, Any]) -> Iterator[Fault]:
+def _compare_file(path: Path, entry: dict[str, Any]) -> Iterator[Fault]:
+    """Compare a file with its size and digest in the manifest."""
     size = path.stat().st_size
-    if size != shard["bytes"]:
-        yield Fault(path.name, f"has {size} bytes instead of {shard['bytes']}")
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != shard["sha256"]:
-        yield Fault(path.name, f"has the SHA-256 {digest} instead of {shard['sha256']}")
+    if size != entry["bytes"]:
+        yield Fault(path.name, f"has {size} bytes, expected {entry['bytes']}")
+    if (digest := hash_file(path)) != entry["sha256"]:
+        yield Fault(path.name, f"has the SHA-256 {digest}, expected {entry['sha256']}")
 
 
 def _find_record_faults(path: Path, shard: dict[str, Any], examples: "_Examples") -> Iterator[Fault]:
@@ -135,10 +171,10 @@ def _find_record_faults(path: Path, shard: dict[str, Any], examples: "_Examples"
         index = tfrecord.build_index(path)
     except tfrecord.RecordError as error:
         yield Fault(path.name, error.reason, error.record, error.offset)
-        index = _load_stored_index(path)  # the lengths cannot be followed; the index still says where the records are
+        index = _load_stored_index(path)  # a length is damaged; the index file still locates the records
     else:
         if len(index) != shard["examples"]:
-            yield Fault(path.name, f"has {len(index)} records instead of {shard['examples']}")
+            yield Fault(path.name, f"has {len(index)} records, expected {shard['examples']}")
         yield from _find_index_faults(path, index)
     with open(path, "rb") as file:
         for record, (offset, length) in enumerate(index.tolist()):
@@ -150,11 +186,11 @@ def _find_record_faults(path: Path, shard: dict[str, Any], examples: "_Examples"
 
 
 def _load_stored_index(path: Path) -> tfrecord.Index:
-    """Give the index beside a damaged shard as far as it points into it; empty where it is damaged itself."""
+    """Return the entries of a damaged shard's index file that point into the shard; empty if it is damaged, too."""
     try:
         index = np.load(tfrecord.index_path(path), allow_pickle=False)
         if index.dtype != np.int64 or index.ndim != 2 or index.shape[1] != 2:
-            raise ValueError("no index")
+            raise ValueError("not an index")
     except (ValueError, EOFError, OSError):
         return np.zeros((0, 2), np.int64)
     size = path.stat().st_size
@@ -164,17 +200,12 @@ def _load_stored_index(path: Path) -> tfrecord.Index:
 
 def _find_index_faults(path: Path, index: tfrecord.Index) -> Iterator[Fault]:
     stored = tfrecord.index_path(path)
-    if stored.is_file():
-        try:
-            matches = np.array_equal(np.load(stored, allow_pickle=False), index)
-        except (ValueError, EOFError, OSError):
-            matches = False
-        if not matches:
-            yield Fault(stored.name, f"does not say where the records of {path.name} are")
+    if stored.is_file() and stored.read_bytes() != tfrecord.encode_index(index):
+        yield Fault(stored.name, f"does not match the records of {path.name}")
 
 
 def _make_decoder() -> Callable[[bytes], object]:
-    from pipeline.images.decode import Decoder  # OpenCV, and later TensorFlow
+    from pipeline.images.decode import Decoder  # imports OpenCV, and later TensorFlow
 
     return Decoder()
 
@@ -183,49 +214,56 @@ def _check_text(content: bytes) -> None:
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"its text is not UTF-8: {error.reason} at byte {error.start}") from None
+        raise ValueError(f"the text is not UTF-8: {error.reason} at byte {error.start}") from None
 
 
 class _Examples:
-    """Checks examples one by one, and remembers their keys: 40 bytes each, so that millions are no burden."""
+    """Checks examples one by one, and stores their keys in 40 bytes each."""
 
-    def __init__(self, classes: int, features: tfrecord.Features, check: Callable[[bytes], object]) -> None:
-        self._classes = classes
+    def __init__(
+        self, class_names: Sequence[str], features: tfrecord.Features, check: Callable[[bytes], object]
+    ) -> None:
+        self.counts = [0] * len(class_names)
+        self._class_names = [str(name).encode("utf-8", "surrogateescape") for name in class_names]
         self._features = features
         self._check = check
         self._keys = bytearray()
-        self._places = array("q")
+        self._locations = array("q")
         self._files: list[str] = []
 
     def check(self, data: bytes, file: str, record: int, offset: int) -> None:
         """Check one example.
 
         Raises:
-            ValueError: something is wrong with it.
+            ValueError: the example is bad.
         """
         example = tfrecord.parse_example(data)
         key = tfrecord.get_bytes_feature(example, self._features.key) or b""
         if not self._files or self._files[-1] != file:
             self._files.append(file)
         self._keys += hashlib.blake2b(key, digest_size=16).digest()
-        self._places.extend((len(self._files) - 1, record, offset))
+        self._locations.extend((len(self._files) - 1, record, offset))
         content = tfrecord.get_bytes_feature(example, self._features.content)
         if content is None or (not content and self._features is tfrecord.IMAGE):
             raise ValueError(f"has no {self._features.content}")
         self._check(content)
         label = tfrecord.get_int_feature(example, self._features.label)
-        if label is None and not self._classes:
-            return  # texts may have none
-        if label is None or not 0 <= label < self._classes:
-            raise ValueError(f"has the label {label}, but there are {self._classes} classes")
+        if label is None and not self._class_names:
+            return  # the dataset has no labels
+        if label is None or not 0 <= label < len(self._class_names):
+            raise ValueError(f"has the label {label}, but there are {len(self._class_names)} classes")
+        self.counts[label] += 1
+        name = tfrecord.get_bytes_feature(example, self._features.class_name)
+        if name is not None and name != self._class_names[label]:
+            raise ValueError(f"has the class name {name!r}, but class {label} is {self._class_names[label]!r}")
 
     def find_duplicates(self) -> Iterator[Fault]:
-        """Name the examples whose key an earlier one has."""
+        """Yield a fault for every example whose key is a duplicate of an earlier one."""
         keys = np.frombuffer(bytes(self._keys), "V16")
-        _, first, which = np.unique(keys, return_index=True, return_inverse=True)
-        places = np.array(self._places, np.int64).reshape(-1, 3)
-        for number in np.flatnonzero(first[which] != np.arange(len(keys))).tolist():
-            file, record, offset = places[number].tolist()
-            first_file, first_record, _ = places[first[which[number]]].tolist()
-            reason = f"has the key of {self._files[first_file]} record {first_record}"
+        _, first, unique_index = np.unique(keys, return_index=True, return_inverse=True)
+        locations = np.array(self._locations, np.int64).reshape(-1, 3)
+        for number in np.flatnonzero(first[unique_index] != np.arange(len(keys))).tolist():
+            file, record, offset = locations[number].tolist()
+            first_file, first_record, _ = locations[first[unique_index[number]]].tolist()
+            reason = f"has the same key as {self._files[first_file]} record {first_record}"
             yield Fault(self._files[file], reason, record, offset)

@@ -1,4 +1,4 @@
-"""`caudal verify`: is a converted dataset whole?"""
+"""`caudal verify`: compare a converted dataset with its manifest."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -10,8 +10,8 @@ from caudal.output import escape_unprintable, import_tensorflow, print_json, pro
 
 
 def verify(
-    directory: Annotated[str, typer.Argument(metavar="DST", help="A converted dataset.", show_default=False)],
-    decode: Annotated[bool, typer.Option(help="Decode every image too.")] = False,
+    directory: Annotated[str, typer.Argument(metavar="DST", help="Converted dataset.", show_default=False)],
+    decode: Annotated[bool, typer.Option(help="Also decode every image.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Check every file, record and checksum of a converted dataset; exit status 1 if anything is wrong."""
@@ -28,5 +28,5 @@ def verify(
             print(escape_unprintable(fault))
         print(f"{len(faults):,} faults")
     else:
-        print("whole: every file, record and checksum is as it was written")
+        print("ok: every file, record and checksum matches the manifest")
     raise typer.Exit(1 if faults else 0)

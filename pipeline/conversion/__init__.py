@@ -1,9 +1,9 @@
-"""Converting datasets into each other: TFRecords, class-folders, arrays.
+"""Converting datasets: class-folders, TFRecords, arrays and texts.
 
-`options` holds what the user asks for, `planning` what that means for a source, `records` what is written, `shards` and
-`folders` how, `process_executor` and `ray_executor` by whom, and `workspace` where until it is complete.
-`existing_output` looks at what the target holds already, `finalize` writes what describes the whole, and `run` puts the
-parts together.
+`options` defines a conversion. `planning` opens the source and assigns records to shards. `records` and `texts` create
+the records; `shards` and `folders` write them. `process_executor` and `ray_executor` run the tasks. `workspace` is the
+hidden directory of an unfinished conversion. `existing_output` checks an existing destination, `finalize` writes the
+manifest, and `run` calls all of these in order.
 """
 
 from pipeline.conversion.options import Conversion as Conversion

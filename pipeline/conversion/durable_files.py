@@ -1,10 +1,12 @@
-"""Writing so that a killed process or a lost disk leaves a file absent or whole.
+"""Writing files so that a killed process leaves each of them absent or complete.
 
-A file is written under a temporary name, flushed to the disk, and renamed; `rename` is atomic. All writing goes through
-`os`, one call a step, so that a test can end the process at each.
+A file is written under a temporary name, flushed to the disk, and renamed; `rename` is atomic. Every step is one call
+of `os`, so that a test can kill the process at each.
 """
 
 import ctypes
+import errno
+import logging
 import os
 import secrets
 from collections.abc import Callable
@@ -15,16 +17,19 @@ import google_crc32c
 from pipeline.errors import ConvertError
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_RENAME_EXCHANGE = 2  # linux/fs.h
+_log = logging.getLogger(__name__)
+
+_RENAME_NOREPLACE = 1  # linux/fs.h
+_RENAME_EXCHANGE = 2
 _AT_FDCWD = -100  # fcntl.h
 _BLOCK = 1 << 20
 
 
 def write_durably(path: Path, data: bytes, scratch: Path) -> None:
-    """Make or replace a file as a whole.
+    """Create or replace a file in one step.
 
     Args:
-        path: of the file.
+        path: the file.
         data: its contents.
         scratch: a folder on the same file system, for the temporary file.
     """
@@ -35,12 +40,12 @@ def write_durably(path: Path, data: bytes, scratch: Path) -> None:
 
 
 def make_temporary_name(path: Path, scratch: Path) -> Path:
-    """Give a name that no other process uses, whatever it writes."""
+    """Return a name that no other process uses."""
     return scratch / f"{path.name[:200]}.{secrets.token_hex(8)}"
 
 
 class DurableFile:
-    """A new file that is on the disk when its block has ended, and removed where the block fails."""
+    """A new file that is on the disk when its block ends, and removed if the block fails."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -63,7 +68,7 @@ class DurableFile:
             os.unlink(self._path)
 
     def write(self, data: bytes) -> None:
-        """Write all of the data; the system may take it in parts."""
+        """Write all of the data; one system call may write less."""
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
@@ -79,13 +84,13 @@ def compute_checksum(path: Path) -> int:
 
 
 def read_back(path: Path, crc: int) -> None:
-    """Compare what a file holds with what was written.
+    """Compare a file's checksum with that of the written bytes.
 
     Raises:
         ConvertError: the bytes differ.
     """
     if compute_checksum(path) != crc:
-        raise ConvertError(f"{path} does not hold what was written to it; is the disk, or the memory, damaged?")
+        raise ConvertError(f"{path} differs from what was written; check the disk and the memory")
 
 
 def sync_folder(folder: Path) -> None:
@@ -94,7 +99,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file_system(folder: Path) -> None:
-    """Flush all files of the file system that holds a folder: faster than one by one where they are many."""
+    """Flush all files of a folder's file system: for many files this is faster than one by one."""
     _call_on_folder(folder, _syncfs)
 
 
@@ -102,10 +107,35 @@ def exchange(one: Path, other: Path) -> bool:
     """Exchange two folders in one step.
 
     Returns:
-        Whether the file system can do that (NFS, for one, cannot).
+        Whether the file system supports it; NFS does not.
     """
     paths = _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other)
-    return int(_LIBC.renameat2(*paths, ctypes.c_uint(_RENAME_EXCHANGE))) == 0
+    return _renameat2(*paths, _RENAME_EXCHANGE) == 0
+
+
+def rename_new(old: Path, new: Path) -> bool:
+    """Rename a folder in one step, unless the new name exists.
+
+    Returns:
+        Whether the name did not exist. A file system without this step (NFS) checks first, and then renames.
+    """
+    paths = _AT_FDCWD, os.fsencode(old), _AT_FDCWD, os.fsencode(new)
+    if _renameat2(*paths, _RENAME_NOREPLACE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number == errno.EEXIST:
+        return False
+    if number not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        raise OSError(number, os.strerror(number), str(new))
+    _log.info("%s: this file system cannot rename without replacing; checked that the name is free", new)
+    if os.path.lexists(new):
+        return False
+    os.rename(old, new)
+    return True
+
+
+def _renameat2(old_folder: int, old: bytes, new_folder: int, new: bytes, flags: int) -> int:
+    return int(_LIBC.renameat2(old_folder, old, new_folder, new, ctypes.c_uint(flags)))
 
 
 def _call_on_folder(folder: Path, act: Callable[[int], None]) -> None:

@@ -1,4 +1,4 @@
-"""What a conversion would do, without doing it."""
+"""Estimating the size and time of a conversion without writing."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -13,17 +13,17 @@ from pipeline.records import tfrecord
 
 _SAMPLES = 64
 _SECONDS = 1.0
-"""How many records are made to see how large they become and how long they take, and for how long at most."""
+"""Maximum number of records to measure, and maximum time to measure them."""
 
 
 @dataclass(frozen=True)
 class PlannedShard:
-    """One shard that would be written.
+    """One shard of the plan.
 
     Attributes:
         path: relative to the destination.
-        examples: records, bad ones included.
-        bytes: about how many.
+        examples: number of records, including bad ones.
+        bytes: approximate size.
     """
 
     path: str
@@ -33,16 +33,16 @@ class PlannedShard:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a conversion would do.
+    """The estimated size and time of a conversion.
 
     Attributes:
-        content: what the records are: "images" or "texts".
-        unit: what is written: "shards", or "groups of files".
-        examples: all records.
-        bytes: about how many, measured on a few records.
-        seconds: about how long, writing not included.
-        measured: the number of those records.
-        shards: what would be written.
+        content: the kind of records: "images" or "texts".
+        unit: the kind of output: "shards" or "groups of files".
+        examples: the number of records.
+        bytes: the approximate size, measured on a few records.
+        seconds: the approximate time, without writing.
+        measured: the number of measured records.
+        shards: the shards to write.
     """
 
     content: str
@@ -54,17 +54,17 @@ class Estimate:
     shards: tuple[PlannedShard, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Describe it as JSON holds it."""
+        """Return the estimate as a dictionary for JSON."""
         return asdict(self)
 
 
 def estimate(options: Conversion) -> Estimate:
-    """Plan a conversion and try it on a few records; nothing is written.
+    """Plan a conversion and measure a few records; nothing is written.
 
     Raises:
         SourceError: the source cannot be opened.
-        OptionError: an option does not fit it.
-        ConvertError: there are fewer records than shards, or the destination holds the source.
+        OptionError: an option does not fit the source.
+        ConvertError: there are fewer records than shards, or the destination contains the source.
     """
     import os
 
@@ -83,7 +83,7 @@ def estimate(options: Conversion) -> Estimate:
 
 
 def _measure(records: Any, total: int) -> tuple[float, float, int]:
-    """Make a few records: (mean bytes, mean seconds, how many)."""
+    """Create a few records: (mean bytes, mean seconds, number)."""
     begin, sizes, tried = time.perf_counter(), [], 0
     for number in np.unique(np.linspace(0, total - 1, _SAMPLES).astype(int)).tolist():
         tried += 1

@@ -2,22 +2,26 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.conversion.durable_files import sync_file_system, write_durably
-from pipeline.conversion.names import get_format, make_path
+from pipeline.conversion.names import get_format, is_renamed, make_path
 from pipeline.conversion.produce import iter_good_records
-from pipeline.conversion.tasks import Job, Receipt, Skipped, Task, TaskReporter
+from pipeline.conversion.records import Record, Records
+from pipeline.conversion.tasks import Job, Receipt, SilentReporter, Skipped, Task, TaskReporter
 from pipeline.errors import ConvertError
+from pipeline.records.manifest import read_regular_file
+from pipeline.sampling.order import Indices
 
 
 class FolderWriter:
-    """Writes a task as files. Nobody sees them before all are there, so they need no temporary names.
+    """Writes a task as files. They are published together, so they need no temporary names.
 
     Args:
-        paths: of the records, by number, where they are not simply what `make_path` makes of the key.
-        formats: as what each known format is written; empty where the bytes are passed through.
+        paths: the paths that `make_path` does not return, by record number.
+        formats: the target format of each source format; empty if the bytes pass through.
         portable: see `names`.
     """
 
@@ -27,7 +31,7 @@ class FolderWriter:
         self._portable = portable
 
     def path(self, number: int, key: str, class_name: str) -> str:
-        """Say where a record's file goes, relative to the part."""
+        """Return the path of a record's file, relative to the split."""
         return self._paths.get(number) or make_path(
             key, class_name, self._formats.get(get_format(key) or ""), portable=self._portable
         )
@@ -36,14 +40,13 @@ class FolderWriter:
         """Write the files durably, and read them back.
 
         Raises:
-            SampleError: a record is bad, and `report` does not bear it.
-            OSError: something cannot be written.
+            SampleError: a record is bad, and `report` does not tolerate it.
+            OSError: a file cannot be written.
         """
         folder = job.folder(task)
         skipped: list[Skipped] = []
-        paths: list[str] = []
         folders: set[str] = set()
-        digest, size = hashlib.sha256(), 0
+        tally, digest = _Tally(), hashlib.sha256()
         for number, record in iter_good_records(job.records, job.numbers(task).tolist(), report, skipped, threads):
             path = self.path(number, record.key, record.class_name)
             above, _, _ = path.rpartition("/")
@@ -52,22 +55,65 @@ class FolderWriter:
                 folders.add(above)
             _write(f"{folder}/{path}", record.content)
             _update_digest(digest, path, record.content)
-            paths.append(path)
-            size += len(record.content)
+            tally.add(path, record)
             report.written(1, len(record.content))
         sync_file_system(folder)
-        if _read_back(folder, paths) != digest.hexdigest():
-            raise ConvertError(f"{folder} does not hold what was written to it; is the disk, or the memory, damaged?")
-        write_durably(_get_paths_file(job, task), "\0".join(paths).encode("utf-8", "surrogateescape"), job.scratch)
-        return Receipt(task.name, len(paths), size, digest.hexdigest(), tuple(skipped))
+        if _read_back(folder, tally.paths) != digest.hexdigest():
+            raise ConvertError(f"{folder} differs from what was written; check the disk and the memory")
+        write_durably(
+            _get_paths_file(job, task), "\0".join(tally.paths).encode("utf-8", "surrogateescape"), job.scratch
+        )
+        return tally.make_receipt(task, digest.hexdigest(), skipped)
+
+    def compare(self, records: Records, numbers: Indices, folder: Path, task: Task) -> tuple[Receipt, list[str]] | None:
+        """Compare the files in a folder with what `write` would write.
+
+        Returns:
+            The receipt and the paths of the files; None if a file differs or is missing.
+        """
+        skipped: list[Skipped] = []
+        tally = _Tally()
+        for number, record in iter_good_records(records, numbers.tolist(), SilentReporter(), skipped, threads=1):
+            path = self.path(number, record.key, record.class_name)
+            try:
+                if read_regular_file(folder / path) != record.content:
+                    return None
+            except OSError:
+                return None
+            tally.add(path, record)
+        return tally.make_receipt(task, "", skipped), tally.paths
 
     def is_whole(self, job: Job, task: Task, receipt: Receipt) -> bool:
-        """Whether all files of an earlier attempt are there, with the same contents."""
+        """Whether all files of an earlier attempt exist with the same contents."""
         try:
             paths = _get_paths_file(job, task).read_bytes().decode("utf-8", "surrogateescape").split("\0")
             return _read_back(job.folder(task), paths if receipt.examples else []) == receipt.sha256
         except OSError:
             return False
+
+
+class _Tally:
+    """Counts the written files of a task."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self._size = 0
+        self._labels: Counter[int] = Counter()
+        self._renamed: list[tuple[str, str]] = []
+
+    def add(self, path: str, record: Record) -> None:
+        self.paths.append(path)
+        self._size += len(record.content)
+        if record.label is not None:
+            self._labels[record.label] += 1
+        if is_renamed(path, record.key, record.class_name):
+            self._renamed.append((record.key, path))
+
+    def make_receipt(self, task: Task, digest: str, skipped: Sequence[Skipped]) -> Receipt:
+        labels = dict(sorted(self._labels.items()))
+        return Receipt(
+            task.name, len(self.paths), self._size, digest, tuple(skipped), labels, renamed=tuple(self._renamed)
+        )
 
 
 def _get_paths_file(job: Job, task: Task) -> Path:

@@ -1,10 +1,10 @@
-"""Names of exported files: inside the destination whatever a record says, and what they were wherever possible.
+"""Names of exported files: always inside the destination, and unchanged where possible.
 
-A key such as `ants/0013035.jpg` is a path that came from a file system, or from anybody. Two degrees of care:
+A key such as `ants/0013035.jpg` is a path from a file system, or untrusted text. Two levels of care:
 
-* always: a name has no `..`, no NUL, is no longer than a file system takes, and stays below the folder of its class;
-* portable, for keys that came from elsewhere: besides, no name is one that Windows reserves or forbids, none is hidden
-  (loaders pass hidden files over), and no two differ in case, or in the Unicode form of accents, only.
+* always: a name has no `..`, no NUL, is at most as long as a file system allows, and stays below its class's folder;
+* portable, for keys that do not come from a file system: in addition, no name is reserved or forbidden by Windows, none
+  is hidden (loaders ignore hidden files), and no two differ only in case or in the Unicode form of accents.
 """
 
 import hashlib
@@ -15,10 +15,10 @@ from pathlib import PurePosixPath
 from pipeline.images.encode import EXTENSIONS
 
 _MAX_BYTES = 255
-"""Of a name on Linux file systems (`NAME_MAX`)."""
+"""Maximum length of a name on Linux file systems (`NAME_MAX`)."""
 
 _MAX_DEPTH = 32
-"""Folders one in another; paths end at 4,096 bytes (`PATH_MAX`)."""
+"""Maximum number of nested folders; a path has at most 4,096 bytes (`PATH_MAX`)."""
 
 _MAX_PATH_BYTES = 1_024
 
@@ -28,16 +28,16 @@ _KNOWN = {extension: image_format for image_format, known in EXTENSIONS.items() 
 
 
 def make_path(key: str, class_name: str, image_format: str | None, *, portable: bool) -> str:
-    """Say where the file of a record goes, relative to the destination.
+    """Return the path of a record's file, relative to the destination.
 
     Args:
-        key: the record's.
-        class_name: of its class; the first folder of the path.
-        image_format: what the content is written as; None where it is what the key's extension says.
+        key: the record's key.
+        class_name: the name of its class; the first folder of the path.
+        image_format: the format of the content; None if the key's extension is right.
         portable: see above.
 
     Returns:
-        `class/.../name.extension`; the key itself where nothing is against it.
+        `class/.../name.extension`; the key itself if it is a legal name.
     """
     parts = key.split("/")
     if len(parts) < 2 or parts[0] != class_name:
@@ -54,21 +54,31 @@ def make_path(key: str, class_name: str, image_format: str | None, *, portable: 
     return path
 
 
+def make_class_folder(class_name: str, *, portable: bool) -> str:
+    """Return the folder of a class: its name, if that is legal."""
+    return _sanitize_component(class_name, portable=portable)
+
+
+def is_renamed(path: str, key: str, class_name: str) -> bool:
+    """Whether the path of a record's file differs from its key in more than the extension and the class's folder."""
+    return remove_extension(path) not in map(remove_extension, (key, f"{class_name}/{key}"))
+
+
 def get_format(key: str) -> str | None:
-    """Say which format a key's extension stands for, or None."""
+    """Return the format that a key's extension stands for, or None."""
     return _KNOWN.get(PurePosixPath(key).suffix.lower())
 
 
 def remove_extension(path: str) -> str:
-    """Leave the extension of an image's path out."""
+    """Return an image's path without its extension."""
     return path if get_format(path) is None else path[: -len(PurePosixPath(path).suffix)]
 
 
 class Names:
-    """Gives every record a path of its own, in the order in which it is asked.
+    """Assigns a unique path to every record, in the order of the calls.
 
     Args:
-        portable: whether names that differ in case or in the form of accents only count as the same.
+        portable: whether names that differ only in case or in the form of accents count as the same.
     """
 
     def __init__(self, *, portable: bool) -> None:
@@ -76,14 +86,20 @@ class Names:
         self._claimed: set[bytes] = set()
         self._folders: dict[str, str] = {"": ""}
 
+    def claim_class(self, class_name: str) -> str:
+        """Return the folder of a class, or one with a number if another class has it."""
+        folder = self._claim_free("", make_class_folder(class_name, portable=self._portable))
+        self._folders[folder] = folder
+        return folder
+
     def claim(self, path: str) -> str:
-        """Give the path, or one with a number where it is taken by a file or a folder: `a.png`, `a~2.png`."""
+        """Return the path, or one with a number if a file or folder already has it: `a.png`, `a~2.png`."""
         folder, _, name = path.rpartition("/")
         above = self._claim_folder(folder)
         return self._claim_free(above and above + "/", name)
 
     def claim_key(self, key: str) -> str:
-        """Give a key that is no path yet, or one with a number where it is taken."""
+        """Return the key, or one with a number if it is a duplicate."""
         folder, slash, name = key.rpartition("/")
         return self._claim_free(folder + slash, name)
 
@@ -111,7 +127,7 @@ class Names:
 
 
 def _set_extension(name: str, image_format: str | None) -> str:
-    """Make a name end in an extension of the format, so that loaders know the file for an image."""
+    """Give a name an extension of the format, so that loaders recognize the image."""
     known = get_format(name)
     if image_format is None or known == image_format:
         return name
@@ -132,7 +148,7 @@ def _sanitize_component(name: str, *, portable: bool) -> str:
 
 
 def _shorten(name: str, whole: str) -> str:
-    """Cut a name, and put a hash of the whole in the place of what is missing."""
+    """Truncate a name, and append a hash of the whole."""
     suffix = PurePosixPath(name).suffix
     suffix = suffix if len(_encode(suffix)) <= 16 else ""
     mark = "~" + hashlib.blake2b(_encode(whole), digest_size=6).hexdigest()

@@ -1,4 +1,4 @@
-"""Doing the tasks of a job in processes of this machine."""
+"""Performing the tasks of a conversion in processes of this machine."""
 
 import contextlib
 import ctypes
@@ -17,11 +17,11 @@ from pipeline.errors import ConvertError
 from pipeline.workers.error_transport import decode_error, encode_error
 
 _ATTEMPTS = 3
-"""Times that a task is begun by processes that die of it."""
+"""Number of times a task is started before its conversion fails: each attempt ended its process."""
 
 _REPORT_EVERY_S = 0.1
 
-_HINT = ' (a script that converts with several workers does so below `if __name__ == "__main__":`, or with workers=1)'
+_HINT = ' (guard the call with `if __name__ == "__main__":`, or use workers=1)'
 
 _NOT_TO_FORK = ("tensorflow", "torch", "jax", "ray")
 """Libraries whose threads do not survive a fork."""
@@ -30,21 +30,21 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def perform_in_processes(job: Job, report: TaskReporter, workers: int, threads: int) -> list[Receipt]:
-    """Do all tasks in processes, one at a time in each.
+    """Perform all tasks in processes, one task at a time per process.
 
-    A process that dies is replaced, and its task begun anew.
+    A process that dies is replaced, and its task restarts.
 
     Args:
-        job: what to do.
-        report: told of progress, in this process.
-        workers: the number of processes.
-        threads: in each.
+        job: the conversion.
+        report: receives the progress, in this process.
+        workers: number of processes.
+        threads: number of threads per process.
 
     Raises:
-        SampleError: a record is bad, and `report` does not bear it.
-        ConvertError: something cannot be written, or a task has ended several processes.
+        SampleError: a record is bad, and `report` does not tolerate it.
+        ConvertError: a file cannot be written, or a task ended several processes.
     """
-    # A fork starts at once. A new interpreter, where a fork could hang, takes half a second.
+    # A fork starts at once. A new interpreter takes half a second; it is used where a fork could hang.
     context = multiprocessing.get_context("spawn" if any(name in sys.modules for name in _NOT_TO_FORK) else "fork")
     waiting = deque(task.number for task in job.tasks)
     attempts = dict.fromkeys(waiting, 0)
@@ -64,7 +64,8 @@ def perform_in_processes(job: Job, report: TaskReporter, workers: int, threads: 
                     running.remove(worker)
                     attempts[number] += 1
                     if attempts[number] == _ATTEMPTS:
-                        raise ConvertError(f"{job.tasks[number].name} has ended {_ATTEMPTS} processes: {worker.end()}")
+                        name, reason = job.tasks[number].name, worker.describe_end()
+                        raise ConvertError(f"{name}: {_ATTEMPTS} worker processes ended: {reason}")
                     waiting.appendleft(number)
                 if receipt is not None and waiting:
                     worker.begin(waiting.popleft())
@@ -78,7 +79,7 @@ def perform_in_processes(job: Job, report: TaskReporter, workers: int, threads: 
 
 
 class _Worker:
-    """One process, as its parent sees it."""
+    """A worker process, seen from its parent."""
 
     def __init__(self, context: Any, job: Job, threads: int) -> None:
         self.number = -1
@@ -93,17 +94,17 @@ class _Worker:
 
     @property
     def waitables(self) -> tuple[Any, Any]:
-        """What is ready when there is something to attend to."""
+        """The objects to wait for: a message, or the end of the process."""
         return self._connection, self._process.sentinel
 
     def begin(self, number: int) -> None:
         self.number, self._reported = number, (0, 0)
-        with contextlib.suppress(OSError):  # it has died: its sentinel says so
+        with contextlib.suppress(OSError):  # the process died: its sentinel is ready
             self._connection.send(number)
 
     def handle_messages(self, report: TaskReporter) -> Receipt | None:
-        """Take the messages that are there; give the receipt if the task is done."""
-        dead = not self._process.is_alive()  # looked at first: what it sent before it died is read below
+        """Handle the messages that have arrived; return the receipt if the task is finished."""
+        dead = not self._process.is_alive()  # checked first: its last messages are read below
         try:
             while self._connection.poll():
                 kind, value = self._connection.recv()
@@ -122,14 +123,14 @@ class _Worker:
             self._process.join()
             self._connection.close()
             self.died = True
-            report.written(-self._reported[0], -self._reported[1])  # it will be written again
+            report.written(-self._reported[0], -self._reported[1])  # the task will report them again
         return None
 
-    def end(self) -> str:
-        """Say how it ended."""
+    def describe_end(self) -> str:
+        """Describe how the process ended."""
         code = self._process.exitcode or 0
         return (
-            f"signal {-code} ({signal.strsignal(-code)}); was memory short?"
+            f"signal {-code} ({signal.strsignal(-code)}), often out of memory"
             if code < 0
             else f"exit status {code}{_HINT}"
         )
@@ -152,7 +153,7 @@ def _wait_ready(running: list[_Worker]) -> Iterator[_Worker]:
 
 
 class _Sender:
-    """Sends what a worker reports to its parent, a few times a second."""
+    """Sends the progress of a worker to its parent, ten times per second."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -165,8 +166,8 @@ class _Sender:
         if time.monotonic() - self._sent > _REPORT_EVERY_S:
             self.flush()
 
-    def skipped(self, row: Skipped) -> None:
-        self._connection.send(("skipped", row))
+    def skipped(self, skipped: Skipped) -> None:
+        self._connection.send(("skipped", skipped))
 
     def flush(self) -> None:
         self._connection.send(("written", (self._records, self._size)))
@@ -175,13 +176,13 @@ class _Sender:
 
 
 def _serve(connection: Connection, job: Job, threads: int, parent: int) -> None:
-    """Do the tasks that come through the connection; the life of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody writes for a parent that is dead
+    """Perform the tasks that the connection sends; the main function of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends its workers
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a worker ends with its parent
     if os.getppid() != parent:
         return
-    if (opencv := sys.modules.get("cv2")) is not None:  # the job needs it, and brought it along
-        opencv.setNumThreads(0)  # the processes share the processors already
+    if (opencv := sys.modules.get("cv2")) is not None:  # unpickling the job imported it
+        opencv.setNumThreads(0)  # the processes already use all processors
     sender = _Sender(connection)
     with contextlib.suppress(EOFError):
         while (number := connection.recv()) is not None:

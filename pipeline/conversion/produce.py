@@ -1,4 +1,4 @@
-"""Making the records of a task in order, in several threads where that helps."""
+"""Creating the records of a task in order, in one or several threads."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -10,28 +10,28 @@ from pipeline.errors import SampleError
 from pipeline.threads.look_ahead import LookAhead
 
 _AHEAD = 4
-"""Records under way for each thread: enough that none waits for a slow one before it."""
+"""Records in progress per thread: enough that no thread waits for a slow record before it."""
 
 
 def iter_good_records(
     records: Records, numbers: Iterable[int], report: TaskReporter, skipped: list[Skipped], threads: int
 ) -> Iterator[tuple[int, Record]]:
-    """Yield the good records with their numbers, in order; the bad ones are added to `skipped`.
+    """Yield the good records with their numbers, in order; append the bad ones to `skipped`.
 
-    Decoding, resizing and encoding let go of Python's lock, so threads share the processors.
+    Decoding, resizing and encoding release the GIL, so that threads run in parallel.
 
     Raises:
-        SampleError: a record is bad, and `report` does not bear it.
+        SampleError: a record is bad, and `report` does not tolerate it.
     """
     with _make_all(records, numbers, threads) as attempts:
         for number, outcome in attempts:
             if not isinstance(outcome, SampleError):
                 yield number, outcome
             else:
-                row = Skipped(number, outcome.sample, outcome.stage, outcome.reason, type(outcome).__name__)
-                report.skipped(row)
+                bad = Skipped(number, outcome.sample, outcome.stage, outcome.reason, type(outcome).__name__)
+                report.skipped(bad)
                 report.written(1, 0)
-                skipped.append(row)
+                skipped.append(bad)
 
 
 _Attempt = tuple[int, Record | SampleError]

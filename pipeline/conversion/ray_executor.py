@@ -1,8 +1,8 @@
-"""Doing the tasks of a job on the machines of a Ray cluster, one task a shard.
+"""Performing the tasks of a conversion on a Ray cluster, one Ray task per shard.
 
-A task writes its shard and its receipt into the conversion's folder, which every machine must see under the same path,
-and may be done twice: it gives the same bytes, and each file is renamed into its place. So Ray simply runs a task
-again whose worker or node is lost.
+A task writes its shard and its receipt into the workspace, which every machine must see under the same path. A task may
+run twice: it writes the same bytes, and each file is renamed in one step. So Ray repeats a task whose worker or node is
+lost.
 """
 
 import contextlib
@@ -11,35 +11,34 @@ import re
 import socket
 from typing import Any
 
-from pipeline.conversion.tasks import Job, Receipt, Skipped, TaskReporter
+from pipeline.conversion.tasks import Job, Receipt, SilentReporter, TaskReporter
 from pipeline.errors import ConvertError, OptionError
 from pipeline.workers.error_transport import decode_error, encode_error
 
 _RETRIES = 10
-"""Times that a task is run again whose process or node is lost; a task that ends every process ends the conversion."""
+"""Number of times Ray repeats a task whose process or node is lost; then the conversion fails."""
 
 _ANSWER_S = 10.0
 
 
 def perform_on_ray(job: Job, report: TaskReporter, address: str | None, threads: int) -> list[Receipt]:
-    """Do all tasks on a cluster.
+    """Perform all tasks on a cluster.
 
     Args:
-        job: what to do.
-        report: told of each task that is done.
-        address: of the cluster's head, as `ray.init` takes it; None finds one that was started on this machine, or
-            starts one.
-        threads: in each task.
+        job: the conversion.
+        report: receives the progress after each task.
+        address: of the cluster's head, as in `ray.init`; None finds a cluster on this machine, or starts one.
+        threads: number of threads per task.
 
     Raises:
         OptionError: Ray is not installed.
-        SampleError: a record is bad, and `report` does not bear it.
-        ConvertError: the cluster cannot be reached, or something cannot be written.
+        SampleError: a record is bad, and `report` does not tolerate it.
+        ConvertError: the cluster cannot be reached, or a file cannot be written.
     """
     try:
         import ray
     except ImportError:
-        raise OptionError('the executor "ray" needs Ray: pip install "caudal[ray]"') from None
+        raise OptionError('executor="ray" needs Ray; run pip install "caudal[ray]"') from None
     pending: dict[Any, int] = {}
     ours = not ray.is_initialized()
     if ours:
@@ -47,7 +46,7 @@ def perform_on_ray(job: Job, report: TaskReporter, address: str | None, threads:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises many kinds, from ConnectionError to ValueError
-            raise ConvertError(f"no Ray cluster answers at {address!r}: {error}") from None
+            raise ConvertError(f"cannot reach a Ray cluster at {address!r}: {error}") from None
     try:
         remote = ray.remote(num_cpus=threads, max_retries=_RETRIES)(_perform)
         shared = ray.put(job)
@@ -59,25 +58,25 @@ def perform_on_ray(job: Job, report: TaskReporter, address: str | None, threads:
                 failure, receipts[number] = ray.get(reference)
                 if failure is not None:
                     raise decode_error(failure)
-                for row in receipts[number].skipped:
-                    report.skipped(row)
+                for skipped in receipts[number].skipped:
+                    report.skipped(skipped)
                 report.written(len(job.tasks[number]), receipts[number].nbytes)
         return [receipts[task.number] for task in job.tasks]
     except ray.exceptions.RayError as error:
-        raise ConvertError(f"the cluster failed: {error}") from error
+        raise ConvertError(f"the Ray cluster failed: {error}") from error
     finally:
         if ours:
             ray.shutdown()
         else:
-            for reference in pending:  # nobody is to write for a conversion that has failed
+            for reference in pending:  # no task may write after the conversion failed
                 ray.cancel(reference, force=True)
 
 
 def _check_reachable(address: str | None) -> None:
-    """Refuse an address at which nobody listens: Ray itself tries for minutes.
+    """Refuse an address at which no process listens: Ray itself tries for minutes.
 
     Raises:
-        ConvertError: nobody does.
+        ConvertError: no process listens.
     """
     if (host := re.fullmatch(r"\[?([^/]+?)\]?:([0-9]{1,5})", address or "")) is None:
         return
@@ -85,19 +84,11 @@ def _check_reachable(address: str | None) -> None:
         with contextlib.closing(socket.create_connection((host[1], int(host[2])), timeout=_ANSWER_S)):
             pass
     except (OSError, OverflowError) as error:
-        raise ConvertError(f"no Ray cluster answers at {address!r}: {error}") from None
-
-
-class _SilentReport:
-    """A report that is made up for when the receipt arrives."""
-
-    def written(self, records: int, size: int) -> None: ...
-
-    def skipped(self, row: Skipped) -> None: ...
+        raise ConvertError(f"cannot reach a Ray cluster at {address!r}: {error}") from None
 
 
 def _perform(job: Job, number: int, threads: int) -> tuple[dict[str, Any] | None, Receipt | None]:
     try:
-        return None, job.perform(number, _SilentReport(), threads)
-    except Exception as error:  # Ray would wrap it in an error of its own, with a traceback for text
+        return None, job.perform(number, SilentReporter(), threads)  # the receipt reports the progress
+    except Exception as error:  # Ray would wrap it in its own error, with a traceback as text
         return encode_error(error), None

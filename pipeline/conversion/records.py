@@ -1,10 +1,10 @@
-"""What a conversion writes: numbered records.
+"""The records that a conversion writes, by number.
 
-A conversion knows nothing of images. It asks for records by number, and puts each into a shard (its features) or a file
-(its content). What a number means, the classes here say.
+Writers need no knowledge of images: they request records by number, and write the example into a shard or the content
+into a file. The classes here map a number to a record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -17,9 +17,10 @@ from pipeline.errors import AugmentationError, DecodeError
 from pipeline.images.encode import encode_png
 from pipeline.images.header import Header, read_valid_header
 from pipeline.records import tfrecord
-from pipeline.records.example import Raw, encode_entry, encode_message, encode_pieces
+from pipeline.records.example import Raw, Value, encode_entry, encode_message, encode_pieces
 from pipeline.sampling.labels import check_label
 from pipeline.sources import Sample, Source
+from pipeline.sources.base import NO_LABEL
 
 if TYPE_CHECKING:
     from augment.plan.plan import Plan
@@ -30,25 +31,27 @@ class Record(NamedTuple):
     """One record.
 
     Attributes:
-        key: names it in its dataset.
-        class_name: of its class.
-        content: the bytes of a file that holds it.
-        example: a serialised `tf.train.Example` that holds it, in pieces.
+        key: identifies the record in its dataset.
+        label: its class, from 0; None if the source has no labels.
+        class_name: the name of its class; empty if the source has no labels.
+        content: the bytes of the file, for class-folders.
+        example: the serialized `tf.train.Example`, in pieces, for shards.
     """
 
     key: str
+    label: int | None
     class_name: str
     content: bytes
     example: list[bytes]
 
 
 class Records(Protocol):
-    """A fixed sequence of records with random access; processes get copies of it, threads share one."""
+    """A fixed sequence of records with random access; each process has a copy, threads share one."""
 
     def __len__(self) -> int: ...
 
     def make(self, number: int) -> Record:
-        """Make one record.
+        """Create one record.
 
         Raises:
             SampleError: its sample is bad.
@@ -57,18 +60,18 @@ class Records(Protocol):
 
 
 class ImageRecords:
-    """The records of images: each sample, and behind it its augmented copies.
+    """The records of images: each sample, followed by its augmented copies.
 
     Record n is copy n % (copies + 1) of sample n // (copies + 1); copy 0 is the sample itself.
 
     Args:
-        source: of the samples.
-        reencoding: what the images are made to be; None passes their bytes through.
+        source: the samples.
+        reencoding: the target size and format; None passes the bytes through.
         plan: the augmentation of the copies.
-        seed: of the augmentation. Copy k of sample i is drawn as the loader draws sample i in epoch k.
-        copies: a sample; 0 for none.
-        copy_mark: stands before the number in the key of a copy.
-        names: keys by sample, where they are not those of the source.
+        seed: of the augmentation. Copy k of sample i gets the parameters that a loader draws for sample i in epoch k.
+        copies: augmented copies per sample.
+        copy_mark: the text before the number in the key of a copy.
+        names: keys by sample index, for samples whose key in the source is a duplicate.
     """
 
     def __init__(
@@ -95,27 +98,27 @@ class ImageRecords:
         return len(self.source) * (self._copies + 1)
 
     def get_sample_index(self, number: int) -> int:
-        """Give the number of the sample that a record is made of."""
+        """Return the index of a record's sample."""
         return number // (self._copies + 1)
 
     def key(self, number: int) -> str:
-        """Give a record's key; its sample's record may have to be read for it.
+        """Return a record's key; this may read the sample.
 
         Raises:
-            ReadError: that is damaged.
+            ReadError: the sample is damaged.
         """
         index, copy = divmod(number, self._copies + 1)
         return self._make_key(self._names.get(index) or self.source.peek(index).key, copy)
 
     def make(self, number: int) -> Record:
-        """Make one record.
+        """Create one record.
 
         Raises:
             SampleError: the sample cannot be read, decoded or augmented, or has no label.
         """
         index, copy = divmod(number, self._copies + 1)
         sample = self.source.read(index)
-        label = check_label(sample, self.source.class_names)
+        label = find_label(sample, self.source.class_names)
         try:
             content, header = self._encode_augmented(sample, index, copy) if copy else self._encode_original(sample)
         except TransformError as error:
@@ -126,30 +129,29 @@ class ImageRecords:
             raise DecodeError(sample.key, str(error)) from None
         key = self._make_key(self._names.get(index, sample.key), copy)
         example = self._encode_example(key, label, content, header, () if copy else sample.extra)
-        return Record(key, self.source.class_names[label], content, example)
+        return Record(key, label, "" if label is None else self.source.class_names[label], content, example)
 
     def _encode_example(
-        self, key: str, label: int, content: bytes, header: Header, extra: tuple[tuple[str, Raw], ...]
+        self, key: str, label: int | None, content: bytes, header: Header, extra: tuple[tuple[str, Raw], ...]
     ) -> list[bytes]:
         name = key.encode("utf-8", "surrogateescape")
         if not extra:
-            of_class = _encode_class(label, self._class_names[label])
+            of_class = b"" if label is None else _encode_class(label, self._class_names[label])
             of_shape = _encode_shape(header.format, header.height, header.width)
             return encode_message(
                 (of_class, *encode_entry(tfrecord.ENCODED, content), *encode_entry(tfrecord.FILENAME, name), of_shape)
             )
-        return encode_pieces(
-            {
-                **dict(extra),
-                tfrecord.ENCODED: content,
-                tfrecord.FORMAT: header.format.encode(),
-                tfrecord.HEIGHT: header.height,
-                tfrecord.WIDTH: header.width,
-                tfrecord.FILENAME: name,
-                tfrecord.LABEL: label,
-                tfrecord.CLASS_NAME: self._class_names[label],
-            }
-        )
+        features: dict[str, Value] = {
+            **dict(extra),
+            tfrecord.ENCODED: content,
+            tfrecord.FORMAT: header.format.encode(),
+            tfrecord.HEIGHT: header.height,
+            tfrecord.WIDTH: header.width,
+            tfrecord.FILENAME: name,
+        }
+        if label is not None:
+            features |= {tfrecord.LABEL: label, tfrecord.CLASS_NAME: self._class_names[label]}
+        return encode_pieces(features)
 
     def _make_key(self, key: str, copy: int) -> str:
         if not copy:
@@ -172,9 +174,9 @@ class ImageRecords:
         return self._reencoding.resize_and_encode(self._reencoding.decode(sample.encoded, header), header.format)
 
     def _encode_augmented(self, sample: Sample, index: int, copy: int) -> tuple[bytes, Header]:
-        from pipeline.conversion.reencode import Reencoding, decode  # OpenCV, which passing bytes through does not need
+        from pipeline.conversion.reencode import Reencoding, decode  # imports OpenCV, which pass-through does not need
 
-        assert self._plan is not None  # noqa: S101  # for the type checker: there are copies
+        assert self._plan is not None  # noqa: S101  # for the type checker: copies need a plan
         if sample.encoded is None:
             image, image_format = _get_pixels(sample), "png"
         else:
@@ -184,13 +186,23 @@ class ImageRecords:
         augmented = self._plan.apply(image, params, 0)
         if augmented.dtype != np.uint8 or augmented.shape[2] not in (1, 3, 4):
             raise TransformError(
-                f"the augmentation makes {augmented.dtype} with {augmented.shape[2]} channels; only uint8 with 1, 3 "
-                "or 4 can be stored as an image: leave Normalize, ToFloat and the like to the loader"
+                f"the augmentation yields {augmented.dtype} with {augmented.shape[2]} channels, but image files hold "
+                "uint8 with 1, 3 or 4; run Normalize and ToFloat in the loader instead"
             )
         return (self._reencoding or Reencoding()).resize_and_encode(augmented, image_format)
 
 
-# Names sort in this order: class, content, name, shape. Thousands of images have the class or the shape alike.
+def find_label(sample: Sample, class_names: Sequence[str]) -> int | None:
+    """Return a sample's label; None if the source has no labels at all.
+
+    Raises:
+        ReadError: the sample has a label that is not a class, or none where others have one.
+    """
+    has_none = sample.label == NO_LABEL and not getattr(sample, "label_fault", "")
+    return None if has_none and not class_names else check_label(sample, class_names)
+
+
+# The names of the features sort in this order: class, content, name, shape. Thousands of images share class or shape.
 
 
 @lru_cache(maxsize=4096)
@@ -207,5 +219,6 @@ def _encode_shape(image_format: str, height: int, width: int) -> bytes:
 def _get_pixels(sample: Sample) -> Image:
     image = sample.pixels
     if image is None or image.dtype != np.uint8:
-        raise DecodeError(sample.key, "only uint8 pixels can be stored as PNG without loss")
+        actual = "no pixels" if image is None else f"{image.dtype} pixels"
+        raise DecodeError(sample.key, f"has {actual}, but PNG stores uint8; convert the array to uint8 (0 to 255)")
     return image

@@ -1,4 +1,4 @@
-"""Re-encoding: another size, another format."""
+"""Re-encoding images in another size, format or quality."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -27,13 +27,13 @@ _REDUCED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Reencoding:
-    """What images are made to be.
+    """The target size, format and quality of images.
 
     Attributes:
-        short_side: the length of the shorter side in pixels, the shape kept; None where it does not matter.
-        size: (height, width) in pixels; None where it does not matter.
-        format: "jpeg", "png" or "webp"; None keeps an image's own, and makes PNG of GIF and BMP.
-        quality: of JPEG and WebP; None is `DEFAULT_QUALITY`, and leaves images alone that need no other change.
+        short_side: the length of the shorter side in pixels, with the same aspect ratio; None keeps the size.
+        size: (height, width) in pixels; None keeps the size.
+        format: "jpeg", "png" or "webp"; None keeps an image's format, but turns GIF and BMP into PNG.
+        quality: of JPEG and WebP; None is `DEFAULT_QUALITY`, and passes images through that need no other change.
     """
 
     short_side: int | None = None
@@ -42,7 +42,7 @@ class Reencoding:
     quality: int | None = None
 
     def compute_target_size(self, height: int, width: int) -> tuple[int, int]:
-        """Give (height, width) of what becomes of an upright image."""
+        """Compute (height, width) of the output for an upright image."""
         if self.size is not None:
             return self.size
         if self.short_side is None:
@@ -51,11 +51,11 @@ class Reencoding:
         return max(1, round(height * scale)), max(1, round(width * scale))
 
     def get_target_format(self, image_format: str) -> str:
-        """Give the format of what becomes of an image."""
+        """Return the format of the output."""
         return self.format or ("png" if image_format in ("gif", "bmp") else image_format)
 
     def is_satisfied_by(self, header: Header) -> bool:
-        """Whether an image already is what it is made to be, so that its bytes can be passed through."""
+        """Whether an image already has the target size and format, so that its bytes pass through."""
         same_size = self.compute_target_size(header.height, header.width) == (header.height, header.width)
         turned = header.orientation != 1
         return (
@@ -63,21 +63,21 @@ class Reencoding:
         )
 
     def decode(self, encoded: bytes, header: Header) -> Image:
-        """Decode an image upright, no finer than it is wanted: at 1/2, 1/4 or 1/8 where that is enough.
+        """Decode an image upright, at 1/2, 1/4 or 1/8 of its size if that is enough for the target size.
 
         Raises:
             ValueError: the bytes are damaged.
         """
         height, width = header.upright_size
-        wanted = self.compute_target_size(height, width)
-        finest = max(1.0, min(height / wanted[0], width / wanted[1]))
+        target = self.compute_target_size(height, width)
+        finest = max(1.0, min(height / target[0], width / target[1]))
         return decode(encoded, header, next(ratio for ratio in (8, 4, 2, 1) if ratio <= finest))
 
     def resize_and_encode(self, image: Image, image_format: str) -> tuple[bytes, Header]:
         """Resize and encode an upright image, uint8 [H, W, C].
 
         Raises:
-            ValueError: the format cannot hold it.
+            ValueError: the format cannot store the image.
         """
         image = _resize(image, self.compute_target_size(*image.shape[:2]))
         target = self.get_target_format(image_format)
@@ -86,10 +86,10 @@ class Reencoding:
 
 
 def decode(encoded: bytes, header: Header, ratio: int = 1) -> Image:
-    """Decode an image upright with the channels that it has: grey, RGB or RGBA, uint8 [H, W, C].
+    """Decode an image upright with its own channels: gray, RGB or RGBA, uint8 [H, W, C].
 
-    JPEG and PNG are decoded by OpenCV, JPEGs at 1/ratio of their size: TensorFlow, which decodes them for the loader,
-    takes longer to start than to decode a thousand.
+    OpenCV decodes JPEG and PNG, and JPEGs at 1/ratio of their size. TensorFlow, which decodes them for the loader,
+    takes longer to start than to decode a thousand images.
 
     Raises:
         ValueError: the bytes are damaged.
@@ -102,7 +102,7 @@ def decode(encoded: bytes, header: Header, ratio: int = 1) -> Image:
         check_png(encoded)
         image = turn_upright(_imdecode(encoded, header, cv2.IMREAD_UNCHANGED), header.orientation)
     elif header.format == "jpeg":
-        return _RGB(encoded, header)  # CMYK, which OpenCV converts by another formula
+        return _RGB(encoded, header)  # CMYK: OpenCV converts it by another formula
     else:
         image = _RGBA(encoded, header)
     return image if image.shape[2] < 4 or image[..., 3].min() < 255 else image[..., :3]
@@ -125,8 +125,7 @@ def _imdecode(encoded: bytes, header: Header, flags: int) -> Image:
 def _resize(image: Image, size: tuple[int, int]) -> Image:
     if image.shape[:2] == size:
         return image
-    # Below a half, two neighbours in each direction no longer cover what becomes one pixel. JPEGs come here larger than
-    # that only where they were not decoded at a scale.
+    # Below one half, bilinear interpolation skips pixels. Only JPEGs that were not decoded at a DCT scale are as large.
     halves = 2 * size[0] <= image.shape[0] and 2 * size[1] <= image.shape[1]
     resized = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
     return cast(Image, resized if resized.ndim == 3 else resized[..., np.newaxis])

@@ -1,7 +1,8 @@
-"""How far a conversion is, and what it left out."""
+"""The progress of a conversion, and its skipped records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline import errors
 from pipeline.conversion.options import Conversion
@@ -10,17 +11,19 @@ from pipeline.conversion.tasks import Skipped
 from pipeline.error_log import ErrorLog
 from pipeline.errors import SampleError
 
+_SHOWN_CLASSES = 20
+
 
 @dataclass(frozen=True)
 class Counts:
-    """How far a conversion is.
+    """The progress of a conversion.
 
     Attributes:
-        done: records that are written or left out.
-        total: records there are.
-        bytes: that were written.
-        errors: records that were left out.
-        content: what the records are: "images" or "texts".
+        done: number of records written or skipped.
+        total: number of all records.
+        bytes: number of bytes written.
+        errors: number of records skipped.
+        content: the kind of records: "images" or "texts".
     """
 
     done: int
@@ -31,39 +34,60 @@ class Counts:
 
 
 Watch = Callable[[Counts], None]
-"""Called now and then while a conversion runs."""
+"""A function that a running conversion calls with its progress."""
+
+
+def describe_source_gaps(result: Mapping[str, Any]) -> Iterator[str]:
+    """Describe what a finished conversion did not write: ignored files, and classes without examples.
+
+    Args:
+        result: what `run` returned.
+
+    Yields:
+        One line each, without a final period.
+    """
+    manifests: Mapping[str, Any] = result.get("splits", {"": result})
+    ignored = next(iter(manifests.values())).get("ignored_files", {})
+    if ignored:
+        yield "ignored files: " + ", ".join(f"{count:,} {reason}" for reason, count in ignored.items())
+    for part, manifest in manifests.items():
+        counts = zip(manifest["class_names"], manifest.get("examples_per_class", ()), strict=False)
+        if empty := [name for name, count in counts if not count]:
+            shown = ", ".join(empty[:_SHOWN_CLASSES]) + (", ..." if len(empty) > _SHOWN_CLASSES else "")
+            of_part = f"{part}: " if part else ""
+            yield f"{of_part}{len(empty):,} of {len(manifest['class_names']):,} classes have no example: {shown}"
 
 
 class Reporter:
-    """Counts what workers report, writes the ledger, and tells who watches."""
+    """Counts what workers report, fills the error log, and calls the watch function."""
 
     def __init__(self, options: Conversion, planned: ConversionPlan, watch: Watch | None) -> None:
         self._total = sum(map(len, planned.order.values()))
-        self._ledger = ErrorLog(options.on_error, options.max_errors, self._total)
+        self._errors = ErrorLog(options.on_error, options.max_errors, self._total)
         self._watch = watch
         self._content = planned.content
         self._done = self._size = 0
 
     def written(self, records: int, size: int) -> None:
-        """So many more records, of so many bytes, are done; fewer where a worker died that had them."""
+        """Count finished records and their bytes; the numbers are negative after the worker that reported them died."""
         self._done += records
         self._size += size
         if self._watch is not None and records:
-            self._watch(Counts(self._done, self._total, self._size, len(self._ledger), self._content))
+            self._watch(Counts(self._done, self._total, self._size, len(self._errors), self._content))
 
-    def skipped(self, row: Skipped) -> None:
-        """Write a record that is left out into the ledger.
+    def skipped(self, skipped: Skipped) -> None:
+        """Log a bad record.
 
         Raises:
-            SampleError: none may be left out.
-            TooManyErrorsError: more are than allowed.
+            SampleError: `on_error` is "raise".
+            TooManyErrorsError: more records are bad than `max_errors`.
         """
-        self._ledger.record(row.number, _sample_error(row))
+        self._errors.record(skipped.number, _create_error(skipped))
 
 
-def _sample_error(row: Skipped) -> SampleError:
-    """Create the error again that a record was left out for."""
-    kind = getattr(errors, row.kind, None)
+def _create_error(skipped: Skipped) -> SampleError:
+    """Create the error of a skipped record."""
+    kind = getattr(errors, skipped.kind, None)
     if not isinstance(kind, type) or not issubclass(kind, SampleError):
         kind = SampleError
-    return kind(row.sample, row.reason)
+    return kind(skipped.sample, skipped.reason)

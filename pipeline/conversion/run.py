@@ -1,67 +1,70 @@
-"""Running a conversion: plan, work, verify, publish."""
+"""Running a conversion: plan, perform the tasks, verify, publish."""
 
 import inspect
+import logging
 import os
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-from pipeline.conversion.existing_output import find_existing_output
+from pipeline.conversion.existing_output import check_replaceable, find_existing_output
 from pipeline.conversion.finalize import finalize
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.planning import ConversionPlan, plan
-from pipeline.conversion.reporting import Reporter, Watch
+from pipeline.conversion.reporting import Reporter, Watch, describe_source_gaps
 from pipeline.conversion.tasks import Job, Receipt
 from pipeline.conversion.workspace import Workspace
 from pipeline.errors import CaudalError, ConvertError
 from pipeline.progress import Progress
 from pipeline.sources import ArraySource
 
+_log = logging.getLogger(__name__)
+
 _P = ParamSpec("_P")
 
 _WORTH_A_PROCESS_BYTES = 64 * 2**20
 _WORTH_A_PROCESS_RECORDS = 8_192
-"""Of source for each process, where their number is not given: less is passed through before a second has begun."""
+"""Minimum bytes and records per worker process if `workers` is None: less passes through before a process starts."""
 
-
-_KEPT = " (what is finished is kept: the same command goes on from there)"
+_KEPT = " (finished shards are kept: run the same command to resume)"
 
 
 def run(options: Conversion, watch: Watch | None = None) -> dict[str, Any]:
-    """Do a conversion, or finish one that was killed.
+    """Run a conversion, or resume one that was killed.
 
     Returns:
-        The manifest, as it stands in `dataset.json`; of a split, `{"splits": {name: manifest}, ...}`; of class-folders,
-        the same without shards, which is written nowhere.
+        The manifest, as in `dataset.json`; with `split`, `{"splits": {name: manifest}, ...}`. For class-folders the
+        same without shards; it is not written.
 
     Raises:
         SourceError: the source cannot be opened.
         OptionError: an option does not fit the source.
-        ConvertError: the destination exists, holds the source or lies in it, or cannot be written.
+        ConvertError: the destination exists, contains the source, is inside it, or cannot be written.
         SampleError: a sample is bad and `on_error` is "raise".
-        TooManyErrorsError: more samples are bad than allowed.
+        TooManyErrorsError: more samples are bad than `max_errors`.
     """
     planned = plan(options)
     target = options.target
     try:
-        with Workspace.lock(target) as space:  # another run may end, and publish, until it is held
-            if (result := find_existing_output(space, planned)) is None:
-                result = _run_in(space, planned, Reporter(options, planned, watch))
-            space.remove()
+        with Workspace.lock(target) as workspace:  # until it is locked, another run may finish and publish
+            if (result := find_existing_output(workspace, planned)) is None:
+                result = _run_in(workspace, planned, Reporter(options, planned, watch))
+            workspace.remove()
             return result
     except OSError as error:
         if isinstance(error, CaudalError):
             raise
         kept = _KEPT if Workspace(target).count_receipts() else ""
-        raise ConvertError(f"{target} cannot be written: {error.strerror or error}{kept}") from error
+        raise ConvertError(f"cannot write {target}: {error.strerror or error}{kept}") from error
 
 
-def _run_in(space: Workspace, planned: ConversionPlan, report: Reporter) -> dict[str, Any]:
-    space.begin(planned.fingerprint)
+def _run_in(workspace: Workspace, planned: ConversionPlan, report: Reporter) -> dict[str, Any]:
+    workspace.begin(planned.fingerprint)
     for part in planned.order:
-        (space.data / part).mkdir(exist_ok=True)
-    job = planned.job(space)
-    result = finalize(space, planned, job, _perform_tasks(job, planned, report))
-    space.publish(planned.fingerprint, result)
+        (workspace.data / part).mkdir(exist_ok=True)
+    job = planned.job(workspace)
+    result = finalize(workspace, planned, job, _perform_tasks(job, planned, report))
+    may_replace = (lambda: check_replaceable(planned)) if planned.options.overwrite else None
+    workspace.publish(planned.fingerprint, result, may_replace)
     return result
 
 
@@ -87,7 +90,7 @@ def _is_encoding(planned: ConversionPlan) -> bool:
 
 
 def _choose_workers(planned: ConversionPlan) -> int:
-    """Choose the number of workers: the processors, or where bytes are passed through as many as there is work for."""
+    """Choose the number of workers: the number of processors, or fewer where bytes pass through and are few."""
     processors = len(os.sched_getaffinity(0))
     if _is_encoding(planned):
         return processors
@@ -96,27 +99,31 @@ def _choose_workers(planned: ConversionPlan) -> int:
 
 
 def _make_convert(definition: Callable[_P, Conversion]) -> Callable[..., dict[str, Any]]:
-    """Make a function with a conversion's parameters, and `progress`, that runs it."""
+    """Make a function that runs a conversion and has its parameters, and `progress`."""
 
     def convert(*args: Any, progress: Progress | None = None, **options: Any) -> dict[str, Any]:
-        """Convert a dataset: TFRecord shards with an index and a manifest, or class-folders.
+        """Convert a dataset to TFRecord shards with an index and a manifest, or to class-folders.
 
-        Takes the parameters of `pipeline.Conversion`, and `progress`, which is called with the records that are done
-        and all there are. The same call finishes what was killed. Without `shuffle` the examples keep the order of the
-        source, so that a loader delivers the same stream from both.
+        Takes the parameters of `pipeline.Conversion`, and `progress`, which is called with the number of finished
+        records and the number of all records. Call it again to resume a killed conversion. Without `shuffle` the
+        examples keep the order of the source, so that a loader yields the same stream from both. Ignored files and
+        classes without examples are logged as warnings, and listed in the manifest.
 
         Returns:
-            The manifest, as it stands in `dataset.json`; of a split, `{"splits": {name: manifest}, ...}`.
+            The manifest, as in `dataset.json`; with `split`, `{"splits": {name: manifest}, ...}`.
 
         Raises:
             SourceError: the source cannot be opened.
-            OptionError: an option is unknown, out of range, or does not fit.
-            ConvertError: the destination exists, holds the source or lies in it, or cannot be written.
+            OptionError: an option is unknown, out of range, or does not fit the source.
+            ConvertError: the destination exists, contains the source, is inside it, or cannot be written.
             SampleError: a sample is bad and `on_error` is "raise".
-            TooManyErrorsError: more samples are bad than allowed.
+            TooManyErrorsError: more samples are bad than `max_errors`.
         """
         watch = None if progress is None else lambda counts: progress(counts.done, counts.total)
-        return run(definition(*args, **options), watch)
+        result = run(definition(*args, **options), watch)
+        for line in describe_source_gaps(result):
+            _log.warning("%s", line)
+        return result
 
     parameters = list(inspect.signature(definition).parameters.values())
     last = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Progress | None")

@@ -1,11 +1,10 @@
-"""Writing TFRecord shards with their indices."""
+"""Writing TFRecord shards with their index files."""
 
 import hashlib
-import io
 import os
 from array import array
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import google_crc32c
 import numpy as np
@@ -14,27 +13,29 @@ from pipeline.conversion.durable_files import DurableFile, make_temporary_name, 
 from pipeline.conversion.produce import iter_good_records
 from pipeline.conversion.tasks import Job, Receipt, Skipped, Task, TaskReporter
 from pipeline.records import tfrecord
+from pipeline.records.manifest import hash_file
 
 _BLOCK = 1 << 20
-"""Bytes that are hashed and written at a time, so that a record of 400 bytes costs no system call of its own."""
+"""Bytes per write and hash, so that a record of 400 bytes does not cost a system call."""
 
 KEY_BYTES = 16
-"""Of the hash of a key by which duplicates are found: a collision among 10^9 keys has a chance of 10^-21."""
+"""Length of a key's hash, which finds duplicates: 10^9 keys collide with a probability of 10^-21."""
 
 
 class ShardWriter:
-    """Writes a task as a shard: records, index, and the hashes of its keys."""
+    """Writes a task as a shard: records, index file, and the hashes of its keys."""
 
     def write(self, job: Job, task: Task, report: TaskReporter, threads: int) -> Receipt:
         """Write the shard durably, and read it back.
 
         Raises:
-            SampleError: a record is bad, and `report` does not bear it.
-            OSError: something cannot be written.
+            SampleError: a record is bad, and `report` does not tolerate it.
+            OSError: a file cannot be written.
         """
         path = job.folder(task) / task.name
         temporary = make_temporary_name(path, job.scratch)
         skipped: list[Skipped] = []
+        labels: Counter[int] = Counter()
         spans = array("q")
         keys = bytearray()
         with DurableFile(temporary) as output, _Blocks(output) as blocks:
@@ -44,23 +45,35 @@ class ShardWriter:
                 span = tfrecord.span(begin, blocks.size)
                 spans.extend(span)
                 keys += hash_key(record.key)
+                if record.label is not None:
+                    labels[record.label] += 1
                 report.written(1, span[1])
         read_back(temporary, blocks.crc)
         os.rename(temporary, path)
-        write_durably(tfrecord.index_path(path), _encode_index(np.array(spans)), job.scratch)
+        index = tfrecord.encode_index(np.array(spans, np.int64))
+        write_durably(tfrecord.index_path(path), index, job.scratch)
         write_durably(job.receipt_path(task).with_suffix(".keys"), bytes(keys), job.scratch)
         sync_folder(path.parent)
-        return Receipt(task.name, len(spans) // 2, blocks.size, blocks.sha256.hexdigest(), tuple(skipped))
+        return Receipt(
+            task.name,
+            len(spans) // 2,
+            blocks.size,
+            blocks.sha256.hexdigest(),
+            tuple(skipped),
+            dict(sorted(labels.items())),
+            index_bytes=len(index),
+            index_sha256=hashlib.sha256(index).hexdigest(),
+        )
 
     def is_whole(self, job: Job, task: Task, receipt: Receipt) -> bool:
-        """Whether shard, index and keys of an earlier attempt are there."""
+        """Whether shard, index file and keys of an earlier attempt exist with the same contents."""
         path = job.folder(task) / task.name
         try:
             if path.stat().st_size != receipt.nbytes or hash_file(path) != receipt.sha256:
                 return False
             keys = job.receipt_path(task).with_suffix(".keys").stat().st_size
             index = tfrecord.index_path(path).read_bytes()
-            return keys == KEY_BYTES * receipt.examples and index == _encode_index(tfrecord.build_index(path))
+            return keys == KEY_BYTES * receipt.examples and index == tfrecord.encode_index(tfrecord.build_index(path))
         except (OSError, tfrecord.RecordError):
             return False
 
@@ -70,14 +83,8 @@ def hash_key(key: str) -> bytes:
     return hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=KEY_BYTES).digest()
 
 
-def hash_file(path: Path) -> str:
-    """Hash a file, as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 class _Blocks:
-    """Gathers pieces to blocks, and hashes and writes each in a thread while the next is gathered."""
+    """Joins pieces to blocks; a thread hashes and writes each block while the next one is joined."""
 
     def __init__(self, output: DurableFile) -> None:
         self.size = 0
@@ -120,9 +127,3 @@ class _Blocks:
         self.crc = google_crc32c.extend(self.crc, block)
         self.sha256.update(block)
         self._output.write(block)
-
-
-def _encode_index(spans: tfrecord.Index) -> bytes:
-    file = io.BytesIO()
-    np.save(file, spans.reshape(-1, 2), allow_pickle=False)
-    return file.getvalue()

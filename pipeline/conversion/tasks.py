@@ -1,7 +1,7 @@
-"""What a conversion is divided into: tasks, one a shard, and what is kept of each that is done."""
+"""The tasks of a conversion, one per shard, and the receipts of finished tasks."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,14 +14,14 @@ from pipeline.sampling.order import Indices
 
 @dataclass(frozen=True)
 class Task:
-    """One shard to write, or the files that one worker writes at a time.
+    """One shard, or one group of files, to write.
 
     Attributes:
-        number: counted from 0 over the whole conversion.
-        part: the subfolder of the split; empty where there is none.
-        name: of the shard's file, or of the group of files.
-        start: the first record, as a position in the order of the part.
-        stop: the position behind the last.
+        number: from 0, over the whole conversion.
+        part: the subfolder of the split; empty without a split.
+        name: the name of the shard's file, or of the group of files.
+        start: the position of the first record in the order of the split.
+        stop: the position after the last record.
     """
 
     number: int
@@ -36,14 +36,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A record that was left out.
+    """A skipped record.
 
     Attributes:
-        number: of the record.
+        number: the record's number.
         sample: the key of its sample.
-        stage: at which it failed.
-        reason: why.
-        kind: the name of the error.
+        stage: the stage that failed.
+        reason: why it failed.
+        kind: the name of the error's class.
     """
 
     number: int
@@ -55,14 +55,18 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What is known of a task that is done; the proof that it need not be done again.
+    """Confirms a finished task, so that a resumed conversion does not repeat it.
 
     Attributes:
-        name: of the task.
-        examples: the records that were written.
-        nbytes: that were written: the size of the shard, or of all files.
-        sha256: of the shard, or of the files' names and contents in order, as 64 hexadecimal digits.
-        skipped: the records that were left out.
+        name: the name of the task.
+        examples: the number of records written.
+        nbytes: the size of the shard, or of all files.
+        sha256: the digest of the shard, or of the files' names and contents in order, as 64 hexadecimal digits.
+        skipped: the skipped records.
+        labels: the number of records per label; records without a label are not counted.
+        renamed: in class-folders, the key and path of each record whose file name differs from its key.
+        index_bytes: the size of the shard's index file.
+        index_sha256: its digest; empty in class-folders.
     """
 
     name: str
@@ -70,53 +74,70 @@ class Receipt:
     nbytes: int
     sha256: str
     skipped: tuple[Skipped, ...] = ()
+    labels: dict[int, int] = field(default_factory=dict)
+    renamed: tuple[tuple[str, str], ...] = ()
+    index_bytes: int = 0
+    index_sha256: str = ""
 
     def dump(self) -> bytes:
-        """Write it as JSON."""
+        """Encode the receipt as JSON."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def load(cls, path: Path) -> "Receipt | None":
-        """Read a receipt, or None where there is no whole one."""
+        """Read a receipt; None if it is missing or damaged."""
         try:
             values = json.loads(path.read_bytes())
-            return cls(**values | {"skipped": tuple(Skipped(**row) for row in values["skipped"])})
-        except (OSError, ValueError, KeyError, TypeError):
+            skipped = tuple(Skipped(**row) for row in values["skipped"])
+            labels = {int(label): count for label, count in values["labels"].items()}
+            renamed = tuple((key, path) for key, path in values["renamed"])
+            return cls(**values | {"skipped": skipped, "labels": labels, "renamed": renamed})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
 
 class TaskReporter(Protocol):
-    """Takes what a worker has to tell while it works; it may raise to end the work."""
+    """Receives the progress of a task; it may raise an exception to end the task."""
 
     def written(self, records: int, size: int) -> None:
-        """So many more records, of so many bytes, are done."""
+        """Count finished records and their bytes."""
         ...
 
-    def skipped(self, row: Skipped) -> None:
-        """A record is bad, and is left out."""
+    def skipped(self, skipped: Skipped) -> None:
+        """Log a bad record, which is skipped."""
         ...
+
+
+class SilentReporter:
+    """A reporter that ignores the progress and tolerates all bad records."""
+
+    def written(self, records: int, size: int) -> None:
+        """Do nothing."""
+
+    def skipped(self, skipped: Skipped) -> None:
+        """Do nothing."""
 
 
 class Writer(Protocol):
-    """Writes what a task is to write; see `shards.ShardWriter` and `folders.FolderWriter`."""
+    """Writes the records of a task; see `shards.ShardWriter` and `folders.FolderWriter`."""
 
     def write(self, job: "Job", task: Task, report: TaskReporter, threads: int) -> Receipt:
-        """Write it durably, and read it back."""
+        """Write a task durably, and read it back."""
         ...
 
     def is_whole(self, job: "Job", task: Task, receipt: Receipt) -> bool:
-        """Whether what was written earlier is still there, byte for byte."""
+        """Whether the output of an earlier attempt is still there, byte for byte."""
         ...
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker has to know; processes and machines get copies of it.
+    """A conversion as its workers get it; each process and machine has a copy.
 
     Attributes:
-        records: what is written.
-        order: the numbers of each part's records, in the order in which they are written.
-        tasks: what it is divided into.
+        records: the records to write.
+        order: the record numbers of each split, in the order of the output.
+        tasks: the tasks.
         writer: writes a task.
         data: the folder that becomes the destination.
         receipts: the folder of receipts.
@@ -132,28 +153,28 @@ class Job:
     scratch: Path
 
     def numbers(self, task: Task) -> NDArray[np.int64]:
-        """Give the numbers of a task's records, in order."""
+        """Return the record numbers of a task, in order."""
         return self.order[task.part][task.start : task.stop]
 
     def receipt_path(self, task: Task) -> Path:
-        """Say where a task's receipt stands."""
+        """Return the path of a task's receipt."""
         return self.receipts / f"{task.number:06d}.json"
 
     def folder(self, task: Task) -> Path:
-        """Say where a task's files go."""
+        """Return the folder of a task's files."""
         return self.data / task.part
 
     def perform(self, number: int, report: TaskReporter, threads: int = 1) -> Receipt:
-        """Do a task, unless it has been done already.
+        """Perform a task, unless its receipt confirms that it is finished.
 
         Args:
-            number: of the task.
-            report: told of progress.
-            threads: that make records at once.
+            number: the task's number.
+            report: receives the progress.
+            threads: number of threads that create records.
 
         Raises:
-            SampleError: a record is bad, and `report` does not bear it.
-            OSError: something cannot be written.
+            SampleError: a record is bad, and `report` does not tolerate it.
+            OSError: a file cannot be written.
         """
         from pipeline.conversion.durable_files import write_durably
 
@@ -161,8 +182,8 @@ class Job:
         path = self.receipt_path(task)
         receipt = Receipt.load(path)
         if receipt is not None and receipt.name == task.name and self.writer.is_whole(self, task, receipt):
-            for row in receipt.skipped:
-                report.skipped(row)
+            for skipped in receipt.skipped:
+                report.skipped(skipped)
             report.written(len(task), receipt.nbytes)
             return receipt
         receipt = self.writer.write(self, task, report, threads)
@@ -171,5 +192,5 @@ class Job:
 
 
 def describe_shard(receipt: Receipt) -> dict[str, Any]:
-    """Describe a shard as the manifest lists it."""
+    """Return a shard's entry in the manifest."""
     return {"name": receipt.name, "examples": receipt.examples, "bytes": receipt.nbytes, "sha256": receipt.sha256}

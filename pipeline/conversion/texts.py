@@ -1,5 +1,6 @@
-"""The records of texts: class-folders of .txt, rows of a file, TFRecords."""
+"""The records of texts: from class-folders of .txt files, rows of a file, or TFRecords."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,12 +8,14 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.conversion.options import Conversion
-from pipeline.conversion.records import Record
+from pipeline.conversion.records import Record, find_label
 from pipeline.errors import OptionError, SourceError
 from pipeline.images.header import max_bytes
 from pipeline.records import tfrecord
 from pipeline.records.example import encode_pieces
 from pipeline.sources import Source, TFRecordSource, open_source
+from pipeline.sources.row_formats import Table
+from pipeline.sources.rows import RowFile, RowSource
 from pipeline.sources.text import TextFolderSource, has_texts, is_row_file, open_text_source
 from pipeline.sources.text_format import TextFormat
 from pipeline.sources.tfrecord import list_shards
@@ -21,12 +24,12 @@ from pipeline.texts.stages import TextDecoder
 
 
 class TextRecords:
-    """The records of texts, one of each sample.
+    """The records of texts, one per sample.
 
     Args:
-        source: of the samples.
-        encoding: of the texts; what is not in it is read as Latin-1, as `TextLoader` does. Written is UTF-8.
-        names: keys by sample, where they are not those of the source.
+        source: the samples.
+        encoding: of the texts; like `TextLoader`, reads texts that are not valid in it as Latin-1. The output is UTF-8.
+        names: keys by sample index, for samples whose key in the source is a duplicate.
     """
 
     def __init__(self, source: Source, encoding: str, names: Mapping[int, str] = MappingProxyType({})) -> None:
@@ -38,45 +41,52 @@ class TextRecords:
         return len(self.source)
 
     def get_sample_index(self, number: int) -> int:
-        """Give the number of the sample that a record is made of."""
+        """Return the index of a record's sample."""
         return number
 
     def key(self, number: int) -> str:
-        """Give a record's key; its sample's record may have to be read for it.
+        """Return a record's key; this may read the sample.
 
         Raises:
-            ReadError: that is damaged.
+            ReadError: the sample is damaged.
         """
         return self._names.get(number) or self.source.peek(number).key
 
     def make(self, number: int) -> Record:
-        """Make one record.
+        """Create one record.
 
         Raises:
             SampleError: the sample cannot be read or decoded, or has no label.
         """
         sample = self.source.read(number)
-        decode = TextDecoder(self._encoding)  # a new one: it remembers what it has met, and records are millions
+        decode = TextDecoder(self._encoding)  # a new one: it stores fallback keys, and there are millions of records
+        label = find_label(sample, self.source.class_names)
         features = make_text_features(sample, self.source.class_names, decode)
         if (name := self._names.get(number)) is not None:
             features[tfrecord.TEXT.key] = name.encode("utf-8", "surrogateescape")
         content = features[tfrecord.TEXT.content]
         assert isinstance(content, bytes)  # noqa: S101  # for the type checker
-        class_name = self.source.class_names[sample.label] if self.source.class_names else ""
-        return Record(name or sample.key, class_name, content, encode_pieces(features))
+        class_name = "" if label is None else self.source.class_names[label]
+        return Record(name or sample.key, label, class_name, content, encode_pieces(features))
 
 
 def open_any(options: Conversion) -> tuple[Source, bool]:
-    """Open the source of a conversion, and say whether it holds texts.
+    """Open the source of a conversion, and return whether it holds texts.
 
-    It does where an option says so; where it is a file, but none of TFRecords; where its TFRecords have texts and no
-    images; and where its class-folders have .txt files and no images.
+    A source holds texts if an option of texts is set, if it is a file but not a TFRecord file, if its TFRecords have
+    texts and no images, or if its class-folders have .txt files and no images.
 
     Raises:
-        SourceError: it cannot be opened.
-        OptionError: an option does not fit it.
+        SourceError: the source cannot be opened.
+        OptionError: an option does not fit the source.
     """
-    options_of_texts = (options.text_format, options.text_column, options.label_column, options.encoding)
+    options_of_texts = (
+        options.text_format,
+        options.delimiter,
+        options.text_column,
+        options.label_column,
+        options.encoding,
+    )
     if any(option is not None for option in options_of_texts) or is_row_file(options.source):
         return _open_texts(options), True
     try:
@@ -106,13 +116,39 @@ def _is_text_folder(source: Any) -> bool:
 
 def _open_texts(options: Conversion) -> Source:
     if options.to == "folder":
-        raise OptionError('texts become TFRecords only: to="folder" is of images')
+        raise OptionError('to="folder" supports images only; convert texts with to="tfrecord"')
     for name in ("resize_short", "image_size", "format", "quality", "augment"):
         if getattr(options, name) is not None:
-            raise OptionError(f"{name} is of images, and {options.source} holds texts")
-    return open_text_source(
+            raise OptionError(f"{name} applies to images, but {options.source} holds texts; drop {name}")
+    columns = {"text_column": options.text_column, "label_column": options.label_column, "delimiter": options.delimiter}
+    source = open_text_source(
         options.source,
         class_names=options.class_names,
         label_offset=options.label_offset,
-        text_format=TextFormat(options.text_format, text_column=options.text_column, label_column=options.label_column),
+        text_format=TextFormat(
+            options.text_format,
+            **{name: value for name, value in columns.items() if value is not None},  # type: ignore[arg-type]
+        ),
+    )
+    if isinstance(source, RowSource) and not source.class_names:
+        _check_unlabeled(source.rows)
+    return source
+
+
+def _check_unlabeled(rows: RowFile) -> None:
+    """Refuse rows without labels, unless they are lines of text or have no column that could hold a label.
+
+    Raises:
+        SourceError: the rows have other columns than the text.
+    """
+    if rows.kind == "text":
+        return
+    first = rows.header or rows[0]
+    columns = rows.format.cells(first) if isinstance(rows.format, Table) else list(json.loads(first))
+    if len(columns) == 1 and (rows.header is not None or rows.kind == "jsonl"):
+        return
+    raise SourceError(
+        f"{rows.path} has the columns {columns}, none of them recognized as the label; set label_column "
+        "(--label-column) and text_column (--text-column), or delimiter (--delimiter) if these are not its columns; "
+        'text_format="text" (--text-format text) reads lines without labels'
     )

@@ -1,7 +1,7 @@
-"""Whether a JPEG or PNG is complete, without decoding it.
+"""Checking whether a JPEG or PNG is complete, without decoding it.
 
-OpenCV fills what is missing of a cut file with grey. Re-encoding would make a sound image of that, so it is looked for
-first.
+OpenCV fills the missing pixels of a truncated file with gray. Re-encoding would turn it into a sound image, so files
+are checked first.
 """
 
 import struct
@@ -9,26 +9,26 @@ import zlib
 
 
 def check_jpeg(encoded: bytes) -> None:
-    """Look for the end of a JPEG behind its first scan (ITU-T T.81, annex B).
+    """Search for the end marker of a JPEG after its first scan (ITU-T T.81, annex B).
 
-    An end before that belongs to a thumbnail. Within a scan 0xFF stands only before a marker, or is followed by 0.
+    An earlier end marker belongs to a thumbnail. Within a scan, 0xFF is the first byte of a marker or is followed by 0.
 
     Raises:
-        ValueError: it is cut off.
+        ValueError: the file is truncated.
     """
     try:
         scan = _find_first_scan(encoded)
     except (IndexError, struct.error):
         scan = len(encoded)
     if encoded.find(b"\xff\xd9", scan) < 0:
-        raise ValueError("damaged JPEG: it is cut off")
+        raise ValueError("damaged JPEG: truncated")
 
 
 def check_png(encoded: bytes) -> None:
     """Check all chunks of a PNG by their checksums, up to its end (PNG, 5.3).
 
     Raises:
-        ValueError: it is cut off, or a checksum is wrong.
+        ValueError: the file is truncated, or a checksum is wrong.
     """
     position = 8
     while position + 12 <= len(encoded):
@@ -42,7 +42,7 @@ def check_png(encoded: bytes) -> None:
         if kind == b"IEND":
             return
         position = end
-    raise ValueError("damaged PNG: it is cut off")
+    raise ValueError("damaged PNG: truncated")
 
 
 def _find_first_scan(encoded: bytes) -> int:

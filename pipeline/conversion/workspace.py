@@ -1,46 +1,49 @@
-"""The folder in which a conversion comes about, beside its destination.
+"""The workspace: the hidden directory in which a conversion writes, next to its destination.
 
     .NAME.partial/
-        job.json       what is being converted: the same command again finds its own work by it
-        receipts/      one file for each shard that is done
-        scratch-*/     files under their temporary names, of one run: what a worker of an earlier one still writes,
-                       on another machine, finds its own gone and never gets a name
-        data/          what becomes the destination
+        .caudal-workspace   marks the folder as one of Caudal's; no other folder is ever written to or removed
+        job.json       identifies the conversion, so that the same command resumes it
+        receipts/      one file per finished shard
+        scratch-*/     temporary files of one run; a worker of an earlier run on another machine finds its own
+                       scratch folder removed, and cannot finish a file
+        data/          becomes the destination
 
-`data` is renamed as a whole when everything in it has been verified. An existing destination is exchanged with it in
-one step (`renameat2`), so that a kill at any instant leaves the destination absent, as it was, or new and whole. Before
-that, the number of `data` on the disk (its inode) is written down: whoever comes back to this folder sees by it whether
-the destination already is the new one.
+`data` is renamed as a whole when everything in it is verified. An existing destination is exchanged with it in one step
+(`renameat2`), so that a kill at any instant leaves the destination absent, unchanged, or new and complete. Before that,
+`job.json` stores the inode of `data`: the next run sees by it whether the destination already is the new one.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
 import os
 import secrets
 import shutil
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.conversion.durable_files import exchange, sync_folder, write_durably
+from pipeline.conversion.durable_files import exchange, rename_new, sync_folder, write_durably
 from pipeline.errors import ConvertError
 
 _log = logging.getLogger(__name__)
 
 _LOCK_WAIT_S = 1.0
-"""How long a conversion waits for another's lock: workers of one that was killed die a moment after it."""
+"""Seconds to wait for the lock: the workers of a killed conversion end a moment after it."""
+
+
+_MARKER = ".caudal-workspace"
+"""The file that marks a folder as a workspace."""
+
+_NOT_OURS = "{} exists, and is not a workspace of a conversion; move it, or choose another destination"
 
 
 class Workspace:
-    """See above; `Workspace.lock` makes one.
-
-    Attributes:
-        was_left_empty: whether the folder was there and empty: its last conversion was killed when it had only that to
-            remove.
-    """
+    """The workspace of one destination; `Workspace.lock` creates it."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -48,40 +51,38 @@ class Workspace:
         self.data = self.root / "data"
         self.receipts = self.root / "receipts"
         self.scratch = self.root / f"scratch-{secrets.token_hex(8)}"
-        self.was_left_empty = False
         self._job_path = self.root / "job.json"
 
     @classmethod
     @contextlib.contextmanager
     def lock(cls, target: Path) -> Iterator["Workspace"]:
-        """Hold the folder of a destination against other conversions, for the block.
+        """Lock the workspace of a destination for the block.
 
-        It stays afterwards where it holds a finished shard, so that the same command goes on from there.
+        After the block it remains if it holds a finished shard, so that the same command resumes.
 
         Raises:
-            ConvertError: another conversion holds it.
+            ConvertError: another conversion holds the lock, or the folder exists and is not a workspace.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(_get_root(target)) as is_new:
-            space = cls(target)
-            space.was_left_empty = not is_new and not any(space.root.iterdir())
-            space._restore()
+        with _lock(_get_root(target)):
+            workspace = cls(target)
+            workspace._restore()
             try:
-                yield space
+                yield workspace
             finally:
-                if not space.count_receipts():
-                    space.remove()
+                if not workspace.count_receipts():
+                    workspace.remove()
 
     def begin(self, fingerprint: str) -> int:
-        """Take up what an earlier run of the same job left; remove what another left.
+        """Keep what an earlier run of the same conversion finished; remove what another conversion left.
 
         Returns:
-            The number of receipts that were found.
+            The number of receipts found.
         """
         found = self.count_receipts()
         if self._read_job().get("fingerprint") != fingerprint:
             if found:
-                _log.warning("%s held an unfinished conversion with other options or files; it is removed", self.root)
+                _log.warning("removed %s: an unfinished conversion with other options or files", self.root)
             self._clear()
         for earlier in self.root.glob("scratch-*"):
             shutil.rmtree(earlier, ignore_errors=True)
@@ -97,38 +98,53 @@ class Workspace:
         except OSError:
             return 0
 
-    def publish(self, fingerprint: str, result: dict[str, Any]) -> None:
-        """Make `data` the destination."""
+    def publish(self, fingerprint: str, result: dict[str, Any], check_replaceable: Callable[[], None] | None) -> None:
+        """Rename `data` to the destination.
+
+        Args:
+            fingerprint: of the conversion.
+            result: of the conversion; a run that is killed before it removes the workspace returns it later.
+            check_replaceable: raises an exception if an existing destination must not be replaced; None replaces none.
+
+        Raises:
+            ConvertError: the destination exists and must not be replaced.
+        """
         _sync_folders(self.data)
         self._write_job({"fingerprint": fingerprint, "published": _get_identity(self.data), "result": result})
-        if not os.path.lexists(self.target) or not any(self.target.iterdir()):
-            os.rename(self.data, self.target)
-        elif not exchange(self.data, self.target):
-            os.rename(self.target, self.root / "old")
-            os.rename(self.data, self.target)
+        with contextlib.suppress(OSError):
+            os.rmdir(self.target)  # an empty folder
+        if not rename_new(self.data, self.target):
+            if check_replaceable is None:
+                raise ConvertError(f"{self.target} appeared during the conversion; remove it, or use overwrite=True")
+            check_replaceable()
+            if not exchange(self.data, self.target):
+                os.rename(self.target, self.root / "old")
+                if not rename_new(self.data, self.target):
+                    raise ConvertError(f"{self.target} appeared during the conversion; remove it and run again")
         sync_folder(self.target.parent)
 
     def get_published_result(self, fingerprint: str) -> dict[str, Any] | None:
-        """Give the result of a run that published its data and was killed before it had cleared up."""
+        """Return the result of a run that was killed after it published and before it removed the workspace."""
         job = self._read_job()
         if job.get("fingerprint") != fingerprint or "published" not in job:
             return None
         return job["result"] if self.target.exists() and job["published"] == _get_identity(self.target) else None
 
     def _restore(self) -> None:
-        """Put an old destination back that a kill between two renames left nowhere."""
+        """Restore an old destination after a kill between two renames."""
         if (self.root / "old").is_dir() and not os.path.lexists(self.target):
             os.rename(self.root / "old", self.target)
 
     def remove(self) -> None:
-        """Remove the folder; what the next run would have to know goes last."""
+        """Remove the workspace, `job.json` and the marker last: the next run needs them."""
         with contextlib.suppress(FileNotFoundError):
             self._clear()
+            (self.root / _MARKER).unlink()
             os.rmdir(self.root)
 
     def _clear(self) -> None:
         for entry in list(os.scandir(self.root)):
-            if entry.name == self._job_path.name:
+            if entry.name in (self._job_path.name, _MARKER):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
@@ -151,13 +167,24 @@ def _get_root(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _lock(root: Path) -> Iterator[bool]:
-    """Make and lock a folder; the lock ends with the process, however that ends. Gives whether it was made."""
+def _lock(root: Path) -> Iterator[None]:
+    """Create, lock and mark a folder; the lock ends with the process, even if it is killed.
+
+    Raises:
+        ConvertError: another conversion holds the lock, or the folder is not a workspace.
+    """
     deadline = time.monotonic() + _LOCK_WAIT_S
     while True:
-        is_new = not root.exists()
-        root.mkdir(exist_ok=True)
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(root)
+        try:
+            descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            continue  # another conversion removed it at its end
+        except OSError as error:
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise
+            raise ConvertError(_NOT_OURS.format(root)) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             held = os.path.exists(root) and os.fstat(descriptor).st_ino == root.stat().st_ino
@@ -165,15 +192,30 @@ def _lock(root: Path) -> Iterator[bool]:
             held = False
             if time.monotonic() > deadline:
                 os.close(descriptor)
-                raise ConvertError(f"another conversion to {root.parent / root.name[1:-8]} is under way") from None
+                target = root.parent / root.name[1:-8]
+                raise ConvertError(f"another conversion to {target} is running; wait for it to end") from None
             time.sleep(0.02)
         if held:
             break
-        os.close(descriptor)  # of a folder that another conversion removed at its end, or still holds
+        os.close(descriptor)  # another conversion removed this folder at its end, or still holds it
     try:
-        yield is_new
+        _mark(descriptor, root)
+        yield
     finally:
         os.close(descriptor)
+
+
+def _mark(descriptor: int, root: Path) -> None:
+    """Mark an empty folder as a workspace.
+
+    Raises:
+        ConvertError: it is not empty, and has no marker.
+    """
+    names = os.listdir(descriptor)
+    if names and not (_MARKER in names and stat.S_ISREG(os.lstat(_MARKER, dir_fd=descriptor).st_mode)):
+        raise ConvertError(_NOT_OURS.format(root))
+    if not names:
+        os.close(os.open(_MARKER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=descriptor))
 
 
 def _get_identity(folder: Path) -> list[int]:

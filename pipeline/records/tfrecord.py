@@ -4,6 +4,7 @@ A record is a little-endian uint64 length, the masked CRC-32C of those eight byt
 the data (TensorFlow, `core/lib/io/record_writer.h`). Any TensorFlow program can read these files.
 """
 
+import io
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -126,6 +127,13 @@ def is_record_file(path: Path) -> bool:
     return (
         len(head) == _HEAD and compute_masked_crc(head[: _LENGTH.size]) == _CHECKSUM.unpack_from(head, _LENGTH.size)[0]
     )
+
+
+def encode_index(spans: Index) -> bytes:
+    """Encode the index of a shard as its index file stores it."""
+    file = io.BytesIO()
+    np.save(file, spans.reshape(-1, 2), allow_pickle=False)
+    return file.getvalue()
 
 
 def build_index(shard: Path) -> Index:

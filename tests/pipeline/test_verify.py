@@ -1,35 +1,39 @@
 """Tests of verifying converted datasets."""
 
+import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import pipeline
 from pipeline.errors import SourceError
 from pipeline.records import tfrecord
+from pipeline.records.manifest import encode_with_digest, has_own_digest
 
 
 @pytest.fixture
 def converted_dataset(folders: Callable[..., Path], tmp_path: Path) -> Path:
-    """Give a converted dataset of two shards."""
+    """Return a converted dataset of two shards."""
     pipeline.convert(folders(ants=3, bees=3), tmp_path / "out", shards=2)
     return tmp_path / "out"
 
 
 def shard(converted_dataset: Path, number: int = 0) -> Path:
-    """Give the path of one shard."""
+    """Return the path of one shard."""
     return converted_dataset / f"out-{number:05d}-of-00002.tfrecord"
 
 
 def faults(converted_dataset: Path) -> list[str]:
-    """Verify, and write each fault as text."""
+    """Verify, and return each fault as text."""
     return [str(fault) for fault in pipeline.verify(converted_dataset, decode=True)]
 
 
 def test_fresh_conversion_has_no_fault(converted_dataset: Path) -> None:
-    """What `convert` made verifies, decoded too."""
+    """The output of `convert` verifies, also with `decode`."""
     assert faults(converted_dataset) == []
 
 
@@ -45,7 +49,7 @@ def test_every_flipped_bit_of_a_shard_is_found(converted_dataset: Path) -> None:
 
 
 def test_damaged_record_is_named_by_number_and_offset(converted_dataset: Path) -> None:
-    """The fault of a record says which it is and where it begins."""
+    """The fault of a record has its number and position."""
     path = shard(converted_dataset)
     offset, _ = tfrecord.build_index(path)[1].tolist()
     damaged = bytearray(path.read_bytes())
@@ -55,52 +59,150 @@ def test_damaged_record_is_named_by_number_and_offset(converted_dataset: Path) -
 
 
 def test_truncation_at_a_record_boundary_is_found(converted_dataset: Path) -> None:
-    """A shard that lost its last record whole is too small, has another hash, and fewer records."""
+    """A shard without its last record is too small, has another digest, and fewer records."""
     path = shard(converted_dataset)
     offset, _ = tfrecord.build_index(path)[2].tolist()
     path.write_bytes(path.read_bytes()[: offset - 12])
     texts = faults(converted_dataset)
-    assert any("has 2 records instead of 3" in text for text in texts)
-    assert any("bytes instead of" in text for text in texts)
+    assert any("has 2 records, expected 3" in text for text in texts)
+    assert any("bytes, expected" in text for text in texts)
     assert any("the SHA-256" in text for text in texts)
-    assert any("does not say where the records" in text for text in texts)
+    assert any("does not match the records" in text for text in texts)
 
 
 def test_missing_and_extra_files_are_named(converted_dataset: Path) -> None:
-    """A shard that is gone and a file that nothing lists are both faults."""
+    """A missing shard and an unlisted file are both faults."""
     shard(converted_dataset, 1).unlink()
     (converted_dataset / "notes.txt").write_text("hello")
     assert faults(converted_dataset) == [
         "out-00001-of-00002.tfrecord: is missing",
-        "notes.txt: is not part of the dataset: dataset.json does not list it",
+        "notes.txt: is not listed in dataset.json",
     ]
 
 
 def replace_records(converted_dataset: Path, records: list[bytes]) -> list[str]:
-    """Write other records into the first shard, with a manifest and an index to match, and verify."""
-    import hashlib
-
-    import numpy as np
-
+    """Write other records into the first shard, with matching manifest and index file, and verify."""
     path = shard(converted_dataset)
     path.write_bytes(b"".join(map(tfrecord.frame, records)))
     np.save(tfrecord.index_path(path), tfrecord.build_index(path))
     manifest = json.loads((converted_dataset / "dataset.json").read_text())
-    manifest["shards"][0] |= {
-        "examples": len(records),
-        "bytes": path.stat().st_size,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-    }
+    manifest["shards"][0]["examples"] = len(records)
+    for entry in (*manifest["shards"], *manifest["files"]):
+        data = (converted_dataset / entry["name"]).read_bytes()
+        entry |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     manifest["num_examples"] = sum(entry["examples"] for entry in manifest["shards"])
-    (converted_dataset / "dataset.json").write_text(json.dumps(manifest))
+    del manifest["examples_per_class"]
+    (converted_dataset / "dataset.json").write_bytes(encode_with_digest(manifest))
     return faults(converted_dataset)
 
 
+def make_version_1(root: Path) -> None:
+    """Rewrite a manifest as earlier versions wrote it: only the shards have digests."""
+    manifest = json.loads((root / "dataset.json").read_text())
+    for name in ("files", "examples_per_class", "ignored_files", "sha256"):
+        del manifest[name]
+    manifest["format_version"] = 1
+    (root / "dataset.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def test_format_version_1_verifies_and_loads(converted_dataset: Path) -> None:
+    """A dataset without digests of its companion files is complete, and its shards and index files are checked."""
+    make_version_1(converted_dataset)
+    assert faults(converted_dataset) == []
+    assert pipeline.Loader(converted_dataset).class_names == ("ants", "bees")
+    index = tfrecord.index_path(shard(converted_dataset))
+    data = bytearray(index.read_bytes())
+    data[20] ^= 1  # in the header, which NumPy would read
+    index.write_bytes(data)
+    assert faults(converted_dataset) == [f"{index.name}: does not match the records of {shard(converted_dataset).name}"]
+
+
+def test_another_class_name_is_a_fault_in_version_1(converted_dataset: Path) -> None:
+    """The records' own class names tell that a manifest's were exchanged."""
+    make_version_1(converted_dataset)
+    path = converted_dataset / "dataset.json"
+    path.write_text(path.read_text().replace('"ants"', '"asps"'))
+    texts = faults(converted_dataset)
+    assert len(texts) == 3
+    assert all(text.endswith("has the class name b'ants', but class 0 is b'asps'") for text in texts)
+
+
+def test_an_encoded_manifest_contains_its_digest() -> None:
+    """The digest is that of the bytes with zeros in its place, by an implementation of its own."""
+    data = encode_with_digest({"shards": [{"sha256": "ab" * 32}], "class_names": ["\udcff"]})
+    digest = json.loads(data)["sha256"]
+    begin = data.index(digest.encode())
+    assert hashlib.sha256(data[:begin] + b"0" * 64 + data[begin + 64 :]).hexdigest() == digest
+    assert has_own_digest(data)
+    assert not has_own_digest(data.replace(b"ab", b"aa", 1))
+
+
+@pytest.fixture
+def split_dataset(folders: Callable[..., Path], tmp_path: Path) -> Path:
+    """Return a converted dataset with two splits, one of them with a skipped sample."""
+    source = folders(height=2, width=2, ants=3, bees=3)
+    (source / "ants" / "1.png").write_bytes(b"")
+    pipeline.convert(source, tmp_path / "out", split={"a": 0.5, "b": 0.5}, on_error="skip")
+    return tmp_path / "out"
+
+
+def is_faulty(root: Path) -> bool:
+    """Whether `verify` finds a fault, or refuses the manifest."""
+    try:
+        return pipeline.verify(root) != ()
+    except SourceError:
+        return True
+
+
+def test_every_changed_byte_of_every_file_is_found(split_dataset: Path) -> None:
+    """Manifests, lists, index files and shards: one changed bit in any byte, a missing byte, or one more."""
+    paths = [path for path in sorted(split_dataset.rglob("*")) if path.is_file()]
+    assert len(paths) == 8
+    for path in paths:
+        whole = path.read_bytes()
+        for position in range(len(whole)):
+            damaged = bytearray(whole)
+            damaged[position] ^= 1 << position % 8
+            path.write_bytes(damaged)
+            assert is_faulty(split_dataset), f"{path.name} at byte {position}"
+        for damaged in (whole[:-1], whole + b"\n", b""):
+            path.write_bytes(damaged)
+            assert is_faulty(split_dataset), f"{path.name}: {len(damaged)} of {len(whole)} bytes"
+        path.write_bytes(whole)
+    assert pipeline.verify(split_dataset) == ()
+
+
+def replace_by_link(path: Path) -> None:
+    """Make a link to nothing."""
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("create", [Path.mkdir, os.mkfifo, replace_by_link], ids=["folder", "named pipe", "link"])
+def test_only_regular_files_count(split_dataset: Path, create: Callable[[Path], None]) -> None:
+    """Every file in turn becomes a folder, a named pipe or a link to nothing: a fault, without waiting for the pipe."""
+    for path in [path for path in sorted(split_dataset.rglob("*")) if path.is_file()]:
+        whole = path.read_bytes()
+        path.unlink()
+        create(path)
+        assert is_faulty(split_dataset), path.name
+        path.rmdir() if path.is_dir() else path.unlink()
+        path.write_bytes(whole)
+    assert pipeline.verify(split_dataset) == ()
+
+
+def test_a_link_to_a_regular_file_counts(converted_dataset: Path, tmp_path: Path) -> None:
+    """Storage that keeps files elsewhere and links to them is verified by their contents."""
+    path = shard(converted_dataset)
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert faults(converted_dataset) == []
+
+
 def test_duplicate_key_is_a_fault(converted_dataset: Path) -> None:
-    """An example whose key another one has is named beside it."""
+    """A duplicate key is reported with the example that has the same key."""
     records = list(tfrecord.iterate_records(shard(converted_dataset)))
     (fault,) = replace_records(converted_dataset, [*records, records[0]])
-    assert fault.endswith("has the key of out-00000-of-00002.tfrecord record 0")
+    assert fault.endswith("has the same key as out-00000-of-00002.tfrecord record 0")
     assert "record 3 at byte" in fault
 
 
@@ -120,7 +222,7 @@ def test_bad_example_is_a_fault(
     changes: dict[str, bytes | int],
     reason: str,
 ) -> None:
-    """A label out of range, and bytes that are no image, are named."""
+    """A label out of range, and bytes that are not an image, are faults."""
     good: dict[str, bytes | int] = {
         tfrecord.ENCODED: encode(picture(0)),
         tfrecord.LABEL: 0,
@@ -131,15 +233,13 @@ def test_bad_example_is_a_fault(
 
 
 def test_record_that_is_no_example_is_a_fault(converted_dataset: Path) -> None:
-    """A record with a good checksum that holds something else is named."""
+    """A record with a good checksum that is not an example is a fault."""
     (fault,) = replace_records(converted_dataset, [b"\xff" * 50])
     assert fault.endswith("record 0 at byte 0: the record is not a tf.train.Example")
 
 
-def test_pixels_are_checked_where_asked(
-    converted_dataset: Path, encode: Callable[..., bytes], picture: Callable
-) -> None:
-    """Only `decode` finds an image whose header is good and whose pixels are cut off."""
+def test_decode_checks_pixels(converted_dataset: Path, encode: Callable[..., bytes], picture: Callable) -> None:
+    """Only `decode` finds an image with a good header and truncated pixels."""
     encoded = encode(picture(0, 40, 40))[:-200]
     example = tfrecord.example({tfrecord.ENCODED: encoded, tfrecord.LABEL: 0, tfrecord.FILENAME: b"cut.png"})
     (fault,) = replace_records(converted_dataset, [example])
@@ -152,7 +252,8 @@ def test_pixels_are_checked_where_asked(
     [
         ("", "is not a valid manifest"),
         ("[]", "is not a valid manifest"),
-        ('{"format_version": 2, "class_names": [], "shards": []}', "has format version 2"),
+        ('{"format_version": 3, "class_names": [], "shards": []}', "has format version 3"),
+        ('{"format_version": 2, "class_names": [], "shards": [], "files": [{"name": "../x"}]}', "lists '../x'"),
         (
             '{"format_version": 1, "class_names": [], "shards": [{"name": "../../x", "examples": 1}]}',
             "lists '../../x', which is outside its directory",
@@ -160,19 +261,19 @@ def test_pixels_are_checked_where_asked(
         ('{"format_version": 1, "class_names": [], "shards": [], "options": []}', "is not a valid manifest"),
         (
             '{"format_version": 1, "class_names": [], "shards": [{"name": "x", "examples": 1}]}',
-            "does not say how large the shards are, or what they hash to",
+            "lacks the sizes or SHA-256 of its files; convert the dataset again",
         ),
     ],
 )
 def test_unusable_manifest_is_refused(converted_dataset: Path, manifest: str, reason: str) -> None:
-    """A manifest that is no manifest, of another version, or that points elsewhere is an error of its own."""
+    """A damaged manifest, one of another version, and one that points outside its folder are refused."""
     (converted_dataset / "dataset.json").write_text(manifest)
     with pytest.raises(SourceError, match=reason):
         pipeline.verify(converted_dataset)
 
 
 def test_folder_without_manifest_is_refused(tmp_path: Path) -> None:
-    """What is no converted dataset is refused."""
+    """A folder that is not a converted dataset is refused."""
     with pytest.raises(
         SourceError, match=r"is not a converted dataset: dataset.json is missing; create one with `caudal convert`"
     ):
@@ -180,7 +281,7 @@ def test_folder_without_manifest_is_refused(tmp_path: Path) -> None:
 
 
 def test_records_behind_a_damaged_length_are_checked_too(converted_dataset: Path) -> None:
-    """Where a length cannot be followed, the index says where the other records are, and each fault is named."""
+    """After a damaged length, the index file locates the other records, and each fault is named."""
     path = shard(converted_dataset)
     offsets = [offset for offset, _ in tfrecord.build_index(path).tolist()]
     damaged = bytearray(path.read_bytes())
@@ -188,6 +289,6 @@ def test_records_behind_a_damaged_length_are_checked_too(converted_dataset: Path
     damaged[offsets[2] + 5] ^= 1
     path.write_bytes(damaged)
     texts = faults(converted_dataset)
-    assert any(text.startswith(f"{path.name} record 0 at byte 0: its length fails") for text in texts)
+    assert any(text.startswith(f"{path.name} record 0 at byte 0: the length fails") for text in texts)
     assert f"{path.name} record 2 at byte {offsets[2] - 12}: the record fails its checksum" in texts
     assert not any("record 1 " in text for text in texts)

@@ -14,7 +14,7 @@ import pytest
 
 
 def test_convert_goes_there_and_back(caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path) -> None:
-    """TFRecords, other TFRecords, and class-folders again; what is printed says what was written."""
+    """Class-folders become TFRecords, other TFRecords, and class-folders again; the text counts what was written."""
     source = folders(ants=5, bees=4)
     outcome = caudal("convert", source, tmp_path / "a", "--shard-size", "1KiB", "--shuffle", "--seed", 3)
     assert outcome.status == 0
@@ -26,19 +26,61 @@ def test_convert_goes_there_and_back(caudal: Callable[..., Any], folders: Callab
 
 
 def test_convert_splits_and_augments(caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Parts of a split are named, with their counts; copies are counted with their originals."""
+    """The result has the counts of each split; copies are counted with their originals."""
     options = ["--split", "train=.8, val=.2", "--stratify", "--augment", "flip", "--copies", 2, "--resize-short", 6]
     outcome = caudal("convert", folders(ants=5, bees=5), tmp_path / "out", *options, "--json")
     parts = json.loads(outcome.out)["splits"]
-    assert {part: manifest["num_examples"] for part, manifest in parts.items()} == {"train": 24, "val": 6}
+    assert {part: manifest["num_examples"] for part, manifest in parts.items()} == {"train": 24, "val": 2}
     assert parts["train"]["options"]["copies"] == 2
     assert caudal("verify", tmp_path / "out", "--decode").status == 0
+    outcome = caudal("convert", tmp_path / "folders0", tmp_path / "all", *options, "--augment-parts", "train,val")
+    assert "val: 6 images in 1 shards" in outcome.out
+
+
+def test_convert_reports_ignored_files_and_empty_classes(
+    caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The text has a line for each, and the JSON object counts them."""
+    source = folders(ants=2, bees=0)
+    (source / "ants" / "notes.txt").write_text("two ants")
+    lines = caudal("convert", source, tmp_path / "out").out.splitlines()
+    assert lines[0].startswith("2 images in 1 shards")
+    assert lines[1].startswith("ignored files: 1 ")
+    assert lines[2] == "1 of 2 classes have no example: bees"
+    manifest = json.loads(caudal("convert", source, tmp_path / "out", "--json").out)
+    assert (list(manifest["ignored_files"].values()), manifest["examples_per_class"]) == ([1], [2, 0])
+
+
+def test_convert_reads_columns_by_a_delimiter(caudal: Callable[..., Any], tmp_path: Path) -> None:
+    """Without --delimiter a table with semicolons is refused in one line that names the option."""
+    (tmp_path / "a.csv").write_text("text;label\ngood;1\nbad;0\n")
+    outcome = caudal("convert", tmp_path / "a.csv", tmp_path / "out")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "--delimiter" in outcome.err
+    assert not (tmp_path / "out").exists()
+    manifest = json.loads(caudal("convert", tmp_path / "a.csv", tmp_path / "out", "--delimiter", ";", "--json").out)
+    assert manifest["class_names"] == ["0", "1"]
+
+
+def test_a_finished_result_with_too_many_errors_is_no_success(
+    caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The status is that of a conversion with too many errors, whether or not the result exists."""
+    source = folders(ants=4)
+    for name in "01":
+        (source / "ants" / f"{name}.png").write_bytes(b"")
+    command = ["convert", source, tmp_path / "out", "--on-error", "skip"]
+    before = caudal(*command, "--max-errors", 1)
+    assert caudal(*command, "--max-errors", 2).status == 0
+    after = caudal(*command, "--max-errors", 1)
+    assert (before.status, before.err) == (after.status, after.err)
+    assert after.status != 0
 
 
 def test_dry_run_prints_the_plan_and_writes_nothing(
     caudal: Callable[..., Any], folders: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Shards, images, bytes and an estimate of the time; the estimate of bytes is near what is then written."""
+    """The plan lists shards, images, bytes and time; the estimated bytes are close to the written ones."""
     source = folders(ants=5, bees=4)
     before = sorted(tmp_path.rglob("*"))
     outcome = caudal("convert", source, tmp_path / "out", "--shards", 2, "--dry-run")
@@ -54,16 +96,16 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--shard-size", "12 parsecs"], "a size is written like 128MiB, 500KB or 1000000, got '12 parsecs'"),
-        (["--split", "train"], "a split is written NAME=SHARE,NAME=SHARE"),
-        (["--split", "train=.5,train=.5"], "a split is written NAME=SHARE,NAME=SHARE"),
-        (["--split", "a=.5,b=.4"], "the shares of a split must add up to 1"),
-        (["--copies", "2"], "give --augment too"),
+        (["--shard-size", "12 parsecs"], "--shard-size is a size such as 128MiB, 500KB or 1000000; got '12 parsecs'"),
+        (["--split", "train"], "--split is NAME=FRACTION,NAME=FRACTION"),
+        (["--split", "train=.5,train=.5"], "--split is NAME=FRACTION,NAME=FRACTION"),
+        (["--split", "a=.5,b=.4"], "the fractions of split must add up to 1"),
+        (["--copies", "2"], "--copies needs --augment"),
         (["--format", "gif"], "format must be one of"),
         (["--to", "tar"], "to must be one of"),
-        (["--shards", "9"], "2 samples cannot make 9 shards"),
+        (["--shards", "9"], "shards=9 is out of range for 2 samples"),
         (["--quality", "101"], "quality must be an integer from 1 to 100"),
-        (["--executor", "ray", "--address", "127.0.0.1:1"], "no Ray cluster answers at '127.0.0.1:1'"),
+        (["--executor", "ray", "--address", "127.0.0.1:1"], "cannot reach a Ray cluster at '127.0.0.1:1'"),
     ],
 )
 def test_unusable_options_are_one_line(
@@ -82,7 +124,7 @@ def test_unusable_options_are_one_line(
 def test_convert_and_verify_need_no_tensorflow(
     run_python: Callable[..., str], folders: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Converting and verifying need no TensorFlow, which takes seconds to start; passing through no OpenCV either."""
+    """Converting and verifying do not import TensorFlow, which takes seconds; pass-through does not import OpenCV."""
     code = (
         "import sys\n"
         "import pipeline\n"
@@ -102,7 +144,7 @@ def test_convert_and_verify_need_no_tensorflow(
 def test_interrupt_keeps_what_is_finished(
     start: Callable[..., Any], project_root: Path, folders: Callable[..., Path], tmp_path: Path, workers: int
 ) -> None:
-    """Ctrl-C ends with status 130 and one line; the same command then finishes, and no process is left behind."""
+    """Ctrl-C ends with status 130 and one line; the same command then finishes, and no process remains."""
     source = folders(height=300, width=300, ants=200)
     command = [sys.executable, "-m", "caudal", "convert", str(source), str(tmp_path / "out"), "--shards", "50"]
     command += ["--workers", str(workers), "--image-size", "290x290", "--format", "webp"]

@@ -1,8 +1,8 @@
 """Killing conversions: every system call that writes, one by one, and random instants.
 
-A module of its own because it forks: it is imported in a new interpreter, without TensorFlow, and each conversion that
-is to be killed runs in a fork of that, which takes milliseconds where a new interpreter takes half a second. Whatever a
-kill left is finished by that interpreter itself, in which nothing is hooked.
+A module of its own because it forks: a new interpreter imports it, without TensorFlow, and each conversion to kill runs
+in a fork of that interpreter. A fork takes milliseconds, a new interpreter half a second. The interpreter itself, in
+which nothing is hooked, finishes what a kill left.
 """
 
 import os
@@ -20,7 +20,7 @@ import pipeline
 from pipeline.conversion import durable_files, workspace
 
 STEPS = ("write", "fsync", "rename", "mkdir", "unlink", "rmdir")
-"""The functions of `os` that change a disk; `exchange` and `syncfs` are not among them, and are hooked beside."""
+"""The functions of `os` that change a disk; those of `durable_files` that are not in `os` are hooked separately."""
 
 
 def contents(root: Path) -> dict[str, bytes] | None:
@@ -31,7 +31,7 @@ def contents(root: Path) -> dict[str, bytes] | None:
 
 
 def in_a_fork(act: Callable[[], None], until: float | None = None) -> int:
-    """Run something in a fork, killed after so many seconds; give how it ended, as `waitpid` does."""
+    """Run a function in a fork, kill it after `until` seconds, and return the status of `waitpid`."""
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
@@ -49,7 +49,7 @@ def in_a_fork(act: Callable[[], None], until: float | None = None) -> int:
 
 
 def dying_at(step: int, act: Callable[[], None], *, halfway: bool) -> Callable[[], None]:
-    """Make a run that is killed before its step-th call; of a write, after half of its bytes."""
+    """Return a function that is killed before its step-th call, or with `halfway` after half the bytes of a write."""
 
     def run() -> None:
         left = [step]
@@ -69,16 +69,17 @@ def dying_at(step: int, act: Callable[[], None], *, halfway: bool) -> Callable[[
             setattr(os, name, hook(getattr(os, name), writes=name == "write"))
         durable_files._syncfs = hook(durable_files._syncfs)
         workspace.exchange = hook(workspace.exchange)
+        workspace.rename_new = hook(workspace.rename_new)
         act()
 
     return run
 
 
 def every_step(source: Path, target: Path, *, old: Path | None = None, **options: Any) -> Iterator[int]:
-    """Kill a conversion at its first step, at its second, and so on; after each kill let the same command finish it.
+    """Kill a conversion at its first step, at its second, and so on; the same command finishes it after each kill.
 
     Yields:
-        The number of each step, once it has been checked.
+        The number of each checked step.
     """
     expected = _convert_undisturbed(source, target, options)
     before, replaced = None, target.parent / "replaced" / target.name
@@ -106,10 +107,10 @@ def every_step(source: Path, target: Path, *, old: Path | None = None, **options
 
 
 def random_instants(source: Path, target: Path, count: int, **options: Any) -> Iterator[str]:
-    """Kill a conversion after random times; after each kill let the same command finish it.
+    """Kill a conversion after random times; the same command finishes it after each kill.
 
     Yields:
-        "absent" or "complete": what the kill left.
+        "absent" or "complete": the destination after the kill.
     """
     expected = _convert_undisturbed(source, target, options)
     convert: Callable[[], Any] = lambda: pipeline.convert(source, target, **options)  # noqa: E731
@@ -128,7 +129,7 @@ def random_instants(source: Path, target: Path, count: int, **options: Any) -> I
 
 
 def list_finished_shards(target: Path) -> set[int]:
-    """Give the inodes of the shards for which there is a receipt."""
+    """Return the inodes of the shards that have a receipt."""
     root = target.with_name(f".{target.name}.partial")
     if not root.exists():
         return set()
@@ -137,17 +138,17 @@ def list_finished_shards(target: Path) -> set[int]:
 
 
 def inodes(root: Path) -> set[int]:
-    """Give the inodes of all files."""
+    """Return the inodes of all files."""
     return {path.stat().st_ino for path in root.rglob("*")}
 
 
 def list_hidden(target: Path) -> list[str]:
-    """List what a conversion left beside its destination."""
+    """List the hidden files next to the destination."""
     return [path.name for path in target.parent.iterdir() if path.name.startswith(".")]
 
 
 def _convert_undisturbed(source: Path, target: Path, options: dict[str, Any]) -> dict[str, bytes] | None:
-    """Convert undisturbed, elsewhere under the same name."""
+    """Convert to a destination of the same name elsewhere, without a kill."""
     undisturbed = target.parent / "undisturbed" / target.name
     pipeline.convert(source, undisturbed, **options)
     return contents(undisturbed)

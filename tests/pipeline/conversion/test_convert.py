@@ -48,7 +48,7 @@ def test_plain_tensorflow_reads_every_example_with_its_features(folders: Callabl
 
 
 def test_folder_and_its_records_stream_the_same_batches(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """A loader delivers the same images, labels and keys from a folder and from what was converted from it."""
+    """A loader yields the same images, labels and keys from a folder and from its converted dataset."""
     import albumentations as A  # noqa: N812
 
     source = folders(ants=5, bees=6)
@@ -68,15 +68,15 @@ def test_folder_and_its_records_stream_the_same_batches(folders: Callable[..., P
 
 
 def test_converting_twice_gives_the_same_bytes(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Shards, indices and manifest are the same, byte for byte."""
+    """Shards, index files and manifest are the same, byte for byte."""
     source = folders(ants=3, bees=4)
     for name in ("first", "second"):
         pipeline.convert(source, tmp_path / name / "out", shards=2)
     assert contents(tmp_path / "first" / "out") == contents(tmp_path / "second" / "out")
 
 
-def test_names_that_are_no_utf8_survive(tmp_path: Path, encode: Callable[..., bytes], picture: Callable) -> None:
-    """A file name of arbitrary bytes comes out as the same key."""
+def test_names_that_are_not_utf8_survive(tmp_path: Path, encode: Callable[..., bytes], picture: Callable) -> None:
+    """A file name of arbitrary bytes becomes the same key."""
     import os
 
     folder = tmp_path / "source" / os.fsdecode(b"caf\xe9")
@@ -90,26 +90,26 @@ def test_names_that_are_no_utf8_survive(tmp_path: Path, encode: Callable[..., by
 
 
 def test_arrays_are_stored_without_loss(tmp_path: Path, picture: Callable[..., np.ndarray]) -> None:
-    """Pixels that come from arrays are the same after the conversion, grey ones too."""
+    """Pixels of arrays are the same after the conversion, also gray ones."""
     images = np.stack([picture(number, channels=1) for number in range(5)])
     pipeline.convert((images, [0, 1, 2, 0, 1]), tmp_path / "out", class_names=["a", "b", "c"])
     loader = pipeline.Loader(tmp_path / "out", image_size=None, batch_size=5, color_mode="grayscale", shuffle=False)
-    delivered, labels = next(loader.dataset().as_numpy_iterator())
-    np.testing.assert_array_equal(delivered, images)
+    loaded, labels = next(loader.dataset().as_numpy_iterator())
+    np.testing.assert_array_equal(loaded, images)
     assert labels.tolist() == [0, 1, 2, 0, 1]
 
 
 def test_existing_destination_is_refused_and_kept(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Without `overwrite` a destination that holds anything stays as it is."""
+    """Without `overwrite` a destination that is not empty stays unchanged."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("three years")
-    with pytest.raises(ConvertError, match="exists and is not empty; overwrite replaces a converted dataset"):
+    with pytest.raises(ConvertError, match="is not empty; use overwrite=True to replace a converted dataset"):
         pipeline.convert(folders(ants=1), tmp_path / "out")
     assert contents(tmp_path / "out") == {"thesis.txt": b"three years"}
 
 
 def test_overwrite_replaces_only_once_the_new_one_is_complete(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """A conversion that fails under `overwrite` leaves the old dataset; one that succeeds leaves no trace of it."""
+    """With `overwrite`, a failed conversion keeps the old dataset; a successful one leaves no trace of it."""
     pipeline.convert(folders(ants=2), tmp_path / "out")
     before = contents(tmp_path / "out")
     broken = folders(bees=2)
@@ -123,7 +123,7 @@ def test_overwrite_replaces_only_once_the_new_one_is_complete(folders: Callable[
 
 
 def test_skipped_samples_are_listed_and_counted(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Under "skip" the manifest counts the bad samples, and a file names each with its reason."""
+    """With "skip" the manifest counts the bad samples, and `skipped.jsonl` lists each with its reason."""
     source = folders(ants=3)
     (source / "ants" / "1.png").write_bytes(b"")
     manifest = pipeline.convert(source, tmp_path / "out", on_error="skip")
@@ -145,50 +145,50 @@ def test_too_many_bad_samples_end_the_job_and_leave_nothing(folders: Callable[..
 
 @pytest.mark.parametrize("shards", [0, 8])
 def test_impossible_number_of_shards_is_refused(folders: Callable[..., Path], tmp_path: Path, shards: int) -> None:
-    """There are as many shards as samples at most."""
-    with pytest.raises(ConvertError, match=f"7 samples cannot make {shards} shards"):
+    """There are at most as many shards as samples."""
+    with pytest.raises(ConvertError, match=f"shards={shards} is out of range for 7 samples; use 1 to 7"):
         pipeline.convert(folders(ants=3, bees=4), tmp_path / "out", shards=shards)
 
 
 def test_progress_reaches_all_samples(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """The last report of progress is that all is done."""
+    """The last progress report counts all samples."""
     reports: list[tuple[int, int]] = []
     pipeline.convert(folders(ants=3), tmp_path / "out", progress=lambda done, total: reports.append((done, total)))
     assert reports == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_overwrite_replaces_nothing_but_a_converted_dataset(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Somebody's folder, or a dataset with a stranger's file in it, is refused and kept."""
+    """A folder of the user, or a dataset that contains another file, is refused and kept."""
     source, target = folders(ants=2), tmp_path / "out"
     target.mkdir()
     (target / "thesis.txt").write_text("three years")
-    with pytest.raises(ConvertError, match="is no converted dataset, and is not replaced"):
+    with pytest.raises(ConvertError, match="is not a converted dataset; remove it"):
         pipeline.convert(source, target, overwrite=True)
     (target / "thesis.txt").rename(tmp_path / "thesis.txt")
     pipeline.convert(source, target)
     (tmp_path / "thesis.txt").rename(target / "thesis.txt")
-    with pytest.raises(ConvertError, match=r"holds 'thesis.txt', which is not part of its dataset"):
+    with pytest.raises(ConvertError, match=r"contains 'thesis.txt', which is not part of its dataset"):
         pipeline.convert(source, target, overwrite=True)
     assert (target / "thesis.txt").read_text() == "three years"
 
 
-@pytest.mark.parametrize("place", [".", "ants", "..", "new/deep"])
-def test_source_and_destination_must_lie_apart(folders: Callable[..., Path], place: str) -> None:
-    """A destination that is the source, around it or inside it is refused before anything is written."""
+@pytest.mark.parametrize("destination", [".", "ants", "..", "new/deep"])
+def test_source_and_destination_must_not_overlap(folders: Callable[..., Path], destination: str) -> None:
+    """A destination that is the source, contains it or is inside it is refused before anything is written."""
     source = folders(ants=2)
     before = sorted(source.rglob("*"))
-    with pytest.raises(ConvertError, match="must not hold each other"):
-        pipeline.convert(source, source / place, overwrite=True)
+    with pytest.raises(ConvertError, match="must not contain each other"):
+        pipeline.convert(source, source / destination, overwrite=True)
     assert sorted(source.rglob("*")) == before
 
 
-def test_two_conversions_to_one_place_do_not_disturb_each_other(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """While one is under way, another to the same destination is refused."""
+def test_a_second_conversion_to_the_same_destination_is_refused(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """While a conversion runs, another one to the same destination is refused."""
     source = folders(ants=3)
 
     def again(done: int, _: int) -> None:
         if done == 1:
-            with pytest.raises(ConvertError, match=r"another conversion to .* is under way"):
+            with pytest.raises(ConvertError, match=r"another conversion to .* is running"):
                 pipeline.convert(source, tmp_path / "out")
 
     pipeline.convert(source, tmp_path / "out", progress=again)
@@ -197,7 +197,7 @@ def test_two_conversions_to_one_place_do_not_disturb_each_other(folders: Callabl
 
 
 def test_files_too_large_to_be_images_are_never_read(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """A sparse file of many gigabytes is a bad sample, and makes no more shards than there are samples."""
+    """A sparse file of 10 GiB is a bad sample, and there are at most as many shards as samples."""
     source = folders(ants=3)
     with open(source / "ants" / "9.jpg", "wb") as file:
         file.truncate(10 << 30)

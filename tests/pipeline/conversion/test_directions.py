@@ -1,4 +1,4 @@
-"""From what to what: folders, TFRecords and arrays, and back."""
+"""Conversions between folders, TFRecords and arrays."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def files(root: Path) -> dict[bytes, bytes]:
 
 
 def keys(root: Path) -> list[bytes]:
-    """Give the keys of a converted dataset, in order."""
+    """Return the keys of a converted dataset, in order."""
     manifest = json.loads((root / "dataset.json").read_bytes())
     return [
         tfrecord.get_bytes_feature(tfrecord.parse_example(data), tfrecord.FILENAME) or b""
@@ -55,7 +55,7 @@ def test_a_folder_comes_back_byte_for_byte(
 
 
 def test_resharding_keeps_foreign_features(tmp_path: Path, encode: Callable[..., bytes], picture: Callable) -> None:
-    """Features that Caudal does not know are passed on; labels that counted from 1 then count from 0."""
+    """Features that Caudal does not know are kept; with label_offset=1, labels from 1 become labels from 0."""
     import tensorflow as tf
 
     feature = {
@@ -76,10 +76,8 @@ def test_resharding_keeps_foreign_features(tmp_path: Path, encode: Callable[...,
     assert sorted(example.features.feature) == sorted({*feature, *tfrecord.FEATURES})
 
 
-def test_records_of_one_name_get_keys_of_their_own(
-    tmp_path: Path, encode: Callable[..., bytes], picture: Callable
-) -> None:
-    """Foreign records may all be called alike; what is converted from them verifies."""
+def test_records_of_one_name_get_unique_keys(tmp_path: Path, encode: Callable[..., bytes], picture: Callable) -> None:
+    """Foreign records may all have the same name; the converted dataset verifies."""
     example: dict[str, bytes | int] = {
         tfrecord.ENCODED: encode(picture(0)),
         tfrecord.LABEL: 0,
@@ -92,34 +90,34 @@ def test_records_of_one_name_get_keys_of_their_own(
 
 
 def test_a_dataset_that_contradicts_itself_is_not_published(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """A source whose manifest vouches for keys that stand twice is refused at the end, and nothing is left."""
+    """A source with duplicate keys, against its manifest, is refused at the end, and nothing is left."""
     pipeline.convert(folders(ants=2), tmp_path / "records", shards=1)
     (shard,) = (tmp_path / "records").glob("*.tfrecord")
     shard.write_bytes(shard.read_bytes() * 2)
-    with pytest.raises(ConvertError, match="2 samples whose key another one has"):
+    with pytest.raises(ConvertError, match="the source has 2 duplicate keys"):
         pipeline.convert(tmp_path / "records", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_arrays_become_folders(tmp_path: Path, picture: Callable[..., np.ndarray]) -> None:
-    """Pixels in memory become PNGs, named by their number."""
+    """Arrays become PNGs, named by their index."""
     images = np.stack([picture(number) for number in range(3)])
     pipeline.convert((images, [1, 0, 1]), tmp_path / "out", to="folder", class_names=["a", "b"])
     assert sorted(files(tmp_path / "out")) == [b"a/1.png", b"b/0.png", b"b/2.png"]
 
 
 def test_nothing_but_bad_samples_is_no_dataset(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Skipping everything is no success."""
+    """A conversion that skips every sample fails."""
     source = folders(ants=2)
     for path in source.rglob("*.png"):
         path.write_bytes(b"")
-    with pytest.raises(TooManyErrorsError, match="none of the 2 samples is good"):
+    with pytest.raises(TooManyErrorsError, match="all 2 samples are bad; nothing to write"):
         pipeline.convert(source, tmp_path / "out", on_error="skip")
     assert not (tmp_path / "out").exists()
 
 
 def test_shuffled_shards_are_mixed_and_reproducible(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Every shard holds all classes, the order depends on the seed alone, and no record is lost."""
+    """Every shard contains all classes, the order depends on the seed alone, and no record is lost."""
     source = folders(ants=30, bees=30)
     for name, seed in (("one", 1), ("same", 1), ("other", 2)):
         pipeline.convert(source, tmp_path / name / "out", shards=3, shuffle=True, seed=seed)
@@ -131,16 +129,16 @@ def test_shuffled_shards_are_mixed_and_reproducible(folders: Callable[..., Path]
 
 
 @pytest.mark.parametrize("size", [500, 2_000, 10_000])
-def test_shards_have_about_the_size_asked_for(folders: Callable[..., Path], tmp_path: Path, size: int) -> None:
-    """None is larger by more than a record, unless a record is; together they hold everything."""
+def test_shards_have_about_the_requested_size(folders: Callable[..., Path], tmp_path: Path, size: int) -> None:
+    """No shard exceeds the size by more than a record; together they contain all records."""
     manifest = pipeline.convert(folders(ants=20, bees=12), tmp_path / "out", shard_size=size)
     largest = max(shard["bytes"] / shard["examples"] for shard in manifest["shards"])
     assert all(shard["bytes"] <= size + largest and shard["examples"] for shard in manifest["shards"])
     assert manifest["num_examples"] == 32
 
 
-def test_small_records_make_shards_that_workers_can_share(tmp_path: Path) -> None:
-    """Without a size that was asked for, a shard has 16,384 records at most."""
+def test_small_records_are_divided_among_workers(tmp_path: Path) -> None:
+    """Without `shard_size`, a shard has at most 16,384 records."""
     lines = tmp_path / "texts.tsv"
     lines.write_text("text\tlabel\n" + "".join(f"text {number}\t{number % 2}\n" for number in range(16_385)))
     manifest = pipeline.convert(lines, tmp_path / "out")
@@ -149,10 +147,10 @@ def test_small_records_make_shards_that_workers_can_share(tmp_path: Path) -> Non
     assert len(pipeline.convert(lines, tmp_path / "one", shard_size=2**27)["shards"]) == 1
 
 
-def test_what_images_share_is_serialized_as_tensorflow_does(
+def test_examples_are_serialized_as_by_tensorflow(
     tmp_path: Path, encode: Callable[..., bytes], picture: Callable[..., np.ndarray]
 ) -> None:
-    """Parts that are kept from image to image give the bytes that TensorFlow gives, for short and for long contents."""
+    """Cached features give the same bytes as TensorFlow, for short and for long contents."""
     import tensorflow as tf
 
     for label, name in enumerate(("ants", "bees")):
@@ -168,8 +166,8 @@ def test_what_images_share_is_serialized_as_tensorflow_does(
         assert data == tf.train.Example.FromString(data).SerializeToString(deterministic=True)
 
 
-def test_split_parts_are_datasets_that_share_everything_out(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Each part loads and verifies by itself; stratified, each class is shared out alike; no sample is in two."""
+def test_splits_are_datasets_that_together_hold_all_samples(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """Each split loads and verifies by itself; stratified, class fractions are equal; no sample is in two splits."""
     source = folders(ants=20, bees=10)
     result = pipeline.convert(source, tmp_path / "out", split={"train": 0.8, "val": 0.2}, stratify=True, shards=2)
     assert {part: manifest["num_examples"] for part, manifest in result["splits"].items()} == {"train": 24, "val": 6}
@@ -183,8 +181,8 @@ def test_split_parts_are_datasets_that_share_everything_out(folders: Callable[..
     assert [fault.file for fault in pipeline.verify(tmp_path / "out")] == ["stray", "val/val-00001-of-00002.index.npy"]
 
 
-def test_split_folders_lie_beside_each_other(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Class-folders are split as TFRecords are."""
+def test_class_folders_are_split_into_subfolders(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """Class-folders are split like TFRecords."""
     source = folders(ants=5, bees=5)
     pipeline.convert(source, tmp_path / "out", to="folder", split={"a": 0.6, "b": 0.4})
     found = files(tmp_path / "out")
@@ -193,7 +191,7 @@ def test_split_folders_lie_beside_each_other(folders: Callable[..., Path], tmp_p
 
 
 def test_the_same_command_again_has_nothing_to_do(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """A destination that is what the conversion makes is left as it is; one that is damaged is named."""
+    """A finished result of the same conversion is kept unchanged; a damaged one is refused."""
     source = folders(ants=4)
     first = pipeline.convert(source, tmp_path / "out", shards=2)
     (shard, _) = sorted((tmp_path / "out").glob("*.tfrecord"))
@@ -201,22 +199,22 @@ def test_the_same_command_again_has_nothing_to_do(folders: Callable[..., Path], 
     assert pipeline.convert(source, tmp_path / "out", shards=2) == first
     assert shard.stat().st_mtime_ns == before
     shard.write_bytes(shard.read_bytes()[:-1])
-    with pytest.raises(ConvertError, match="was made by this conversion, but is damaged"):
+    with pytest.raises(ConvertError, match="is a damaged result of this conversion"):
         pipeline.convert(source, tmp_path / "out", shards=2)
-    with pytest.raises(ConvertError, match="exists and is not empty"):
+    with pytest.raises(ConvertError, match="is not empty; use overwrite=True"):
         pipeline.convert(source, tmp_path / "out", shards=1)
 
 
-def test_folders_are_replaced_only_by_folders_that_hold_all_their_files(
+def test_folders_are_replaced_only_by_folders_with_all_their_files(
     folders: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Class-folders carry no manifest: what the new ones do not have may be anybody's."""
+    """Class-folders have no manifest: a file that the new ones lack may be the user's."""
     source = folders(ants=3)
     pipeline.convert(source, tmp_path / "out", to="folder")
     pipeline.convert(source, tmp_path / "out", to="folder", quality=5, format="png", overwrite=True)
     assert sorted(files(tmp_path / "out")) == sorted(files(source))
     (tmp_path / "out" / "ants" / "mine.png").touch()
-    with pytest.raises(ConvertError, match=r"holds 'ants/mine.png', which the new class-folders do not have"):
+    with pytest.raises(ConvertError, match=r"contains 'ants/mine.png', which the new class-folders lack"):
         pipeline.convert(source, tmp_path / "out", to="folder", overwrite=True)
 
 
@@ -224,21 +222,21 @@ def test_folders_are_replaced_only_by_folders_that_hold_all_their_files(
     ("options", "message"),
     [
         ({"to": "tar"}, "to must be one of 'tfrecord', 'folder'; got 'tar'"),
-        ({"shards": 2, "shard_size": 9}, "give shards or shard_size, not both"),
-        ({"shard_size": 0}, "shard_size must be an integer from 1 on, got 0"),
-        ({"resize_short": 8, "image_size": (8, 8)}, "give resize_short or image_size, not both"),
+        ({"shards": 2, "shard_size": 9}, "set shards or shard_size, not both"),
+        ({"shard_size": 0}, "shard_size must be an integer of at least 1; got 0"),
+        ({"resize_short": 8, "image_size": (8, 8)}, "set resize_short or image_size, not both"),
         ({"image_size": (8,)}, "image_size must be"),
         ({"format": "gif"}, "format must be one of 'jpeg', 'png', 'webp', None; got 'gif'"),
-        ({"quality": 0}, "quality must be an integer from 1 to 100, got 0"),
-        ({"copies": 2}, "augment and copies must be given together"),
+        ({"quality": 0}, "quality must be an integer from 1 to 100; got 0"),
+        ({"copies": 2}, "augment and copies must be set together"),
         ({"split": {"a": 0.5, "b": 0.4}}, "must add up to 1"),
-        ({"split": {"a": 1.0}}, "two parts or more"),
-        ({"split": {"../a": 0.5, "b": 0.5}}, "no name for a folder"),
+        ({"split": {"a": 1.0}}, "split must map two or more names to fractions"),
+        ({"split": {"../a": 0.5, "b": 0.5}}, "split name '../a' is not a valid folder name"),
         ({"stratify": True}, "stratify needs split"),
-        ({"to": "folder", "shards": 2}, "shards are of TFRecords"),
-        ({"seed": -1}, "seed must be an integer from 0 on, got -1"),
-        ({"workers": 0}, "workers must be an integer from 1 to 1024, got 0"),
-        ({"address": "auto"}, 'address is for executor="ray"'),
+        ({"to": "folder", "shards": 2}, 'shards applies to to="tfrecord"'),
+        ({"seed": -1}, "seed must be an integer of at least 0; got -1"),
+        ({"workers": 0}, "workers must be an integer from 1 to 1024; got 0"),
+        ({"address": "auto"}, 'address needs executor="ray"'),
         ({"executor": "dask"}, "executor must be one of"),
         ({"on_error": "replace"}, "on_error must be one of 'raise', 'skip'"),
         ({"max_errors": -1}, "max_errors must be"),
@@ -248,7 +246,7 @@ def test_folders_are_replaced_only_by_folders_that_hold_all_their_files(
 def test_unusable_options_are_refused(
     folders: Callable[..., Path], tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
-    """Before anything is written; the message says what, got what, and what may be."""
+    """Nothing is written; the message says what is wrong, the value, and what is allowed."""
     with pytest.raises(OptionError) as caught:
         pipeline.convert(folders(ants=2), tmp_path / "out", **options)
     assert message in str(caught.value)

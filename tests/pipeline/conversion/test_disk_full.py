@@ -1,4 +1,4 @@
-"""A disk that is full: the destination is as it was, and the same command finishes once there is room."""
+"""A full disk: the destination is unchanged, and the same command finishes when there is space."""
 
 import errno
 import os
@@ -31,7 +31,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_leaves_the_old_dataset_and_the_finished_shards(
     folders: Callable[..., Path], small_disk: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    """The error says that there is no space, and that what is finished is kept; after making room the rest is done."""
+    """The error says that no space is left and that finished shards are kept; with more space, the rest is written."""
     monkeypatch.setattr("pipeline.conversion.process_executor._NOT_TO_FORK", ())
     old, source = folders(wasps=2), folders(height=32, width=32, ants=16, bees=16)
     target = small_disk / "out"
@@ -39,7 +39,7 @@ def test_a_full_disk_leaves_the_old_dataset_and_the_finished_shards(
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(150 * 1024))
     options: dict[str, Any] = {"shards": 8, "workers": workers, "overwrite": True}
-    with pytest.raises(ConvertError, match=r"No space left on device \(what is finished is kept"):
+    with pytest.raises(ConvertError, match=r"No space left on device \(finished shards are kept"):
         pipeline.convert(source, target, **options)
     assert pipeline.verify(target) == ()
     assert pipeline.Loader(target).class_names == ("wasps",)
@@ -56,7 +56,7 @@ def test_a_full_disk_leaves_the_old_dataset_and_the_finished_shards(
 def test_any_failed_write_can_be_finished(
     folders: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """Each write, flush and rename in turn fails for want of space: an error of ours, no destination, then the rest."""
+    """Each write, flush and rename in turn fails without space: a ConvertError, no destination, then the rest."""
     source = folders(ants=4)
     pipeline.convert(source, tmp_path / "whole" / "out", shards=2, workers=1)
     whole = {path.name: path.read_bytes() for path in (tmp_path / "whole" / "out").iterdir()}

@@ -1,4 +1,4 @@
-"""A conversion that is killed: nothing half-written is seen, and the same command finishes it."""
+"""A killed conversion leaves no partial destination, and the same command finishes it."""
 
 import json
 import tempfile
@@ -13,7 +13,7 @@ from tests.conftest import make_folders
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """Give a folder in memory where there is one: thousands of flushes to a disk take minutes."""
+    """Return a folder in memory where possible: thousands of flushes to a disk take minutes."""
     memory = Path("/dev/shm")  # noqa: S108  # the folder made in it has a name of its own
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         yield Path(folder)
@@ -21,7 +21,7 @@ def scratch() -> Iterator[Path]:
 
 @pytest.fixture
 def killing(run_python: Callable[..., str], scratch: Path) -> Callable[[str], Any]:
-    """Give `killing(expression)`: the list of what it yields, evaluated in a new interpreter with `killing`'s names."""
+    """Return a function that evaluates an iterator over the names of `killing` in a new interpreter, as a list."""
     make_folders(scratch / "source", {"ants": 4, "bees": 3})
     make_folders(scratch / "old", {"wasps": 2})
     (scratch / "target").mkdir()
@@ -53,14 +53,14 @@ def killing(run_python: Callable[..., str], scratch: Path) -> Callable[[str], An
 def test_a_kill_at_any_write_flush_or_rename_can_be_finished(
     killing: Callable[[str], Any], expression: str, least: int
 ) -> None:
-    """After each: the destination is absent, as it was, or complete; then finished, the same bytes, no shard twice."""
+    """After each kill the destination is absent, unchanged or complete; resumed, no finished shard is written again."""
     steps = killing(expression)
     assert steps == list(range(len(steps)))
     assert len(steps) >= least
 
 
 def test_kills_at_random_instants_with_two_workers_can_be_finished(killing: Callable[[str], Any]) -> None:
-    """Fifty kills of a conversion in two processes; both kinds of end are met, or the instants were badly chosen."""
+    """Fifty kills of a conversion in two processes; some of them leave no destination."""
     left = killing("random_instants(source, out, 50, shards=4, workers=2)")
     assert len(left) == 50
     assert "absent" in left

@@ -1,4 +1,4 @@
-"""Names of exported files: as they were where that is possible, inside the destination in any case."""
+"""Names of exported files: always inside the destination, and unchanged where possible."""
 
 import json
 import os
@@ -24,7 +24,7 @@ KEYS = st.one_of(
 
 @given(keys=st.lists(st.tuples(KEYS, KEYS), max_size=12), portable=st.booleans())
 def test_no_name_leaves_its_folder_and_no_two_are_the_same(keys: list[tuple[str, str]], portable: bool) -> None:
-    """Whatever keys and classes say, each file has a legal path of its own below its class."""
+    """For any keys and classes, each file has a unique legal path below its class."""
     names = Names(portable=portable)
     paths = [names.claim(make_path(key, class_name, "png", portable=portable)) for key, class_name in keys]
     for path in paths:
@@ -42,7 +42,7 @@ def test_no_name_leaves_its_folder_and_no_two_are_the_same(keys: list[tuple[str,
 
 @given(parts=st.lists(st.binary(min_size=1, max_size=6), min_size=2, max_size=4))
 def test_names_from_a_file_system_stay_as_they_are(parts: list[bytes]) -> None:
-    """Any bytes that a file system allows in names come out of an export unchanged."""
+    """An export keeps any bytes that a file system allows in names."""
     names = [part.replace(b"/", b"_").replace(b"\0", b"_") for part in parts]
     if any(name in (b".", b"..") for name in names):
         return
@@ -73,7 +73,7 @@ def export(tmp_path: Path, names: list[bytes], classes: list[bytes], encoded: by
 def test_hostile_names_are_exported_inside_and_listed(
     tmp_path: Path, encode: Callable[..., bytes], picture: Callable[..., Any]
 ) -> None:
-    """Names that point elsewhere become names inside; a file says which."""
+    """Names that point outside become names inside; `renamed.jsonl` lists them."""
     names = [b"../../up.png", b"/etc/abs.png", b"nul\0byte.png", b"fine.png", b"CON.png", b"x" * 300 + b".png"]
     files, renamed = export(tmp_path, names, [b"ants"] * 6, encode(picture(0)))
     assert len(files) == 6
@@ -86,7 +86,7 @@ def test_hostile_names_are_exported_inside_and_listed(
 def test_names_that_collide_on_other_disks_are_told_apart(
     tmp_path: Path, encode: Callable[..., bytes], picture: Callable[..., Any]
 ) -> None:
-    """Names that differ in case or in the form of an accent only get a number; so do classes."""
+    """Names and classes that differ only in case or in the form of an accent get a number."""
     names = [b"a.png", b"A.png", "é.png".encode(), "e\u0301.png".encode(), b"b.png"]
     files, renamed = export(tmp_path, names, [b"Cat", b"Cat", b"Cat", b"Cat", b"cat"], encode(picture(0)))
     assert files == sorted(["Cat/a.png", "Cat/A~2.png", "Cat/é.png", "Cat/e\u0301~2.png", "cat~2/b.png"])
@@ -96,6 +96,6 @@ def test_names_that_collide_on_other_disks_are_told_apart(
 def test_a_name_without_extension_gets_that_of_its_content(
     tmp_path: Path, encode: Callable[..., bytes], picture: Callable[..., Any]
 ) -> None:
-    """A loader would pass over a file whose name says nothing."""
+    """Without an image extension, a loader would ignore the file."""
     files, _ = export(tmp_path, [b"one", b"two.txt"], [b"ants", b"ants"], encode(picture(0), ".jpg"))
     assert files == ["ants/one.jpg", "ants/two.txt.jpg"]

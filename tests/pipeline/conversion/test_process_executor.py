@@ -1,4 +1,4 @@
-"""Several processes, and several machines: the same bytes, whoever dies."""
+"""Conversions in several processes and on several machines write the same bytes, even if some die."""
 
 import multiprocessing
 import os
@@ -17,7 +17,7 @@ from pipeline.errors import ConvertError, DecodeError, OptionError, TooManyError
 
 @pytest.fixture(autouse=True)
 def _forks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let workers be forked though the tests have imported TensorFlow: each new interpreter would cost seconds."""
+    """Fork workers although the tests imported TensorFlow: a new interpreter would take seconds."""
     monkeypatch.setattr("pipeline.conversion.process_executor._NOT_TO_FORK", ())
 
 
@@ -27,8 +27,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("options", [{}, {"resize_short": 6, "format": "png"}, {"to": "folder", "shard_size": 1000}])
-def test_processes_write_what_one_writes(folders: Callable[..., Path], tmp_path: Path, options: dict[str, Any]) -> None:
-    """Two processes and this one give the same bytes."""
+def test_processes_write_the_same_bytes(folders: Callable[..., Path], tmp_path: Path, options: dict[str, Any]) -> None:
+    """Two worker processes and this process alone write the same bytes."""
     source = folders(ants=9, bees=8)
     if options.get("to") != "folder":
         options = options | {"shards": 5}
@@ -41,8 +41,8 @@ def test_processes_write_what_one_writes(folders: Callable[..., Path], tmp_path:
     assert reports[-1] == (17, 17)
 
 
-def test_threads_write_what_one_writes(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """A single shard is re-encoded by several threads, in order."""
+def test_threads_write_the_same_bytes(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """Several threads re-encode a single shard in order."""
     source = folders(ants=20, bees=20)
     for workers in (1, 3):
         pipeline.convert(source, tmp_path / str(workers) / "out", shards=1, workers=workers, resize_short=5)
@@ -50,12 +50,12 @@ def test_threads_write_what_one_writes(folders: Callable[..., Path], tmp_path: P
 
 
 def children() -> list[int]:
-    """Give the worker processes of this one."""
+    """Return the process ids of the workers."""
     return [child.pid for child in multiprocessing.active_children() if child.name == "caudal-convert" and child.pid]
 
 
 def test_a_worker_that_dies_is_replaced(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """A worker that is killed costs its shard: it is written again, and the result is the same."""
+    """The shard of a killed worker is written again, and the result is the same."""
     source = folders(ants=30, bees=30)
     pipeline.convert(source, tmp_path / "one" / "out", shards=6, workers=1)
     killed: list[int] = []
@@ -73,7 +73,7 @@ def test_a_worker_that_dies_is_replaced(folders: Callable[..., Path], tmp_path: 
 def test_a_shard_that_ends_every_process_is_named(
     folders: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After three deaths over the same shard the job ends, and says of which signal they died."""
+    """After three deaths over one shard the conversion fails and names the signal."""
     here = os.getpid()
 
     def die(*_: Any) -> Any:
@@ -82,7 +82,7 @@ def test_a_shard_that_ends_every_process_is_named(
 
     monkeypatch.setattr("pipeline.conversion.records.ImageRecords.make", die)
     with pytest.raises(
-        ConvertError, match=r"out-0000[01]-of-00002.tfrecord has ended 3 processes: signal 9 \(Killed\)"
+        ConvertError, match=r"out-0000[01]-of-00002.tfrecord: 3 worker processes ended: signal 9 \(Killed\)"
     ):
         pipeline.convert(folders(ants=4), tmp_path / "out", shards=2, workers=2)
     assert children() == []
@@ -90,7 +90,7 @@ def test_a_shard_that_ends_every_process_is_named(
 
 
 def test_a_bad_sample_in_a_worker_is_the_same_error(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """The error has its kind, its sample and its reason; and no process is left behind."""
+    """The error keeps its class, sample and reason; no process remains."""
     source = folders(ants=6)
     (source / "ants" / "4.png").write_bytes(b"no image")
     with pytest.raises(DecodeError, match=r"ants/4.png: not a JPEG") as caught:
@@ -100,7 +100,7 @@ def test_a_bad_sample_in_a_worker_is_the_same_error(folders: Callable[..., Path]
 
 
 def test_bad_samples_of_all_workers_count_together(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """`max_errors` bounds their sum; below it the ledger stands in the order of the records."""
+    """`max_errors` limits their sum; `skipped.jsonl` is in the order of the records."""
     source = folders(ants=8)
     for number in (1, 6):
         (source / "ants" / f"{number}.png").write_bytes(b"")
@@ -124,7 +124,7 @@ def test_ray_is_asked_for_by_name(
 
 
 def test_a_lost_ray_node_costs_its_running_shards_only(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """One of two nodes is killed once shards are finished: they stay as they are, and all bytes are the same."""
+    """One of two nodes is killed after some shards: these stay unchanged, and all bytes are the same."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 

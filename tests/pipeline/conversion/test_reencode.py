@@ -48,21 +48,21 @@ def smooth(height: int, width: int) -> np.ndarray:
         ((40, 60), {"quality": 50}, (40, 60)),
     ],
 )
-def test_images_get_the_size_asked_for(
+def test_images_get_the_requested_size(
     tmp_path: Path,
     encode: Callable[..., bytes],
     size: tuple[int, int],
     options: dict[str, Any],
     expected: tuple[int, int],
 ) -> None:
-    """The shorter side, or both; the header of what was written says so."""
+    """The header of the output has the requested shorter side, or both sides."""
     source = write(tmp_path / "source", a_jpg=encode(smooth(*size), ".jpg"))
     header = read_header(export(source, tmp_path / "out", **options)["a.jpg"])
     assert (header.format, header.height, header.width) == ("jpeg", *expected)
 
 
-def test_pixels_are_those_that_opencv_makes(tmp_path: Path, encode: Callable[..., bytes]) -> None:
-    """At less than a half nothing is decoded at a scale: decode, resize and encode of OpenCV give the same bytes."""
+def test_pixels_equal_those_of_opencv(tmp_path: Path, encode: Callable[..., bytes]) -> None:
+    """Above one half there is no DCT scale: decoding, resizing and encoding by OpenCV give the same bytes."""
     encoded = encode(smooth(300, 400), ".jpg")
     (written,) = export(
         write(tmp_path / "source", a_jpg=encoded), tmp_path / "out", resize_short=200, quality=90
@@ -76,20 +76,20 @@ def test_pixels_are_those_that_opencv_makes(tmp_path: Path, encode: Callable[...
 def test_a_coarser_scale_is_decoded_where_it_is_enough(
     monkeypatch: pytest.MonkeyPatch, encode: Callable[..., bytes], short: int, ratio: int
 ) -> None:
-    """The decoder is asked for the largest divisor that is not finer than needed, and the result looks the same."""
-    asked: list[int] = []
+    """The decoder gets the largest ratio that is fine enough, and the result looks the same."""
+    ratios: list[int] = []
 
     def watch(encoded: bytes, header: Any, ratio: int = 1) -> Any:
-        asked.append(ratio)
+        ratios.append(ratio)
         return decode(encoded, header, ratio)
 
     monkeypatch.setattr("pipeline.conversion.reencode.decode", watch)
     encoded = encode(smooth(300, 400), ".jpg")
     reencoding = Reencoding(short_side=short, format="png")
     header = read_header(encoded)
-    written, made = reencoding.resize_and_encode(reencoding.decode(encoded, header), "jpeg")
-    assert asked == [ratio]
-    whole = cv2.resize(Decoder()(encoded), (made.width, made.height), interpolation=cv2.INTER_AREA)
+    written, output = reencoding.resize_and_encode(reencoding.decode(encoded, header), "jpeg")
+    assert ratios == [ratio]
+    whole = cv2.resize(Decoder()(encoded), (output.width, output.height), interpolation=cv2.INTER_AREA)
     difference = np.abs(whole.astype(int) - cv2.imdecode(np.frombuffer(written, np.uint8), -1)[..., ::-1])
     assert difference.mean() < 4
 
@@ -98,7 +98,7 @@ def test_a_coarser_scale_is_decoded_where_it_is_enough(
 def test_orientation_is_applied_when_re_encoding(
     tmp_path: Path, encode: Callable[..., bytes], tiff: Callable, with_tiff: Callable, orientation: int
 ) -> None:
-    """What is written is upright as the loader sees it, and claims no orientation."""
+    """The output is upright, as the loader decodes it, and has no orientation."""
     encoded = with_tiff(encode(smooth(24, 40), ".jpg"), tiff(orientation))
     (written,) = export(write(tmp_path / "source", a_jpg=encoded), tmp_path / "out", format="png").values()
     assert read_header(written).orientation == 1
@@ -110,7 +110,7 @@ def test_orientation_is_applied_when_re_encoding(
 def test_every_format_becomes_every_format(
     tmp_path: Path, encode: Callable[..., bytes], extension: str, image_format: Any
 ) -> None:
-    """The content and the name say the new format; the picture is the same."""
+    """The content and the name have the new format; the pixels are the same."""
     source = write(tmp_path / "source", **{f"a_{extension[1:]}": encode(smooth(24, 40), extension)})
     ((name, written),) = export(source, tmp_path / "out", format=image_format, quality=100).items()
     assert name == {"jpeg": "a.jpg", "png": "a.png", "webp": "a.webp"}[image_format]
@@ -119,8 +119,8 @@ def test_every_format_becomes_every_format(
     assert np.abs(Decoder()(written) - before).mean() < 3
 
 
-def test_images_that_are_as_asked_keep_their_bytes(tmp_path: Path, encode: Callable[..., bytes]) -> None:
-    """A second pass with the same size loses nothing; a quality asks for another encoding in any case."""
+def test_images_of_the_requested_size_and_format_keep_their_bytes(tmp_path: Path, encode: Callable[..., bytes]) -> None:
+    """A second conversion with the same size passes the bytes through; with a quality, images are always re-encoded."""
     source = write(tmp_path / "source", a_jpg=encode(smooth(20, 30), ".jpg"))
     before = (source / "ants" / "a.jpg").read_bytes()
     assert export(source, tmp_path / "same", resize_short=20, format="jpeg") == {"a.jpg": before}
@@ -130,7 +130,7 @@ def test_images_that_are_as_asked_keep_their_bytes(tmp_path: Path, encode: Calla
 def test_channels_stay_where_the_format_has_them(
     tmp_path: Path, encode: Callable[..., bytes], picture: Callable[..., np.ndarray]
 ) -> None:
-    """Grey stays grey; transparency stays in PNG, and is dropped in JPEG and where all is opaque."""
+    """Gray stays gray; transparency stays in PNG, and is dropped in JPEG and in opaque images."""
     opaque = picture(3, channels=4)
     opaque[..., 3] = 255
     source = write(
@@ -151,7 +151,7 @@ def test_channels_stay_where_the_format_has_them(
 
 
 def test_files_that_become_one_name_get_numbers(tmp_path: Path, encode: Callable[..., bytes]) -> None:
-    """`a.png` and `a.jpg` are both there as JPEG, and a file says which was renamed."""
+    """`a.png` and `a.jpg` both become JPEGs, and `renamed.jsonl` lists the renamed one."""
     image = smooth(8, 8)
     source = write(tmp_path / "source", a_jpg=encode(image, ".jpg"), a_png=encode(image))
     assert sorted(export(source, tmp_path / "out", format="jpeg")) == ["a.jpg", "a~2.jpg"]
@@ -160,20 +160,20 @@ def test_files_that_become_one_name_get_numbers(tmp_path: Path, encode: Callable
 
 @pytest.mark.parametrize("extension", [".jpg", ".png"])
 @pytest.mark.parametrize("kept", [0.98, 0.6, 0.3])
-def test_cut_files_are_bad_samples(
+def test_truncated_files_are_bad_samples(
     tmp_path: Path, encode: Callable[..., bytes], picture: Callable, extension: str, kept: float
 ) -> None:
-    """OpenCV would fill what is missing with grey; the thumbnail's end inside a JPEG is not taken for its own."""
+    """OpenCV would fill missing pixels with gray; the end marker of a thumbnail does not count."""
     encoded = encode(picture(0, 60, 60), extension)
     if extension == ".jpg":
         encoded = encoded[:2] + b"\xff\xe1\x00\x08ab\xff\xd9cd"[:10] + encoded[2:]
     source = write(tmp_path / "source", **{f"a_{extension[1:]}": encoded[: int(kept * len(encoded))]})
-    with pytest.raises(DecodeError, match="is cut off"):
+    with pytest.raises(DecodeError, match=r"damaged (JPEG|PNG): truncated"):
         pipeline.convert(source, tmp_path / "out", resize_short=20)
 
 
-def test_robustness_files_are_judged_as_the_loader_judges_them(caudal_data: Path) -> None:
-    """What TensorFlow's decoders refuse is refused here too, but for a few JPEGs that are damaged and have an end."""
+def test_robustness_files_are_refused_as_by_the_loader(caudal_data: Path) -> None:
+    """Files that TensorFlow's decoders refuse are refused here, too, except a few damaged JPEGs with an end marker."""
     differ = []
     for path in sorted((caudal_data / "robustness").glob("[ab]/*")):
         encoded = path.read_bytes()
@@ -193,8 +193,8 @@ def test_robustness_files_are_judged_as_the_loader_judges_them(caudal_data: Path
 AUGMENT = A.Compose([A.HorizontalFlip(), A.RandomCrop(6, 6), A.ColorJitter(p=0.7)])
 
 
-def test_copies_are_what_the_loader_delivers_in_later_epochs(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Copy k of a sample is what epoch k gives it, by the seed; the original is kept beside."""
+def test_copies_equal_what_the_loader_yields_in_later_epochs(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """Copy k of a sample equals the sample in epoch k, for equal seeds; the original is kept."""
     source = folders(ants=3, bees=2)
     pipeline.convert(source, tmp_path / "out", to="folder", augment=AUGMENT, copies=2, seed=5)
     loader = pipeline.Loader(source, image_size=None, batch_size=None, augment=AUGMENT, shuffle=False, seed=5)
@@ -208,8 +208,8 @@ def test_copies_are_what_the_loader_delivers_in_later_epochs(folders: Callable[.
     assert len(list((tmp_path / "out").rglob("*.png"))) == 15
 
 
-def test_copies_of_copies_have_names_of_their_own(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """A dataset that holds augmented copies already is augmented again without a collision."""
+def test_copies_of_copies_have_unique_names(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """A dataset with augmented copies is augmented again without a collision."""
     pipeline.convert(folders(ants=2), tmp_path / "one", augment=AUGMENT, copies=1)
     manifest = pipeline.convert(tmp_path / "one", tmp_path / "two", augment=AUGMENT, copies=1)
     assert manifest["num_examples"] == 8
@@ -217,9 +217,15 @@ def test_copies_of_copies_have_names_of_their_own(folders: Callable[..., Path], 
 
 
 def test_copies_stay_in_the_part_of_their_sample(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """A split shares out samples, not copies: nothing of a training sample is in the validation part."""
+    """A split divides samples, not copies: no copy of a training sample is in the validation part."""
     pipeline.convert(
-        folders(ants=10), tmp_path / "out", to="folder", augment=AUGMENT, copies=3, split={"a": 0.7, "b": 0.3}
+        folders(ants=10),
+        tmp_path / "out",
+        to="folder",
+        augment=AUGMENT,
+        copies=3,
+        split={"a": 0.7, "b": 0.3},
+        augment_parts=["a", "b"],
     )
     parts = {
         part: [path.stem.split("~")[0] for path in (tmp_path / "out" / part).rglob("*.png")] for part in ("a", "b")
@@ -228,7 +234,7 @@ def test_copies_stay_in_the_part_of_their_sample(folders: Callable[..., Path], t
     assert not set(parts["a"]) & set(parts["b"])
 
 
-def test_what_no_image_can_hold_is_refused(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Normalised pixels cannot be stored; the message says what to leave out."""
-    with pytest.raises(AugmentationError, match="leave Normalize, ToFloat and the like to the loader"):
+def test_augmented_pixels_that_no_image_file_can_hold_are_refused(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """Normalized pixels cannot be stored; the message names the transforms to drop."""
+    with pytest.raises(AugmentationError, match="run Normalize and ToFloat in the loader instead"):
         pipeline.convert(folders(ants=1), tmp_path / "out", augment=A.Normalize(), copies=1)

@@ -1,4 +1,4 @@
-"""From texts to TFRecords: class-folders, rows, other TFRecords."""
+"""Converting texts to TFRecords: from class-folders, rows and other TFRecords."""
 
 import json
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def parse_records(root: Path) -> list[tuple[bytes, int, bytes, bytes]]:
     [("label text", "a.train", 1), ("tsv", "a.tsv", 2), ("csv", "a.csv", 2), ("jsonl", "a.jsonl", 1)],
 )
 def test_rows_become_records_that_tensorflow_reads(tmp_path: Path, kind: str, name: str, first: int) -> None:
-    """Whatever the rows look like: the same texts and labels, and the file and line for a key."""
+    """Every format of rows gives the same texts and labels, and the file and line as a key."""
     manifest = pipeline.convert(rows(tmp_path / name, kind), tmp_path / "out", shards=2)
     assert manifest["class_names"] == ["neg", "pos"]
     assert parse_records(tmp_path / "out") == [
@@ -67,23 +67,23 @@ def test_rows_become_records_that_tensorflow_reads(tmp_path: Path, kind: str, na
     assert pipeline.verify(tmp_path / "out", decode=True) == ()
 
 
-def test_folder_records_and_records_of_them_give_the_loader_one_stream(tmp_path: Path) -> None:
-    """Class-folders of .txt, their TFRecords, and these resharded."""
+def test_a_folder_its_records_and_resharded_records_give_one_stream(tmp_path: Path) -> None:
+    """A loader yields the same texts from class-folders of .txt files, their TFRecords, and these resharded."""
     source = folders(tmp_path / "texts")
     (source / "readme.txt").write_text("in no class")
     pipeline.convert(source, tmp_path / "one", shards=3)
     pipeline.convert(tmp_path / "one", tmp_path / "two", shards=2)
     options: dict[str, Any] = {"seed": 5, "batch_size": None}
     streams = [
-        list(pipeline.text_dataset(place, **options).as_numpy_iterator())
-        for place in (source, tmp_path / "one", tmp_path / "two")
+        list(pipeline.text_dataset(path, **options).as_numpy_iterator())
+        for path in (source, tmp_path / "one", tmp_path / "two")
     ]
     assert streams[0] == streams[1] == streams[2]
     assert len(streams[0]) == len(SENTENCES)
 
 
 def test_texts_are_shuffled_split_and_written_by_processes_and_by_one(tmp_path: Path) -> None:
-    """The other options mean what they mean for images; any number of workers writes the same bytes."""
+    """The other options work as for images; any number of workers writes the same bytes."""
     source = rows(tmp_path / "a.tsv", "tsv")
     written = []
     for workers in (1, 2):
@@ -99,8 +99,8 @@ def test_texts_are_shuffled_split_and_written_by_processes_and_by_one(tmp_path: 
     assert written[0] == written[1]
 
 
-def test_rows_survive_the_way_to_another_machine(tmp_path: Path) -> None:
-    """A source of rows is opened again where it is unpacked, as a spawned process or a Ray worker does."""
+def test_a_source_of_rows_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    """A source of rows opens its file again when it is unpickled, in a spawned process or a Ray worker."""
     import pickle
 
     from pipeline.sources.text import open_text_source
@@ -111,7 +111,7 @@ def test_rows_survive_the_way_to_another_machine(tmp_path: Path) -> None:
 
 
 def test_another_encoding_becomes_utf_8(tmp_path: Path) -> None:
-    """The encoding is said, or Latin-1 is read where it is not UTF-8, as the loader does."""
+    """Texts are read in `encoding`, or as Latin-1 if they are not UTF-8, as by the loader."""
     (tmp_path / "a.train").write_bytes("1 na\u00efve\n0 caf\u00e9\n".encode("latin-1"))
     pipeline.convert(tmp_path / "a.train", tmp_path / "out")
     assert [row[0] for row in parse_records(tmp_path / "out")] == ["na\u00efve".encode(), "caf\u00e9".encode()]
@@ -120,7 +120,7 @@ def test_another_encoding_becomes_utf_8(tmp_path: Path) -> None:
 
 
 def test_columns_and_format_are_chosen(tmp_path: Path) -> None:
-    """A file whose name says nothing is read as it is said to be; unlabelled texts have no label."""
+    """`text_format` and the columns describe a file with an unknown extension; unlabeled texts have no label."""
     (tmp_path / "a.dat").write_text("x\tgood\t1\ny\tbad\t0\n")
     pipeline.convert(tmp_path / "a.dat", tmp_path / "out", text_format="tsv", text_column=1, label_column=2)
     assert [row[:2] for row in parse_records(tmp_path / "out")] == [(b"good", 1), (b"bad", 0)]
@@ -129,8 +129,8 @@ def test_columns_and_format_are_chosen(tmp_path: Path) -> None:
     assert pipeline.verify(tmp_path / "bare") == ()
 
 
-def test_a_bad_row_is_named_or_left_out(tmp_path: Path) -> None:
-    """A row without the text's column is a bad sample like any other."""
+def test_a_bad_row_is_named_or_skipped(tmp_path: Path) -> None:
+    """A row without the text column is a bad sample."""
     (tmp_path / "a.tsv").write_text("label\ttext\n0\tgood\n1\n1\tbad\n")
     with pytest.raises(ReadError, match=r"a\.tsv:3"):
         pipeline.convert(tmp_path / "a.tsv", tmp_path / "out")
@@ -142,23 +142,23 @@ def test_a_bad_row_is_named_or_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"to": "folder"}, "texts become TFRecords only"),
-        ({"resize_short": 5}, "resize_short is of images"),
-        ({"format": "png"}, "format is of images"),
-        ({"encoding": "klingon"}, "encoding must be one that Python knows, got 'klingon'"),
-        ({"encoding": "hex"}, "encoding must be one that Python knows, got 'hex'"),
+        ({"to": "folder"}, "supports images only; convert texts with"),
+        ({"resize_short": 5}, "resize_short applies to images"),
+        ({"format": "png"}, "format applies to images"),
+        ({"encoding": "klingon"}, "encoding must be a text encoding that Python knows; got 'klingon'"),
+        ({"encoding": "hex"}, "encoding must be a text encoding that Python knows; got 'hex'"),
         ({"text_format": "xml"}, "text_format must be one of"),
     ],
 )
 def test_options_of_images_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
-    """Nothing is passed over in silence."""
+    """No option is ignored silently."""
     with pytest.raises(OptionError, match=message):
         pipeline.convert(rows(tmp_path / "a.tsv", "tsv"), tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
 
 
 def test_images_are_not_taken_for_texts(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """Neither a folder of images with notes in it, nor a damaged TFRecord file."""
+    """A folder of images with notes in it stays a folder of images; a damaged TFRecord file is refused."""
     source = folders(ants=2)
     (source / "ants" / "notes.txt").write_text("two ants")
     assert pipeline.convert(source, tmp_path / "out")["num_examples"] == 2
@@ -171,15 +171,15 @@ def test_images_are_not_taken_for_texts(folders: Callable[..., Path], tmp_path: 
 
 
 def test_verify_names_what_is_wrong_with_a_text(tmp_path: Path) -> None:
-    """By shard, record and offset, as for images."""
+    """Faults name shard, record and offset, as for images."""
     pipeline.convert(rows(tmp_path / "a.tsv", "tsv"), tmp_path / "out", shards=1)
     (shard,) = (tmp_path / "out").glob("*.tfrecord")
     data = bytearray(shard.read_bytes())
-    place = data.index(b"dull")
-    data[place] ^= 1
+    position = data.index(b"dull")
+    data[position] ^= 1
     shard.write_bytes(data)
     faults = [fault for fault in pipeline.verify(tmp_path / "out") if fault.record is not None]
     assert [(fault.file, fault.record, fault.reason) for fault in faults] == [
         (shard.name, 1, "the record fails its checksum")
     ]
-    assert 0 < (faults[0].offset or 0) < place
+    assert 0 < (faults[0].offset or 0) < position
