@@ -124,8 +124,6 @@ _get = make_getattr(
         "Experiment": "training",
         "ImageDataGenerator": "pipeline",
         "KeyedTransform": "augment",
-        "Cache": "pipeline",
-        "TextFormat": "pipeline",
         "Loader": "pipeline",
         "MixUp": "augment",
         "Mosaic": "augment",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import errors
+import pipeline.errors
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.planning import ConversionPlan
 from pipeline.conversion.tasks import Skipped
@@ -87,7 +87,7 @@ class Reporter:
 
 def _create_error(skipped: Skipped) -> SampleError:
     """Create the error of a skipped record."""
-    kind = getattr(errors, skipped.kind, None)
+    kind = getattr(pipeline.errors, skipped.kind, None)
     if not isinstance(kind, type) or not issubclass(kind, SampleError):
         kind = SampleError
     return kind(skipped.sample, skipped.reason)

@@ -42,7 +42,6 @@ class TextFormat:
     delimiter: str | None = None
     encoding: str = "utf-8"
     fallback: str | None = "latin-1"
-    delimiter: str | None = None
 
     def __post_init__(self) -> None:
         raise_first(self._check_options())
