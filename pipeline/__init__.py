@@ -11,7 +11,7 @@ from augment.lazy import make_getattr
 if TYPE_CHECKING:
     from pipeline import errors as errors
     from pipeline.conversion import Conversion as Conversion
-    from pipeline.conversion import convert as convert
+    from pipeline.conversion.run import convert as convert
     from pipeline.diagnosis import diagnose as diagnose
     from pipeline.images.cache import Cache as Cache
     from pipeline.inspection import inspect as inspect
