@@ -11,14 +11,18 @@ SOURCES := $(wildcard augment/plan/c/*)
 export NO_ALBUMENTATIONS_UPDATE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test sanitize lint types api clean
+.PHONY: demo test soak sanitize lint types api clean
 
 demo: $(VENV)/.installed
 	$(BIN)/caudal demo
 
 test: lint types
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not alone'
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not alone' --durations=25
+	$(BIN)/python -m pytest -m alone --durations=25
+
+# Each program of tests/programs ten times: it must end, and with its own exit status.
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.programs.run -n 10 -j $(WORKERS)
 
 # The kernels' own tests, with a module that reports every access outside an object and every undefined operation.
 sanitize: $(VENV)/.installed-dev

@@ -16,7 +16,10 @@ from pipeline.errors import SourceError
 
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = {name: one.about for recipe in WORKLOADS.values() for name, one in recipe.contenders.items()}
-"""What the contenders are called; one of a user's own keeps its name."""
+"""The names of the contenders in tables; one of a user's own keeps its name."""
+
+SUMMARY = ("caudal", "caudal-workers", "numpy-function", "keras-layers", "torch", "decode-limit")
+"""The contenders in the summary of all workloads, which the main README shows."""
 
 Row = Mapping[str, Any]
 
@@ -137,10 +140,10 @@ def _tabulate_rates(rows: Sequence[Row], unit: str) -> Table:
     head = (
         "",
         f"{unit}/s",
-        "least",
-        "greatest",
+        "min",
+        "max",
         "Caudal / it",
-        f"CPU ms {'an' if one == 'image' else 'a'} {one}",
+        f"CPU ms per {one}",
         "peak MiB",
         "first batch s",
     )
@@ -256,7 +259,7 @@ def _update_readmes(
     first: Sequence[Row],
     pictures: Mapping[str, bytes],
 ) -> list[Path]:
-    """Replace what stands between the marks `<!-- NAME -->` and `<!-- /NAME -->`, and the picture."""
+    """Replace the text between the marks `<!-- NAME -->` and `<!-- /NAME -->`, and the picture."""
     sections: dict[str, Callable[[], str]] = {"summary": lambda: _tabulate_summary(kept)}
     for name, rows in kept.items():
         sections[name] = lambda rows=rows, unit=WORKLOADS[name].unit: _render_section(rows, unit)  # type: ignore[misc]  # mypy cannot infer a default's type
@@ -301,9 +304,9 @@ def _render_section(rows: Sequence[Row], unit: str) -> str:
 
 
 def _tabulate_summary(kept: Mapping[str, Sequence[Row]]) -> str:
-    """Make the table of all workloads: images/s, one row a contender."""
+    """Make the table of all workloads: images/s, one row per contender of `SUMMARY`."""
     found = {name: {row["peer"]: row["img_s_median"] for row in kept[name]} for name in RECIPES if name in kept}
-    peers = [name for name in LABELS if any(name in rates for rates in found.values())]
+    peers = [name for name in SUMMARY if any(name in rates for rates in found.values())]
     body = [
         (LABELS[peer], *("" if (rate := rates.get(peer)) is None else f"{rate:,.0f}" for rates in found.values()))
         for peer in peers

@@ -1,7 +1,7 @@
-"""A tf.data loader and augmentation engine whose every batch can be reproduced and resumed.
+"""A tf.data loader and augmentation engine with reproducible and resumable streams.
 
-This package offers what its users need of `augment`, `pipeline` and `training`, under the same names. A name is
-imported when it is first asked for: importing `caudal` itself imports no library, opens no file and no connection.
+This package exports the public names of `augment`, `pipeline` and `training`. A name is imported on first use:
+importing `caudal` itself imports no library, and opens no file and no connection.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from augment import Plan as Plan
     from augment import ReplaceBackground as ReplaceBackground
     from augment import TransformError as TransformError
-    from augment import compile as compile  # noqa: A004  # `caudal.compile` says what it does
+    from augment import compile as compile  # noqa: A004  # `caudal.compile` is unambiguous
     from augment import keys as keys
     from augment import load as load
     from augment import policies as policies
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from augment import views as views
     from augment.text import EDA as EDA
     from caudal import errors as errors
+    from pipeline import Cache as Cache
     from pipeline import Conversion as Conversion
     from pipeline import ImageDataGenerator as ImageDataGenerator
     from pipeline import Loader as Loader
+    from pipeline import TextFormat as TextFormat
     from pipeline import TextLoader as TextLoader
     from pipeline import convert as convert
     from pipeline import diagnose as diagnose
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EDA",
     "AugmentError",
+    "Cache",
     "CaudalError",
     "Checkpoints",
     "Conversion",
@@ -75,6 +78,7 @@ __all__ = [
     "Plan",
     "Recipe",
     "ReplaceBackground",
+    "TextFormat",
     "TextLoader",
     "TransformError",
     "__version__",
@@ -110,6 +114,7 @@ _get = make_getattr(
     __name__,
     {
         "AugmentError": "augment",
+        "Cache": "pipeline",
         "CaudalError": "augment",
         "Checkpoints": "training",
         "Conversion": "pipeline",
@@ -126,6 +131,7 @@ _get = make_getattr(
         "Plan": "augment",
         "Recipe": "training",
         "ReplaceBackground": "augment",
+        "TextFormat": "pipeline",
         "TextLoader": "pipeline",
         "TransformError": "augment",
         "architectures": "training.architectures",

@@ -1,4 +1,4 @@
-"""`caudal`: the entry point, the list of the commands, and what every command shares about its end."""
+"""`caudal`: the entry point, the list of commands, and their exit status."""
 
 import os
 import signal
@@ -12,32 +12,33 @@ import typer
 from typer.core import TyperGroup
 
 from augment.errors import CaudalError
-from pipeline.errors import TooManyErrorsError
+from caudal.output import escape_unprintable, log_to_stderr
+from pipeline.errors import SampleError, TooManyErrorsError
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
-_UsageError: Any = typer.BadParameter.__mro__[1]  # click's class; newer versions of Typer carry a click of their own
-_INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
+_UsageError: Any = typer.BadParameter.__mro__[1]  # click's class; newer versions of Typer contain their own click
+_INTERRUPTED = 130  # 128 plus the number of the signal, as in shells
 
 COMMANDS: Mapping[str, str] = {
     "demo": "Write, convert, stream, augment and train on real images: no download, three minutes on two cores.",
-    "inspect": "Count classes, sizes and formats, and name the files that cannot be read.",
-    "preview": "Draw your images, and beside them what an augmentation makes of them for the network.",
-    "stream": "Iterate a dataset: print images/s and, with --digest, what tells two streams apart.",
-    "diagnose": "Measure a dataset stage by stage on this machine, and say what holds it up and what would help.",
+    "inspect": "Count classes, sizes and formats, and list files that cannot be read.",
+    "preview": "Draw images before and after augmentation: originals on the left, network inputs to their right.",
+    "stream": "Iterate a dataset: print images/s and, with --digest, SHA-256 digests of batches and stream.",
+    "diagnose": "Measure a dataset stage by stage on this machine, and recommend what makes it faster.",
     "convert": "Convert class-folders, TFRecords and texts into each other; run it again to finish an interrupted one.",
     "verify": "Check every file, record and checksum of a converted dataset; exit status 1 if anything is wrong.",
-    "train": "Train a model; print its error on what was held out, and write curves, confusion matrix and a report.",
-    "search": "Search for the experiment with the lowest error; run it again, or several times at once, to continue.",
+    "train": "Train a model, print its validation error, and write curves, a confusion matrix and a report.",
+    "search": "Search for the experiment with the lowest error; run it again to resume, or several times in parallel.",
     "curve": "Measure learning curves of logistic regression and of a CNN, fit power laws, and extrapolate them.",
-    "text": "Augment sentences (EDA: synonyms, insertions, swaps, deletions), or look at what it does to them.",
+    "text": "Augment sentences (EDA: synonyms, insertions, swaps, deletions), or preview the result.",
 }
-"""The help of each command, in its order: `caudal --help` shows it without importing the commands."""
+"""The help of each command, in order: `caudal --help` shows it without importing the commands."""
 
 
 class _LazyCommands(Mapping[str, Any]):
-    """The commands by name; each is imported from `caudal.commands` when it is first asked for."""
+    """The commands by name; each is imported from `caudal.commands` on first use."""
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)
@@ -54,9 +55,9 @@ class _LazyCommands(Mapping[str, Any]):
         command = getattr(import_module(f"caudal.commands.{name}"), name)
         if isinstance(command, typer.Typer):
             return typer.main.get_command(command)
-        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-        alone.command(name)(command)
-        return typer.main.get_command(alone)
+        own_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        own_app.command(name)(command)
+        return typer.main.get_command(own_app)
 
 
 class _Commands(TyperGroup):
@@ -72,11 +73,11 @@ class _Commands(TyperGroup):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-# Rich's tables take a fifth of a second to import, and cut words in 80 columns.
+# Without Rich's help: it takes 0.2 s to import, and breaks words in 80 columns.
 app = typer.Typer(
     cls=_Commands,
     name="caudal",
-    help="Feed images and texts to a model as fast as they decode, in an order that can be reproduced and resumed.",
+    help="Load images and texts at decoder speed, in a reproducible and resumable order.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -105,34 +106,44 @@ def _without_command(
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0 done; 1 the answer is no; 2 unusable input, or an error of ours, with one line on standard error; 130
+    Exit status: 0 done; 1 the answer is no; 2 unusable input, or a bug, with one line on standard error; 130
     interrupted.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets every start with remarks on its build
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow logs its build at every start
     sys.unraisablehook = _raise_again
     try:
-        status = app(standalone_mode=False)
+        with log_to_stderr():
+            status = app(standalone_mode=False)
     except _UsageError as error:
         status = _refuse(error.format_message())
     except TooManyErrorsError as error:
         _refuse(str(error))
         status = 1
+    except SampleError as error:
+        status = _refuse(f"{escape_unprintable(error.sample)}: {error.reason}")
     except CaudalError as error:
         status = _refuse(str(error))
-    except KeyboardInterrupt:  # before or after a command; within one, Typer makes it a status
+    except MemoryError:
+        status = _refuse("out of memory; use smaller images, batches or models")
+    except KeyboardInterrupt:  # before or after a command; within a command, Typer turns it into a status
         status = _INTERRUPTED
-    except BrokenPipeError:  # whoever reads our output has seen enough
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except OSError as error:
+        if os.environ.get("CAUDAL_TRACEBACK"):
+            raise
+        path = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        status = _refuse(f"{path}{error.strerror or error}")
     except Exception as error:
         if os.environ.get("CAUDAL_TRACEBACK"):
             raise
-        # TensorFlow makes an error of its own of an interrupt that comes while native code calls Python.
+        # TensorFlow wraps an interrupt in its own error if native code was calling Python.
         status = (
             _INTERRUPTED
             if "KeyboardInterrupt" in str(error)
             else _refuse(
-                f"unexpected {type(error).__name__}: {error} (CAUDAL_TRACEBACK=1 shows where; please report it)"
+                f"unexpected {type(error).__name__}: {error} (set CAUDAL_TRACEBACK=1 for a traceback, and report it)"
             )
         )
     finally:
@@ -143,7 +154,7 @@ def main() -> None:
 
 
 def _raise_again(dropped: "UnraisableHookArgs") -> None:
-    """Interrupt once more where Python has dropped a Ctrl-C: it came within a finalizer, TensorFlow's for example."""
+    """Repeat an interrupt that Python dropped because it came within a finalizer, for example TensorFlow's."""
     if isinstance(dropped.exc_value, KeyboardInterrupt):
         threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
     else:
@@ -151,7 +162,8 @@ def _raise_again(dropped: "UnraisableHookArgs") -> None:
 
 
 def _refuse(message: str) -> int:
-    print(f"caudal: {' '.join(message.split())}", file=sys.stderr)
+    """Print an error in one line: a message of a library may have several."""
+    print(f"caudal: {escape_unprintable(' '.join(message.split()))}", file=sys.stderr)
     return 2
 
 

@@ -1,4 +1,4 @@
-"""The demo's data, made from what scikit-learn carries: no download."""
+"""The demo's data, from images in scikit-learn: no download."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from pipeline.images.encode import encode_png
 from pipeline.progress import Progress
 
 PHOTOGRAPHS = 128
-"""How many photographs are cut."""
+"""Number of photographs."""
 
 
 def write_digits(root: Path, progress: Progress) -> None:
     """Write 1,797 handwritten digits, 8 x 8 pixels, as `train/` and `validation/` class-folders of PNGs.
 
-    A fifth of each digit's samples validates. Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits"
-    (UCI), as `sklearn.datasets.load_digits` carries it.
+    A fifth of each digit's samples is for validation. Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten
+    Digits" (UCI), as in `sklearn.datasets.load_digits`.
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split

@@ -1,10 +1,11 @@
-"""Every error that Caudal raises on purpose, as one tree below `CaudalError`; each package draws its own branch."""
+"""All errors that Caudal raises on purpose, as one tree below `CaudalError`; each package defines its own branch."""
 
 from augment.errors import AugmentError as AugmentError
 from augment.errors import CaudalError as CaudalError
 from augment.errors import TransformError as TransformError
 from pipeline.errors import AugmentationError as AugmentationError
 from pipeline.errors import CacheError as CacheError
+from pipeline.errors import ColumnTypeError as ColumnTypeError
 from pipeline.errors import ConvertError as ConvertError
 from pipeline.errors import DecodeError as DecodeError
 from pipeline.errors import OptionError as OptionError
@@ -21,6 +22,7 @@ __all__ = [
     "AugmentationError",
     "CacheError",
     "CaudalError",
+    "ColumnTypeError",
     "ConvertError",
     "DecodeError",
     "DivergedError",

@@ -1,13 +1,15 @@
-"""What commands print: one JSON object for programs, or text and progress bars for people."""
+"""The output of commands: one JSON object for programs, or text and progress bars for people."""
 
 import contextlib
 import json
+import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.base_loader import BaseLoader
     from pipeline.progress import Progress
 
 
@@ -17,29 +19,59 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """Print a small table; numbers stand to the right."""
+    """Print a small table; numbers are aligned to the right."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    title = escape(escape_unprintable(title))
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="dim")
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], (int, float)) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(escape(escape_unprintable(column)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(escape_unprintable(value)) for value in row))
     Console().print(table)
 
 
+def print_line(text: str) -> None:
+    """Print a line for people on standard output, with control characters and line breaks escaped."""
+    print(escape_unprintable(text))
+
+
+def describe_contents(loader: "BaseLoader") -> dict[str, Any]:
+    """Return, as JSON, what a loader's source contains besides samples: ignored files, and classes without samples."""
+    return {"ignored_files": loader.ignored_files, "empty_classes": list(loader.empty_classes)}
+
+
+def print_contents(contents: Mapping[str, Any], of: str = "") -> None:
+    """Print the lines of `describe_contents`, or of `training.validation_data.describe_data`; none if all is well.
+
+    Args:
+        contents: the JSON.
+        of: names the data where a command reads several: "training" or "validation".
+    """
+    of = of and f"{of} "
+    for prefix, counts in (
+        ("ignored {}files: ", "ignored_files"),
+        ("dropped {}samples, by class: ", "dropped_classes"),
+    ):
+        if number := contents.get(counts):
+            ordered = sorted(number.items(), key=lambda item: (-item[1], item[0]))
+            print_line(prefix.format(of) + ", ".join(f"{count:,} {name}" for name, count in ordered))
+    if names := contents["empty_classes"]:
+        print_line(f"classes without {of}samples: {', '.join(names)}")
+
+
 def escape_unprintable(value: object) -> str:
-    """Write a name so that it stays on its line and can be written in any encoding."""
+    """Escape control characters, line breaks and what no encoding can write: names come from untrusted data."""
     text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 @contextlib.contextmanager
 def progress_bar(description: str, unit: str = "") -> Iterator["Progress"]:
-    """Show a progress bar on standard error while the block runs; nothing where that is no terminal."""
+    """Show a progress bar on standard error during the block, if that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -61,8 +93,41 @@ def progress_bar(description: str, unit: str = "") -> Iterator["Progress"]:
 
 
 @contextlib.contextmanager
+def log_to_stderr() -> Iterator[None]:
+    """Print warnings of our packages on standard error during the block: one escaped line each, and each once."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LineFormatter())
+    handler.addFilter(_drop_repeated(set()))
+    loggers = [logging.getLogger(name) for name in ("augment", "pipeline", "training", "caudal")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+class _LineFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"caudal: {escape_unprintable(record.getMessage())}"
+
+
+def _drop_repeated(seen: set[str]) -> Callable[[logging.LogRecord], bool]:
+    """Return a filter: several loaders may open one source."""
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        is_repeated = message in seen
+        seen.add(message)
+        return not is_repeated
+
+    return is_new
+
+
+@contextlib.contextmanager
 def silence_stderr() -> Iterator[None]:
-    """Hide what native code writes to standard error while the block runs: TensorFlow's log before it is set up."""
+    """Discard standard error during the block, native code's too: TensorFlow's log before it is configured."""
     sys.stderr.flush()
     saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
@@ -75,9 +140,9 @@ def silence_stderr() -> Iterator[None]:
 
 
 def import_tensorflow() -> Any:
-    """Import TensorFlow without its remarks."""
+    """Import TensorFlow without its log."""
     with silence_stderr():
         import tensorflow as tf
 
-        tf.constant(0)  # the remarks on the devices come with the first operation
+        tf.constant(0)  # the first operation logs the devices
     return tf

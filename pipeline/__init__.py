@@ -1,7 +1,7 @@
-"""Loading: what a sample is, where it comes from, in what order, decoded how, batched how, and where it goes.
+"""Loading: reads, orders, decodes, augments and batches samples, and returns `tf.data.Dataset`s of them.
 
-TensorFlow is imported when the first sample is decoded or the first dataset built, not before; the modules of this
-package when one of its names is first asked for.
+A module of this package is imported when one of its names is first used. TensorFlow is imported when the first sample
+is decoded or the first dataset is built.
 """
 
 from typing import TYPE_CHECKING

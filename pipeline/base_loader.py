@@ -1,14 +1,14 @@
-"""What loaders of images and of texts share: options, their checks, positions, and the dataset that starts anywhere."""
+"""The shared base of the loaders of images and texts: options, their checks, positions, and the dataset."""
 
 import inspect
 import logging
+import math
 import os
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, cast
 
 import numpy as np
@@ -17,11 +17,21 @@ from augment import keys
 from pipeline.error_log import BadSample
 from pipeline.errors import OptionError
 from pipeline.feeds import graph
-from pipeline.options import check_bool, check_choice, check_integer, is_integer, raise_first
+from pipeline.options import (
+    check_bool,
+    check_choice,
+    check_count,
+    check_integer,
+    is_fraction,
+    is_integer,
+    raise_first,
+    to_python_number,
+)
 from pipeline.sampling.order import Indices, Order
 from pipeline.sampling.sampler import Sampler
 from pipeline.sampling.split import SUBSETS, choose_subset, limit_samples
 from pipeline.sources.base import Labels, Source
+from pipeline.sources.tfrecord import TFRecordSource
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -32,7 +42,7 @@ _P = ParamSpec("_P")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BaseLoader(ABC):
-    """A loader that does not know what a sample is; `pipeline.Loader` documents the options.
+    """The part of a loader that is common to images and texts; `pipeline.Loader` documents the options.
 
     Raises:
         OptionError: an option is unknown, out of range, or contradicts another.
@@ -61,43 +71,50 @@ class BaseLoader(ABC):
         if self.seed is None:
             self._draw_seed()
         raise_first(self._check_options())
+        for option in fields(self):
+            object.__setattr__(self, option.name, to_python_number(getattr(self, option.name)))
         object.__setattr__(self, "shard", tuple(map(int, self.shard)))
         names = self._source.class_names
         object.__setattr__(self, "class_names", names)
         if self.label_mode == "binary" and len(names) != 2:
             raise OptionError(f"label_mode='binary' needs 2 classes, got {list(names)}")
+        if self.label_offset and not isinstance(self._source, TFRecordSource):
+            raise OptionError(f"label_offset={self.label_offset} applies to TFRecords only; drop label_offset")
 
     def _check_options(self) -> Iterator[str]:
-        """Yield what is wrong with the options, as far as it shows without opening the source."""
+        """Yield a message for each wrong option, without opening the source."""
         yield from check_integer("batch_size", self.batch_size, 1, may_be_none=True)
         yield from check_choice("label_mode", self.label_mode, ("int", "categorical", "binary", None))
         if not is_integer(self.label_offset):
             yield f"label_offset must be an integer, got {self.label_offset!r}"
         yield from check_bool("shuffle", self.shuffle)
-        yield from check_integer("seed", self.seed, 0, may_be_none=True)
+        yield from check_integer("seed", self.seed, 0, most=math.inf, may_be_none=True)
         yield from _check_shard(self.shard)
         yield from check_bool("drop_remainder", self.drop_remainder)
-        if (split := self.validation_split) is not None and not (isinstance(split, Real) and 0 < split < 1):
-            yield f"validation_split must lie between 0 and 1, got {split!r}"
+        if (split := self.validation_split) is not None and not (is_fraction(split) and 0 < split < 1):
+            yield f"validation_split must be a fraction in (0, 1); got {split!r}"
         yield from check_choice("subset", self.subset, (*SUBSETS, None))
         yield from check_bool("stratify", self.stratify)
-        limit = self.limit
-        if not (limit is None or (is_integer(limit) and limit >= 1) or (isinstance(limit, float) and 0 < limit <= 1)):
-            yield f"limit must be a count from 1 (int), a fraction in (0, 1] (float), or None; got {limit!r}"
+        yield from check_count("limit", self.limit, 1)
         yield from check_choice("on_error", self.on_error, ("raise", "skip", "replace"))
-        most = self.max_errors
-        if not (most is None or (is_integer(most) and most >= 0) or (isinstance(most, float) and 0 <= most <= 1)):
-            yield f"max_errors must be a count (int), a fraction in [0, 1] (float), or None; got {most!r}"
+        yield from check_count("max_errors", self.max_errors, 0)
         yield from check_integer("num_parallel_calls", self.num_parallel_calls, 1, may_be_none=True)
         yield from check_integer("prefetch", self.prefetch, 0)
         if (self.validation_split is None) != (self.subset is None):
-            yield "validation_split and subset must be given together"
+            yield "validation_split and subset need each other; set both, or neither"
         if self.stratify and self.validation_split is None:
-            yield "stratify needs validation_split"
+            yield "stratify=True needs validation_split; set both"
         if self.drop_remainder and self.on_error == "skip":
             yield (
-                'on_error="skip" makes batches of different sizes, which drop_remainder=True excludes; '
+                'on_error="skip" yields batches of different sizes, but drop_remainder=True forbids them; '
                 'use on_error="replace"'
+            )
+        if self.drop_remainder and self.batch_size is None:
+            yield "drop_remainder=True needs batches, but batch_size=None yields single samples; set batch_size"
+        if self.max_errors is not None and self.on_error == "raise":
+            yield (
+                f'max_errors={self.max_errors!r} needs on_error="skip" or "replace": on_error="raise" raises the first '
+                "error; set on_error, or drop max_errors"
             )
 
     @property
@@ -110,7 +127,7 @@ class BaseLoader(ABC):
 
     def __reduce__(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
         options = {field.name: getattr(self, field.name) for field in fields(self)}
-        # What is kept for speed is built again.
+        # Cached properties are built again.
         return cast(Callable[..., Self], _build), (type(self), options.pop("source"), options)
 
     @property
@@ -125,13 +142,23 @@ class BaseLoader(ABC):
 
     @property
     def errors(self) -> tuple[BadSample, ...]:
-        """The bad samples that were met so far, each once: (sample, stage, reason)."""
-        return self._stages.error_log.rows
+        """The bad samples met so far, each once: (sample, stage, reason)."""
+        return self._stages.error_log.bad_samples
 
     @property
     def failure(self) -> Exception | None:
         """The error that ended an iteration, as it was raised: `tf.data` raises it as a `tf.errors.OpError`."""
         return self._stages.error_log.failure
+
+    @property
+    def ignored_files(self) -> dict[str, int]:
+        """The number of files of the source that are not samples, by reason."""
+        return dict(self._source.ignored_files)
+
+    @property
+    def empty_classes(self) -> tuple[str, ...]:
+        """The classes without samples, as far as a listing shows them: those of class-folders."""
+        return getattr(self._source, "empty_classes", ())
 
     @cached_property
     def labels(self) -> Labels:
@@ -151,14 +178,14 @@ class BaseLoader(ABC):
 
         Returns:
             A `tf.data.Dataset` of (features, labels): images uint8 [B, H, W, C] (float32 where the augmentation ends
-            in one) or texts, strings [B]; labels as `label_mode` says. Its cardinality is known where every iteration
+            in float) or texts, strings [B]; labels as `label_mode` says. Its cardinality is known if every iteration
             has the same: with `step` 0, and unless bad samples are skipped.
 
         Raises:
-            OptionError: the position is out of range.
-            TypeError: `epoch` or `step` is no integer.
-            SampleError: no sample is good, so that what the augmentation returns is unknown.
+            OptionError: the position is out of range, or not of integers.
+            SampleError: no sample is good, so that the size and dtype of augmented images are unknown.
         """
+        raise_first(check_bool("with_keys", with_keys))
         layout = self._layout(with_keys=with_keys)
         dataset = graph.build(self._batches, layout, *layout.check_position(epoch, step))
         dataset.loader = self
@@ -167,9 +194,9 @@ class BaseLoader(ABC):
 
     def _draw_seed(self) -> None:
         if self.validation_split is not None:
-            raise OptionError("validation_split needs a seed: with seed=None the two subsets would overlap")
+            raise OptionError("validation_split needs a seed: with seed=None the two subsets overlap; set seed")
         object.__setattr__(self, "seed", secrets.randbits(63))
-        _log.warning("drew seed=%d; give it to see the same stream again", self.seed)
+        _log.warning("drew seed=%d; pass it to reproduce this stream", self.seed)
 
     @property
     def _key(self) -> keys.Key:
@@ -189,7 +216,7 @@ class BaseLoader(ABC):
 
     @property
     def _order_options(self) -> tuple[Any, ...]:
-        """What a fingerprint holds of the order and the subset."""
+        """The options of order and subset that enter a fingerprint."""
         return (
             self.seed,
             self.validation_split,
@@ -201,13 +228,16 @@ class BaseLoader(ABC):
         )
 
     def _order(self, repeats: int) -> Order:
-        """Build the order of an epoch in which each sample of the subset stands `repeats` times."""
+        """Build the order of an epoch that contains each sample of the subset `repeats` times."""
         size = repeats * (len(self._source) if self._members is None else len(self._members))
         order = Order(size=size, key=self._key, shuffle=self.shuffle, shard=self.shard)
         if not len(order):
-            raise OptionError(f"shard {self.shard} of {size} samples is empty")
+            raise OptionError(f"shard={self.shard} is empty: an epoch has {size} samples; use at most {size} shards")
         if self.drop_remainder and self.batch_size is not None and len(order) < self.batch_size:
-            raise OptionError(f"drop_remainder leaves nothing of {len(order)} samples in batches of {self.batch_size}")
+            raise OptionError(
+                f"drop_remainder=True drops every sample: {len(order)} samples are fewer than "
+                f"batch_size={self.batch_size}; lower batch_size"
+            )
         return order
 
     @property

@@ -1,7 +1,7 @@
-"""What people have before they have a loader: a Python generator, and a Keras `PyDataset` (once called `Sequence`).
+"""Loaders without this library: a Python generator, and a Keras `PyDataset` (formerly `Sequence`).
 
-Both read class-folders, decode with OpenCV and call the augmentation for each image, as the teaching material of Keras
-and Albumentations does. They are what Caudal is measured against, and the "before" of its documentation.
+Both read class-folders, decode with OpenCV and call the augmentation per image, as the tutorials of Keras and
+Albumentations do. Benchmarks and documentation compare Caudal with them.
 """
 
 import math
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from pipeline.sources.folder import EXTENSIONS
 
 Transform = Callable[..., dict[str, Any]]
-"""Called as `transform(image=...)`, gives `{"image": ...}`, as Albumentations' transforms do."""
+"""Called as `transform(image=...)`; returns `{"image": ...}`, as Albumentations' transforms do."""
 
 Batch = tuple[NDArray[Any], NDArray[np.int64]]
 """Images [B, H, W, C] and labels int64 [B]."""
 
 
 def naive_generator(root: str | os.PathLike[str], batch_size: int, transform: Transform) -> Iterator[Batch]:
-    """Yield batches for ever, in a new order each epoch; `steps_per_epoch` tells `model.fit` where an epoch ends."""
+    """Yield batches for ever, in a new order each epoch; `model.fit` needs `steps_per_epoch` to end an epoch."""
     files = labeled_files(root)
     while True:
         random.shuffle(files)
@@ -35,7 +35,7 @@ def naive_generator(root: str | os.PathLike[str], batch_size: int, transform: Tr
 
 
 class ImageSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
-    """Batches by number, so that Keras can load several at once."""
+    """Batches with random access, so that Keras can load several at once."""
 
     def __init__(self, root: str | os.PathLike[str], batch_size: int, transform: Transform, **workers: Any) -> None:
         super().__init__(**workers)

@@ -1,4 +1,4 @@
-"""The ledger: which samples were bad, at which stage, and why."""
+"""The error log: which samples were bad, at which stage, and why."""
 
 import threading
 from collections.abc import Container
@@ -26,11 +26,12 @@ class BadSample:
 
 
 class ErrorLog:
-    """Keeps a row for each bad sample, and stops where there are too many. Safe to write from any number of threads.
+    """Records bad samples, and raises if there are too many. Any number of threads may use it.
 
     Args:
-        on_error: "raise" at the first bad sample; "skip" and "replace" write it down.
-        max_errors: how many bad samples are borne: a number (int), a share of all samples (float), or any (None).
+        on_error: "raise" raises the first bad sample's error; "skip" and "replace" record it.
+        max_errors: maximum number of bad samples: a count (int), a fraction of all samples (float), or None (no
+            maximum).
         num_examples: the number of all samples.
     """
 
@@ -38,73 +39,73 @@ class ErrorLog:
         self._raises = on_error == "raise"
         self._max_errors = max_errors
         self._num_examples = num_examples
-        self._rows: dict[int, BadSample] = {}
+        self._bad_samples: dict[int, BadSample] = {}
         self._lock = threading.Lock()
         self._failures: dict[tuple[int, int], Exception] = {}
 
     @property
-    def rows(self) -> tuple[BadSample, ...]:
-        """The rows so far, one a sample, in the order in which they were found."""
+    def bad_samples(self) -> tuple[BadSample, ...]:
+        """The bad samples so far, each once, in the order in which they were found."""
         with self._lock:
-            return tuple(self._rows.values())
+            return tuple(self._bad_samples.values())
 
     def __len__(self) -> int:
-        """The number of rows."""
-        return len(self._rows)
+        """The number of bad samples so far."""
+        return len(self._bad_samples)
 
     @property
     def failure(self) -> Exception | None:
-        """The error that ended an iteration, as it was raised: `tf.data` delivers it as one of its own.
+        """The error that ended an iteration, as it was raised; `tf.data` raises an error of its own for it.
 
-        Several batches are under way at once; the one that is delivered is the first in the order of the stream.
+        Several batches are computed at once and may fail; `tf.data` raises the first in the order of the stream.
         """
         with self._lock:
             return self._failures[min(self._failures)] if self._failures else None
 
     def record_failure(self, epoch: int, position: int, error: Exception) -> None:
-        """Keep the error that the batch at a position of an epoch ended with."""
+        """Record the error of the batch at a position of an epoch."""
         with self._lock:
             self._failures[epoch, position] = error
 
-    def begin(self) -> None:
+    def clear_failures(self) -> None:
         """Forget the failures of earlier iterations."""
         with self._lock:
             self._failures.clear()
 
     def record(self, index: int, error: SampleError) -> None:
-        """Write down a bad sample; once, however many epochs meet it.
+        """Record a bad sample, once for all epochs.
 
         Args:
-            index: of the sample in its source: keys may repeat in datasets made elsewhere.
-            error: what is wrong with it.
+            index: of the sample in its source: keys may repeat in datasets of other programs.
+            error: the sample's error.
 
         Raises:
-            SampleError: the error itself, under "raise".
-            TooManyErrorsError: there are now more than `max_errors` allows.
+            SampleError: `error`, if `on_error` is "raise".
+            TooManyErrorsError: there are now more bad samples than `max_errors` allows.
         """
         self.add_bad_sample(index, BadSample(error.sample, error.stage, error.reason))
         if self._raises:
             raise error
 
-    def add_bad_sample(self, index: int, row: BadSample) -> None:
-        """Write down a row, as `record` does, but do not raise what it tells of.
+    def add_bad_sample(self, index: int, bad: BadSample) -> None:
+        """Record a bad sample as `record` does, without raising its error.
 
         Raises:
-            TooManyErrorsError: there are now more than `max_errors` allows.
+            TooManyErrorsError: there are now more bad samples than `max_errors` allows.
         """
         with self._lock:
-            self._rows.setdefault(index, row)
-            count = len(self._rows)
+            self._bad_samples.setdefault(index, bad)
+            count = len(self._bad_samples)
         if not self._raises and self._max_errors is not None and count > self._compute_limit():
             raise TooManyErrorsError(
                 f"{count} of {self._num_examples} samples are bad, more than max_errors={self._max_errors}; "
-                f"the last: {SampleError(row.sample, row.reason)}"
+                f"the last: {SampleError(bad.sample, bad.reason)}"
             )
 
     def get_by_index(self, excluding: Container[int] = ()) -> dict[int, BadSample]:
-        """Give the rows with the indices of their samples, but for some."""
+        """Return the bad samples by their indices, without those in `excluding`."""
         with self._lock:
-            return {index: row for index, row in self._rows.items() if index not in excluding}
+            return {index: bad for index, bad in self._bad_samples.items() if index not in excluding}
 
     def _compute_limit(self) -> float:
         assert self._max_errors is not None  # noqa: S101  # for the type checker: the caller has looked

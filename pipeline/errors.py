@@ -1,19 +1,20 @@
-"""What can go wrong in `pipeline`, as one tree.
+"""The errors of `pipeline`, as one tree.
 
     CaudalError
-    ├── OptionError (also ValueError)       an option that is unknown, contradictory or out of range
-    ├── SourceError (also OSError)          the dataset cannot be opened: missing, empty, or of no known kind
-    ├── SampleError (also ValueError)       one sample is bad; names it, and is what `on_error` governs
+    ├── OptionError (also ValueError)       an option is unknown, contradicts another, or is out of range
+    │   └── ColumnTypeError (also TypeError)  a column of a table holds another kind of value
+    ├── SourceError (also OSError)          a dataset cannot be opened: missing, empty, or of an unknown kind
+    ├── SampleError (also ValueError)       one sample is bad; the error names it, and `on_error` applies
     │   ├── ReadError                       its bytes cannot be read, or fail their checksum
-    │   ├── DecodeError                     its bytes are no image that can be decoded
+    │   ├── DecodeError                     its bytes cannot be decoded as an image
     │   └── AugmentationError               a transform failed on it
-    ├── TooManyErrorsError (also RuntimeError)   more bad samples than `max_errors` allows
-    ├── CacheError (also OSError)           the cache does not fit, or cannot be written
-    ├── WorkerError (also RuntimeError)     a process that helped has ended
+    ├── TooManyErrorsError (also RuntimeError)   more samples are bad than `max_errors` allows
+    ├── CacheError (also OSError)           a cache does not fit, or cannot be written
+    ├── WorkerError (also RuntimeError)     a worker process ended
     └── ConvertError (also OSError)         a conversion cannot begin or end
 
-Inside a running `tf.data` pipeline TensorFlow turns exceptions into its own, with the same text; the sample, the stage
-and the reason stand in `loader.errors` as well.
+In a running `tf.data` pipeline TensorFlow raises errors of its own with the same text; `loader.failure` is the
+original, and `loader.errors` lists sample, stage and reason.
 """
 
 from augment.errors import CaudalError as CaudalError
@@ -23,8 +24,12 @@ class OptionError(CaudalError, ValueError):
     """An option is unknown, contradicts another, or is out of range."""
 
 
+class ColumnTypeError(OptionError, TypeError):
+    """A column holds what its class mode cannot take; Keras raises a `TypeError`."""
+
+
 class SourceError(CaudalError, OSError):
-    """A dataset cannot be opened: it is missing, empty, or of no known kind."""
+    """A dataset cannot be opened: it is missing, empty, or of an unknown kind."""
 
 
 class SampleError(CaudalError, ValueError):
@@ -39,7 +44,7 @@ class SampleError(CaudalError, ValueError):
     stage = "sample"
 
     def __init__(self, sample: str, reason: str) -> None:
-        # Bytes that are no text would empty the message where TensorFlow passes it on.
+        # TensorFlow would pass on an empty message if it held bytes that are not valid UTF-8.
         readable = sample.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         super().__init__(f"{readable}: {reason}")
         self.sample = sample
@@ -53,7 +58,7 @@ class ReadError(SampleError):
 
 
 class DecodeError(SampleError):
-    """A sample's bytes are no image that can be decoded."""
+    """A sample's bytes cannot be decoded as an image."""
 
     stage = "decode"
 
@@ -65,7 +70,7 @@ class AugmentationError(SampleError):
 
 
 class TooManyErrorsError(CaudalError, RuntimeError):
-    """There were more bad samples than `max_errors` allows."""
+    """More samples are bad than `max_errors` allows."""
 
 
 class CacheError(CaudalError, OSError):
@@ -73,7 +78,7 @@ class CacheError(CaudalError, OSError):
 
 
 class WorkerError(CaudalError, RuntimeError):
-    """A process that was started to help has ended."""
+    """A worker process ended."""
 
 
 class ConvertError(CaudalError, OSError):

@@ -1,5 +1,6 @@
-"""The loader: what a dataset is, and the `tf.data.Dataset` that it makes."""
+"""The loader of images: the definition of a stream, and the `tf.data.Dataset` that it builds."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,10 +30,10 @@ from pipeline.workers.pool import WorkerPool
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Loader(BaseLoader):
-    """The definition of a dataset of images: where the samples are, their order, and what is done to each.
+    """The definition of a dataset of images: its source, order, augmentation and batches.
 
-    A loader is a value: making one lists the source's samples but builds no graph, and threads can share it.
-    The stream is a pure function of the options, the epoch and the position, at any number of threads and processes.
+    A loader is a value: creating one lists the source's samples but builds no graph, and threads can share it.
+    The stream is a pure function of the options, the epoch and the position, with any number of threads and processes.
 
     Data:
         source: a class-folder directory; a TFRecord file, directory, glob or list of files; or (images, labels) arrays;
@@ -42,18 +43,18 @@ class Loader(BaseLoader):
             (no labels). Arrays without labels always yield none.
         class_names: the classes in the order of their labels; all other classes are dropped. By default all classes,
             sorted. A loader always has the names in this attribute.
-        label_offset: number to subtract from the labels in TFRecords: 1 where the classes count from 1.
+        label_offset: number to subtract from the labels of TFRecords: 1 if their classes count from 1.
 
     Pixels:
-        image_size: (height, width) in pixels of the yielded images. Images are augmented as decoded, and resized to
-            this size last, where theirs differs. None keeps the size that the augmentation returns.
+        image_size: (height, width) in pixels of the yielded images. Images are augmented as decoded, and last resized
+            to this size if theirs differs. None keeps the size that the augmentation returns.
         color_mode: "rgb", "grayscale" or "rgba": the channels of the decoded image.
         interpolation: of every resize: "bilinear", "nearest", "bicubic", "area" or "lanczos4".
-        max_pixels: maximum number of pixels of an image; a larger one is a bad sample, and no memory is allocated.
+        max_pixels: maximum number of pixels per image; a larger one is a bad sample, and no memory is allocated for it.
 
     Order:
         shuffle: draws a new order of all samples in each epoch; False keeps the order of the source.
-        seed: of the order, the augmentation and the split, from 0; None draws a seed and logs it.
+        seed: seed of the order, the augmentation and the split, from 0; None draws a seed and logs it.
         shard: (index, count): this loader yields shard `index` of the `count` shards of each epoch.
         drop_remainder: drops a last batch that is not full.
 
@@ -70,8 +71,8 @@ class Loader(BaseLoader):
             copies together.
         views: yields fixed views of each image as samples, before they are augmented: "flip", "five_crop", "ten_crop",
             "grid(2)", "multi_scale", or an `augment.views.Views`. None yields the image itself.
-        mix: mixes the samples of each batch last: `augment.MixUp`, `CutMix`, `Mosaic`, or a list, of which each batch
-            gets one. It needs float labels: `label_mode` "categorical", "binary" or None.
+        mix: mixes the samples of each batch last: `augment.MixUp`, `CutMix`, `Mosaic`, or a list; each batch gets one
+            of the list. It needs float labels: `label_mode` "categorical", "binary" or None.
 
     Errors:
         on_error: what to do with a bad sample: "raise" its error; "skip" it, so that its batch is smaller; or
@@ -81,7 +82,8 @@ class Loader(BaseLoader):
 
     Resources:
         cache: None; "ram" keeps the encoded images in memory; a directory keeps the decoded images there; a
-            `pipeline.Cache` also sets their size and the cache's limit.
+            `pipeline.Cache` also sets their size and the cache's limit. Words such as "memory" and "disk" are refused:
+            "./memory" is a directory of that name.
         workers: number of worker processes; 0 uses threads, which share the GIL. Workers start in the background,
             within seconds; until then threads build the batches.
         num_parallel_calls: number of batches to compute at once; by default the number of usable processors, or one
@@ -116,7 +118,7 @@ class Loader(BaseLoader):
         if self.image_size is not None:
             height, width = self.image_size
             object.__setattr__(self, "image_size", (int(height), int(width)))
-        # What cannot be built or compiled, or does not fit, is refused now.
+        # Refuse now what cannot be built or compiled, or does not fit.
         _ = self.plan, self._repeats, self._mixer, self._cached_source, self.workers and self._batches
 
     def _check_options(self) -> Iterator[str]:
@@ -124,26 +126,27 @@ class Loader(BaseLoader):
         yield from check_size("image_size", self.image_size)
         yield from check_choice("color_mode", self.color_mode, CHANNELS)
         yield from check_choice("interpolation", self.interpolation, INTERPOLATIONS)
-        yield from check_integer("max_pixels", self.max_pixels, 1)
+        yield from check_integer("max_pixels", self.max_pixels, 1, most=math.inf)
         yield from check_integer("copies", self.copies, 1)
         yield from check_integer("workers", self.workers, 0)
         if self.image_size is not None and self.image_size[0] * self.image_size[1] > self.max_pixels:
-            yield f"image_size={self.image_size} has more than max_pixels={self.max_pixels}"
+            height, width = self.image_size
+            yield (
+                f"image_size={self.image_size} has {height * width} pixels, more than max_pixels={self.max_pixels}; "
+                "raise max_pixels or lower image_size"
+            )
         if (cache := self._cache) is not None:
             if not cache.is_ram and cache.size is None and self.image_size is None:
-                yield "a cache directory keeps images of one size: give image_size, or cache=Cache(directory, size=...)"
+                yield "a cache directory stores images of one size; set image_size, or cache=Cache(directory, size=...)"
             if cache.is_ram and self.workers:
                 yield (
-                    "cache='ram' keeps images in one process, and workers share none: use a cache directory, or "
-                    "workers=0"
+                    f"cache='ram' does not work with workers={self.workers}: processes do not share it; use a cache "
+                    "directory, or workers=0"
                 )
         if self.mix is not None and self.batch_size is None:
-            yield "mix needs batches, and batch_size=None yields single samples"
+            yield "mix needs batches, but batch_size=None yields single samples; set batch_size"
         if self.mix is not None and self.label_mode == "int":
-            yield (
-                'mix returns labels of several classes at once, which label_mode="int" cannot hold: use '
-                'label_mode="categorical"'
-            )
+            yield ('mix yields labels of several classes, but label_mode="int" holds one; use label_mode="categorical"')
 
     @property
     def samples_per_image(self) -> int:
@@ -152,7 +155,7 @@ class Loader(BaseLoader):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Names the stream: loaders with equal fingerprints yield equal streams."""
+        """Name the stream: loaders with equal fingerprints yield equal streams."""
         augment = None if self.plan is None else self.plan.to_dict()
         sample_options = (
             self.image_size,
@@ -177,19 +180,19 @@ class Loader(BaseLoader):
         )
 
     def start_workers(self) -> None:
-        """Start the workers, and wait until they are ready; without workers, do nothing.
+        """Start the workers and wait until they are ready; without workers, do nothing.
 
-        Otherwise they start with the first batch, and threads build the batches until they are ready.
+        Without this call they start with the first batch, and threads build the batches until they are ready.
 
         Raises:
-            SampleError: no sample is good, so that what the augmentation returns is unknown.
+            SampleError: no sample is good, so that the size and dtype of augmented images are unknown.
         """
         if isinstance(self._batches, WorkerPool):
             self._batches.start()
 
     @cached_property
     def plan(self) -> Plan | None:
-        """The compiled augmentation, or None; `print(loader.plan.explain())` says what became of the transforms."""
+        """The compiled augmentation, or None; `print(loader.plan.explain())` prints how it runs."""
         return None if self.augment is None else Plan(self.augment)
 
     @cached_property
@@ -201,7 +204,7 @@ class Loader(BaseLoader):
             max_bytes=self._decoder.max_bytes,
         )
         if self._cached_size is not None and isinstance(source, ArraySource):
-            raise OptionError("the arrays are decoded and in memory: a cache directory has nothing to keep of them")
+            raise OptionError("cache: arrays are already decoded and in memory; use cache=None")
         return source
 
     @cached_property
@@ -245,7 +248,7 @@ class Loader(BaseLoader):
 
     @property
     def _calls(self) -> int:
-        # One more than there are workers: while it fetches a batch, they all make others.
+        # One more than the workers: while one call fetches a batch, all workers compute others.
         return self.num_parallel_calls or (self.workers + 1 if self.workers else super()._calls)
 
     @cached_property

@@ -1,6 +1,6 @@
-"""How long work tells how far it is."""
+"""The callback by which long work reports its progress."""
 
 from collections.abc import Callable
 
 Progress = Callable[[int, int], None]
-"""Called with how much is done, and how much there is."""
+"""Called with the number of items done and the number of all items."""

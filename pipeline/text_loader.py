@@ -1,4 +1,4 @@
-"""The loader of texts, and the `tf.data.Dataset` that it makes."""
+"""The loader of texts: the definition of a stream, and the `tf.data.Dataset` that it builds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ from pipeline.texts.workers import TextWorkers
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TextLoader(BaseLoader):
-    """The definition of a dataset of texts: where the samples are, their order, and what is done to each.
+    """The definition of a dataset of texts: its source, order, augmentation and batches.
 
     As in `pipeline.Loader`, the stream is a pure function of the options, the epoch and the position. Files are read
-    where they are needed.
+    when they are needed.
 
     Data:
         source: a class-folder directory of .txt files; a TFRecord file, directory, glob or list of files, with features
@@ -40,11 +40,11 @@ class TextLoader(BaseLoader):
             (no labels).
         class_names: the classes in the order of their labels; all other classes are dropped. By default all classes,
             sorted (numbers as numbers). A loader always has the names in this attribute.
-        label_offset: number to subtract from the labels in TFRecords: 1 where the classes count from 1.
+        label_offset: number to subtract from the labels of TFRecords: 1 if their classes count from 1.
 
     Order:
         shuffle: draws a new order of all samples in each epoch; False keeps the order of the source.
-        seed: of the order, the augmentation and the split, from 0; None draws a seed and logs it.
+        seed: seed of the order, the augmentation and the split, from 0; None draws a seed and logs it.
         shard: (index, count): this loader yields shard `index` of the `count` shards of each epoch.
         drop_remainder: drops a last batch that is not full.
 
@@ -69,8 +69,8 @@ class TextLoader(BaseLoader):
 
     Resources:
         workers: number of worker processes that augment; 0 augments in threads, which share the GIL. By default
-            `num_parallel_calls` of them, and 0 where that is 1, or where `augment` cannot be sent to another process
-            (nlpaug, a function of yours).
+            `num_parallel_calls`, but 0 if that is 1, or if `augment` cannot be sent to another process (nlpaug, your
+            own function).
         num_parallel_calls: number of batches to compute at once; by default the number of usable processors.
         prefetch: number of batches to keep ready.
 
@@ -88,7 +88,7 @@ class TextLoader(BaseLoader):
         super().__post_init__()
         if isinstance(self._source, RowSource):
             self._text_format.check_rows()
-        _ = self._variants  # what cannot be sent to workers is refused now
+        _ = self._variants  # refuses now what cannot be sent to workers
 
     def _check_options(self) -> Iterator[str]:
         yield from super()._check_options()
@@ -97,16 +97,16 @@ class TextLoader(BaseLoader):
         if self.augment is not None and not isinstance(self.augment, (EDA, TextTransform)):
             yield f"augment must be an EDA or a transform of augment.text, got {self.augment!r}"
         if self.num_aug is not None and self.augment is None:
-            yield "num_aug is the number of variants per text, and needs augment"
+            yield f"num_aug={self.num_aug} needs augment: it sets the number of variants per text; set augment"
 
     @property
     def fallback_decoded(self) -> tuple[str, ...]:
-        """The keys of the texts met so far that were not in the encoding, and were read in the fallback."""
+        """The keys of the texts so far that were not valid in the encoding and were decoded in the fallback."""
         return self._decoder.fallback_decoded
 
     @cached_property
     def fingerprint(self) -> str:
-        """Names the stream: loaders with equal fingerprints yield equal streams."""
+        """Name the stream: loaders with equal fingerprints yield equal streams."""
         encodings = self._text_format.encoding, self._text_format.fallback
         sample_options = (self.batch_size, self.label_mode, *encodings, self.shuffle, self.num_aug)
         return digest(
@@ -147,7 +147,7 @@ class TextLoader(BaseLoader):
                 return TextWorkers(self.augment, self.num_aug, count)
             except AugmentError as error:
                 if self.workers is not None:
-                    raise OptionError(f"workers={self.workers}: {error}; workers=0 augments in this process") from None
+                    raise OptionError(f"workers={self.workers}: {error}; use workers=0") from None
         return Variants(self.augment, self.num_aug)
 
     @cached_property

@@ -1,6 +1,6 @@
-"""Training: models, their fitting, and figures of what came out.
+"""Training: architectures, the training loop, evaluation, search, and figures of the results.
 
-Importing this package imports neither TensorFlow, Keras nor Matplotlib: the functions that use them do.
+Importing this package imports neither TensorFlow, Keras nor Matplotlib; the functions that need them do.
 """
 
 from training.evaluate import Evaluation as Evaluation

@@ -1,7 +1,7 @@
-"""What all figures share: the sheet, the colours, the axes, and an image in its cell.
+"""Parts of all figures: the sheet, the colors, the axes, and an image in its cell.
 
-Drawn with Matplotlib's objects, never with pyplot: no window, no global state. Colours are those of Okabe and
-Ito 2008, "Color Universal Design", which the colour-blind tell apart, or of viridis where more are needed.
+Drawn with Matplotlib's objects, never with pyplot: no window, no global state. Colors are those of Okabe and
+Ito 2008, "Color Universal Design", which color-blind people can distinguish, or of viridis if more are needed.
 """
 
 from collections.abc import Sequence
@@ -26,18 +26,18 @@ TEXT = "#333333"
 GRID = "#DDDDDD"
 DOTS_PER_INCH = 120
 CELL_INCHES = 1.5
-"""Of an image in a sheet of images, along its longer side."""
+"""Length of the longer side of an image in a sheet."""
 
 
 def figure(width: float, height: float) -> "Figure":
-    """Make an empty figure; sizes in inches."""
+    """Create an empty figure; sizes in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
 
 
 def write(sheet: "Figure", path: str | Path) -> Path:
-    """Write a figure as a PNG; missing folders are made."""
+    """Write a figure as a PNG; missing directories are created."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     path = Path(path)
@@ -48,14 +48,14 @@ def write(sheet: "Figure", path: str | Path) -> Path:
 
 
 def style_axes(axes: "Axes", grid: Literal["both", "x"]) -> None:
-    """Leave of the frame two thin lines, and a light grid behind the data."""
+    """Keep the left and the bottom line of the frame, and draw a light grid behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
 
 
 def colors(count: int) -> Sequence[Color]:
-    """Give so many colours that can be told apart."""
+    """Return `count` distinguishable colors."""
     from matplotlib import colormaps
 
     if count <= len(PALETTE):
@@ -64,13 +64,13 @@ def colors(count: int) -> Sequence[Color]:
 
 
 def show(axes: "Axes", image: Image, cell_height: float, cell_inches: float = CELL_INCHES) -> None:
-    """Draw an image in the middle of its cell, in a thin frame: a white one would have no edge.
+    """Draw an image in the middle of its cell, in a thin frame: a white image would have no edge.
 
     Args:
         axes: the cell.
         image: the pixels.
         cell_height: of the cell, in units of its width. The axes fill the cell whatever the image's shape, so
-            that titles and captions line up.
+            that titles and captions are aligned.
         cell_inches: the cell's width.
     """
     from matplotlib.patches import Rectangle
@@ -91,13 +91,13 @@ def show(axes: "Axes", image: Image, cell_height: float, cell_inches: float = CE
 
 
 def shorten(name: str, limit: int = 18) -> str:
-    """Cut a name that would not fit, and make it `escape_missing_glyphs`, where dollars would begin a formula."""
+    """Shorten a name to `limit` characters; escape missing glyphs, and dollar signs, which would start a formula."""
     text = escape_missing_glyphs(name).replace("$", r"\$")
     return text if len(text) <= limit else text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def escape_missing_glyphs(text: str) -> str:
-    """Write what the font of the figures lacks (Chinese, say) as it is written in code, so that it can be read."""
+    """Replace characters that the figures' font lacks (Chinese, for example) by their escape sequences."""
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     known = _characters()
     return "".join(
@@ -107,7 +107,7 @@ def escape_missing_glyphs(text: str) -> str:
 
 @cache
 def _characters() -> frozenset[int]:
-    """Give the characters of Matplotlib's own font."""
+    """Return the characters of Matplotlib's default font."""
     from matplotlib.font_manager import findfont, get_font
 
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

@@ -1,4 +1,4 @@
-"""Pictures of what a model gets wrong: which classes it takes for which, and the samples that it is worst at."""
+"""Pictures of a model's errors: the confusion matrix, and the worst samples."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +11,14 @@ from training.canvas import Image
 
 _COLUMNS = 6
 _LARGEST_WITH_NUMBERS = 25
-"""Classes up to which the cells of a confusion matrix hold numbers: more would overlap."""
+"""Most classes for which the cells of a confusion matrix contain numbers: more would overlap."""
 
 
 def confusion_matrix(path: str | Path, counts: NDArray[np.int64], class_names: Sequence[str]) -> Path:
-    """Draw a confusion matrix: shade and number say how much of a row's class was taken for the column's.
+    """Draw a confusion matrix: shade and number show how many samples of a row's class were predicted as the column's.
 
     Args:
-        path: the PNG to write; missing folders are made.
+        path: the PNG to write; missing directories are created.
         counts: [classes, classes], the label in the row, the prediction in the column.
         class_names: of both.
 
@@ -44,18 +44,18 @@ def confusion_matrix(path: str | Path, counts: NDArray[np.int64], class_names: S
                 color = "white" if fractions[row, column] > 0.5 else canvas.TEXT
                 axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", color=color, fontsize=size)
     right = int(np.trace(counts))
-    axes.set_title(f"{right:,} of {counts.sum():,} right ({right / max(1, counts.sum()):.1%})", color=canvas.TEXT)
+    axes.set_title(f"{right:,} of {counts.sum():,} correct ({right / max(1, counts.sum()):.1%})", color=canvas.TEXT)
     return canvas.write(figure, path)
 
 
 def image_grid(path: str | Path, images: Sequence[Image], captions: Sequence[str], title: str = "") -> Path:
-    """Lay images out in rows of six, each with a caption below.
+    """Draw images in rows of six, each with a caption below.
 
     Args:
-        path: the PNG to write; missing folders are made.
+        path: the PNG to write; missing directories are created.
         images: uint8 [H, W, 1, 3 or 4].
-        captions: one an image; may have several lines.
-        title: stands above.
+        captions: one per image, of one or more lines.
+        title: of the picture.
 
     Returns:
         `path`.

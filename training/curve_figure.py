@@ -1,4 +1,4 @@
-"""The picture of a learning curve: measurements, fitted power laws with their bands, and where they lead."""
+"""The picture of a learning curve: measurements, fitted power laws with their bands, and extrapolation."""
 
 import math
 from pathlib import Path
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _AHEAD = 8
-"""How many times the largest training set the extrapolation reaches at least."""
+"""The extrapolation reaches at least this multiple of the largest training set."""
 
 _FURTHEST = 1000
-"""And at most: beyond it a target is not drawn."""
+"""The extrapolation reaches at most this multiple: a target beyond it is not drawn."""
 
 
 def curve_chart(path: str | Path, curve: LearningCurve, target: float | None = None) -> Path:
     """Draw error against number of training samples, both logarithmic.
 
-    A dot is a measurement, a line a fitted law, its band 95 % of the bootstrap; dashed is what was not measured. A
-    horizontal line marks the target, with the number of samples that each law needs for it. An arrow shows what the
-    augmentation is worth at the largest training set.
+    A dot is a measurement, a line a fitted law, its band 95 % of the bootstrap; extrapolations are dashed. A
+    horizontal line marks the target, with the number of samples that each law needs for it. An arrow shows the
+    augmentation's worth at the largest training set.
 
     Args:
-        path: the PNG to write; missing folders are made.
-        curve: what was measured.
+        path: the PNG to write; missing directories are created.
+        curve: the measured learning curves.
         target: an error, from 0 to 1.
 
     Returns:
@@ -62,7 +62,7 @@ def curve_chart(path: str | Path, curve: LearningCurve, target: float | None = N
     axes.legend(frameon=False, fontsize=9, loc="upper right")
     seeds = len({point.seed for point in curve.points})
     axes.set_title(
-        f"Learning curves: {seeds} seed{'s' if seeds > 1 else ''} a size; lines: fitted power laws with 95 % bands; "
+        f"Learning curves: {seeds} seed{'s' if seeds > 1 else ''} per size; lines: fitted power laws with 95 % bands; "
         "dashed: extrapolated",
         color=canvas.TEXT,
         fontsize=10,
@@ -85,7 +85,7 @@ def _draw(axes: "Axes", curve: LearningCurve, name: str, law: PowerLaw, color: c
 
 
 def _draw_target(axes: "Axes", curve: LearningCurve, target: float) -> None:
-    """Say what the horizontal line is, and mark where each law meets it."""
+    """Label the target's line, and mark where each law crosses it."""
     left, right = axes.get_xlim()
     style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": canvas.TEXT}
     axes.annotate(f"target: {target:.2%}", (left, target), (4, 3), **style)
@@ -109,14 +109,14 @@ def _draw_worth(axes: "Axes", curve: LearningCurve) -> None:
         return
     axes.annotate("", (end, error), (last.examples, error), arrowprops={"arrowstyle": "->", "color": canvas.TEXT})
     text = (
-        f"augmentation is worth\n{equivalent / last.examples:.1f} times the samples"
+        f"augmentation equals\n{equivalent / last.examples:.1f} times the samples"
         if math.isfinite(equivalent)
-        else ("the plain curve never\ngets here")
+        else ("not reached\nwithout augmentation")
     )
     middle = math.sqrt(end * last.examples)
     axes.annotate(text, (middle, error), (0, 5), textcoords="offset points", ha="center", fontsize=8, color=canvas.TEXT)
 
 
 def _leading_digit(value: float) -> int:
-    """Give the first digit of a tick of a logarithmic axis."""
+    """Return the first digit of a tick of a logarithmic axis."""
     return round(value / 10 ** math.floor(math.log10(value) + 1e-9)) if value > 0 else 0

@@ -1,4 +1,4 @@
-"""What there is to compute on: CPUs in float32, GPUs in mixed precision, several of them together."""
+"""Devices: CPUs compute in float32, GPUs in mixed precision; several GPUs divide each batch."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def strategy(device_type: str = "GPU") -> "tf.distribute.Strategy":
-    """Give the strategy for the devices of a kind: each batch is divided among them where there are several.
+    """Return the strategy for all devices of a type: several devices divide each batch.
 
     Args:
-        device_type: "GPU"; or "CPU", whose logical devices stand in for GPUs in tests.
+        device_type: "GPU"; tests use "CPU", whose logical devices replace GPUs.
     """
     import tensorflow as tf
 
@@ -22,7 +22,7 @@ def strategy(device_type: str = "GPU") -> "tf.distribute.Strategy":
 
 @contextlib.contextmanager
 def precision() -> Iterator[None]:
-    """Build models in `mixed_float16` where there is a GPU, for the length of the block."""
+    """Build models in `mixed_float16` during the block, if there is a GPU."""
     import keras
     import tensorflow as tf
 

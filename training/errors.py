@@ -1,16 +1,16 @@
-"""What can go wrong in `training`.
+"""The errors of `training`.
 
 CaudalError
-└── TrainingError (also ValueError)    a training that cannot begin as it was asked for
-    └── DivergedError                  one whose loss is no number any more
+└── TrainingError (also ValueError)    the training cannot start or resume with these arguments
+    └── DivergedError                  the loss is not finite
 """
 
 from augment.errors import CaudalError
 
 
 class TrainingError(CaudalError, ValueError):
-    """A training cannot begin or go on as it was asked for."""
+    """The training cannot start or resume with these arguments."""
 
 
 class DivergedError(TrainingError):
-    """The loss is no number any more: the weights are lost."""
+    """The loss is not finite: the weights are lost."""

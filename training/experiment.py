@@ -1,16 +1,20 @@
-"""An experiment: data, model and recipe in one value, so that it can be repeated, searched over and compared."""
+"""An experiment: data, model and recipe in one value that can be repeated, searched over and compared."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline import Loader
+from pipeline.sources import AlignedSource
 from training import devices
 from training.architectures import build
+from training.checks import check_count, is_number
 from training.errors import TrainingError
 from training.fit import Checkpoints, fit
 from training.initialize import initialize
 from training.recipe import Recipe
+from training.validation_data import count_classes, format_ignored, open_validation
 
 if TYPE_CHECKING:
     import os
@@ -20,32 +24,33 @@ if TYPE_CHECKING:
     from pipeline import Cache
 
 VALIDATION_SPLIT = 0.2
-"""The share that validates where nothing else is said."""
+"""The fraction of the source for validation, by default."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What is trained on what, and how; everything random in it follows from `seed`.
+    """Data, model and recipe of a training; everything random follows from `seed`.
 
     Attributes:
-        source: what a `Loader` takes.
-        validation: the same; None splits `validation_split` off the source, each class by itself.
-        validation_split: a share; by default a fifth, where there is no `validation`.
-        image_size: (height, width) that the model sees, in pixels.
+        source: the training data, as for a `Loader`.
+        validation: the validation data, as for a `Loader`. Its classes are matched by name. None splits
+            `validation_split` off the source, stratified by class.
+        validation_split: the fraction of the source for validation; by default a fifth, without `validation`.
+        image_size: (height, width) of the model's input, in pixels.
         color_mode: "rgb" or "grayscale".
-        batch_size: samples in a batch.
-        augment: an Albumentations transform for the training samples, or None. Its images stay uint8: the models scale
-            pixels themselves.
-        cache: None, "ram", a directory or a `pipeline.Cache`, as for a `Loader`.
-        limit: how many training samples take part: a number, a share, or all (None).
-        on_error: what a bad sample does: "raise", "skip" or "replace".
-        model: the name of an architecture, as `architectures.build` takes it.
-        width: factor of its filters.
-        dropout: whether it drops; None leaves that to the architecture.
-        epochs: passes over the training samples.
-        learning_rate: the highest.
-        recipe: optimizer, schedule, regularisation, early stopping.
-        seed: of the split, the limit, the order, the augmentation, the first weights and dropout.
+        batch_size: samples per batch.
+        augment: an Albumentations transform for the training samples, or None. It must return uint8 images: the models
+            scale pixels themselves.
+        cache: None, "ram", a directory or a `Cache`, as for a `Loader`.
+        limit: maximum number of training samples: a count, a fraction, or None for all.
+        on_error: handling of bad samples: "raise", "skip" or "replace".
+        model: the name of an architecture, as in `architectures.build`.
+        width: factor for the number of filters.
+        dropout: whether to use dropout layers; None keeps the architecture's default.
+        epochs: number of epochs.
+        learning_rate: the peak learning rate.
+        recipe: optimizer, schedule, regularization, early stopping.
+        seed: of split, limit, order, augmentation, initial weights and dropout.
     """
 
     source: Any
@@ -68,12 +73,14 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if self.validation is not None and self.validation_split is not None:
-            raise TrainingError("give validation data or a validation split, not both")
-        if self.epochs < 1:
-            raise TrainingError(f"epochs must be at least 1, got {self.epochs}")
+            raise TrainingError("validation and validation_split exclude each other; use one")
+        check_count("epochs", self.epochs)
+        check_count("seed", self.seed, least=0)
+        if not (is_number(self.learning_rate) and 0 < self.learning_rate < math.inf):
+            raise TrainingError(f"the learning rate must be positive, got {self.learning_rate}")
 
     def make_loaders(self) -> tuple[Loader, Loader]:
-        """Make the loaders of the training and the validation samples; the latter are not augmented or shuffled."""
+        """Create the loaders of training and validation; validation is neither augmented nor shuffled."""
         common: dict[str, Any] = {
             "image_size": self.image_size,
             "color_mode": self.color_mode,
@@ -84,31 +91,44 @@ class Experiment:
         }
         training: dict[str, Any] = {**common, "augment": self.augment, "limit": self.limit}
         validation: dict[str, Any] = {**common, "shuffle": False}
-        if self.on_error == "replace":  # another in the place of a bad sample would count twice
+        if self.on_error == "replace":  # a replacement would count twice
             validation["on_error"] = "skip"
-        source = self.validation
-        if source is None:
-            source = self.source
+        if self.validation is None:
             fraction = VALIDATION_SPLIT if self.validation_split is None else self.validation_split
             split = {"validation_split": fraction, "stratify": True}
             training |= {**split, "subset": "training"}
             validation |= {**split, "subset": "validation"}
         train = Loader(self.source, **training)
-        if len(names := train.class_names or ()) < 2:
-            raise TrainingError(
-                f"the samples have one class, {', '.join(names)}: there is nothing to tell apart; give those of two or "
-                "more"
-            )
-        held_out = Loader(source, class_names=train.class_names, **validation)
+        self._check_classes(train)
+        if self.validation is None:
+            held_out = Loader(self.source, class_names=train.class_names, **validation)
+        elif isinstance(source := open_validation(self.validation, train), AlignedSource):
+            held_out = Loader(source, **validation)
+        else:
+            held_out = Loader(source, class_names=train.class_names, **validation)
         if (dtype := train.dataset().element_spec[0].dtype.name) != "uint8":
             raise TrainingError(
-                f"the augmentation yields {dtype} pixels, which validation images are not: leave out Normalize and "
-                "ToFloat, the models scale pixels themselves"
+                f"the augmentation yields {dtype} pixels, but validation images are uint8; remove Normalize and "
+                "ToFloat: the models scale pixels themselves"
             )
         return train, held_out
 
+    def _check_classes(self, train: Loader) -> None:
+        """Refuse training data whose samples all have one class."""
+        names = train.class_names or ()
+        if len(names) < 2:
+            raise TrainingError(f"the source has one class, {', '.join(names)}; use a source with two or more classes")
+        # A small limit may leave one class: learning curves measure that.
+        counts = dict(zip(names, count_classes(train), strict=True)) if self.limit is None else {}
+        empty = [name for name, count in counts.items() if not count] if counts else train.empty_classes
+        if len(empty) > len(names) - 2:
+            raise TrainingError(
+                f"all training samples have one class; no samples have the classes {', '.join(empty)}"
+                + format_ignored(train.ignored_files, "; ignored files: ")
+            )
+
     def build(self, classes: int) -> "keras.Model":
-        """Build the model with its first weights, for the devices that are there."""
+        """Build the model with its initial weights, for the available devices."""
         options: dict[str, Any] = {} if self.dropout is None else {"dropout": self.dropout}
         channels = {"rgb": 3, "grayscale": 1}[self.color_mode]
         with devices.precision(), devices.strategy().scope():
@@ -128,10 +148,10 @@ class Experiment:
     def run(
         self, checkpoints: Checkpoints | None = None, callbacks: "Sequence[keras.callbacks.Callback]" = ()
     ) -> "Outcome":
-        """Make the loaders and the model, and fit it.
+        """Create the loaders and the model, and train it.
 
         Raises:
-            CaudalError: what the loaders, the model or `fit` refuse.
+            CaudalError: the loaders, the model or `fit` refuse an option.
         """
         train, validation = self.make_loaders()
         model = self.build(len(train.class_names or ()))
@@ -148,30 +168,30 @@ class Experiment:
         return Outcome(self, model, train, validation, dict(history.history), list(history.waiting))
 
     def with_changes(self, **changes: Any) -> "Experiment":
-        """Give the experiment with some attributes changed, those of the recipe among them.
+        """Return the experiment with some attributes changed, its own or its recipe's.
 
         Raises:
-            TrainingError: there is no such attribute.
+            TrainingError: an attribute is unknown.
         """
         recipe = {name: changes.pop(name) for name in list(changes) if hasattr(self.recipe, name)}
         try:
             return replace(self, **changes, recipe=replace(self.recipe, **recipe))
         except TypeError:
             unknown = [name for name in changes if not hasattr(self, name)]
-            raise TrainingError(f"an experiment has no {', '.join(unknown)}") from None
+            raise TrainingError(f"unknown attributes of an experiment: {', '.join(unknown)}") from None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an experiment.
+    """The result of an experiment.
 
     Attributes:
-        experiment: what was run.
-        model: trained.
+        experiment: the experiment.
+        model: the trained model.
         train: the loader of the training samples.
-        validation: that of the validation samples.
-        history: for each log, one value an epoch.
-        waiting: for each epoch, the share of the time in which the model waited for data.
+        validation: the loader of the validation samples.
+        history: for each log, one value per epoch.
+        waiting: the input wait of each epoch, from 0 to 1.
     """
 
     experiment: Experiment

@@ -1,4 +1,4 @@
-"""Figures as PNG files: training curves, a chart of rates. Sheets of images are drawn in `training/sheets.py`."""
+"""Figures as PNG files: training curves, charts of rates and times. `training/sheets.py` draws contact sheets."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,13 +18,13 @@ def training_curves(
     *,
     title: str = "Training",
 ) -> Path:
-    """Draw loss and accuracy against the epoch, one colour a run, and tell the last validation accuracy.
+    """Draw loss and accuracy against the epoch, one color per run, and name the final validation accuracy.
 
     Args:
-        path: the PNG to write; missing folders are made.
+        path: the PNG to write; missing directories are created.
         histories: for each run its `History.history`: "loss" in nats and "accuracy" in 0 to 1, drawn thin and
-            pale, and "val_loss" and "val_accuracy", drawn solid; one value an epoch. A key may be absent.
-        title: stands above the panels.
+            pale, and "val_loss" and "val_accuracy", drawn solid; one value per epoch. A key may be absent.
+        title: above the panels.
 
     Returns:
         `path`.
@@ -45,7 +45,7 @@ def training_curves(
         for run, history in histories.items():
             for key, style in ((metric, _TRAINING), (f"val_{metric}", _VALIDATION)):
                 values = history.get(key, ())
-                # A line through a single epoch would not be seen.
+                # A line through a single epoch would be invisible.
                 marker = "o" if len(values) == 1 else ""
                 axes.plot(range(1, len(values) + 1), values, color=colors[run], marker=marker, **style)
         canvas.style_axes(axes, grid="both")
@@ -62,7 +62,7 @@ def training_curves(
 
 def _name(run: str, history: Mapping[str, Sequence[float]]) -> str:
     accuracy = history.get("val_accuracy")
-    return f"{run} (finally {accuracy[-1]:.1%})" if accuracy else run
+    return f"{run} (final {accuracy[-1]:.1%})" if accuracy else run
 
 
 def throughput_chart(
@@ -71,12 +71,12 @@ def throughput_chart(
     *,
     title: str = "Throughput",
 ) -> Path:
-    """Draw a bar for each contender: the median of its rates, with a whisker from the least to the greatest.
+    """Draw a bar per contender: the median of its rates, with a whisker from the lowest to the highest.
 
     Args:
-        path: the PNG to write; missing folders are made.
+        path: the PNG to write; missing directories are created.
         rates: images/s of every round, for each contender; drawn from top to bottom in this order.
-        title: stands above the bars.
+        title: above the bars.
 
     Returns:
         `path`.
@@ -113,22 +113,22 @@ def throughput_chart(
 def time_chart(
     path: str | Path, seconds: Mapping[str, float], *, title: str = "Time", marked: str | None = None
 ) -> Path:
-    """Draw a bar for the time that each part of some work takes for an image.
+    """Draw a bar per stage: the time that it takes per image.
 
     Args:
-        path: the PNG to write; missing folders are made.
-        seconds: per image, for each part; drawn from top to bottom in this order.
-        title: stands above the bars.
-        marked: the part whose bar has another colour.
+        path: the PNG to write; missing directories are created.
+        seconds: per image, for each stage; drawn from top to bottom in this order.
+        title: above the bars.
+        marked: the stage whose bar has another color.
 
     Returns:
         `path`.
 
     Raises:
-        ValueError: there are no parts.
+        ValueError: there are no stages.
     """
     if not seconds:
-        raise ValueError("time_chart needs at least one part, got none")
+        raise ValueError("time_chart needs at least one stage, got none")
     figure = canvas.figure(8, 1.4 + 0.45 * len(seconds))
     axes = figure.subplots()
     milliseconds = [1000 * value for value in seconds.values()]
@@ -139,6 +139,6 @@ def time_chart(
     axes.set_yticks(range(len(seconds)), list(seconds))
     axes.set_ylim(len(seconds) - 0.5, -0.5)  # from top to bottom
     axes.set_xlim(0, 1.12 * max(milliseconds))  # with room for the numbers
-    axes.set_xlabel("ms an image")
+    axes.set_xlabel("ms per image")
     axes.set_title(title, color=canvas.TEXT)
     return canvas.write(figure, path)

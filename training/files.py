@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and locks between processes."""
+"""Atomic replacement of files, and locks between processes."""
 
 import contextlib
 import fcntl
@@ -9,9 +9,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replace_atomically(path: Path) -> Iterator[Path]:
-    """Give a path to write to; at the end of the block it takes the place of `path`, in one step.
+    """Yield a temporary path; at the end of the block it replaces `path` in one step.
 
-    The name keeps its endings, since libraries tell formats by them. After an error nothing has changed.
+    The temporary name keeps the extension, by which libraries choose the format. After an error `path` is unchanged.
     """
     partial = path.with_name(f".partial-{path.name}")
     try:
@@ -23,14 +23,14 @@ def replace_atomically(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Keep other processes out for the length of the block. The lock of a process that dies is open again.
+    """Hold a lock during the block. The operating system releases the lock of a process that dies.
 
     Args:
-        path: the file to lock; it stays.
-        wait: whether to wait for others.
+        path: the file to lock; it is not removed.
+        wait: whether to wait for other processes.
 
     Raises:
-        BlockingIOError: another has the lock, and `wait` is false.
+        BlockingIOError: another process holds the lock, and `wait` is false.
     """
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

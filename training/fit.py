@@ -1,8 +1,8 @@
-"""Fitting a Keras model to a dataset: an ordinary training loop that can stop anywhere and go on exactly.
+"""The training loop: it can stop at any step and resume exactly.
 
-`loader.dataset(epoch, step)` continues a stream of batches from any position, so a checkpoint needs no more than the
-variables and two integers. Keras's own loop begins with an epoch's first batch, which is why this one stands beside
-it; the step itself is Keras's.
+`loader.dataset(epoch, step)` continues a stream of batches at any step, so that a checkpoint needs only the variables
+and two integers. Keras's own loop always starts at the first batch of an epoch; this loop does not. The step itself is
+Keras's.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from pipeline import Loader
 from pipeline.threads.look_ahead import iterate_ahead
 from training import checkpoint
 from training.checkpoint import State
+from training.checks import check_count
 from training.errors import DivergedError, TrainingError
 from training.files import replace_atomically
 from training.history import write_history
@@ -37,8 +38,8 @@ _log = logging.getLogger(__name__)
 Data: TypeAlias = "Loader | tf.data.Dataset"
 
 _BATCHES_AHEAD = 3
-"""tf.data works ahead, but not across the end of an epoch, and not at all under deterministic operations, which make
-pipelines that call Python sequential."""
+"""Look-ahead across the end of an epoch, which tf.data lacks. Under deterministic operations tf.data has none at all:
+pipelines that call Python become sequential."""
 
 CHECKPOINT = "checkpoint.npz"
 BEST = "best.weights.h5"
@@ -48,13 +49,13 @@ FINAL = "final.weights.h5"
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoints:
-    """Where a training keeps its state, and whether it goes on from there.
+    """Where a training writes checkpoints, and whether it resumes.
 
     Attributes:
-        directory: holds "checkpoint.npz" (the whole state: a continuation is exact), "best.weights.h5" and
-            "final.weights.h5" (Keras's format), "history.csv" and "tensorboard". It is made where it is missing.
-        every_steps: batches between two checkpoints; there is one at the end of each epoch in any case.
-        resume: goes on from the checkpoint in the directory; where there is none, begins.
+        directory: receives "checkpoint.npz" (the whole state: resuming is exact), "best.weights.h5" and
+            "final.weights.h5" (Keras's format), "history.csv" and "tensorboard". It is created if missing.
+        every_steps: steps between two checkpoints; each epoch ends with one in any case.
+        resume: whether to resume from the checkpoint in the directory; without one, the training starts.
     """
 
     directory: str | Path
@@ -62,8 +63,7 @@ class Checkpoints:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        if self.every_steps < 1:
-            raise TrainingError(f"every_steps must be at least 1, got {self.every_steps}")
+        check_count("every_steps", self.every_steps)
 
 
 def fit(
@@ -77,34 +77,34 @@ def fit(
     recipe: Recipe | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> "keras.callbacks.History":
-    """Compile a model and train it, with the loss that the labels ask for.
+    """Compile a model and train it, with the loss for its labels.
 
-    With `checkpoints` and a loader, a training that was killed goes on as if nothing had happened: the same batches,
-    the same draws of dropout, and, on a CPU with `tf.config.experimental.enable_op_determinism()`, the same weights
-    bit for bit. What callbacks of yours remember is not part of a checkpoint.
+    With `checkpoints` and a loader, a killed training resumes exactly: the same batches, the same dropout, and, on a
+    CPU with `tf.config.experimental.enable_op_determinism()`, bitwise the same weights. A checkpoint does not contain
+    the state of your callbacks.
 
     Args:
-        model: maps images to probabilities [B, classes], or [B, 1] for float labels [B, 1]. It is trained in
-            place, from the weights it has; an optimizer it had is replaced. Where it was built under a `tf.distribute`
-            strategy, each batch is divided among the strategy's devices.
-        train: a `Loader`, or batches (images, labels); see `choose_loss` for the labels.
-        validation: the same, evaluated after every epoch.
-        epochs: passes over `train`.
-        learning_rate: a number, or a schedule over the steps; the default is Keras's and its authors' for Adam
+        model: maps images to probabilities [B, classes], or [B, 1] for float labels [B, 1]. It is trained in place,
+            from its current weights; its optimizer is replaced. A model built under a `tf.distribute` strategy divides
+            each batch among the strategy's devices.
+        train: a `Loader`, or a dataset of batches (images, labels); see `choose_loss` for the labels.
+        validation: as `train`; evaluated after every epoch.
+        epochs: number of epochs.
+        learning_rate: a number, or a schedule over the steps; the default is that of Keras and of Adam's authors
             (Kingma and Ba 2014, arXiv:1412.6980).
         callbacks: Keras callbacks.
-        recipe: optimizer, schedule, regularisation, early stopping; by default Adam at a constant rate.
-        checkpoints: where the state is kept; by default nowhere.
+        recipe: optimizer, schedule, regularization, early stopping; by default Adam at a constant rate.
+        checkpoints: where to write checkpoints; by default none are written.
 
     Returns:
         Keras's history: `history.history` maps "loss", "accuracy" and, with `validation`, "val_loss" and
-        "val_accuracy" to one float an epoch. `history.waiting` is, for each epoch, the share of the time in which the
-        model waited for data; above 10 % there is a warning in the log.
+        "val_accuracy" to one float per epoch. `history.waiting` is the input wait of each epoch: the fraction of time
+        in which the model waited for data; above 10 % a warning is logged.
 
     Raises:
-        TrainingError: `train` carries no labels, or labels that no loss fits; a dataset repeats for ever; a schedule or
-            class weights need a loader; or the checkpoint is that of another training.
-        DivergedError: the loss is no number any more.
+        TrainingError: `train` has no labels, or no loss exists for them; a dataset repeats forever; a schedule or class
+            weights need a loader; or the checkpoint belongs to another training.
+        DivergedError: the loss is not finite.
     """
     return _Fitting(model, train, validation, epochs, learning_rate, callbacks, recipe or Recipe(), checkpoints).run()
 
@@ -125,9 +125,9 @@ class _Fitting:
     ) -> None:
         if checkpoints is not None and not isinstance(train, Loader):
             raise TrainingError(
-                "a training can only be resumed from a loader, whose stream starts anywhere; "
-                "give Loader(...) in place of its dataset"
+                "checkpoints need a loader, whose stream can start at any step; use Loader(...) instead of its dataset"
             )
+        check_count("epochs", epochs)
         for name, data in (("train", train), ("validation", validation)):
             _check_end(name, data)
         self.model, self.train, self.validation = model, train, validation
@@ -154,7 +154,7 @@ class _Fitting:
         )
 
     def run(self) -> Any:
-        """Train from the checkpoint, or from the beginning, to the end."""
+        """Train to the last epoch, from the checkpoint or from the start."""
         with checkpoint.claim(None if self.checkpoints is None else Path(self.checkpoints.directory)):
             return self._run()
 
@@ -179,7 +179,7 @@ class _Fitting:
         return history
 
     def _run_epoch(self, batches: Iterable[Any]) -> None:
-        """Train on the rest of an epoch, evaluate, and take down what came out."""
+        """Train on the rest of an epoch, evaluate, and record the logs."""
         state = self.state
         self.callbacks.on_epoch_begin(state.epoch)
         try:
@@ -193,11 +193,11 @@ class _Fitting:
         if self.validation is not None:
             logs |= {f"val_{name}": value for name, value in self._evaluate().items()}
         waited = self.meter.waited
-        fraction = self.meter.take()
+        fraction = self.meter.reset()
         if fraction > MAX_WAITING_FRACTION and waited > MIN_WAITING_S and not self.has_warned:
             self.has_warned = True
             _log.warning(
-                "in epoch %d the model waited %.0f %% of the time for data: %s",
+                "epoch %d: the model waited for data %.0f %% of the time: %s",
                 state.epoch,
                 100 * fraction,
                 suggest_remedy(self.train),
@@ -219,8 +219,8 @@ class _Fitting:
         samples = len(batch[0])
         if not math.isfinite(logs["loss"]):
             raise DivergedError(
-                f"the loss is {logs['loss']} in step {state.step} of epoch {state.epoch}: lower the learning rate, "
-                "or warm up"
+                f"the loss is {logs['loss']} in step {state.step} of epoch {state.epoch}; lower the learning rate, "
+                "or use warmup"
             )
         for name, value in logs.items():
             state.sums[name] = state.sums.get(name, 0.0) + value * samples
@@ -238,18 +238,18 @@ class _Fitting:
             raise _find_loader_error(error, self.validation) from None
 
     def _make_training_dataset(self) -> Any:
-        """Build the dataset from where the training stands on, as the loss takes it."""
+        """Build the dataset from the current position, with labels as the loss needs them."""
         dataset = self._encode_labels(_to_dataset(self.train, self.state.epoch, self.state.step))
         return dataset if self.class_weights is None else with_class_weights(dataset, self.class_weights)
 
     def _iterate_batches(self, dataset: Any) -> "Generator[Any]":
-        """Give the batches from where the training stands on, and None at the end of each epoch."""
+        """Yield the batches from the current position, and None at the end of each epoch."""
         for _ in range(self.state.epoch, self.epochs):
-            yield from dataset  # each iteration of a dataset gives the next epoch
+            yield from dataset  # each iteration of a dataset is the next epoch
             yield None
 
     def _build_metrics(self) -> None:
-        """Have Keras build its metrics where there are several devices: it cannot within the devices' own code."""
+        """Let Keras build its metrics, which it cannot within the code of several devices."""
         if has_several_devices(self.model):
             devices = self.model.distribute_strategy.num_replicas_in_sync
             one_each = self._encode_labels(_to_dataset(self.train)).unbatch().take(1).repeat(devices).batch(devices)
@@ -261,9 +261,9 @@ class _Fitting:
         return dataset
 
     def _update_best(self, logs: dict[str, float]) -> None:
-        """Keep the best weights, and stop where there were none better for too long."""
+        """Save the best weights, and stop when `patience` epochs brought none better."""
         state, loss = self.state, logs.get("val_loss", logs["loss"])
-        if math.isnan(loss):  # which is neither lower nor higher than any that follows
+        if math.isnan(loss):  # NaN compares as neither lower nor higher
             loss = math.inf
         if state.best is None or loss < state.best:
             state.best, state.best_epoch = loss, state.epoch
@@ -303,10 +303,10 @@ class _Fitting:
         if not path.exists():
             return
         if not self.checkpoints.resume:
-            raise TrainingError(f"{directory} holds a training; resume it, or give another directory")
+            raise TrainingError(f"{directory} contains a training; use resume=True, or another directory")
         self.state = checkpoint.read(path, checkpoint.list_variables(self.model), self._compute_identity())
         self.meter = WaitingMeter(self.state.waited, self.state.worked)
-        _log.info("going on with epoch %d, step %d", self.state.epoch, self.state.step)
+        _log.info("resuming at epoch %d, step %d", self.state.epoch, self.state.step)
 
     def _save(self) -> None:
         if self.checkpoints is None:
@@ -316,7 +316,7 @@ class _Fitting:
         checkpoint.write(path, checkpoint.list_variables(self.model), self.state, self._compute_identity())
 
     def _compute_identity(self) -> checkpoint.Identity:
-        """Name the training: equal names, equal batches, steps and weights."""
+        """Return the hashes that identify the training: equal hashes, equal batches, steps and weights."""
         train, validation = self.train, self.validation
         assert isinstance(train, Loader)  # noqa: S101  # for the type checker: it was checked
         held_out = validation.fingerprint if isinstance(validation, Loader) else validation is not None
@@ -325,7 +325,7 @@ class _Fitting:
             "the validation data": held_out,
             "the model": checkpoint.strip_names(self.model.get_config()),
             "the recipe": asdict(self.recipe),
-            # With the schedule, and so with the number of steps where that matters.
+            # Contains the schedule, and with it the number of steps where that matters.
             "the optimizer (its rate, or with a schedule the number of epochs)": checkpoint.strip_names(
                 self.model.optimizer.get_config()
             ),
@@ -339,10 +339,10 @@ class _Fitting:
         weights, classes = self.recipe.class_weights, max(2, self.model.output_shape[-1])
         if weights == "balanced":
             if not isinstance(self.train, Loader):
-                raise TrainingError("balanced class weights need the counts of the classes; give a loader, or numbers")
+                raise TrainingError("class_weights='balanced' needs a loader; use one, or give numbers")
             return compute_balanced_weights([int((self.train.labels == label).sum()) for label in range(classes)])
         if weights is not None and len(weights) != classes:
-            raise TrainingError(f"class_weights need one number for each of {classes} classes, got {len(weights)}")
+            raise TrainingError(f"class_weights needs {classes} numbers, one per class; got {len(weights)}")
         return weights
 
     def _make_callback_list(self, callbacks: Sequence[Any]) -> Any:
@@ -367,10 +367,10 @@ def _check_end(name: str, data: "Data | None") -> None:
     import tensorflow as tf
 
     if not isinstance(data, Loader | None) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise TrainingError(f"{name} repeats for ever, so no epoch would end; leave out .repeat()")
+        raise TrainingError(f"{name} repeats forever, so that no epoch ends; remove .repeat()")
 
 
 def _find_loader_error(error: Exception, data: "Data | None") -> Exception:
-    """Give the error that a loader raised, where TensorFlow delivers it as one of its own."""
+    """Return the loader's error, which TensorFlow wraps in its own."""
     failure = data.failure if isinstance(data, Loader) else None
     return error if failure is None else failure

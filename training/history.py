@@ -1,4 +1,4 @@
-"""What a training writes down of each epoch: a table, and the events that TensorBoard shows."""
+"""The history of a training: a table of all epochs, and events for TensorBoard."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ def write_history(directory: Path, history: Mapping[str, Sequence[float]], waiti
     """Write the table of all epochs, and the last epoch's events.
 
     Args:
-        directory: gets "history.csv" and "tensorboard".
+        directory: receives "history.csv" and "tensorboard".
         history: for each log, its value in each epoch.
-        waiting: for each epoch, the share of the time that the model waited for data.
+        waiting: for each epoch, the fraction of time in which the model waited for data.
     """
     columns = {**history, "waiting": waiting}
     with replace_atomically(directory / TABLE) as partial, partial.open("w", newline="") as file:
@@ -27,9 +27,9 @@ def write_history(directory: Path, history: Mapping[str, Sequence[float]], waiti
 
 
 def _write_events(directory: Path, scalars: Mapping[str, float], epoch: int) -> None:
-    """Append scalars to the events: "val_loss" as "loss" of the run "validation", so that both curves share a chart.
+    """Append scalars to the events: "val_loss" as "loss" of the run "validation", so that both curves are in one chart.
 
-    Written as `tf.summary.scalar` would, which needs the package `tensorboard`; showing them does, writing does not.
+    The events equal those of `tf.summary.scalar`, which needs the package `tensorboard`. Only showing them needs it.
     """
     import tensorflow as tf
 

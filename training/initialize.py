@@ -1,4 +1,4 @@
-"""Initial weights as a pure function of a seed: no global generator is seeded or asked."""
+"""Initial weights as a pure function of a seed: no global generator is read or seeded."""
 
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,13 @@ _INITIALIZERS = ("kernel_initializer", "depthwise_initializer", "pointwise_initi
 
 
 def initialize(model: "keras.Model", seed: int) -> None:
-    """Draw a model's weights anew, and begin its random layers anew, each from a key of its own.
+    """Draw a model's weights and reset its random layers, each from its own key.
 
-    Layers keep their initializers; weights that these set to constants are left as they are. The model must have been
-    built and not been trained.
+    Layers keep their initializers; constant weights do not change. The model must be built and not trained.
 
     Args:
         model: the model; it is changed in place.
-        seed: from 0 on.
+        seed: at least 0.
     """
     root = keys.fold_in(keys.root(seed), "initialise")
     for number, layer in enumerate(model._flatten_layers(include_self=False)):
@@ -37,7 +36,7 @@ def initialize(model: "keras.Model", seed: int) -> None:
 
 
 def _find_weight(layer: "keras.Layer", initializer: str) -> "keras.Variable | None":
-    """Find the weight that an initializer belongs to; a depthwise layer calls its own `kernel`."""
+    """Find the weight that an initializer belongs to; a depthwise layer names it `kernel`."""
     if getattr(layer, initializer, None) is None:
         return None
     named: keras.Variable | None = getattr(layer, initializer.replace("_initializer", "_kernel"), None)
@@ -45,4 +44,4 @@ def _find_weight(layer: "keras.Layer", initializer: str) -> "keras.Variable | No
 
 
 def _to_keras_seed(key: keys.Key) -> int:
-    return int(key) % 2**31  # what Keras takes
+    return int(key) % 2**31  # Keras's range of seeds

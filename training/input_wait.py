@@ -1,4 +1,4 @@
-"""How much of the time a model waits for its data, and what to do about it."""
+"""The input wait: the fraction of time in which a model waits for data, and how to reduce it."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -9,21 +9,21 @@ from pipeline import Cache, Loader
 T = TypeVar("T")
 
 MAX_WAITING_FRACTION = 0.10
-"""The share of the time up to which no one is warned."""
+"""Above this input wait, a warning is logged."""
 
 MIN_WAITING_S = 0.5
-"""Seconds in an epoch up to which no one is warned: an epoch of milliseconds is all beginning and end."""
+"""Seconds of waiting per epoch up to which no warning is logged: startup dominates an epoch of milliseconds."""
 
 
 class WaitingMeter:
-    """Measures in a loop over batches how long the loop waited for them, and how long its body took.
+    """Measures how long a loop over batches waits for them, and how long its body takes.
 
-    The first batch of all is left out: it includes building the model's graph, and filling the pipeline.
+    The first batch does not count: it includes building the model's graph and filling the pipeline.
 
     Args:
-        waited: seconds from before, in an epoch that goes on.
-        worked: seconds from before.
-        clock: gives seconds.
+        waited: seconds waited so far, in an epoch that is resumed.
+        worked: seconds worked so far.
+        clock: returns seconds.
     """
 
     def __init__(
@@ -35,23 +35,23 @@ class WaitingMeter:
         self._started = False
 
     def __call__(self, batches: Iterable[T]) -> Iterator[T]:
-        """Pass batches on, and measure."""
-        left = iter(batches)
+        """Yield the batches, and measure."""
+        iterator = iter(batches)
         while True:
-            asked = self._clock()
+            requested = self._clock()
             try:
-                batch = next(left)
+                batch = next(iterator)
             except StopIteration:
                 return
-            given = self._clock()
+            received = self._clock()
             yield batch
             if self._started:
-                self.waited += given - asked
-                self.worked += self._clock() - given
+                self.waited += received - requested
+                self.worked += self._clock() - received
             self._started = True
 
-    def take(self) -> float:
-        """Give the share of the time that was waited, from 0 to 1, and begin anew."""
+    def reset(self) -> float:
+        """Return the input wait since the last reset, from 0 to 1, and reset the meter."""
         total = self.waited + self.worked
         fraction = self.waited / total if total else 0.0
         self.waited = self.worked = 0.0
@@ -59,20 +59,20 @@ class WaitingMeter:
 
 
 def suggest_remedy(source: object) -> str:
-    """Say what makes data come faster.
+    """Recommend what makes the data faster.
 
     Args:
-        source: the loader, or a dataset of which nothing is known.
+        source: the loader, or any other dataset.
     """
     if not isinstance(source, Loader):
-        return "prefetch, cache what is decoded, and let more calls run in parallel"
+        return "prefetch, cache decoded images, and increase num_parallel_calls"
     ideas = []
     cache = Cache.from_option(source.cache)
     if cache is None:
-        ideas.append('keep the decoded images (cache="DIR", or cache=Cache("DIR", size=...) for crops)')
+        ideas.append('cache decoded images (cache="DIR", or cache=Cache("DIR", size=...) for crops)')
     elif cache.is_ram:
-        ideas.append('keep the decoded images (cache="DIR") in place of the encoded ones')
+        ideas.append('cache decoded images (cache="DIR") instead of encoded ones')
     if source.augment is not None:
-        ideas.append("see print(loader.plan.explain()) for transforms that are not compiled")
-    ideas.append("store the images smaller, or use more processors")
+        ideas.append("print(loader.plan.explain()) lists the transforms that run unmodified")
+    ideas.append("store smaller images, or use more processors")
     return "; ".join(ideas)

@@ -1,8 +1,7 @@
-"""The learning curve: how the error on held-out samples falls with the number of training samples.
+"""The learning curve: the error on held-out samples against the number of training samples.
 
-For each seed, the training sets are nested and each class keeps its share (`Loader(limit=...)`). A shallow model,
-multinomial logistic regression on the pixels, stands beside a deep one, so that one sees what depth is worth; and,
-where there is an augmentation, the deep one beside itself with it.
+For each seed, the training sets are nested and stratified (`Loader(limit=...)`). A shallow model, multinomial logistic
+regression on the pixels, is compared with a deep one; with an augmentation, the deep model is measured with it too.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import Loader
+from training.checks import check_count
 from training.errors import TrainingError
 from training.experiment import Experiment
 from training.fit import fit
@@ -22,10 +22,10 @@ SHALLOW = "logistic regression"
 AUGMENTED = "with augmentation"
 
 SIZES = 6
-"""Training sets where no sizes are asked for, from the smallest to the largest by one factor."""
+"""Default number of training sets; their sizes grow by a constant factor."""
 
 LARGEST = 2048
-"""Samples of the largest set where none is asked for: an evening is not what a first look should take."""
+"""Default size of the largest training set: more would take hours."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Point:
     """One measurement.
 
     Attributes:
-        curve: the model's name.
-        examples: training samples.
-        seed: of the subset and everything else that is random.
+        curve: name of the model.
+        examples: number of training samples.
+        seed: of the subset and everything else random.
         error: on the held-out samples, from 0 to 1.
     """
 
@@ -47,12 +47,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Worth:
-    """What an augmentation is worth at one number of examples.
+    """The number of samples without augmentation that equals a number with it.
 
     Attributes:
-        examples: training samples.
-        equivalent: samples without augmentation that would give the same error, and its bounds at 95 %; inf where the
-            plain curve's floor lies above.
+        examples: number of training samples.
+        equivalent: number of samples without augmentation for the same error, and its 95 % bounds; inf where the plain
+            curve's floor is above that error.
     """
 
     examples: int
@@ -61,12 +61,12 @@ class Worth:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Measured curves, and the power laws that fit them.
+    """Measured learning curves, and the power laws fitted to them.
 
     Attributes:
         points: all measurements.
-        laws: of each curve.
-        held_out: the samples on which the errors were measured.
+        laws: the power law of each curve.
+        held_out: number of held-out samples.
     """
 
     points: tuple[Point, ...]
@@ -79,13 +79,14 @@ class LearningCurve:
         return sorted({point.examples for point in self.points})
 
     def errors(self, curve: str, examples: int) -> list[float]:
-        """Give a curve's errors at a number of examples, one a seed."""
+        """Return a curve's errors at a number of examples, one per seed."""
         return [point.error for point in self.points if (point.curve, point.examples) == (curve, examples)]
 
     def worth(self) -> list[Worth]:
-        """Say what the augmentation is worth in examples: the horizontal distance of its curve from the plain one.
+        """Return the augmentation's worth in examples: the horizontal distance between its curve and the plain one.
 
-        Both laws are evaluated, not the measurements; the bounds come from both bootstraps. Empty where there is none.
+        It compares the fitted laws, not the measurements; the bounds come from both bootstraps. Empty without
+        augmentation.
         """
         augmented = next((name for name in self.laws if name.endswith(AUGMENTED)), None)
         if augmented is None:
@@ -112,30 +113,32 @@ def learning_curve(
     augment: Any = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> LearningCurve:
-    """Measure the error of a shallow and of a deep model against the number of training samples, and fit power laws.
+    """Measure the error of a shallow and a deep model against the number of training samples, and fit power laws.
 
-    The deep model makes the same number of steps on every training set: with equal epochs, the small ones would be
-    trained less.
+    The deep model makes about the same number of steps on every training set: with equal epochs, small sets would get
+    fewer steps.
 
     Args:
-        experiment: data, deep model and recipe; its `augment`, `limit`, `epochs` and `seed` are set here.
+        experiment: data, deep model and recipe; this function sets `augment`, `limit`, `epochs` and `seed`.
         sizes: numbers of training samples, at least three; by default six, up to all or 2,048.
-        seeds: repetitions: without a validation set of its own each has another split, and in any case other subsets,
-            order and first weights.
-        steps: batches that the deep model is trained on.
-        augment: an Albumentations transform: the deep model is measured with it as well.
-        progress: called with the measurements done and to do.
+        seeds: repetitions, each with its own subsets, order and initial weights; and with its own split, unless the
+            experiment has validation data.
+        steps: training steps of the deep model.
+        augment: an Albumentations transform: the deep model is also measured with it.
+        progress: called with the number of finished measurements and the total.
 
     Raises:
         TrainingError: there are fewer than three sizes.
-        CaudalError: what loaders, model or `fit` refuse.
+        CaudalError: the loaders, the model or `fit` refuse an option.
     """
+    for name, count in (("seeds", seeds), ("steps", steps), *(("sizes", size) for size in sizes or ())):
+        check_count(name, count)
     plain = replace(experiment, augment=None, limit=None)
     train, _ = plain.make_loaders()
     chosen = sorted(set(sizes)) if sizes is not None else _choose_sizes(train)
-    if len(chosen) < 3 or chosen[0] < 1 or seeds < 1:
-        raise TrainingError(f"a curve needs at least three sizes and one seed, got {chosen} and {seeds}")
-    replace(plain, limit=chosen[-1]).make_loaders()  # refuses more than there are: now, and not after the smaller ones
+    if len(chosen) < 3:
+        raise TrainingError(f"a learning curve needs at least three sizes, got {chosen}")
+    replace(plain, limit=chosen[-1]).make_loaders()  # refuses a size above the number of samples before any training
     variants = [(SHALLOW, plain), (experiment.model, plain)]
     if augment is not None:
         variants.append((f"{experiment.model} {AUGMENTED}", replace(plain, augment=augment)))
@@ -164,18 +167,18 @@ def _choose_sizes(train: Loader) -> list[int]:
     largest = min(train.num_examples, LARGEST)
     smallest = max(len(train.class_names or ()) * 3, largest // 64, 4)
     if smallest * 4 > largest:
-        raise TrainingError(f"{largest} training samples are too few for a curve; give sizes, or more samples")
+        raise TrainingError(f"{largest} training samples are too few for a learning curve; give sizes, or more samples")
     return sorted({round(size) for size in np.geomspace(smallest, largest, SIZES)})
 
 
 def _measure_shallow(experiment: Experiment) -> tuple[float, int]:
-    """Fit multinomial logistic regression to the pixels, and give its error."""
+    """Fit multinomial logistic regression to the pixels, and return its error."""
     from sklearn.linear_model import LogisticRegression
 
     train, held_out = experiment.make_loaders()
     model = LogisticRegression(max_iter=1000)
     pixels, labels = _collect_arrays(train)
-    if len(np.unique(labels)) < 2:  # it refuses to learn a single class
+    if len(np.unique(labels)) < 2:  # scikit-learn refuses a single class
         return float((_collect_arrays(held_out)[1] != labels[0]).mean()), held_out.num_examples
     model.fit(pixels, labels)
     pixels, labels = _collect_arrays(held_out)
@@ -183,14 +186,14 @@ def _measure_shallow(experiment: Experiment) -> tuple[float, int]:
 
 
 def _collect_arrays(loader: Loader) -> tuple[Any, Any]:
-    """Collect an epoch: pixels float32 [N, H * W * C] from 0 to 1, and labels."""
+    """Return an epoch: pixels float32 [N, H * W * C] from 0 to 1, and labels."""
     batches = [(images.numpy(), labels.numpy()) for images, labels in loader.dataset()]
     images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     return images.reshape(len(images), -1) / np.float32(255), labels
 
 
 def _measure_deep(experiment: Experiment, steps: int) -> tuple[float, int]:
-    """Train the experiment's model for so many steps, and give its error."""
+    """Train the experiment's model for about `steps` steps, and return its error."""
     train, held_out = experiment.make_loaders()
     model = experiment.build(len(train.class_names or ()))
     epochs = max(1, round(steps / train.steps_per_epoch))

@@ -1,4 +1,4 @@
-"""Which loss fits a dataset's labels, and what becomes of the labels on their way to it."""
+"""The loss for a dataset's labels, and the conversions of labels that a loss needs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 def choose_loss(element_spec: Any) -> str:
-    """Name the cross-entropy that fits the labels of a dataset.
+    """Return the name of the cross-entropy for the labels of a dataset.
 
     Args:
         element_spec: of a dataset of batches (images, labels). Integer labels [B] or [B, 1] are class
-            numbers, labels [B, classes] are probabilities (one-hot or soft), float labels [B, 1] are 0 or 1.
+            indices, labels [B, classes] are probabilities (one-hot or soft), float labels [B, 1] are 0 or 1.
 
     Returns:
         Keras's name of the loss.
 
     Raises:
-        TrainingError: there are no labels, they are not batched, or their kind is none of these.
+        TrainingError: there are no labels, they are not batched, or they are none of these.
     """
     if not isinstance(element_spec, tuple) or len(element_spec) < 2:
         raise TrainingError(
@@ -38,13 +38,13 @@ def choose_loss(element_spec: Any) -> str:
         case (int(classes),) if classes > 1:
             return "categorical_crossentropy"
     raise TrainingError(
-        f"no loss fits labels {labels}; batch the dataset, and give integers [B], one-hot rows [B, classes] "
+        f"no loss for labels {labels}; batch the dataset, and use integers [B], one-hot vectors [B, classes] "
         "or floats [B, 1]"
     )
 
 
 def with_label_smoothing(loss: str, label_smoothing: float) -> Any:
-    """Give the loss with label smoothing: Keras's name where there is none, or the loss."""
+    """Return the loss with label smoothing; without smoothing, return Keras's name."""
     from keras import losses
 
     if not label_smoothing:
@@ -55,7 +55,7 @@ def with_label_smoothing(loss: str, label_smoothing: float) -> Any:
 
 
 def with_one_hot_labels(dataset: "tf.data.Dataset", classes: int) -> "tf.data.Dataset":
-    """Write integer labels as one-hot rows, which is what smoothing works on."""
+    """Convert integer labels to one-hot vectors, which smoothing needs."""
     import tensorflow as tf
 
     @without_autograph
@@ -66,17 +66,17 @@ def with_one_hot_labels(dataset: "tf.data.Dataset", classes: int) -> "tf.data.Da
 
 
 def with_class_weights(dataset: "tf.data.Dataset", class_weights: Sequence[float]) -> "tf.data.Dataset":
-    """Put the weight of each sample's class behind its label, times the weight that it had."""
+    """Add the weight of each sample's class as the third component, times the weight that the sample had."""
     import tensorflow as tf
 
-    table = tf.constant(class_weights, tf.float32)
+    weights_by_class = tf.constant(class_weights, tf.float32)
 
     @without_autograph
     def weigh(images: Any, labels: Any, *weights: Any) -> Any:
         if labels.shape.rank == 2 and labels.shape[1] > 1:
-            chosen = tf.linalg.matvec(tf.cast(labels, tf.float32), table)
+            chosen = tf.linalg.matvec(tf.cast(labels, tf.float32), weights_by_class)
         else:
-            chosen = tf.gather(table, tf.cast(tf.reshape(labels, [-1]), tf.int32))
+            chosen = tf.gather(weights_by_class, tf.cast(tf.reshape(labels, [-1]), tf.int32))
         return images, labels, chosen * weights[0] if weights else chosen
 
     return dataset.map(weigh)

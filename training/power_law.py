@@ -1,4 +1,4 @@
-"""The power law of learning curves: error = a * n ** -b + c, fitted, with what the fit leaves open.
+"""The power law of learning curves, error = a * n ** -b + c: fit, confidence bands and inverse.
 
 That errors fall like a power of the number of examples, to a floor, is an observation on many tasks: Hestness et al.
 2017, "Deep Learning Scaling is Predictable, Empirically" (arXiv:1712.00409).
@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from augment import keys
 
 _DRAWS = 300
-"""Of the bootstrap: enough for the second digit of a 95 % interval."""
+"""Bootstrap refits: enough for the second digit of a 95 % interval."""
 
 _STEEPEST = 3.0
-"""The largest exponent: the paper above saw 0.07 to 0.35, theory has 0.5 and 1."""
+"""The largest exponent. The paper above measured 0.07 to 0.35; theory predicts 0.5 and 1."""
 
 Params = NDArray[np.float64]
 """[..., 3]: a, b and c."""
@@ -30,7 +30,7 @@ def evaluate_power_law(params: Params, examples: ArrayLike) -> NDArray[np.float6
 
 
 def invert(params: Params, errors: ArrayLike) -> NDArray[np.float64]:
-    """Give the examples that an error needs: inf where it is at or below the floor."""
+    """Return the number of examples for an error: inf where the error is at or below the floor."""
     a, b, c = np.moveaxis(params, -1, 0)
     above = np.asarray(errors, float) - c
     with np.errstate(divide="ignore", over="ignore"):
@@ -44,22 +44,22 @@ class PowerLaw:
 
     Attributes:
         params: a, b and c, float64 [3].
-        draws: those of refits to resampled residuals, float64 [D, 3].
+        draws: a, b and c of refits to resampled residuals, float64 [D, 3].
     """
 
     params: Params
     draws: Params
 
     def __call__(self, examples: ArrayLike) -> NDArray[np.float64]:
-        """Give the error at numbers of examples."""
+        """Return the error at numbers of examples."""
         return evaluate_power_law(self.params, examples)
 
     def band(self, examples: ArrayLike, level: float = 0.95) -> NDArray[np.float64]:
-        """Give the lower and upper bound of the error, [2, N]."""
+        """Return the lower and upper bound of the error, [2, N]."""
         return _compute_interval(evaluate_power_law(self.draws, examples), level)
 
     def examples_for(self, error: float, level: float = 0.95) -> tuple[float, float, float]:
-        """Give how many examples an error needs, and the bounds of that: inf where the law says it is never reached."""
+        """Return the number of examples for an error and its bounds: inf where the law never reaches the error."""
         low, high = _compute_interval(invert(self.draws, error), level)
         return float(invert(self.params, error)), float(low), float(high)
 
@@ -67,12 +67,12 @@ class PowerLaw:
 def fit_power_law(examples: ArrayLike, errors: ArrayLike, *, smallest: float, seed: int = 0) -> PowerLaw:
     """Fit a power law to errors by least squares of their logarithms, with a >= 0, 0 <= b <= 3 and c >= 0.
 
-    The bootstrap resamples the residuals, enlarged for the three parameters that the fit has taken from them.
+    The bootstrap resamples the residuals, enlarged to compensate for the three fitted parameters.
 
     Args:
         examples: of each measurement, [N]; at least three different numbers.
-        errors: shares from 0 to 1, [N].
-        smallest: what an error of 0 counts as: half a sample of those that it was measured on.
+        errors: from 0 to 1, [N].
+        smallest: replaces an error of 0: half a sample of those that the error was measured on.
         seed: of the bootstrap.
 
     Raises:
@@ -90,7 +90,7 @@ def fit_power_law(examples: ArrayLike, errors: ArrayLike, *, smallest: float, se
 
 
 def _fit_params(sizes: NDArray[np.float64], logs: NDArray[np.float64], start: Params | None) -> Params:
-    """Fit in a and c relative to the largest error, and n to the smallest, so that all three are of one magnitude."""
+    """Fit a and c relative to the largest error, and n to the smallest: all three then have one magnitude."""
     from scipy.optimize import least_squares
 
     first, top = sizes.min(), np.exp(logs.max())
@@ -110,7 +110,7 @@ def _fit_params(sizes: NDArray[np.float64], logs: NDArray[np.float64], start: Pa
 
 
 def _compute_interval(values: NDArray[np.float64], level: float) -> NDArray[np.float64]:
-    # Not interpolated: between a number and infinity there is nothing.
+    # Not interpolated: there is no value between a number and infinity.
     bounds: NDArray[np.float64] = np.quantile(
         values, [(1 - level) / 2, (1 + level) / 2], axis=0, method="closest_observation"
     )

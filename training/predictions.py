@@ -1,4 +1,4 @@
-"""What a model says of every sample of a loader, beside what the labels say."""
+"""A model's predictions for all samples of a loader, with their labels."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of samples.
+    """A model's predictions for samples.
 
     Attributes:
         class_names: of the columns.
@@ -37,7 +37,7 @@ class Predictions:
 
     @property
     def error(self) -> float:
-        """The share of the samples whose most probable class is not their label."""
+        """The fraction of samples whose most probable class is not their label."""
         return float((self.predicted_classes != self.labels).mean())
 
     @property
@@ -49,17 +49,17 @@ class Predictions:
         return matrix
 
     def find_worst(self, count: int) -> list[int]:
-        """Give the places of the samples whose own class was least probable, the worst first."""
+        """Return the rows of the samples with the lowest probability of their label, the worst first."""
         own = self.probabilities[np.arange(len(self.labels)), self.labels]
         return [int(index) for index in np.argsort(own, kind="stable")[:count]]
 
 
 def predict(model: "keras.Model", loader: Loader) -> Predictions:
-    """Run a model over an epoch of a loader.
+    """Run a model on one epoch of a loader.
 
     Args:
         model: maps images to probabilities [B, classes].
-        loader: with labels of the kind "int".
+        loader: with `label_mode="int"`.
     """
     labels, probabilities, sample_keys = [], [], []
     for images, batch_labels, batch_keys in loader.dataset(with_keys=True):
@@ -75,7 +75,7 @@ def predict(model: "keras.Model", loader: Loader) -> Predictions:
 
 
 def collect_images(loader: Loader, sample_keys: list[str]) -> list[Image]:
-    """Collect some samples' pixels, as a loader delivers them in its first epoch, in the order of the keys."""
+    """Return the pixels of some samples in a loader's first epoch, in the order of the keys."""
     found: dict[str, Image] = {}
     for images, _, batch_keys in loader.dataset(with_keys=True):
         names = [key.decode("utf-8", "surrogateescape") for key in batch_keys.numpy()]

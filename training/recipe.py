@@ -1,9 +1,11 @@
-"""How a model is optimised: everything but the data, the model, the number of epochs and the rate."""
+"""The recipe: optimizer, schedule, regularization and early stopping of a training."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from training.checks import check_count, is_number
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -17,20 +19,20 @@ _NOT_DECAYED = ("bias", "gamma", "beta")  # as usual since Goyal et al. 2017 (ar
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a model is optimised.
+    """Optimizer, schedule, regularization and early stopping.
 
     Attributes:
         optimizer: "adam"; "sgd" (Nesterov's momentum of 0.9); or "rmsprop".
         schedule: of the learning rate: "constant"; "cosine", down to 0; or "step", a tenth after half of the steps
             and a hundredth after three quarters.
-        warmup: the share of all steps in which the rate rises from 0, linearly.
-        weight_decay: subtracted at each step, times the rate and the weight, from all kernels (decoupled: Loshchilov
+        warmup: the fraction of all steps in which the learning rate rises linearly from 0.
+        weight_decay: decoupled weight decay of all kernels: each step subtracts it times rate and weight (Loshchilov
             and Hutter 2017, arXiv:1711.05101).
-        label_smoothing: the share of each label that is spread evenly over the classes, from 0 to below 1.
-        class_weights: factor of each class's losses: a number a class; "balanced" (in inverse proportion to the class's
-            share, 1 on average over the samples); or None.
-        patience: epochs without a lower validation loss (training loss where there is no validation) after which the
-            training ends and takes back its best weights; None never ends early.
+        label_smoothing: the fraction of each label that is spread evenly over the classes, from 0 to below 1.
+        class_weights: factor per class for the loss of its samples: one number per class; "balanced" (inverse to the
+            class's fraction, with a mean of 1 over the samples); or None.
+        patience: epochs without a lower validation loss (training loss without validation) after which the training
+            ends and restores its best weights; None never ends early.
 
     Raises:
         TrainingError: a value is unknown or out of range.
@@ -49,22 +51,24 @@ class Recipe:
             if getattr(self, name) not in known:
                 raise TrainingError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
         for name, limit in (("warmup", 1.0), ("label_smoothing", 1.0), ("weight_decay", float("inf"))):
-            if not 0 <= getattr(self, name) < limit:
+            if not (is_number(getattr(self, name)) and 0 <= getattr(self, name) < limit):
                 raise TrainingError(f"{name} must be at least 0 and below {limit:g}, got {getattr(self, name)}")
-        if self.patience is not None and self.patience < 1:
-            raise TrainingError(f"patience must be at least 1 epoch, or None; got {self.patience}")
-        if isinstance(self.class_weights, str) and self.class_weights != "balanced":
-            raise TrainingError(f"class_weights are numbers, 'balanced' or None; got {self.class_weights!r}")
+        if self.schedule == "step" and self.warmup:
+            raise TrainingError("schedule='step' has no warmup; use 'cosine'")
+        if self.patience is not None:
+            check_count("patience", self.patience)
+        if self.class_weights is not None and self.class_weights != "balanced":
+            _check_class_weights(self.class_weights)
 
     def make_optimizer(self, learning_rate: "float | Schedule", steps: int | None) -> "keras.Optimizer":
-        """Make the optimizer.
+        """Create the optimizer.
 
         Args:
-            learning_rate: the highest rate, or a schedule over the steps in place of this recipe's.
-            steps: of the whole training, for the schedule; None where they are not known.
+            learning_rate: the peak rate, or a schedule over the steps that replaces this recipe's.
+            steps: of the whole training, for the schedule; None if unknown.
 
         Raises:
-            TrainingError: a schedule needs the steps, and they are not known; or the rate is not positive.
+            TrainingError: a schedule needs the number of steps, which is unknown; or the rate is not positive.
         """
         from keras import optimizers
 
@@ -83,20 +87,16 @@ class Recipe:
     def _make_schedule(self, rate: float, steps: int | None) -> "float | Schedule":
         from keras.optimizers import schedules
 
-        if not rate > 0:
+        if not 0 < rate < math.inf:
             raise TrainingError(f"the learning rate must be positive, got {rate}")
         if self.schedule == "constant" and not self.warmup:
             return rate
         if steps is None:
-            raise TrainingError(
-                "a schedule needs the number of steps; give a loader, or a dataset that knows its length"
-            )
+            raise TrainingError("a schedule needs the number of steps; use a loader, or a dataset with a known length")
         warmup = round(self.warmup * steps)
         rest = max(1, steps - warmup)
         if self.schedule == "step":
             boundaries = [warmup + rest // 2, warmup + 3 * rest // 4]
-            if warmup:
-                raise TrainingError("the schedule 'step' takes no warmup; use 'cosine'")
             return schedules.PiecewiseConstantDecay(boundaries, [rate, rate / 10, rate / 100])
         return schedules.CosineDecay(
             initial_learning_rate=0.0 if warmup else rate,
@@ -107,18 +107,24 @@ class Recipe:
         )
 
 
+def _check_class_weights(weights: object) -> None:
+    is_list = isinstance(weights, Sequence) and not isinstance(weights, str)
+    if not (is_list and all(is_number(weight) and 0 <= weight < math.inf for weight in weights)):  # type: ignore[attr-defined]
+        raise TrainingError(f"class_weights must be one number from 0 per class, 'balanced' or None; got {weights!r}")
+
+
 Schedule = Any
 """`keras.optimizers.schedules.LearningRateSchedule`."""
 
 
 def compute_balanced_weights(counts: Sequence[int]) -> list[float]:
-    """Weight each class in inverse proportion to its share; a class without samples gets 0.
+    """Weight each class inversely to its fraction; a class without samples gets 0.
 
     Args:
-        counts: samples of each class.
+        counts: samples per class.
 
     Returns:
-        Weights whose average over the samples is 1.
+        Weights whose mean over the samples is 1.
     """
     present = sum(count > 0 for count in counts)
     total = sum(counts)

@@ -1,4 +1,4 @@
-"""The report of a training: one page with its pictures beside it, and its numbers as JSON."""
+"""The report of a training: an HTML page with pictures, and the numbers as JSON."""
 
 import hashlib
 import html
@@ -17,6 +17,7 @@ from training.experiment import Outcome
 from training.figures import training_curves
 from training.files import replace_atomically
 from training.predictions import Predictions, collect_images, predict
+from training.validation_data import describe_data, format_ignored
 
 if TYPE_CHECKING:
     import keras
@@ -27,7 +28,7 @@ MODEL = "model.keras"
 CURVES, CONFUSION, WORST = "training.png", "confusion.png", "worst.png"
 
 _WORST = 18
-"""Samples that are shown, in rows of six."""
+"""Number of samples in the picture, in rows of six."""
 
 _STYLE = (
     "body{font:16px/1.5 sans-serif;color:#333;max-width:60em;margin:2em auto;padding:0 1em}"
@@ -37,12 +38,12 @@ _STYLE = (
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says.
+    """A written report.
 
     Attributes:
-        directory: holds the page, the pictures and the numbers.
+        directory: contains the page, the pictures and the numbers.
         result: the numbers.
-        predictions: of the validation samples.
+        predictions: for the validation samples.
     """
 
     directory: Path
@@ -51,20 +52,20 @@ class Report:
 
     @property
     def pictures(self) -> list[Path]:
-        """The PNGs that were written."""
+        """The written PNGs."""
         return [self.directory / name for name in (CURVES, CONFUSION, WORST)]
 
 
 def write_report(
     outcome: Outcome, directory: str | Path, *, views: str | Views | None = None, reduce: Reduce = "mean"
 ) -> Report:
-    """Evaluate what an experiment has trained, and write "report.html", the pictures, "result.json", "model.keras".
+    """Evaluate an experiment's model, and write "report.html", the pictures, "result.json" and "model.keras".
 
     Args:
         outcome: of the experiment.
-        directory: is made where it is missing.
-        views: of each validation image, as `training.evaluate` takes them: the error on them is told besides.
-        reduce: how the answers for an image's views become one.
+        directory: created if missing.
+        views: for test-time augmentation, as in `evaluate`; its error is added to the report.
+        reduce: how to reduce the predictions of an image's views.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -81,6 +82,8 @@ def write_report(
         "history": history,
         "waiting": outcome.waiting,
         "views": None if views is None else _evaluate_views(outcome, views, reduce),
+        "training_data": describe_data(outcome.train),
+        "validation_data": describe_data(outcome.validation),
         "skipped": [row.sample for row in (*outcome.train.errors, *outcome.validation.errors)],
         "weights_sha256": hash_weights(outcome.model),
     }
@@ -106,7 +109,7 @@ def _evaluate_views(outcome: Outcome, views: str | Views, reduce: Reduce) -> dic
 
 
 def hash_weights(model: "keras.Model") -> str:
-    """Hash a model's weights: equal hashes, equal weights, bit for bit."""
+    """Return the digest of a model's weights: equal digests mean bitwise equal weights."""
     hashed = hashlib.sha256()
     for weight in model.get_weights():
         hashed.update(np.ascontiguousarray(weight).tobytes())
@@ -118,12 +121,13 @@ def _draw_worst(path: Path, outcome: Outcome, predictions: Predictions) -> None:
     names = predictions.class_names
     captions = [
         f"{canvas.shorten(names[predictions.labels[index]])}\n"
-        f"taken for {canvas.shorten(names[predictions.predicted_classes[index]])}\n"
-        f"{predictions.probabilities[index, predictions.labels[index]]:.1%} for its own class"
+        f"predicted: {canvas.shorten(names[predictions.predicted_classes[index]])}\n"
+        f"{predictions.probabilities[index, predictions.labels[index]]:.1%} probability of its label"
         for index in indices
     ]
     images = collect_images(outcome.validation, [predictions.keys[index] for index in indices])
-    image_grid(path, images, captions, f"The {len(indices)} validation samples whose own class was least probable")
+    title = f"The {len(indices)} validation samples with the lowest probability of their label"
+    image_grid(path, images, captions, title)
 
 
 def _render_page(result: dict[str, Any]) -> str:
@@ -134,8 +138,10 @@ def _render_page(result: dict[str, Any]) -> str:
         "epochs": str(result["epochs"]),
         "validation error": f"{result['validation_error']:.2%}",
         **_describe_views(result["views"]),
-        "waited for data": f"{max(result['waiting'], default=0):.1%} of the time at most, over the epochs",
-        "samples left out": str(len(result["skipped"])),
+        "waited for data": f"{max(result['waiting'], default=0):.1%} of the time at most, per epoch",
+        **_describe_data("training", result["training_data"]),
+        **_describe_data("validation", result["validation_data"]),
+        "skipped samples": str(len(result["skipped"])),
         "weights (SHA-256)": result["weights_sha256"],
     }
     rows = "".join(
@@ -145,8 +151,8 @@ def _render_page(result: dict[str, Any]) -> str:
         f'<h2>{title}</h2><img src="{name}" alt="{title}">'
         for title, name in (
             ("Loss and accuracy", CURVES),
-            ("Which class was taken for which", CONFUSION),
-            ("The worst", WORST),
+            ("Confusion matrix", CONFUSION),
+            ("Worst samples", WORST),
         )
     )
     return (
@@ -155,8 +161,18 @@ def _render_page(result: dict[str, Any]) -> str:
     )
 
 
+def _describe_data(name: str, data: dict[str, Any]) -> dict[str, str]:
+    facts = {
+        f"ignored {name} files": format_ignored(data["ignored_files"]),
+        f"classes without {name} samples": ", ".join(data["empty_classes"]),
+        f"dropped {name} samples, by class": format_ignored(data["dropped_classes"]),
+    }
+    return {label: text for label, text in facts.items() if text}
+
+
 def _describe_views(views: dict[str, Any] | None) -> dict[str, str]:
     if views is None:
         return {}
     count = len(views["error_of_each"])
-    return {f"on views ({views['views']})": f"{views['validation_error']:.2%}, {views['reduce']} of {count} answers"}
+    error = f"{views['validation_error']:.2%}, {views['reduce']} of {count} predictions"
+    return {f"test-time augmentation ({views['views']})": error}

@@ -1,16 +1,19 @@
 """Search for the experiment with the lowest error, on Optuna.
 
-The trials stand in a database in the output directory. A search that was stopped goes on when it is started again, and
-several processes that are given the same directory share the work.
+A database in the output directory contains the trials. An interrupted search resumes when it is started again, and
+several processes with the same directory divide the work.
 """
 
+import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from augment import keys
+from augment.errors import CaudalError
+from training.checks import check_count, is_number
 from training.errors import DivergedError, TrainingError
 from training.experiment import Experiment
 from training.files import lock, replace_atomically
@@ -31,17 +34,17 @@ _NAME = "caudal"
 _TRIALS = 20
 _DEFINITION = "definition"
 _HEARTBEAT_S = 20
-"""Seconds between two signs of life of a trial; after three without one, other processes count it as failed."""
+"""Seconds between two heartbeats of a trial; after three without one, other processes count it as failed."""
 
 
 class Trial(NamedTuple):
-    """An experiment that was tried.
+    """A finished trial.
 
     Attributes:
         number: from 0.
-        params: what was chosen.
-        error: the share of the validation samples that it got wrong; None where the training diverged or broke off.
-        seconds: that it took.
+        params: the chosen values.
+        error: the fraction of wrong validation samples; None if the training diverged.
+        seconds: its duration.
     """
 
     number: int
@@ -60,46 +63,49 @@ def search(
     subset: float | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Trial]:
-    """Try experiments until there are as many trials as asked for, those of earlier and of other processes among them.
+    """Run trials until the total number is reached, with those of earlier runs and of other processes.
 
-    Random draws are pure functions of the experiment's seed and the trial's number. The error is that after the last
-    epoch on the validation samples, which are all used whatever the subset.
+    Random choices are pure functions of the experiment's seed and the trial's number. The error is measured after the
+    last epoch on all validation samples, whatever the subset.
 
     Args:
-        experiment: what all trials have in common; its `limit` is replaced by `subset` where that is given.
-        space: what varies.
-        directory: holds "search.db".
-        method: "brute-force" (all combinations, in their order; ranges need steps), "grid" (the same of a grid, which
-            takes five places of a range without steps), "random", or "tpe" (the tree-structured Parzen estimator:
+        experiment: the experiment that all trials vary; `subset` replaces its `limit`.
+        space: the search space.
+        directory: contains "search.db".
+        method: "brute-force" (all combinations, in order; ranges need steps), "grid" (all combinations of a grid, with
+            five values of a range without steps), "random", or "tpe" (the tree-structured Parzen estimator:
             Bergstra et al. 2011, "Algorithms for hyper-parameter optimization").
-        trials: how many; by default all combinations for the first two methods, and 20 for the others.
-        subset: the share of the training samples that trials use, each class keeping its own.
-        progress: called with the trials done and to do.
+        trials: total number; by default all combinations for the first two methods, and 20 for the others.
+        subset: the fraction of the training samples that trials use, stratified by class.
+        progress: called with the number of finished trials and the total.
 
     Returns:
         All finished trials, the best first.
 
     Raises:
-        TrainingError: the directory holds another search, brute force cannot end, or an experiment cannot be run.
+        TrainingError: the directory contains another search or a damaged one, brute force cannot end, or an experiment
+            cannot be run.
     """
     import optuna
 
     if method not in METHODS:
         raise TrainingError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
     if method == "brute-force" and (unbounded := space.list_unbounded()):
-        raise TrainingError(
-            f"brute force cannot try all values of {', '.join(unbounded)}; give a step, or another method"
-        )
-    if trials is not None and trials < 1:
-        raise TrainingError(f"trials must be at least 1, got {trials}")
-    experiment = experiment if subset is None else experiment.with_changes(limit=subset)
+        raise TrainingError(f"brute force needs a step for {', '.join(unbounded)}; add one, or use another method")
+    if trials is not None:
+        check_count("trials", trials)
+    if subset is not None and not (is_number(subset) and 0 < subset <= 1):
+        raise TrainingError(f"subset must be a fraction in (0, 1], got {subset!r}")
+    if "strength" in {*space.dimensions, *space.fixed} and experiment.augment is None and not _has_augment(space):
+        raise TrainingError("strength in the space needs an augmentation; add augment to the space or the experiment")
+    experiment = experiment if subset is None else experiment.with_changes(limit=float(subset))
     combinations = list(space.combinations())[:trials] if method in ("brute-force", "grid") else None
     total = len(combinations) if combinations is not None else trials or _TRIALS
     folder = Path(directory)
     study = _open_study(folder, _describe_search(experiment, space, method))
 
     def objective(trial: "optuna.Trial") -> float:
-        # Made anew, so that a trial's draws do not depend on those before it.
+        # A new sampler per trial: a trial's choices do not depend on those before it.
         trial.study.sampler = _make_sampler(method, _derive_seed(experiment.seed, trial.number))
         try:
             outcome = apply_values(experiment, {**space.fixed, **space.suggest(trial)}).run()
@@ -108,36 +114,40 @@ def search(
         return 1 - outcome.history["val_accuracy"][-1]
 
     while True:
-        with lock(folder / LOCK):
+        with _report_damage(folder / DATABASE), lock(folder / LOCK):
             optuna.storages.fail_stale_trials(study)
             if combinations is not None:
                 _enqueue(study, combinations)
-        done = len(list_finished(study))
+            done = len(list_finished(study))
         progress(min(done, total), total)
         if done >= total:
             return list_finished(study)
         if combinations is not None and not _count_in_state(study, "WAITING"):
-            time.sleep(1)  # other processes have the rest
+            time.sleep(1)  # other processes run the rest
             continue
-        study.optimize(objective, n_trials=1)
+        with _report_damage(folder / DATABASE, of_storage_only=True):
+            study.optimize(objective, n_trials=1)
 
 
 def load(directory: str | Path) -> "optuna.Study":
     """Open the study of a search.
 
     Raises:
-        TrainingError: the directory holds none.
+        TrainingError: the directory contains no search, or a damaged one.
     """
     import optuna
 
     path = Path(directory) / DATABASE
     if not path.exists():
-        raise TrainingError(f"{directory} holds no search; `caudal search` makes one")
-    return optuna.load_study(study_name=_NAME, storage=_make_storage(path))
+        raise TrainingError(f"{directory} contains no search; start one with `caudal search`")
+    with _report_damage(path):
+        study = optuna.load_study(study_name=_NAME, storage=_make_storage(path))
+        study.get_trials(deepcopy=False)
+        return study
 
 
 def list_finished(study: "optuna.Study") -> list[Trial]:
-    """List a study's finished trials, the best first; those without an error last."""
+    """List a study's finished trials, the best first, diverged ones last."""
     listed = [
         Trial(
             trial.number,
@@ -152,10 +162,10 @@ def list_finished(study: "optuna.Study") -> list[Trial]:
 
 
 def importances(study: "optuna.Study") -> dict[str, float]:
-    """Say how much of the errors' variance each dimension explains, from 0 to 1; the sum is 1.
+    """Return the fraction of the errors' variance that each dimension explains, from 0 to 1; the sum is 1.
 
     By functional analysis of variance in a random forest (Hutter, Hoos and Leyton-Brown 2014, "An efficient approach
-    for assessing hyperparameter importance"). Empty where there are too few trials, or all have one error.
+    for assessing hyperparameter importance"). Empty with too few trials, or if all have the same error.
     """
     import optuna
 
@@ -167,15 +177,15 @@ def importances(study: "optuna.Study") -> dict[str, float]:
 
 
 def refit(experiment: Experiment, space: SearchSpace, best: Trial, directory: str | Path) -> Report:
-    """Train the best trial's experiment on all training samples, and report; it goes on where it was stopped.
+    """Train the best trial's experiment on all training samples, and write a report. An interrupted refit resumes.
 
-    Where the directory holds what was the best before more trials were made, it begins anew.
+    If the directory contains a refit of another trial, it starts over.
 
     Args:
-        experiment: as it was searched with, without the subset.
-        space: the same.
-        best: its choices are taken.
-        directory: gets the checkpoints, and the report.
+        experiment: the experiment of the search, without the subset.
+        space: the search space.
+        best: the trial.
+        directory: receives the checkpoints and the report.
     """
     chosen = apply_values(experiment, {**space.fixed, **best.params})
     _discard_other_checkpoint(Path(directory), best)
@@ -184,13 +194,14 @@ def refit(experiment: Experiment, space: SearchSpace, best: Trial, directory: st
 
 
 def _discard_other_checkpoint(directory: Path, best: Trial) -> None:
-    """Remove the checkpoint of another trial, and note whose it will be."""
-    note, described = directory / "trial.json", json.dumps(best.params, sort_keys=True, default=str)
+    """Remove the checkpoint of another trial, and record this one."""
+    note = directory / "trial.json"
+    params = json.dumps(best.params, sort_keys=True, default=str).encode()
     directory.mkdir(parents=True, exist_ok=True)
-    if not note.exists() or note.read_text() != described:
+    if not note.exists() or note.read_bytes() != params:
         (directory / CHECKPOINT).unlink(missing_ok=True)
         with replace_atomically(note) as partial:
-            partial.write_text(described)
+            partial.write_bytes(params)
 
 
 def apply_values(experiment: Experiment, values: dict[str, Any]) -> Experiment:
@@ -207,6 +218,10 @@ def apply_values(experiment: Experiment, values: dict[str, Any]) -> Experiment:
     return experiment.with_changes(**values)
 
 
+def _has_augment(space: SearchSpace) -> bool:
+    return "augment" in space.dimensions or space.fixed.get("augment", "none") != "none"
+
+
 def _make_augmentation(name: str, size: tuple[int, int]) -> Any:
     from augment import load as load_transform
     from augment import policy
@@ -219,17 +234,46 @@ def _open_study(directory: Path, definition: str) -> "optuna.Study":
     import optuna
 
     directory.mkdir(parents=True, exist_ok=True)
-    with lock(directory / LOCK):  # two processes that make the same tables at once fail
+    with (
+        _report_damage(directory / DATABASE),
+        lock(directory / LOCK),
+    ):  # two processes that create the same tables at once fail
         study = optuna.create_study(
             study_name=_NAME, storage=_make_storage(directory / DATABASE), direction="minimize", load_if_exists=True
         )
         if study.user_attrs.setdefault(_DEFINITION, definition) != definition:
             raise TrainingError(
-                f"{directory} holds another search: data, space, method, subset and seed must be what they were; "
-                "give those, or another directory"
+                f"{directory} contains another search: data, space, method, subset or seed differ; "
+                "restore them, or use another directory"
             )
         study.set_user_attr(_DEFINITION, definition)
     return study
+
+
+@contextlib.contextmanager
+def _report_damage(path: Path, *, of_storage_only: bool = False) -> Iterator[None]:
+    """Convert errors of a damaged database to one that names it.
+
+    Args:
+        path: the database.
+        of_storage_only: whether other code runs in the block, whose errors are not converted.
+
+    Raises:
+        TrainingError: the database cannot be used.
+    """
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    expected = (SQLAlchemyError, optuna.exceptions.StorageInternalError) if of_storage_only else (Exception,)
+    try:
+        yield
+    except CaudalError:
+        raise
+    except expected as error:
+        reason = f"{type(error).__name__} {error}".strip().partition("\n")[0]
+        raise TrainingError(
+            f"{path} cannot be used, or is damaged: {reason}; restore it, or use another directory"
+        ) from None
 
 
 def _make_storage(path: Path) -> "optuna.storages.RDBStorage":
@@ -238,7 +282,7 @@ def _make_storage(path: Path) -> "optuna.storages.RDBStorage":
     return optuna.storages.RDBStorage(
         f"sqlite:///{path}",
         heartbeat_interval=_HEARTBEAT_S,
-        engine_kwargs={"connect_args": {"timeout": 60}},  # seconds that a process waits for another's write
+        engine_kwargs={"connect_args": {"timeout": 60}},  # seconds to wait for another process's write
     )
 
 
@@ -249,13 +293,13 @@ def _make_sampler(method: str, seed: int) -> "optuna.samplers.BaseSampler":
 
 
 def _derive_seed(seed: int, number: int) -> int:
-    return int(keys.fold_in(keys.root(seed), "search", number)) % 2**32  # what NumPy's generators take
+    return int(keys.fold_in(keys.root(seed), "search", number)) % 2**32  # NumPy's range of seeds
 
 
 def _enqueue(study: "optuna.Study", combinations: list[dict[str, Any]]) -> None:
-    """Have each combination tried that no trial has, is at, or waits for; one that broke off is tried again."""
+    """Enqueue each combination that no trial has finished, runs or waits for; failed ones are repeated."""
     tried_params = [
-        trial.system_attrs.get("fixed_params", trial.params)  # one that has just begun has a part of its params
+        trial.system_attrs.get("fixed_params", trial.params)  # a trial that has just started lacks some params
         for trial in study.get_trials(deepcopy=False)
         if trial.state.name != "FAIL"
     ]
@@ -271,6 +315,6 @@ def _count_in_state(study: "optuna.Study", state: str) -> int:
 def _describe_search(experiment: Experiment, space: SearchSpace, method: str) -> str:
     train, validation = experiment.make_loaders()
     plain = {name: value for name, value in vars(experiment).items() if isinstance(value, (int, float, str, tuple))}
-    written = f"Space(dimensions={space.dimensions!r}, fixed={space.fixed!r})"  # as in the studies that exist already
-    parts = (train.fingerprint, validation.fingerprint, plain, experiment.recipe, written, method)
+    space_text = f"Space(dimensions={space.dimensions!r}, fixed={space.fixed!r})"  # as in existing studies
+    parts = (train.fingerprint, validation.fingerprint, plain, experiment.recipe, space_text, method)
     return json.dumps(parts, sort_keys=True, default=str)

@@ -1,4 +1,4 @@
-"""Pictures of a search: what the errors depend on, and which choices led to which error."""
+"""Pictures of a search: the importance of each dimension, and the error of each trial."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def importance_chart(path: str | Path, importances: Mapping[str, float]) -> Path:
-    """Draw a bar for each dimension: the share of the errors' variance that it explains.
+    """Draw a bar per dimension: the fraction of the errors' variance that it explains.
 
     Args:
-        path: the PNG to write; missing folders are made.
-        importances: shares, from 0 to 1.
+        path: the PNG to write; missing directories are created.
+        importances: fractions, from 0 to 1.
 
     Returns:
         `path`.
@@ -38,24 +38,24 @@ def importance_chart(path: str | Path, importances: Mapping[str, float]) -> Path
     axes.set_yticks(positions, list(ordered))
     axes.set_ylim(len(ordered) - 0.5, -0.5)
     axes.set_xlim(0, 1.1)
-    axes.set(xlabel="share of the errors' variance that it explains", title="What the error depends on")
+    axes.set(xlabel="fraction of the errors' variance that it explains", title="What the error depends on")
     return canvas.write(figure, path)
 
 
 def parallel_coordinates(path: str | Path, trials: Sequence[Trial], space: SearchSpace) -> Path:
-    """Draw a line for each trial, through its choice on each dimension's axis, to its error; the best is thick.
+    """Draw a line per trial, through its value on each dimension's axis, to its error; the best line is thick.
 
     Args:
-        path: the PNG to write; missing folders are made.
+        path: the PNG to write; missing directories are created.
         trials: at least one with an error.
-        space: gives the axes.
+        space: defines the axes.
 
     Returns:
         `path`.
     """
     from matplotlib import colormaps
 
-    # The best is drawn last, over the others; of equal ones the first, as in `search.list_finished`.
+    # The best is drawn last, over the others; among equals the first trial, as in `search.list_finished`.
     shown = sorted(
         (trial for trial in trials if trial.error is not None), key=lambda trial: (-(trial.error or 0), -trial.number)
     )
@@ -78,7 +78,7 @@ def parallel_coordinates(path: str | Path, trials: Sequence[Trial], space: Searc
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     axes.set_xlim(-0.3, len(columns) - 1 + 0.5)
-    axes.set_title(f"{len(shown)} trials; the best, thick, has an error of {errors.min():.1%}", color=canvas.TEXT)
+    axes.set_title(f"{len(shown)} trials; the best (thick line) has an error of {errors.min():.1%}", color=canvas.TEXT)
     return canvas.write(figure, path)
 
 
@@ -119,6 +119,6 @@ def _list_ticks(space: SearchSpace, name: str, values: Sequence[Any]) -> list[tu
 
 
 def _scale(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spread numbers over 0 to 1; all alike lie in the middle."""
+    """Scale numbers to 0 to 1; equal numbers become 0.5."""
     span = np.ptp(numbers)
     return (numbers - numbers.min()) / span if span else np.full(len(numbers), 0.5)

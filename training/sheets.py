@@ -1,4 +1,4 @@
-"""Sheets of images as PNG files: rows of cells, a note below each, titles above the columns, captions on the left."""
+"""Contact sheets as PNG files: rows of cells with a note below each, titles above the columns, captions on the left."""
 
 import textwrap
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from training.canvas import TEXT, Image, write
 
 _NOTE_POINTS = 6.5
 _LINE_INCHES = 1.25 * _NOTE_POINTS / 72
-_HEADING_INCHES = 0.6 * 10 / 72  # of a character of the heading, which has 10 points
-_CHARACTER_INCHES = 0.62 * _NOTE_POINTS / 72  # of a wide line in DejaVu Sans: neighbouring notes must not touch
+_HEADING_INCHES = 0.6 * 10 / 72  # width of a character of the heading, in 10 points
+_CHARACTER_INCHES = 0.62 * _NOTE_POINTS / 72  # in a wide line in DejaVu Sans: neighboring notes must not touch
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class Cell:
 
     Attributes:
         image: uint8 [H, W, 1, 3 or 4].
-        note: stands below it; its lines are wrapped to the cell's width.
+        note: text below it; its lines are wrapped to the cell's width.
     """
 
     image: Image
@@ -33,14 +33,14 @@ class Cell:
 class Sheet:
     """A grid of images.
 
-    Every image is drawn to fit its cell, whatever its size; a small one keeps its square pixels visible.
+    Every image is scaled to fit its cell; a small one keeps its square pixels visible.
 
     Attributes:
-        rows: of cells; a row may be shorter than others.
+        rows: rows of cells; a row may be shorter than others.
         titles: of the columns.
         captions: of the rows, on the left.
-        heading: stands above all.
-        cell_inches: the width of a cell, at 120 dots an inch.
+        heading: above the sheet.
+        cell_inches: the width of a cell, at 120 dots per inch.
     """
 
     rows: Sequence[Sequence[Cell]]
@@ -63,9 +63,9 @@ class Sheet:
                 raise ValueError(f"images must be uint8 [H, W, 1, 3 or 4], got {image.dtype} {list(image.shape)}")
 
     def draw(self, path: str | Path) -> Path:
-        """Write the sheet as a PNG; missing folders are made."""
+        """Write the sheet as a PNG; missing directories are created."""
         columns, width = len(self.titles), self.cell_inches
-        # A cell is as wide as every other; a row is as high as its tallest image wants, within bounds.
+        # All cells have one width; a row's height follows from its tallest image, within bounds.
         heights = [
             min(max(0.4, *(cell.image.shape[0] / cell.image.shape[1] for cell in row)), 1.6) for row in self.rows
         ]
@@ -77,7 +77,7 @@ class Sheet:
             canvas.escape_missing_glyphs(self.heading), max(20, int((width * columns + margin) / _HEADING_INCHES))
         )
         room = 0.25 + 0.25 * len(heading) + lines * _LINE_INCHES + 0.04 * len(self.rows)
-        # Names may hold dollars, which begin no formula here.
+        # Names may contain dollar signs, which must not start a formula.
         plain: dict[str, Any] = {"color": TEXT, "parse_math": False}
         figure = canvas.figure(width * columns + margin, width * sum(heights) + room)
         if heading:
@@ -102,20 +102,20 @@ def contact_sheet(
     titles: Sequence[str] | None = None,
     captions: Sequence[str] | None = None,
 ) -> Path:
-    """Lay images out in a grid, one sample a row: the original first, then what augmentation made of it.
+    """Draw images in a grid, one sample per row: the original first, then its augmented versions.
 
     Args:
-        path: the PNG to write; missing folders are made.
+        path: the PNG to write; missing directories are created.
         rows: images of any sizes; a row may be shorter than others.
         titles: of the columns; by default "original", "augmented 1", "augmented 2", ...
-        captions: of the rows, on the left, such as class names; none by default.
+        captions: of the rows, on the left, for example class names; none by default.
 
     Returns:
         `path`.
 
     Raises:
-        ValueError: a row has no image, an image is not uint8 [H, W, 1, 3 or 4], or there is not one title for
-            each column and one caption for each row.
+        ValueError: a row has no image, an image is not uint8 [H, W, 1, 3 or 4], or the number of titles or captions
+            differs from the number of columns or rows.
     """
     columns = max(map(len, rows), default=0)
     if titles is None:

@@ -1,9 +1,9 @@
 """A search space: which attributes of an experiment vary, and how. It is written in TOML.
 
-model = ["all-convolutional-c", "mobilenet-simplified"]    # a list: one of these
-width = { low = 0.125, high = 0.5, step = 0.125 }          # a table: a number of a range
+model = ["all-convolutional-c", "mobilenet-simplified"]    # a list: one of these values
+width = { low = 0.125, high = 0.5, step = 0.125 }          # a table: a number in a range
 learning_rate = { low = 1e-4, high = 1e-2, log = true }
-epochs = 5                                                 # anything else: always this
+epochs = 5                                                 # any other value is fixed
 """
 
 import itertools
@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from training.architectures.registry import NAMES
 from training.errors import TrainingError
+from training.recipe import OPTIMIZERS, SCHEDULES
 
 KNOWN: Mapping[str, type] = {
     "augment": str,
@@ -31,31 +33,35 @@ KNOWN: Mapping[str, type] = {
     "weight_decay": float,
     "width": float,
 }
-"""What may vary, and the type of its values: attributes of an experiment and its recipe; `augment`, a policy's name or
-a file; and `strength`, the share of the samples that it is applied to, from 0 to 1."""
+"""The names that a space may contain, and the types of their values: attributes of an experiment and its recipe;
+`augment`, a policy's name or a file; and `strength`, the fraction of samples that are augmented, from 0 to 1."""
 
-_TYPES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+_TYPES = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {"model": NAMES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+_POSITIVE = ("batch_size", "epochs", "learning_rate", "width")
+_FRACTIONS = ("label_smoothing", "warmup")
 
 _POINTS = 5
-"""Values that a grid takes of a range without steps."""
+"""Number of values of a range without steps on a grid."""
 
 Value: TypeAlias = str | int | float | bool
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values."""
+    """One of several values."""
 
     values: tuple[Value, ...]
 
     def grid(self) -> list[Value]:
-        """Give all values."""
+        """Return all values."""
         return list(self.values)
 
 
 @dataclass(frozen=True)
 class Range:
-    """A number from `low` to `high`: evenly spread, or evenly in the logarithm; in steps, or any."""
+    """A number from `low` to `high`, uniform or uniform in the logarithm; in steps, or continuous."""
 
     low: float
     high: float
@@ -64,16 +70,16 @@ class Range:
 
     @property
     def is_integer(self) -> bool:
-        """Whether it is written in integers."""
+        """Whether low, high and step are integers."""
         return all(isinstance(number, int) for number in (self.low, self.high, self.step or 1))
 
     @property
     def is_finite(self) -> bool:
-        """Whether there is a finite number of values."""
+        """Whether the number of values is finite."""
         return self.is_integer or self.step is not None
 
     def grid(self) -> list[Value]:
-        """Give the values of a grid: every step, or five places where there are none."""
+        """Return the values on a grid: every step, or five values without steps."""
         if self.step is not None or (self.is_integer and not self.log):
             step = self.step or 1
             count = math.floor((self.high - self.low) / step * (1 + 1e-9)) + 1
@@ -91,11 +97,11 @@ Dimension: TypeAlias = Choice | Range
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What varies, and what does not.
+    """The dimensions that vary, and the values that are fixed.
 
     Attributes:
         dimensions: by the attribute's name.
-        fixed: values that are set.
+        fixed: by the attribute's name.
     """
 
     dimensions: Mapping[str, Dimension]
@@ -107,16 +113,16 @@ class SearchSpace:
         return {name: dimension.grid() for name, dimension in self.dimensions.items()}
 
     def list_unbounded(self) -> list[str]:
-        """Name the ranges of which not all values can be tried."""
+        """Return the names of the ranges with infinitely many values."""
         return [name for name, one in self.dimensions.items() if isinstance(one, Range) and not one.is_finite]
 
     def combinations(self) -> Iterator[dict[str, Value]]:
-        """Give all combinations of the grid."""
+        """Yield all combinations of the grid."""
         grid = self.grid
         return (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
 
     def suggest(self, trial: Any) -> dict[str, Value]:
-        """Have an Optuna trial choose a value of each dimension."""
+        """Let an Optuna trial choose a value of each dimension."""
         chosen = {}
         for name, dimension in self.dimensions.items():
             if isinstance(dimension, Choice):
@@ -135,73 +141,92 @@ def read_space(path: str | Path) -> SearchSpace:
     """Read a search space.
 
     Raises:
-        TrainingError: the file cannot be read, or says what no search can use.
+        TrainingError: the file cannot be read, is not TOML, or is not a search space.
     """
     try:
-        written = tomllib.loads(Path(path).read_text())
+        values = tomllib.loads(Path(path).read_text())
     except OSError as error:
         raise TrainingError(f"the space {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrainingError(f"the space {path} is no TOML: {error}") from None
-    return parse_space(written)
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; numbers may have too many digits
+        raise TrainingError(f"the space {path} is not valid TOML: {error}") from None
+    try:
+        return parse_space(values)
+    except TrainingError as error:
+        raise TrainingError(f"the space {path}: {error}") from None
 
 
-def parse_space(written: Mapping[str, Any]) -> SearchSpace:
-    """Make a search space of what a TOML file holds: see the head of this file.
+def parse_space(values: Mapping[str, Any]) -> SearchSpace:
+    """Return the search space of a TOML file's values; see the head of this module.
 
     Raises:
-        TrainingError: a name is unknown, or a value cannot be used.
+        TrainingError: a name is unknown, or a value is invalid.
     """
-    if unknown := [name for name in written if name not in KNOWN]:
-        raise TrainingError(f"a space cannot hold {', '.join(unknown)}; it can hold {', '.join(KNOWN)}")
-    read = {name: _parse_dimension(name, value) for name, value in written.items()}
-    dimensions = {name: value for name, value in read.items() if isinstance(value, (Choice, Range))}
+    if unknown := [name for name in values if name not in KNOWN]:
+        raise TrainingError(f"unknown names in the space: {', '.join(unknown)}; use {', '.join(KNOWN)}")
+    parsed = {name: _parse_dimension(name, value) for name, value in values.items()}
+    dimensions = {name: value for name, value in parsed.items() if isinstance(value, (Choice, Range))}
     if not dimensions:
-        raise TrainingError("nothing varies in the space; give a list or a range, such as width = [0.25, 0.5]")
+        raise TrainingError("the space has no dimension; add a list or a range, for example width = [0.25, 0.5]")
     return SearchSpace(
-        dimensions, {name: value for name, value in read.items() if not isinstance(value, (Choice, Range))}
+        dimensions, {name: value for name, value in parsed.items() if not isinstance(value, (Choice, Range))}
     )
 
 
 def _parse_dimension(name: str, value: Any) -> Dimension | Value:
     if isinstance(value, list):
         if not value:
-            raise TrainingError(f"{name} needs a list of one or more values, got an empty one")
+            raise TrainingError(f"{name} needs at least one value, got an empty list")
         return Choice(tuple(dict.fromkeys(_check_value(name, one) for one in value)))
     if isinstance(value, dict):
         return _parse_range(name, value)
     return _check_value(name, value)
 
 
-def _check_value(name: str, value: Any) -> Value:
+def _check_type(name: str, value: Any) -> None:
     kind = KNOWN[name]
     if type(value) not in ((int, float) if kind is float else (kind,)):
-        raise TrainingError(f"{name} is {_TYPES[kind]}, or a list of such; got {value!r}")
+        raise TrainingError(f"{name} must be {_TYPES[kind]}, or a list of them; got {value!r}")
     if kind is float and not math.isfinite(value):
-        raise TrainingError(f"{name} is a finite number, got {value}")
+        raise TrainingError(f"{name} must be finite, got {value}")
+
+
+def _check_value(name: str, value: Any) -> Value:
+    _check_type(name, value)
     if name == "strength" and not 0 <= value <= 1:
-        raise TrainingError(f"strength is a share of the samples, from 0 to 1; got {value}")
+        raise TrainingError(f"strength is a fraction from 0 to 1, got {value}")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise TrainingError(f"{name} must be one of {', '.join(_CHOICES[name])}; got {value!r}")
+    if name in _POSITIVE and value <= 0:
+        raise TrainingError(f"{name} must be positive, got {value}")
+    if name in _FRACTIONS and not 0 <= value < 1:
+        raise TrainingError(f"{name} must be at least 0 and below 1, got {value}")
+    if name == "weight_decay" and value < 0:
+        raise TrainingError(f"weight_decay must be at least 0, got {value}")
     checked: Value = value
     return checked
 
 
 def _parse_range(name: str, value: dict[str, Any]) -> Range:
     if KNOWN[name] not in (int, float):
-        raise TrainingError(f"{name} is {_TYPES[KNOWN[name]]} and has no range; give a list")
+        raise TrainingError(f"{name} is {_TYPES[KNOWN[name]]} and cannot have a range; use a list")
     try:
-        made = Range(**value)
+        parsed = Range(**value)
     except TypeError:
-        raise TrainingError(f"the range of {name} has low, high and perhaps log or step; got {value}") from None
-    if not isinstance(made.log, bool):
-        raise TrainingError(f"log in the range of {name} is true or false, got {made.log!r}")
-    for number in (made.low, made.high):
-        _check_value(name, number)
-    if made.step is not None:
-        _check_value(name, made.step)
-    if not made.low < made.high:
+        raise TrainingError(
+            f"the range of {name} needs low and high, and optionally log or step; got {value}"
+        ) from None
+    if not isinstance(parsed.log, bool):
+        raise TrainingError(f"log in the range of {name} must be true or false, got {parsed.log!r}")
+    if parsed.step is not None:
+        _check_type(name, parsed.step)
+    for number in (parsed.low, parsed.high):
+        _check_type(name, number)
+    if not parsed.low < parsed.high:
         raise TrainingError(f"the range of {name} needs low below high, got {value}")
-    if made.log and (made.low <= 0 or made.step is not None):
+    if parsed.log and (parsed.low <= 0 or parsed.step is not None):
         raise TrainingError(f"a logarithmic range starts above 0 and has no step; got {name} = {value}")
-    if made.step is not None and made.step <= 0:
+    if parsed.step is not None and parsed.step <= 0:
         raise TrainingError(f"the step of {name} must be positive, got {value}")
-    return made
+    for number in (parsed.low, parsed.high):
+        _check_value(name, number)
+    return parsed

@@ -1,4 +1,4 @@
-"""One step of training or of evaluation: Keras's own, on one device or divided among several."""
+"""One step of training or evaluation: Keras's own step, on one device or divided among several."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def make_step(model: "keras.Model", element_spec: Any) -> Callable[[Any], dict[str, float]]:
-    """Make the function that trains a model on a batch and gives the batch's logs.
+    """Return a function that trains a model on a batch and returns the batch's logs.
 
-    On one device it is traced once, for batches of any size. Traced for the sizes that come, as by Keras, it would
-    round differently after a continuation that begins with an epoch's smaller last batch.
+    On one device it is traced once, for batches of any size. Keras traces for the sizes that it sees; a training that
+    resumes at an epoch's smaller last batch would then round differently.
 
     Args:
         model: compiled.
@@ -24,7 +24,7 @@ def make_step(model: "keras.Model", element_spec: Any) -> Callable[[Any], dict[s
 
     def train_on_batch(batch: Any) -> dict[str, float]:
         model.train_on_batch(*divide_batch(batch, model.distribute_strategy))
-        # What that returns is the first device's alone.
+        # Its return value is that of the first device only.
         return {name: float(value) for name, value in model.get_metrics_result().items()}
 
     def train_step(batch: Any) -> Any:
@@ -35,7 +35,7 @@ def make_step(model: "keras.Model", element_spec: Any) -> Callable[[Any], dict[s
     step = tf.function(train_step, input_signature=[element_spec], jit_compile=bool(model.jit_compile), autograph=False)
 
     def run(batch: Any) -> dict[str, float]:
-        model.reset_metrics()  # an epoch's averages are the loop's, which can begin in the middle of one
+        model.reset_metrics()  # the loop averages over the epoch: it can start in the middle of one
         return {name: float(value) for name, value in step(batch).items()}
 
     return run
@@ -49,7 +49,7 @@ def evaluate(model: "keras.Model", dataset: "Iterable[Any]") -> dict[str, float]
         dataset: of (images, labels).
 
     Returns:
-        The logs: averages over the samples.
+        The logs: means over the samples.
     """
     if not has_several_devices(model):
         logs = model.evaluate(dataset, verbose=0, return_dict=True)
@@ -66,21 +66,21 @@ def evaluate(model: "keras.Model", dataset: "Iterable[Any]") -> dict[str, float]
 
 
 def has_several_devices(model: "keras.Model") -> bool:
-    """Whether a model's batches are divided."""
+    """Return whether a model divides its batches among devices."""
     return bool(model.distribute_strategy.num_replicas_in_sync > 1)
 
 
 def divide_batch(batch: Any, strategy: "tf.distribute.Strategy") -> Any:
-    """Divide a batch among a strategy's devices, as many samples to each, whatever the batch's size.
+    """Divide a batch evenly among a strategy's devices, whatever the batch's size.
 
-    TensorFlow's own division leaves devices without samples in an epoch's smaller last batch, which layers fail on, and
-    then gives the samples of the others another weight. Here samples are repeated until all devices have as many, with
-    a weight of 0; the weights of the rest make up for the longer batch, so that loss and gradients are those of one
-    device. (The accuracy, which knows no weights, counts the repeated ones: less than one a device.)
+    TensorFlow's own division leaves some devices without samples in an epoch's smaller last batch, where layers fail,
+    and changes the weight of the other samples. This function repeats samples, with a weight of 0, until all devices
+    have equally many. The other weights grow accordingly, so that loss and gradients equal those of one device. (The
+    accuracy ignores weights and counts the repeated samples: fewer than one per device.)
 
     Args:
-        batch: images, labels and perhaps weights.
-        strategy: of several devices.
+        batch: images, labels and optional weights.
+        strategy: with several devices.
     """
     import tensorflow as tf
 

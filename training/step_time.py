@@ -1,4 +1,4 @@
-"""How much a dataset costs a training step: `model.fit` on it, beside `model.fit` on one batch that is in memory."""
+"""The step time of a dataset: `model.fit` on it, compared with `model.fit` on one batch in memory."""
 
 import time
 from collections.abc import Callable
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def make_step_timer(model: "keras.Model", element_spec: Any) -> "Callable[[tf.data.Dataset, int], float]":
-    """Compile a model with Adam and the loss that the labels ask for, and make a function that times its steps.
+    """Compile a model with Adam and the loss for its labels, and return a function that times its steps.
 
     Args:
-        model: as for `training.fit`; its weights change while it is timed.
-        element_spec: of the datasets that it will be trained on.
+        model: as for `training.fit`; its weights change.
+        element_spec: of the datasets to train on.
 
     Returns:
-        `seconds_per_step(dataset, steps)`: trains so many steps, over several epochs where one is short. A first step
-        is taken before and not timed: the iterator starts with it, and the model is traced.
+        `seconds_per_step(dataset, steps)`: trains this many steps, over several epochs if one is shorter. One step
+        before them is not timed: it starts the iterator and traces the model.
 
     Raises:
-        ValueError: there are no labels, or labels that no loss fits.
+        ValueError: there are no labels, or no loss for them.
     """
     import keras
 
@@ -47,7 +47,7 @@ def make_step_timer(model: "keras.Model", element_spec: Any) -> "Callable[[tf.da
 
 
 def repeat_first_batch(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
-    """Take the first batch of a dataset, and make a dataset that delivers it again and again."""
+    """Return a dataset that repeats the first batch of a dataset."""
     import tensorflow as tf
 
     batch = next(iter(dataset))

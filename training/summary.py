@@ -1,4 +1,4 @@
-"""What a model consists of: layers, output shapes, parameters and multiply-adds."""
+"""The summary of a model: layers, output shapes, parameters and multiply-adds."""
 
 import math
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,9 +15,9 @@ class LayerRow(NamedTuple):
     Attributes:
         name: the layer's name.
         kind: its class.
-        output_shape: without the batch.
+        output_shape: without the batch dimension.
         parameters: weights and biases, trained or not.
-        multiply_adds: for one sample; 0 for what only adds, compares or looks up; None where a side is not known.
+        multiply_adds: per sample; 0 for layers that only add, compare or look up; None where a side is unknown.
     """
 
     name: str
@@ -30,8 +30,8 @@ class LayerRow(NamedTuple):
 def summary(model: "keras.Model") -> list[LayerRow]:
     """List a functional model's layers, in order.
 
-    Multiply-adds are those of convolutions and dense layers, as Howard et al. 2017 (arXiv:1704.04861) count them;
-    biases, normalisations, activations and poolings are left out.
+    Multiply-adds are those of convolutions and dense layers, as Howard et al. 2017 (arXiv:1704.04861) count them.
+    Biases, normalizations, activations and poolings do not count.
     """
     return [
         LayerRow(
@@ -46,9 +46,9 @@ def summary(model: "keras.Model") -> list[LayerRow]:
 
 
 def multiply_adds(layer: "keras.Layer") -> int | None:
-    """Count the multiply-adds of a layer for one sample; None where its images have no fixed size.
+    """Count the multiply-adds of a layer per sample; None where its images have no fixed size.
 
-    A convolution's kernel [h, w, inputs of a group, outputs] is applied at every position of the output.
+    A convolution applies its kernel [h, w, inputs per group, outputs] at every position of the output.
     """
     from keras import layers
 

@@ -1,4 +1,4 @@
-"""`caudal curve`: how the error falls with the number of examples, and how many a target needs."""
+"""`caudal curve`: learning curves, and the number of examples for a target error."""
 
 import csv
 import math
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from caudal.commands.options import ExperimentOptions, JsonOption, SourceArgument, make_directory, with_options
-from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+from caudal.output import import_tensorflow, print_contents, print_json, print_line, print_table, progress_bar
 
 
 @with_options
@@ -18,15 +18,22 @@ def curve(
     options: ExperimentOptions = ExperimentOptions(width=0.125, dropout=False, size="28x28", learning_rate=3e-3),
     sizes: Annotated[
         str | None,
-        typer.Option(metavar="N,N,N", help="Training sets.", show_default="six, up to all or 2,048 images"),
+        typer.Option(
+            metavar="N,N,N", help="Numbers of training images.", show_default="six, up to all or 2,048 images"
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of each.")] = 3,
-    steps: Annotated[int, typer.Option(min=1, help="Batches that the deep model is trained on, for every size.")] = 500,
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions per size.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of the deep model, for every size.")] = 500,
     target: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="An error: how many examples does it need?", show_default="half of the least"),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Error, 0 to 1, for which to estimate the number of examples.",
+            show_default="half of the least",
+        ),
     ] = None,
-    out: Annotated[str, typer.Option(metavar="DIR", help="Where the table and the picture go.")] = "caudal-curve",
+    out: Annotated[str, typer.Option(metavar="DIR", help="Directory for the table and the picture.")] = "caudal-curve",
     json: JsonOption = False,
 ) -> None:
     """Measure learning curves of logistic regression and of a CNN, fit power laws, and extrapolate them."""
@@ -35,12 +42,13 @@ def curve(
     from training import Recipe
     from training.curve_figure import curve_chart
     from training.learning_curve import learning_curve
+    from training.validation_data import describe_data
 
     experiment = options.experiment(source, Recipe(schedule="cosine"), augment=None)
     transform = options.transform()
     directory = make_directory(out)
     with progress_bar("measuring", "trainings") as progress, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-learn's remarks where a solver stops early
+        warnings.simplefilter("ignore")  # scikit-learn warns when a solver stops early
         measured = learning_curve(
             experiment, sizes=chosen, seeds=seeds, steps=steps, augment=transform, progress=progress
         )
@@ -48,11 +56,15 @@ def curve(
     target = max(least, 0.5 / measured.held_out) / 2 if target is None else target
     _write_table(directory / "points.csv", measured)
     picture = curve_chart(directory / "curve.png", measured, target)
-    result = _to_json(measured, target) | {"picture": str(picture)}
+    train, held_out = experiment.make_loaders()
+    data = {"training_data": describe_data(train), "validation_data": describe_data(held_out)}
+    result = _to_json(measured, target) | {"picture": str(picture)} | data
     if json:
         print_json(result)
         return
     _print(measured, result)
+    print_contents(result["training_data"], "training")
+    print_contents(result["validation_data"], "validation")
 
 
 def _parse_sizes(text: str | None) -> list[int] | None:
@@ -60,7 +72,7 @@ def _parse_sizes(text: str | None) -> list[int] | None:
         return None
     parts = text.split(",")
     if not all(part.strip().isdecimal() and int(part) for part in parts):
-        raise typer.BadParameter(f"--sizes are numbers with commas, for example 50,100,200; got {text!r}")
+        raise typer.BadParameter(f"--sizes must be a list of numbers, for example 50,100,200; got {text!r}")
     return [int(part) for part in parts]
 
 
@@ -89,7 +101,7 @@ def _to_json(measured: Any, target: float) -> dict[str, Any]:
 
 
 def _replace_infinities(numbers: tuple[float, ...]) -> list[float | None]:
-    """Write infinity, which JSON does not have, as null."""
+    """Replace infinity, which JSON lacks, by null."""
     return [number if math.isfinite(number) else None for number in numbers]
 
 
@@ -101,13 +113,12 @@ def _print(measured: Any, result: dict[str, Any]) -> None:
         rows.append((size, *(f"{sum(one) / len(one):.2%} ({min(one):.2%} to {max(one):.2%})" for one in errors)))
     print_table(f"mean error (least to greatest) on {measured.held_out:,} images", ("images", *names), rows)
     for name, one in result["curves"].items():
-        print(f"{name}: error = {one['a']:.3g} * n^-{one['b']:.3g} + {one['c']:.3g}")
-        print(f"  images that an error of {result['target']:.2%} needs: {_format_interval(one['examples_for_target'])}")
+        print_line(f"{name}: error = {one['a']:.3g} * n^-{one['b']:.3g} + {one['c']:.3g}")
+        print_line(f"  images for an error of {result['target']:.2%}: {_format_interval(one['examples_for_target'])}")
     for one in result["augmentation_worth"]:
-        print(
-            f"{one['examples']:,} images with augmentation are worth as many without: {_format_interval(one['equivalent'])}"
-        )
-    print(f"picture: {result['picture']}")
+        equivalent = _format_interval(one["equivalent"])
+        print_line(f"{one['examples']:,} images with augmentation equal this many without: {equivalent}")
+    print_line(f"picture: {result['picture']}")
 
 
 def _format_interval(numbers: list[float | None]) -> str:

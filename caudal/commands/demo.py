@@ -1,4 +1,4 @@
-"""`caudal demo`: everything once, on real images, without a download."""
+"""`caudal demo`: every part of Caudal on real images, without a download."""
 
 import functools
 import json as json_module
@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from caudal.commands.options import JsonOption
-from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+from caudal.output import import_tensorflow, print_json, print_line, print_table, progress_bar
 
 RESULTS = "caudal-demo.json"
-"""The file that holds the results; a folder with it is one that the demo made."""
+"""The file with the results; it marks a directory that the demo created."""
 
 PARTS = ("digits", "digits-tfrecord", "photographs", "augmented.png", "throughput.png", "training.png", RESULTS)
-"""All that the demo writes."""
+"""All files and directories that the demo writes."""
 
 IMAGE_SIZE = (224, 224)
 BATCH_SIZE = 32
@@ -25,21 +25,19 @@ EPOCHS = 30
 
 
 def demo(
-    out: Annotated[str, typer.Option(metavar="DIR", help="Where data, pictures and results go.")] = "caudal-demo",
-    quick: Annotated[
-        bool, typer.Option("--quick", help="One round and two epochs: a trial of the demo itself.")
-    ] = False,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Directory for data, pictures and results.")] = "caudal-demo",
+    quick: Annotated[bool, typer.Option("--quick", help="Run one round and two epochs only.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Write, convert, stream, augment and train on real images: no download, three minutes on two cores."""
     root = _prepare_directory(Path(out))
-    say: Callable[[str], None] = (lambda _: None) if json else print
+    say: Callable[[str], None] = (lambda _: None) if json else print_line
     import_tensorflow()
     say("1. Writing scikit-learn's handwritten digits as PNGs, and windows of its photographs as JPEGs")
     _write_data(root)
     say("2. Converting the digits to TFRecords, and verifying them")
     shards = _convert(root)
-    say("3. Streaming the photographs through five transforms, beside a Python generator and a Keras PyDataset")
+    say("3. Measuring the photographs with five transforms, against a Python generator and a Keras PyDataset")
     rates = _measure_throughput(root, rounds=1 if quick else 5)
     if not json:
         _print_rates(rates)
@@ -64,7 +62,7 @@ def _prepare_directory(root: Path) -> Path:
     from pipeline.errors import ConvertError
 
     if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / RESULTS).exists())):
-        raise ConvertError(f"{root} exists, and no demo made it; give another folder with --out")
+        raise ConvertError(f"{root} exists and was not created by the demo; give another directory with --out")
     try:
         for part in PARTS:
             path = root / part
@@ -72,7 +70,7 @@ def _prepare_directory(root: Path) -> Path:
         root.mkdir(parents=True, exist_ok=True)
         (root / RESULTS).touch()
     except OSError as error:
-        raise ConvertError(f"{root} cannot be made: {error.strerror}") from None
+        raise ConvertError(f"{root} cannot be created: {error.strerror}") from None
     return root
 
 
@@ -124,7 +122,7 @@ def _measure_throughput(root: Path, rounds: int) -> dict[str, list[float]]:
 
 
 def _train(root: Path, epochs: int) -> dict[str, dict[str, list[float]]]:
-    import albumentations as A  # noqa: N812  # its users know it by this name
+    import albumentations as A  # noqa: N812  # the usual name
 
     shift_and_turn = A.Affine(translate_px=(-1, 1), rotate=(-12, 12), p=0.8)
     with progress_bar("training", "epochs") as progress:
@@ -151,7 +149,7 @@ def _fit(records: Path, augment: Any, epochs: int, report: Callable[[int], None]
     options: dict[str, Any] = {"image_size": (8, 8), "color_mode": "grayscale", "batch_size": 64}
     train = image_dataset(records / "train", augment=augment, **options)
     history = fit(
-        # No dropout: a network this small underfits with it, and augmentation then has nothing to prevent.
+        # No dropout: a network this small underfits with it, so that augmentation has no effect.
         all_convolutional("C", input_shape=(8, 8, 1), classes=10, width=0.5, dropout=False),
         train,
         image_dataset(records / "validation", shuffle=False, **options),
@@ -175,7 +173,7 @@ def _draw_pictures(
 
 
 def _collect_sheet(root: Path, samples: int = 4, epochs: int = 5) -> list[list[Any]]:
-    """Take the first samples as they are, and beside them what five epochs make of them."""
+    """Return rows of the first samples: the original, and its augmented versions in five epochs."""
     from augment import policy
     from pipeline import Loader
 
@@ -191,7 +189,7 @@ def _print_rates(rates: dict[str, list[float]]) -> None:
     medians = {name: statistics.median(measured) for name, measured in rates.items()}
     first = next(iter(medians.values()))
     rows = [(name, round(rate), f"{rate / first:.2f}") for name, rate in medians.items()]
-    print_table("", ("", "images/s (median)", "of Caudal's"), rows)
+    print_table("", ("", "images/s (median)", "relative to Caudal"), rows)
 
 
 def _print_accuracies(histories: dict[str, dict[str, list[float]]]) -> None:

@@ -1,4 +1,4 @@
-"""`caudal diagnose`: where the time of a dataset goes, and what would help."""
+"""`caudal diagnose`: the time of each stage of a dataset, and recommendations."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from caudal.commands.options import JsonOption, LoaderOptions, SourceArgument, with_options
-from caudal.output import import_tensorflow, print_json, progress_bar
+from caudal.output import describe_contents, import_tensorflow, print_contents, print_json, print_line, progress_bar
 
 if TYPE_CHECKING:
     from pipeline import Loader
     from pipeline.diagnosis import Diagnosis, Timing
 
-_LONG_STEP_S = 2.0  # a training step that takes longer is measured once
-_WIDTH = 28  # of the longest bar, in characters: the table fits into 80
+_LONG_STEP_S = 2.0  # a longer training step is measured once
+_WIDTH = 28  # of the longest bar, in characters: the table fits into 80 columns
 
 
 @with_options
@@ -22,13 +22,13 @@ def diagnose(
     source: SourceArgument,
     options: LoaderOptions = LoaderOptions(),
     model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="An architecture: is it the model that is waited for?")
+        str | None, typer.Option(metavar="NAME", help="Architecture to measure as well: is the model the bottleneck?")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each measurement is taken, in turns.")] = 3,
-    out: Annotated[str | None, typer.Option(metavar="PNG", help="Draw the chart as a picture, too.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; measurements alternate.")] = 3,
+    out: Annotated[str | None, typer.Option(metavar="PNG", help="Also write the chart as a PNG.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure a dataset stage by stage on this machine, and say what holds it up and what would help."""
+    """Measure a dataset stage by stage on this machine, and recommend what makes it faster."""
     from pipeline.diagnosis import diagnose as measure
 
     import_tensorflow()
@@ -38,15 +38,17 @@ def diagnose(
         found = measure(loader, model=step, rounds=rounds, progress=progress)
     picture = None if out is None else _draw(found, Path(out))
     if json:
-        print_json(_to_json(found) | ({} if picture is None else {"picture": str(picture)}))
+        print_json(_to_json(found) | describe_contents(loader) | ({} if picture is None else {"picture": str(picture)}))
     else:
         _print(found)
+        print_contents(describe_contents(loader))
         if picture is not None:
-            print(f"\nchart: {picture}")
+            print()
+            print_line(f"chart: {picture}")
 
 
 def _make_step_timer(loader: "Loader", name: str) -> Callable[[], float]:
-    """Make a function that trains on a batch in memory for about a second, or for one step: seconds per image."""
+    """Return a function that trains on a batch in memory for about 1 s, at least one step: seconds per image."""
     from training.architectures import build
     from training.step_time import make_step_timer, repeat_first_batch
 
@@ -63,7 +65,7 @@ def _make_step_timer(loader: "Loader", name: str) -> Callable[[], float]:
     def seconds_per_image() -> float:
         if not measured:
             measured.append(step_s(batch, 1))
-        elif measured[-1] < _LONG_STEP_S:  # it would be waited for too long, and tells as much the first time
+        elif measured[-1] < _LONG_STEP_S:  # longer steps are not repeated
             measured.append(step_s(batch, max(1, round(1 / measured[-1]))))
         return measured[-1] / images
 
@@ -100,12 +102,12 @@ def _timing_to_json(timing: "Timing") -> dict[str, float]:
 
 
 def _list_timings(found: "Diagnosis") -> dict[str, "Timing"]:
-    """Name what was measured, in the order of the work."""
+    """Return the timings by name, in the order of the stages."""
     return {**found.stages, "whole": found.whole} | ({} if found.model is None else {"model": found.model})
 
 
 def _print(found: "Diagnosis") -> None:
-    """Print a bar for the time of each stage, and the rates; the longest bar is the bottleneck."""
+    """Print the time of each stage as a bar, and its rate; the longest bar is the bottleneck."""
     from rich.console import Console
     from rich.table import Table
 
@@ -128,15 +130,16 @@ def _print(found: "Diagnosis") -> None:
         style = "bold" if name == found.bottleneck else None
         table.add_row(name, f"{1000 * timing.seconds_per_image:.3f}", bar, spread, style=style)
     print(
-        f"{found.images:,} images a measurement, batches of {found.batch_size}, "
+        f"{found.images:,} images per measurement, batches of {found.batch_size}, "
         f"{found.num_parallel_calls} parallel calls; medians (min to max)\n"
-        "the stages' times within the whole, and their rates when each runs alone:\n"
+        "time per stage while all run, and rate of each stage alone:\n"
     )
     Console().print(table)
-    print(f"\n{found.verdict}")
+    print()
+    print_line(found.verdict)
     for advice in found.advice[1:]:
-        print(f"or: {advice.sentence}")
-    print(compiled.status())
+        print_line(f"or: {advice.sentence}")
+    print_line(compiled.status())
 
 
 def _draw(found: "Diagnosis", path: Path) -> Path:

@@ -1,10 +1,10 @@
-"""What several commands take: each option is declared once, and options that belong together are one class.
+"""Options of several commands: each is declared once, and related options are one class.
 
-A command takes such a class as one parameter, and `with_options` shows Typer its fields instead. The parameter's
-default holds the options' defaults, so that a command changes one without declaring it again:
+A command takes such a class as one parameter; `with_options` shows Typer its fields instead. The parameter's default
+contains the options' defaults, so that a command can change one without declaring it again:
 
     @with_options
-    def curve(source: SourceArgument, given: ExperimentOptions = ExperimentOptions(width=0.125)) -> None: ...
+    def curve(source: SourceArgument, options: ExperimentOptions = ExperimentOptions(width=0.125)) -> None: ...
 """
 
 import functools
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from training import Experiment, Recipe
 
 AUGMENT = typer.Option(
-    "--augment", metavar="FILE|NAME", help="What albumentations.save wrote (JSON or YAML), or a policy."
+    "--augment", metavar="FILE|NAME", help="File written by albumentations.save (JSON or YAML), or name of a policy."
 )
 SIZE = typer.Option("--image-size", metavar="HxW", help="Height and width in pixels.")
 _DATASETS = "Class-folder directory, or TFRecord file, directory or glob."
@@ -31,23 +31,28 @@ OptionalSourceArgument = Annotated[str | None, typer.Argument(metavar="SRC", hel
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 AugmentOption = Annotated[str | None, AUGMENT]
 SizeOption = Annotated[str, SIZE]
-TextColumnOption = Annotated[
-    str | None, typer.Option("--text-column", metavar="NAME|N", help="The column of the text.")
+TextColumnOption = Annotated[str | None, typer.Option("--text-column", metavar="NAME|N", help="Column with the text.")]
+DelimiterOption = Annotated[
+    str | None,
+    typer.Option("--delimiter", metavar="C", help="Character between columns.", show_default="comma, or tab in .tsv"),
 ]
 LabelColumnOption = Annotated[
-    str | None, typer.Option("--label-column", metavar="NAME|N", help="The column of the label.")
+    str | None, typer.Option("--label-column", metavar="NAME|N", help="Column with the label.")
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageOptions:
-    """How images are loaded: what all commands share that read batches of them."""
+    """The options of all commands that read batches of images."""
 
     size: SizeOption = "224x224"
     batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 32
     augment: AugmentOption = None
-    cache: Annotated[str | None, typer.Option(metavar="ram|DIR", help="Keep what was read, or decoded.")] = None
-    on_error: Annotated[str, typer.Option(metavar="MODE", help="What a bad sample does: raise, skip or replace.")] = (
+    cache: Annotated[
+        str | None,
+        typer.Option(metavar="ram|DIR", help="Cache: encoded images in memory (ram), or decoded images in DIR."),
+    ] = None
+    on_error: Annotated[str, typer.Option(metavar="MODE", help="Handling of bad samples: raise, skip or replace.")] = (
         "raise"
     )
 
@@ -56,7 +61,7 @@ class ImageOptions:
         """The size as (height, width), in pixels.
 
         Raises:
-            typer.BadParameter: it is written differently.
+            typer.BadParameter: it is not HEIGHTxWIDTH.
         """
         return image_size(self.size)
 
@@ -74,15 +79,15 @@ class LoaderOptions(ImageOptions):
     ] = None
 
     def loader(self, source: str, **more: Any) -> "Loader":
-        """Make the loader.
+        """Create the loader.
 
         Args:
-            source: what a `Loader` takes.
-            **more: options of the `Loader` that this class does not have.
+            source: as in `Loader`.
+            **more: further options of the `Loader`.
 
         Raises:
             CaudalError: an option is unknown or out of range, or the source cannot be opened.
-            typer.BadParameter: an option cannot be read.
+            typer.BadParameter: an option cannot be parsed.
         """
         from pipeline import Loader
 
@@ -106,21 +111,19 @@ class ExperimentOptions(ImageOptions):
     color_mode: Annotated[str, typer.Option(metavar="MODE", help="rgb or grayscale.")] = "rgb"
     validation: Annotated[
         str | None,
-        typer.Option(metavar="SRC", help="The data held out.", show_default="a fifth of SRC, by class"),
+        typer.Option(metavar="SRC", help="Validation data.", show_default="a fifth of SRC, stratified"),
     ] = None
-    validation_split: Annotated[
-        float | None, typer.Option(min=0, max=1, help="The fraction of SRC that is held out.")
-    ] = None
+    validation_split: Annotated[float | None, typer.Option(min=0, max=1, help="Fraction of SRC for validation.")] = None
     model: Annotated[
-        str, typer.Option(metavar="MODEL", help="An architecture; `caudal train --summary MODEL` lists its layers.")
+        str, typer.Option(metavar="MODEL", help="Architecture; `caudal train --summary MODEL` lists its layers.")
     ] = "all-convolutional-c"
-    width: Annotated[float, typer.Option(help="Factor of the number of filters.")] = 1.0
+    width: Annotated[float, typer.Option(help="Factor for the number of filters.")] = 1.0
     dropout: Annotated[
         bool | None,
-        typer.Option("--dropout/--no-dropout", help="Whether layers drop out.", show_default="the paper's"),
+        typer.Option("--dropout/--no-dropout", help="Use dropout layers.", show_default="the paper's"),
     ] = None
-    learning_rate: Annotated[float, typer.Option(help="The highest of the schedule.")] = 1e-3
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate of the schedule.")] = 1e-3
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0
 
     def experiment(self, source: str, recipe: "Recipe", **more: Any) -> "Experiment":
         """Make the experiment.
@@ -137,7 +140,7 @@ class ExperimentOptions(ImageOptions):
         from training import Experiment
 
         if self.color_mode not in ("rgb", "grayscale"):
-            raise typer.BadParameter(f"--color-mode is rgb or grayscale, got {self.color_mode!r}")
+            raise typer.BadParameter(f"--color-mode must be rgb or grayscale, got {self.color_mode!r}")
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("size", "augment")}
         if "augment" not in more:
             more["augment"] = self.transform()
@@ -146,16 +149,16 @@ class ExperimentOptions(ImageOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions(ExperimentOptions):
-    """The experiment of the commands whose trainings are counted in epochs: `train` and `search`."""
+    """The experiment of `train` and `search`, whose trainings are counted in epochs."""
 
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 10
+    epochs: Annotated[int, typer.Option(min=1, help="Number of epochs.")] = 10
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Make a command for Typer of one whose parameters may be classes of options (dataclasses).
+    """Convert a command whose parameters may be classes of options (dataclasses) to one for Typer.
 
-    Each such parameter has an instance as its default. Typer sees a parameter for each of the class's fields in its
-    place, with the instance's value as the default.
+    Each such parameter has an instance as its default. Typer sees the class's fields as parameters, with the instance's
+    values as defaults.
     """
     signature = inspect.signature(command)
     defaults: dict[str, Any] = {name: each.default for name, each in signature.parameters.items()}
@@ -177,10 +180,10 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         ]
 
     @functools.wraps(command)
-    def with_flat_options(**given: Any) -> None:
+    def with_flat_options(**values: Any) -> None:
         for name, default in groups.items():
-            given[name] = type(default)(**{field.name: given.pop(field.name) for field in fields(default)})
-        command(**given)
+            values[name] = type(default)(**{field.name: values.pop(field.name) for field in fields(default)})
+        command(**values)
 
     with_flat_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     with_flat_options.__annotations__ = {each.name: each.annotation for each in parameters}  # Typer reads these too
@@ -188,26 +191,26 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def image_size(text: str) -> tuple[int, int]:
-    """Read HEIGHTxWIDTH.
+    """Parse HEIGHTxWIDTH.
 
     Raises:
-        typer.BadParameter: it is written differently.
+        typer.BadParameter: the text has another form.
     """
     height, cross, width = text.lower().partition("x")
     if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise typer.BadParameter(f"a size is written HEIGHTxWIDTH in pixels, for example 224x224; got {text!r}")
+        raise typer.BadParameter(f"an image size must be HEIGHTxWIDTH in pixels, for example 224x224; got {text!r}")
     return int(height), int(width)
 
 
 def shard(text: str) -> tuple[int, int]:
-    """Read INDEX/COUNT.
+    """Parse INDEX/COUNT.
 
     Raises:
-        typer.BadParameter: it is written differently, or the index is not below the count.
+        typer.BadParameter: the text has another form, or the index is not below the count.
     """
     index, slash, count = text.partition("/")
     if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-        raise typer.BadParameter(f"a shard is written INDEX/COUNT with INDEX from 0, for example 0/3; got {text!r}")
+        raise typer.BadParameter(f"a shard must be INDEX/COUNT with INDEX from 0, for example 0/3; got {text!r}")
     return int(index), int(count)
 
 
@@ -216,7 +219,7 @@ def augmentation(text: str | None, size: tuple[int, int]) -> Any:
 
     Raises:
         typer.BadParameter: it is neither.
-        TransformError: the file holds no transform.
+        TransformError: the file contains no transform.
     """
     from augment import load
     from augment.policies import NAMES, is_policy, policy
@@ -231,7 +234,7 @@ def augmentation(text: str | None, size: tuple[int, int]) -> Any:
 
 
 def max_errors(text: str | None) -> float | None:
-    """Read a number of errors ("20") or a fraction of the samples ("0.01").
+    """Parse a count of bad samples ("20") or a fraction of the samples ("0.01").
 
     Raises:
         typer.BadParameter: it is neither.
@@ -241,19 +244,24 @@ def max_errors(text: str | None) -> float | None:
     try:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:
-        raise typer.BadParameter(f"--max-errors is a number (20) or a fraction (0.01), got {text!r}") from None
+        raise typer.BadParameter(f"--max-errors must be a count (20) or a fraction (0.01), got {text!r}") from None
 
 
 def column(text: str | None) -> str | int | None:
-    """Read a column of a table: its number from 0 on, or its name."""
+    """Parse a column: its number from 0, or its name."""
     return int(text) if text is not None and text.isdecimal() else text
 
 
+def delimiter(text: str | None) -> str | None:
+    """Parse a delimiter: `tab`, or backslash and t, is a tab, which shells make hard to type."""
+    return "\t" if text in ("\\t", "tab") else text
+
+
 def make_directory(directory: str) -> Path:
-    """Make a directory for results.
+    """Create a directory for results.
 
     Raises:
-        ConvertError: it cannot be made.
+        ConvertError: it cannot be created.
     """
     from pipeline.errors import ConvertError
 
@@ -261,5 +269,5 @@ def make_directory(directory: str) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConvertError(f"{path} cannot be made: {error.strerror}") from None
+        raise ConvertError(f"{path} cannot be created: {error.strerror}") from None
     return path

@@ -1,4 +1,4 @@
-"""`caudal search`: try architectures, rates, regularisation and augmentations, and train the best."""
+"""`caudal search`: try architectures, learning rates, regularization and augmentations, and train the best."""
 
 import csv
 import warnings
@@ -8,46 +8,54 @@ from typing import Annotated, Any
 import typer
 
 from caudal.commands.options import JsonOption, SourceArgument, TrainingOptions, make_directory, with_options
-from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+from caudal.output import import_tensorflow, print_contents, print_json, print_line, print_table, progress_bar
 
 
 @with_options
 def search(
     source: SourceArgument,
     space: Annotated[
-        str, typer.Option(metavar="FILE", help="What varies, in TOML: docs/training.md.", show_default=False)
+        str, typer.Option(metavar="FILE", help="Search space in TOML; see docs/training.md.", show_default=False)
     ],
     options: TrainingOptions = TrainingOptions(),
     method: Annotated[str, typer.Option(metavar="NAME", help="brute-force, grid, random or tpe.")] = "tpe",
     trials: Annotated[
-        int | None, typer.Option(min=1, help="How many in all.", show_default="every combination, or 20")
+        int | None, typer.Option(min=1, help="Total number of trials.", show_default="every combination, or 20")
     ] = None,
     subset: Annotated[
-        float, typer.Option(min=0.0001, max=1, help="The fraction of the training images that trials use.")
+        float, typer.Option(min=0.0001, max=1, help="Fraction of the training images that trials use.")
     ] = 1.0,
-    refit: Annotated[bool, typer.Option("--refit", help="Train the best on all of them, and report.")] = False,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Train the best experiment on all training images, and write a report.")
+    ] = False,
     out: Annotated[
-        str, typer.Option(metavar="DIR", help="Where trials, pictures and the best go; a search in it goes on.")
+        str,
+        typer.Option(
+            metavar="DIR", help="Directory for trials, pictures and the best model; an existing search is resumed."
+        ),
     ] = "caudal-search",
     json: JsonOption = False,
 ) -> None:
-    """Search for the experiment with the lowest error; run it again, or several times at once, to continue."""
+    """Search for the experiment with the lowest error; run it again to resume, or several times in parallel."""
     from training.space import read_space
 
     read = read_space(space)
     import_tensorflow()
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # below that, it reports each trial, and a traceback of Ctrl-C
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it logs each trial at lower levels, and a traceback of Ctrl-C
     from training import Recipe
     from training.search import importances, load
     from training.search import refit as refit_best
     from training.search import search as find
+    from training.validation_data import describe_data
 
     experiment = options.experiment(source, Recipe(schedule="cosine"))
+    train, held_out = experiment.make_loaders()
+    data = {"training_data": describe_data(train), "validation_data": describe_data(held_out)}
     directory = make_directory(out)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Optuna's remarks on what is experimental in it
+        warnings.simplefilter("ignore")  # Optuna warns of its experimental features
         with progress_bar("searching", "trials") as progress:
             found = find(
                 experiment,
@@ -67,20 +75,23 @@ def search(
                 "trials": [trial._asdict() for trial in found],
                 "importances": fractions,
                 "pictures": [str(picture) for picture in pictures],
+                **data,
                 "refit": None if report is None else report.result,
             }
         )
         return
     _print(found, fractions, pictures)
+    print_contents(data["training_data"], "training")
+    print_contents(data["validation_data"], "validation")
     if report is not None:
         error = report.result["validation_error"]
-        print(
+        print_line(
             f"the best, trained on all images: validation error {error:.2%}; report: {report.directory / 'report.html'}"
         )
 
 
 def _write(directory: Path, found: list[Any], importances: dict[str, float], space: Any) -> list[Path]:
-    """Write the table and the pictures that the trials suffice for."""
+    """Write the table, and those pictures for which there are enough trials."""
     from training.files import replace_atomically
     from training.search_figures import importance_chart, parallel_coordinates
 
@@ -111,10 +122,10 @@ def _print(found: list[Any], importances: dict[str, float], pictures: list[Path]
         )
         for trial in found[:most]
     ]
-    print_table(f"{len(found)} trials, the best first", ("trial", *names, "error", "seconds"), rows)
+    print_table(f"{len(found)} trials, best first", ("trial", *names, "error", "seconds"), rows)
     for name, fraction in importances.items():
-        print(f"{name} explains {fraction:.0%} of the errors' variance")
-    print("pictures: " + ", ".join(map(str, pictures)))
+        print_line(f"{name} explains {fraction:.0%} of the errors' variance")
+    print_line("pictures: " + ", ".join(map(str, pictures)))
 
 
 def _format_value(value: object) -> str:

@@ -1,4 +1,4 @@
-"""`caudal stream`: iterate a dataset; how fast it is, and exactly what it delivers."""
+"""`caudal stream`: iterate a dataset, and report its rate and the digests of its batches."""
 
 import hashlib
 import time
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from caudal.commands.options import JsonOption, LoaderOptions, SourceArgument, max_errors, shard, with_options
-from caudal.output import escape_unprintable, import_tensorflow, print_json, progress_bar
+from caudal.output import describe_contents, import_tensorflow, print_contents, print_json, print_line, progress_bar
 
 if TYPE_CHECKING:
     from pipeline import Loader
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Stream:
-    """What came out of a stream so far."""
+    """The counts and digests of a stream so far."""
 
     images: int = 0
     seconds: float = 0.0
@@ -33,23 +33,26 @@ class _Stream:
 def stream(
     source: SourceArgument,
     options: LoaderOptions = LoaderOptions(size="256x256"),
-    label_mode: Annotated[str, typer.Option(metavar="MODE", help="int, categorical, binary or none.")] = "int",
-    shuffle: Annotated[bool, typer.Option(help="A new order in each epoch.")] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Of order and augmentation.")] = 0,
-    epochs: Annotated[int, typer.Option(min=1, help="How many epochs.")] = 1,
-    epoch: Annotated[int, typer.Option(min=0, help="The first epoch.")] = 0,
-    step: Annotated[int, typer.Option(min=0, help="The batch of the first epoch to begin with.")] = 0,
-    part: Annotated[str, typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts.")] = "0/1",
+    label_mode: Annotated[str, typer.Option(metavar="MODE", help="Labels: int, categorical, binary or none.")] = "int",
+    shuffle: Annotated[bool, typer.Option(help="Shuffle, differently in each epoch.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of order and augmentation.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Number of epochs.")] = 1,
+    epoch: Annotated[int, typer.Option(min=0, help="First epoch.")] = 0,
+    step: Annotated[int, typer.Option(min=0, help="First step within the first epoch.")] = 0,
+    part: Annotated[str, typer.Option("--shard", metavar="I/N", help="Shard I of N.")] = "0/1",
     errors: Annotated[
-        str | None, typer.Option("--max-errors", metavar="N", help="Bad samples to tolerate: a number or a fraction.")
+        str | None,
+        typer.Option("--max-errors", metavar="N", help="Maximum number of bad samples: a count or a fraction."),
     ] = None,
-    digest: Annotated[bool, typer.Option(help="Hash each batch's images and labels, and the stream.")] = False,
+    digest: Annotated[bool, typer.Option(help="Print SHA-256 digests of batches and stream.")] = False,
     keys: Annotated[bool, typer.Option(help="List the samples' keys in order.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Iterate a dataset: print images/s and, with --digest, what tells two streams apart."""
+    """Iterate a dataset: print images/s and, with --digest, SHA-256 digests of batches and stream."""
     if label_mode not in ("int", "categorical", "binary", "none"):
-        raise typer.BadParameter(f"--label-mode is int, categorical, binary or none, got {label_mode!r}")
+        raise typer.BadParameter(f"--label-mode must be int, categorical, binary or none, got {label_mode!r}")
+    if errors is not None and options.on_error == "raise":
+        raise typer.BadParameter("--max-errors needs --on-error skip or replace: raise stops at the first bad sample")
     tf = import_tensorflow()
     loader = options.loader(
         source,
@@ -102,13 +105,15 @@ def _report(loader: "Loader", result: _Stream, digest: bool, keys: bool, json: b
             {"images": result.images, "seconds": round(result.seconds, 4), "images_per_second": round(rate, 1)}
             | ({"digest": result.digest, "batches": result.batches} if digest else {})
             | ({"keys": result.keys} if keys else {})
+            | describe_contents(loader)
             | {"errors": [{"sample": row.sample, "stage": row.stage, "reason": row.reason} for row in loader.errors]}
         )
         return
     for key in result.keys:
-        print(escape_unprintable(key))
+        print_line(key)
     for row in loader.errors:
-        print(f"bad: {escape_unprintable(row.sample)} ({row.stage}): {escape_unprintable(row.reason)}")
-    print(f"{result.images:,} images in {result.seconds:.2f} s: {rate:,.0f} images/s")
+        print_line(f"bad: {row.sample} ({row.stage}): {row.reason}")
+    print_contents(describe_contents(loader))
+    print_line(f"{result.images:,} images in {result.seconds:.2f} s: {rate:,.0f} images/s")
     if digest:
-        print(f"digest {result.digest}")
+        print_line(f"digest {result.digest}")

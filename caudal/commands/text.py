@@ -1,4 +1,4 @@
-"""`caudal text`: augment a file of sentences, or look at what an augmentation does to some."""
+"""`caudal text`: augment a file of sentences, or preview the result."""
 
 import difflib
 import os
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from caudal.commands.options import JsonOption, LabelColumnOption, TextColumnOption, column
-from caudal.output import escape_unprintable, print_json, progress_bar
+from caudal.commands.options import DelimiterOption, JsonOption, LabelColumnOption, TextColumnOption, column
+from caudal.commands.options import delimiter as parse_delimiter
+from caudal.output import escape_unprintable, print_json, print_line, progress_bar
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 text = typer.Typer(
     name="text",
-    help="Augment sentences (EDA: synonyms, insertions, swaps, deletions), or look at what it does to them.",
+    help="Augment sentences (EDA: synonyms, insertions, swaps, deletions), or preview the result.",
     add_completion=False,
     rich_markup_mode=None,
 )
@@ -31,15 +32,16 @@ def _without_command(context: typer.Context) -> None:
         print(context.get_help())
 
 
-_AlphaSr = Annotated[float, typer.Option("--alpha-sr", min=0, max=1, help="Fraction of words replaced by synonyms.")]
+_AlphaSr = Annotated[float, typer.Option("--alpha-sr", min=0, max=1, help="Fraction of words to replace.")]
 _AlphaRi = Annotated[float, typer.Option("--alpha-ri", min=0, max=1, help="Insertions, as a fraction of the words.")]
 _AlphaRs = Annotated[float, typer.Option("--alpha-rs", min=0, max=1, help="Fraction of words that are swapped.")]
-_PRd = Annotated[float, typer.Option("--p-rd", min=0, max=1, help="Probability with which a word is deleted.")]
+_PRd = Annotated[float, typer.Option("--p-rd", min=0, max=1, help="Probability of deleting a word.")]
 _Mode = Annotated[str, typer.Option("--mode", help="fixed (keeps case and punctuation) or paper (as published).")]
 _Language = Annotated[
-    str, typer.Option("--language", metavar="ISO", help="eng, or another language that nltk has (fra, spa, jpn, ...).")
+    str,
+    typer.Option("--language", metavar="ISO", help="eng, or another language of nltk's WordNet (fra, spa, jpn, ...)."),
 ]
-_Seed = Annotated[int, typer.Option("--seed", min=0, help="Of all draws.")]
+_Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")]
 _Format = Annotated[
     str | None,
     typer.Option("--format", help="'label text', text, tsv, csv or jsonl.", show_default="by the extension"),
@@ -52,9 +54,9 @@ def augment(
         str, typer.Argument(metavar="IN", help="`label text` lines, .tsv, .csv or .jsonl.", show_default=False)
     ],
     destination: Annotated[
-        str, typer.Argument(metavar="OUT", help="The file to make, of the same format.", show_default=False)
+        str, typer.Argument(metavar="OUT", help="Output file, in the same format.", show_default=False)
     ],
-    num_aug: Annotated[int, typer.Option(min=1, help="Variants of each sentence.")] = 9,
+    num_aug: Annotated[int, typer.Option(min=1, help="Variants per sentence.")] = 9,
     alpha_sr: _AlphaSr = 0.1,
     alpha_ri: _AlphaRi = 0.1,
     alpha_rs: _AlphaRs = 0.1,
@@ -62,28 +64,34 @@ def augment(
     mode: _Mode = "fixed",
     language: _Language = "eng",
     seed: _Seed = 0,
-    original: Annotated[bool, typer.Option(help="Write each sentence itself before its variants.")] = True,
+    original: Annotated[bool, typer.Option(help="Also write the original sentence, before its variants.")] = True,
     format: _Format = None,  # noqa: A002  # the option's name
     text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
-    encoding: Annotated[str, typer.Option(help="Of the texts; what is written is UTF-8.")] = "utf-8",
-    fallback: Annotated[str, typer.Option(help="What other texts are read in; none leaves them out.")] = "latin-1",
-    processes: Annotated[int | None, typer.Option(min=1, help="How many work.", show_default="processors")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT once the new one is complete.")] = False,
+    delimiter: DelimiterOption = None,
+    encoding: Annotated[str, typer.Option(help="Encoding of the input; output is UTF-8.")] = "utf-8",
+    fallback: Annotated[
+        str, typer.Option(help="Encoding for texts that --encoding cannot decode; none skips them.")
+    ] = "latin-1",
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes.", show_default="processors")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT when the new file is complete.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write each sentence and its variants; an interrupted job goes on where it was when it is started again."""
+    """Write each sentence and its variants; run the command again to resume."""
     from pipeline import TextFormat
     from pipeline.texts.augment_file import TextJob, augment_file
 
     job = TextJob(
         eda=_make_eda(alpha_sr, alpha_ri, alpha_rs, p_rd, mode, language, num_aug),
         seed=seed,
-        keep_original=original and mode != "paper",  # whose variants have the cleaned original behind them
+        keep_original=original and mode != "paper",  # in that mode the variants end with the cleaned original
         format=TextFormat(
             format,  # type: ignore[arg-type]  # it checks the name
             text_column=column(text_column),
             label_column=column(label_column),
+            delimiter=parse_delimiter(delimiter),
             encoding=encoding,
             fallback=None if fallback == "none" else fallback,
         ),
@@ -97,9 +105,9 @@ def augment(
         print_json(report)
         return
     for row in report["skipped"]:
-        print(f"skipped: {escape_unprintable(row['row'])}: {escape_unprintable(row['reason'])}")
-    done = f", {report['resumed']:,} of them by an earlier run" if report["resumed"] else ""
-    print(
+        print_line(f"skipped: {row['row']}: {row['reason']}")
+    done = f", {report['resumed']:,} of them from an earlier run" if report["resumed"] else ""
+    print_line(
         f"{report['rows']:,} sentences{done}; {report['written']:,} written, {len(report['skipped']):,} skipped, "
         f"{report['recoded']:,} not in {encoding}; {seconds:.1f} s"
     )
@@ -111,9 +119,13 @@ def preview(
         str | None,
         typer.Argument(metavar="SRC", help="Class-folder, TFRecords, or a file of sentences.", show_default=False),
     ] = None,
-    sentence: Annotated[str | None, typer.Option("--text", metavar="SENTENCE", help="A sentence instead.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="Sentences of SRC, drawn by the seed.")] = 3,
-    num_aug: Annotated[int, typer.Option(min=1, help="Variants of each.")] = 4,
+    sentence: Annotated[
+        str | None, typer.Option("--text", metavar="SENTENCE", help="Sentence to augment, instead of SRC.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Number of sentences, sampled from SRC by --seed.", show_default="3")
+    ] = None,
+    num_aug: Annotated[int, typer.Option(min=1, help="Variants per sentence.")] = 4,
     alpha_sr: _AlphaSr = 0.1,
     alpha_ri: _AlphaRi = 0.1,
     alpha_rs: _AlphaRs = 0.1,
@@ -124,29 +136,34 @@ def preview(
     format: _Format = None,  # noqa: A002  # the option's name
     text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
+    delimiter: DelimiterOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show sentences and their variants side by side, what differs in colour."""
+    """Show sentences and their variants side by side, with differences in color."""
     from pipeline import TextFormat
 
     eda = _make_eda(alpha_sr, alpha_ri, alpha_rs, p_rd, mode, language, num_aug)
     if (source is None) == (sentence is None):
-        raise typer.BadParameter("give SRC, or a sentence with --text")
+        raise typer.BadParameter("preview needs SRC or --text SENTENCE, and not both")
     if sentence is not None:
+        of_rows = {"--count": count, "--format": format, "--text-column": text_column, "--label-column": label_column}
+        if unused := [name for name, value in (of_rows | {"--delimiter": delimiter}).items() if value is not None]:
+            raise typer.BadParameter(f"{', '.join(unused)} needs SRC: --text is one sentence")
         samples = [(0, "", sentence)]
     else:
         text_format = TextFormat(
             format,  # type: ignore[arg-type]  # it checks the name
             text_column=column(text_column),
             label_column=column(label_column),
+            delimiter=parse_delimiter(delimiter),
         )
-        samples = _draw_texts(str(source), count, seed, text_format)
-    shown = [(key, given, eda(given, (seed, 0, index))) for index, key, given in samples]
+        samples = _draw_texts(str(source), count or 3, seed, text_format)
+    pairs = [(key, original, eda(original, (seed, 0, index))) for index, key, original in samples]
     if json:
-        print_json({"sentences": [{"key": key, "text": given, "variants": made} for key, given, made in shown]})
+        print_json({"sentences": [{"key": key, "text": text, "variants": variants} for key, text, variants in pairs]})
         return
-    for key, given, made in shown:
-        _print_pair(key, given, made)
+    for key, original, variants in pairs:
+        _print_pair(key, original, variants)
 
 
 def _make_eda(
@@ -170,7 +187,7 @@ def _draw_texts(source: str, count: int, seed: int, text_format: "TextFormat") -
     return [(index, sample.key, decode(sample.key, sample.encoded or b"")) for index, sample in samples]
 
 
-def _print_pair(key: str, given: str, variants: list[str]) -> None:
+def _print_pair(key: str, original: str, variants: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -181,15 +198,15 @@ def _print_pair(key: str, given: str, variants: list[str]) -> None:
     table.add_column("sentence", ratio=1)
     table.add_column("variant", ratio=1)
     for variant in variants:
-        table.add_row(*_color_differences(given, variant))
+        table.add_row(*_color_differences(original, variant))
     Console().print(table)
 
 
-def _color_differences(given: str, variant: str) -> "tuple[Text, Text]":
-    """Colour what a variant lacks of its sentence red, and what it has instead green."""
+def _color_differences(original: str, variant: str) -> "tuple[Text, Text]":
+    """Color the removed words of a sentence red, and the new words of its variant green."""
     from rich.text import Text
 
-    before, after = re.findall(r"\s+|\S+", given), re.findall(r"\s+|\S+", variant)
+    before, after = re.findall(r"\s+|\S+", original), re.findall(r"\s+|\S+", variant)
     left, right = Text(), Text()
     for kind, first, last, start, end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         left.append(_join_printable(before[first:last]), "" if kind == "equal" else "bold red")

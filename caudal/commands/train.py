@@ -1,4 +1,4 @@
-"""`caudal train`: fit an architecture to a dataset, so that it can be stopped and go on exactly."""
+"""`caudal train`: train an architecture on a dataset; a stopped training resumes exactly."""
 
 import warnings
 from pathlib import Path
@@ -13,7 +13,7 @@ from caudal.commands.options import (
     make_directory,
     with_options,
 )
-from caudal.output import import_tensorflow, print_json, print_table, progress_bar
+from caudal.output import import_tensorflow, print_contents, print_json, print_line, print_table, progress_bar
 
 
 @with_options
@@ -22,56 +22,67 @@ def train(
     options: TrainingOptions = TrainingOptions(),
     optimizer: Annotated[str, typer.Option(metavar="NAME", help="adam, sgd or rmsprop.")] = "adam",
     schedule: Annotated[
-        str, typer.Option(metavar="NAME", help="Of the learning rate: constant, cosine or step.")
+        str, typer.Option(metavar="NAME", help="Learning rate schedule: constant, cosine or step.")
     ] = "cosine",
-    warmup: Annotated[float, typer.Option(help="The fraction of all steps in which the rate rises from 0.")] = 0.0,
-    weight_decay: Annotated[float, typer.Option(help="Decoupled, of all kernels.")] = 0.0,
-    label_smoothing: Annotated[
-        float, typer.Option(help="The fraction of a label that is spread over all classes.")
-    ] = 0.0,
-    balanced: Annotated[bool, typer.Option("--balanced", help="Weight rare classes up.")] = False,
+    warmup: Annotated[float, typer.Option(help="Fraction of steps in which the learning rate rises from 0.")] = 0.0,
+    weight_decay: Annotated[float, typer.Option(help="Decoupled weight decay of all kernels.")] = 0.0,
+    label_smoothing: Annotated[float, typer.Option(help="Fraction of each label to spread over all classes.")] = 0.0,
+    balanced: Annotated[bool, typer.Option("--balanced", help="Weight classes inversely to their frequency.")] = False,
     patience: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many epochs without a lower validation loss.")
+        int | None, typer.Option(min=1, help="Stop after this many epochs without a lower validation loss.")
     ] = None,
     views: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Evaluate on views as well: flip, five_crop, ten_crop, grid(2) or multi_scale.",
+            help="Also evaluate with test-time augmentation: flip, five_crop, ten_crop, grid(2), multi_scale.",
         ),
     ] = None,
     reduce: Annotated[
-        str, typer.Option(metavar="HOW", help="How the answers for the views become one: mean, max or vote.")
-    ] = "mean",
-    out: Annotated[str, typer.Option(metavar="DIR", help="Where weights, tables and pictures go.")] = "caudal-train",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the training in DIR was stopped.")] = False,
-    checkpoint_steps: Annotated[int, typer.Option(min=1, help="Batches between two checkpoints.")] = 200,
+        str | None,
+        typer.Option(
+            metavar="HOW", help="How to reduce the views' predictions: mean, max or vote.", show_default="mean"
+        ),
+    ] = None,
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Directory for weights, tables and pictures.")
+    ] = "caudal-train",
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the training in DIR.")] = False,
+    checkpoint_steps: Annotated[int, typer.Option(min=1, help="Steps between two checkpoints.")] = 200,
     deterministic: Annotated[
         bool | None,
         typer.Option(
             "--deterministic/--no-deterministic",
-            help="Bit for bit the same weights each time, a third slower.",
+            help="Train bitwise reproducibly, a third slower.",
             show_default="without a GPU",
         ),
     ] = None,
     summary: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Print an architecture's layers, and train nothing.")
+        str | None, typer.Option(metavar="MODEL", help="Print an architecture's layers, without training.")
     ] = None,
-    classes: Annotated[int, typer.Option(min=1, help="Of --summary; a training counts them itself.")] = 10,
+    classes: Annotated[
+        int | None, typer.Option(min=1, help="Number of classes for --summary.", show_default="10")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Train a model; print its error on what was held out, and write curves, confusion matrix and a report."""
+    """Train a model, print its validation error, and write curves, a confusion matrix and a report."""
     if summary is not None:
-        _print_summary(summary, classes, options, json)
+        if source is not None:
+            raise typer.BadParameter("--summary prints an architecture without training; drop SRC or --summary")
+        _print_summary(summary, 10 if classes is None else classes, options, json)
         return
+    if classes is not None:
+        raise typer.BadParameter("--classes needs --summary: a training counts the classes of SRC")
     if source is None:
         raise typer.BadParameter("Missing argument 'SRC': the images to train on (or --summary MODEL)")
     from augment.views import parse_views
 
     if views is not None:
-        parse_views(views)  # refuses what there is not, before the training
-    if reduce not in ("mean", "max", "vote"):
-        raise typer.BadParameter(f"--reduce is mean, max or vote, got {reduce!r}")
+        parse_views(views)  # refuses unknown views before the training
+    if reduce is not None and views is None:
+        raise typer.BadParameter("--reduce needs --views: it reduces the views' predictions")
+    if reduce not in (None, "mean", "max", "vote"):
+        raise typer.BadParameter(f"--reduce must be mean, max or vote, got {reduce!r}")
     tf = import_tensorflow()
     if deterministic or (deterministic is None and not tf.config.list_physical_devices("GPU")):
         tf.config.experimental.enable_op_determinism()
@@ -92,11 +103,11 @@ def train(
     )
     directory = make_directory(out)
     with _make_progress_callback(experiment) as callback, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras's remarks on what it does with a loader are no business of a user's
+        warnings.simplefilter("ignore")  # Keras warns of internals
         outcome = experiment.run(
             Checkpoints(directory=directory, every_steps=checkpoint_steps, resume=resume), callbacks=[callback]
         )
-    report = write_report(outcome, directory, views=views, reduce=reduce)  # type: ignore[arg-type]  # it was checked
+    report = write_report(outcome, directory, views=views, reduce=reduce or "mean")  # type: ignore[arg-type]  # checked above
     if json:
         print_json(report.result | {"report": str(report.directory / "report.html")})
         return
@@ -104,7 +115,7 @@ def train(
 
 
 def _make_progress_callback(experiment: Any) -> Any:
-    """Give a callback that shows on a progress bar how far a training is."""
+    """Return a context manager with a callback that shows a training's progress on a bar."""
     import contextlib
 
     import keras
@@ -152,7 +163,7 @@ def _print_summary(name: str, classes: int, options: TrainingOptions, json: bool
     print_table(
         f"{name}, {options.size}, {classes} classes", ("layer", "kind", "output", "parameters", "multiply-adds"), cells
     )
-    print(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds an image")
+    print_line(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds per image")
 
 
 def _print_result(result: dict[str, Any], directory: Path) -> None:
@@ -163,9 +174,12 @@ def _print_result(result: dict[str, Any], directory: Path) -> None:
         for epoch, waited in enumerate(result["waiting"])
     ]
     print_table("", ("epoch", *names, "waited"), rows)
-    print(f"validation error {result['validation_error']:.2%} of {result['validation_examples']:,} images")
+    print_line(f"validation error {result['validation_error']:.2%} of {result['validation_examples']:,} images")
     if (views := result["views"]) is not None:
-        print(f"on views ({views['views']}, {views['reduce']} of their answers) {views['validation_error']:.2%}")
+        how = f"{views['views']}, {views['reduce']} of predictions"
+        print_line(f"with test-time augmentation ({how}) {views['validation_error']:.2%}")
+    print_contents(result["training_data"], "training")
+    print_contents(result["validation_data"], "validation")
     if result["skipped"]:
-        print(f"{len(result['skipped']):,} bad images were left out")
-    print(f"report: {directory / 'report.html'}")
+        print_line(f"{len(result['skipped']):,} bad images were skipped")
+    print_line(f"report: {directory / 'report.html'}")

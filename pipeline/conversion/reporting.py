@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import errors
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.planning import ConversionPlan
 from pipeline.conversion.tasks import Skipped
 from pipeline.error_log import ErrorLog
-from pipeline.errors import SampleError
+from pipeline.errors import AugmentationError, DecodeError, ReadError, SampleError
 
 _SHOWN_CLASSES = 20
 
@@ -87,7 +86,5 @@ class Reporter:
 
 def _create_error(skipped: Skipped) -> SampleError:
     """Create the error of a skipped record."""
-    kind = getattr(errors, skipped.kind, None)
-    if not isinstance(kind, type) or not issubclass(kind, SampleError):
-        kind = SampleError
-    return kind(skipped.sample, skipped.reason)
+    kinds = {kind.__name__: kind for kind in (ReadError, DecodeError, AugmentationError)}
+    return kinds.get(skipped.kind, SampleError)(skipped.sample, skipped.reason)

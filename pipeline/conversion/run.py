@@ -125,4 +125,4 @@ def _make_convert(definition: Callable[_P, Conversion]) -> Callable[..., dict[st
     return convert
 
 
-convert = _make_convert(Conversion)
+convert: Callable[..., dict[str, Any]] = _make_convert(Conversion)

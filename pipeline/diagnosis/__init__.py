@@ -1,7 +1,7 @@
 """Diagnosis: where the time of a dataset goes, and what would make it faster.
 
-`stage_timer` adds up the time that a running dataset spends in its stages, `probe` measures the dataset and each stage
-alone, `advice` tries what may help, and `diagnosis` draws the conclusion.
+`stage_timer` adds up the time of a running dataset's stages, `probe` measures the dataset and each stage alone,
+`advice` tries changes, and `diagnosis` draws the conclusion.
 """
 
 from pipeline.diagnosis.diagnosis import Diagnosis as Diagnosis

@@ -1,7 +1,7 @@
-"""What would make a dataset faster, tried before it is recommended.
+"""Changes that would make a dataset faster; each is tried before it is recommended.
 
-Each advice is a change of one stage. The dataset runs with it and without it in turns, on samples that it changes as
-the advice says, and the ratio is the estimate.
+Each advice changes one stage. The dataset runs with and without the change alternately, on samples that are changed
+accordingly, and the ratio is the estimate.
 """
 
 import statistics
@@ -22,23 +22,23 @@ from pipeline.images.stages import Stages
 from pipeline.sources.base import Sample
 
 QUALITY = 95
-"""Of the JPEGs that resizing beforehand is tried with: what `caudal convert` writes unless asked otherwise."""
+"""The JPEG quality of the trial that resizes beforehand: the default of `caudal convert`."""
 
 MAX_TRANSFORMS = 8
-"""So many transforms are tried to leave out; each costs a measurement."""
+"""Maximum number of transforms to try without; each costs a measurement."""
 
 _BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
 class Advice:
-    """Something that would help.
+    """A change that would help.
 
     Attributes:
-        stage: what it makes faster.
-        action: what to do, to be followed by "would give about 2.6 x".
-        factor: what it would multiply the rate by, as measured.
-        option: the change as a program may read it, such as {"cache": "ram"}.
+        stage: the stage that it makes faster.
+        action: what to do, to be followed by "would gain about 2.6x".
+        factor: the measured factor of the rate.
+        option: the change for programs, such as {"cache": "ram"}.
     """
 
     stage: str
@@ -48,17 +48,17 @@ class Advice:
 
     @property
     def sentence(self) -> str:
-        """Say it with its estimate."""
-        return f"{self.action} would give about {self.factor:.1f} x"
+        """The action with its estimate."""
+        return f"{self.action} would gain about {self.factor:.1f}x"
 
     def cap_factor(self, factor: float | None) -> "Advice":
-        """Bound it: where a model takes no more, a faster dataset gives no more."""
+        """Return the advice with at most this factor: a faster dataset does not speed up its model."""
         return self if factor is None else replace(self, factor=min(self.factor, factor))
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """A change to try: its advice, the changed dataset, and what its samples would take to be read, s an image."""
+    """A change to try: its advice, the changed dataset, and the time to read its samples in seconds per image."""
 
     action: str
     option: dict[str, Any]
@@ -70,17 +70,17 @@ class _Trial:
 def advise(
     probe: Probe, bottlenecks: Sequence[str], chunks: Sequence[Chunk], read_s: float, rounds: int = 3
 ) -> list[Advice]:
-    """Try what may help against bottlenecks.
+    """Try changes against bottlenecks.
 
     Args:
-        probe: of the dataset.
-        bottlenecks: of "read", "decode", "augment" and "batch", the worst first.
-        chunks: some samples of it.
-        read_s: what reading takes of the whole, in seconds per image.
-        rounds: how often each change is measured, in turns.
+        probe: the probe of the dataset.
+        bottlenecks: some of "read", "decode", "augment" and "batch", the slowest first.
+        chunks: some samples of the dataset.
+        read_s: the time of reading within the whole, in seconds per image.
+        rounds: how often each change is measured, alternately.
 
     Returns:
-        In the order of the bottlenecks, and for each what promises most first; but resizing beforehand comes before a
+        In the order of the bottlenecks, and for each the largest factor first; but resizing beforehand comes before a
         cache of pixels, which keeps less of the images.
     """
     trials = [(stage, trial) for stage in bottlenecks for trial in _TRIALS[stage](probe, chunks, read_s)]
@@ -89,21 +89,21 @@ def advise(
     failed: set[int] = set()
     for _ in range(rounds if trials else 0):
         unchanged.append(probe.rate_s(probe.stages, probe.layout, probe.steps))
-        for place, (_, trial) in enumerate(trials):
-            if place not in failed:
+        for number, (_, trial) in enumerate(trials):
+            if number not in failed:
                 seconds = _measure_trial(probe, trial)
-                changed[place].append(seconds or 0.0)
-                failed |= {place} if seconds is None else set()
-    given = [
-        Advice(stage, trial.action, statistics.median(unchanged) / statistics.median(changed[place]), trial.option)
-        for place, (stage, trial) in enumerate(trials)
-        if place not in failed
+                changed[number].append(seconds or 0.0)
+                failed |= {number} if seconds is None else set()
+    advice = [
+        Advice(stage, trial.action, statistics.median(unchanged) / statistics.median(changed[number]), trial.option)
+        for number, (stage, trial) in enumerate(trials)
+        if number not in failed
     ]
-    return sorted(given, key=lambda one: (bottlenecks.index(one.stage), 0 if one.stage == "decode" else -one.factor))
+    return sorted(advice, key=lambda one: (bottlenecks.index(one.stage), 0 if one.stage == "decode" else -one.factor))
 
 
 def _measure_trial(probe: Probe, trial: _Trial) -> float | None:
-    """Run a changed dataset: seconds per image, or None where the change does not work on these samples."""
+    """Run a changed dataset: return seconds per image, or None if the change does not work on these samples."""
     import tensorflow as tf
 
     images = probe.steps * probe.layout.block
@@ -121,14 +121,15 @@ def _read_trials(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterat
     stages, layout = probe.stages, probe.layout
     samples = [sample for chunk in chunks for sample in chunk.samples]
     if any(sample.encoded is None and sample.pixels is None for sample in samples):
-        return  # a cache of pixels was read, and not the source
+        return  # they come from a cache of pixels, not from the source
     kept = replace(stages, source=MemorySource(stages.source, samples))
     mean = sum(_count_bytes(sample) for sample in samples) / len(samples)
-    action = f'keeping the files in memory after the first epoch (cache="ram", about {_format_size(mean * _count_samples(stages))})'
+    size = _format_size(mean * _count_samples(stages))
+    action = f'keeping the files in memory after the first epoch (cache="ram", about {size})'
     yield _Trial(action, {"cache": "ram"}, kept, layout)
     more = 4 * layout.num_parallel_calls
     yield _Trial(
-        f"more calls at once (num_parallel_calls={more})",
+        f"more batches in parallel (num_parallel_calls={more})",
         {"num_parallel_calls": more},
         stages,
         replace(layout, num_parallel_calls=more),
@@ -140,7 +141,7 @@ def _decode_trials(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iter
     samples = [sample for chunk in chunks for sample in chunk.samples if sample.encoded is not None]
     if stages.image_size is None or not samples:
         return
-    side = -(-max(stages.image_size) * 256 // 224 // 32) * 32  # what 256 is to 224, in steps of 32
+    side = -(-max(stages.image_size) * 256 // 224 // 32) * 32  # in the ratio 256 : 224, in steps of 32
     smaller = [_shrink(sample, stages, side) for sample in samples]
     if any(new is not old for new, old in zip(smaller, samples, strict=True)):
         yield _Trial(
@@ -148,15 +149,16 @@ def _decode_trials(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iter
             {"resize_short": side},
             replace(stages, source=MemorySource(stages.source, smaller)),
             layout,
-            read_s,  # at most: the files are smaller then
+            read_s,  # at most: the files become smaller
         )
     if stages.pixel_cache is None:
         largest = max(max(stages.decoder.header(sample.encoded or b"").upright_size) for sample in samples)
-        side = min(side, max(*stages.image_size, largest))  # pixels that are not there need not be kept
+        side = min(side, max(*stages.image_size, largest))  # no larger than the images
         pixels = [_decode_to_pixels(sample, stages, side) for sample in samples]
         size = _format_size(_count_samples(stages) * side * side * CHANNELS[stages.decoder.color_mode])
         yield _Trial(
-            f"a cache of decoded pixels (cache=Cache(DIR, size=({side}, {side})), {size}; crops are then of those)",
+            f"a cache of decoded pixels (cache=Cache(DIR, size=({side}, {side})), {size}; crops are then taken from "
+            "those)",
             {"cache": {"directory": "DIR", "size": [side, side]}},
             replace(stages, source=MemorySource(stages.source, pixels)),
             layout,
@@ -173,15 +175,15 @@ def _augment_trials(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Ite
     whole = stages.plan.transform
     if not isinstance(whole, albumentations.Compose) or len(whole.transforms) > MAX_TRANSFORMS:
         return
-    for place, transform in enumerate(whole.transforms):
-        others = [other for number, other in enumerate(whole.transforms) if number != place]
+    for index, transform in enumerate(whole.transforms):
+        others = [other for number, other in enumerate(whole.transforms) if number != index]
         try:
             rest = replace(stages, plan=Plan(albumentations.Compose(others)) if others else None)
             _ = rest.element_spec
         except CaudalError:  # the others need it
             continue
         name = type(transform).__name__
-        yield _Trial(f"leaving out {name}, or something cheaper in its place,", {"leave_out": name}, rest, probe.layout)
+        yield _Trial(f"dropping or replacing {name}", {"leave_out": name}, rest, probe.layout)
 
 
 def _batch_trials(probe: Probe, chunks: Sequence[Chunk], read_s: float) -> Iterator[_Trial]:
@@ -202,7 +204,7 @@ _TRIALS: dict[str, Callable[[Probe, Sequence[Chunk], float], Iterator[_Trial]]] 
 
 
 def _count_samples(stages: Stages) -> int:
-    """Count the samples of the source that a cache would hold: each once, however many copies or views are made."""
+    """Count the samples of the source that a cache would hold: each once, even with copies or views."""
     return len(stages.source) if stages.members is None else len(stages.members)
 
 
@@ -215,21 +217,21 @@ def _format_size(nbytes: float) -> str:
 
 
 def _shrink(sample: Sample, stages: Stages, side: int) -> Sample:
-    """Encode a sample again as a JPEG with a short side; one that is not larger stays as it is."""
-    assert sample.encoded is not None  # noqa: S101  # for the type checker: the caller has looked
+    """Re-encode a sample as a JPEG with a short side of `side` pixels; a smaller one stays as it is."""
+    assert sample.encoded is not None  # noqa: S101  # for the type checker: the caller has checked
     image = stages.decoder(sample.encoded)
     scale = side / min(image.shape[:2])
     if scale >= 1:
         return sample
     height, width = (max(1, round(scale * extent)) for extent in image.shape[:2])
     smaller = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    if smaller.ndim == 3:  # OpenCV has dropped the only channel of a grey one
+    if smaller.ndim == 3:  # OpenCV drops the only channel of a gray one
         smaller = np.ascontiguousarray(smaller[..., 2::-1])
     encoded, buffer = cv2.imencode(".jpg", smaller, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return sample._replace(encoded=buffer.tobytes()) if encoded else sample
 
 
 def _decode_to_pixels(sample: Sample, stages: Stages, side: int) -> Sample:
-    assert sample.encoded is not None  # noqa: S101  # for the type checker: the caller has looked
+    assert sample.encoded is not None  # noqa: S101  # for the type checker: the caller has checked
     image = resize(stages.decoder(sample.encoded), (side, side), stages.interpolation)
     return sample._replace(encoded=None, pixels=image)

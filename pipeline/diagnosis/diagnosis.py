@@ -1,4 +1,4 @@
-"""Where does the time of a dataset go, on this data and this machine, and what would help?"""
+"""Where the time of a dataset goes, on this data and this machine, and what would help."""
 
 import statistics
 from collections import defaultdict
@@ -15,23 +15,24 @@ if TYPE_CHECKING:
     from pipeline.loader import Loader
 
 NOTABLE = 1.1
-"""An advice that promises less than this factor is not given: it would drown in what differs from run to run."""
+"""Advice below this factor is dropped: rates differ by as much from run to run."""
 
 WORTH_TRYING = 0.6
-"""What would help is tried against the bottleneck, and against stages that take this share of its time."""
+"""Changes are tried against the bottleneck, and against stages that take more than this fraction of its time."""
 
 _GERUNDS = {"read": "reading", "decode": "decoding", "augment": "augmenting", "batch": "batching"}
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How fast something is.
+    """The rate of the whole dataset, of a stage or of the model.
 
     Attributes:
-        images_per_second: the median over the rounds; of a stage, when it runs alone.
-        least: of the rounds.
-        greatest: of the rounds.
-        seconds_per_image: of the clock. Those of the stages, measured while the whole runs, add up to the whole's.
+        images_per_second: the median of the rounds; for a stage, when it runs alone.
+        least: the smallest rate of the rounds.
+        greatest: the largest rate of the rounds.
+        seconds_per_image: wall-clock time per image. For stages, measured while the whole runs; they add up to the
+            whole's.
     """
 
     images_per_second: float
@@ -42,19 +43,19 @@ class Timing:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found.
+    """The result of `diagnose`.
 
     Attributes:
-        stages: each of `STAGES`.
-        whole: the dataset, taken by a consumer that does nothing else.
-        model: the model on a batch that is in memory, where there is one.
+        stages: the timing of each of `STAGES`.
+        whole: the timing of the dataset with a consumer that does nothing else.
+        model: the timing of the model on a batch in memory; None without a model.
         bottleneck: "read", "decode", "augment", "batch" or "model".
-        of_limit: the rate of the whole as a share of the bottleneck's alone; where that is the model, the share of the
-            loader's rate that it uses.
-        advice: what would help, first what helps against the bottleneck.
-        images: how many one measurement took.
-        batch_size: samples in a batch; None for single samples.
-        num_parallel_calls: batches that are computed at once.
+        of_limit: the rate of the whole as a fraction of the bottleneck's rate alone; if the model is the bottleneck,
+            the fraction of the dataset's rate that it uses.
+        advice: changes that would help, first those against the bottleneck.
+        images: number of images per measurement.
+        batch_size: number of samples per batch; None for single samples.
+        num_parallel_calls: number of batches that are computed at once.
     """
 
     stages: Mapping[str, Timing]
@@ -69,24 +70,23 @@ class Diagnosis:
 
     @property
     def verdict(self) -> str:
-        """Say it in one line."""
+        """The result in one line."""
         if self.bottleneck == "model":
             assert self.model is not None  # noqa: S101  # for the type checker: it is the bottleneck
+            ratio = self.whole.images_per_second / self.model.images_per_second
             return (
-                f"model-bound: the model takes {_format_rate(self.model.images_per_second)} images/s, the dataset delivers "
-                f"{self.whole.images_per_second / self.model.images_per_second:,.1f} x as many; "
-                "a faster dataset would not help"
+                f"model-bound: the model takes {_format_rate(self.model.images_per_second)} images/s, the dataset "
+                f"yields {ratio:,.1f}x as many; a faster dataset would not help"
             )
         name = _GERUNDS[self.bottleneck]
-        share = self.stages[self.bottleneck].seconds_per_image / self.whole.seconds_per_image
-        found = f"{self.bottleneck}-bound: {self.of_limit:.2f} of the rate of {name} alone, {share:.0%} of the time"
+        fraction = self.stages[self.bottleneck].seconds_per_image / self.whole.seconds_per_image
+        bound = f"{self.bottleneck}-bound: {self.of_limit:.0%} of the rate of {name} alone, {fraction:.0%} of the time"
         if not self.advice:
-            return f"{found}; nothing that was tried would help much"
+            return f"{bound}; no tried change gains {NOTABLE}x"
         best = self.advice[0]
         if best.stage != self.bottleneck:
-            found += f"; nothing that was tried would help much against {name}; against {_GERUNDS[best.stage]}, "
-            return f"{found}{best.sentence}"
-        return f"{found}; {best.sentence}"
+            return f"{bound}; no tried change of {name} gains {NOTABLE}x; of {_GERUNDS[best.stage]}, {best.sentence}"
+        return f"{bound}; {best.sentence}"
 
 
 def diagnose(
@@ -97,14 +97,14 @@ def diagnose(
     pass_s: float = 1.0,
     progress: Progress | None = None,
 ) -> Diagnosis:
-    """Measure a dataset stage by stage, find what holds it up, and try what would help.
+    """Measure a dataset stage by stage, find its bottleneck, and try changes that may help.
 
     Args:
         loader: the dataset's definition.
-        model: measures a training step on a batch that is in memory: seconds per image.
-        rounds: how often each measurement is taken, in turns.
-        pass_s: how long one should take, in seconds.
-        progress: told how many measurements are done.
+        model: measures a training step on a batch in memory, in seconds per image; None for no model.
+        rounds: how often each measurement is taken, alternately.
+        pass_s: how long one measurement should take, in seconds.
+        progress: called with the number of measurements done and of all.
 
     Raises:
         SampleError: a sample is bad, and `on_error` is "raise".
@@ -114,7 +114,7 @@ def diagnose(
 
     try:
         return _run_diagnosis(loader, model, rounds, pass_s, progress or _ignore_progress)
-    except tf.errors.OpError:  # as tf.data delivers what a stage raised
+    except tf.errors.OpError:  # tf.data raises it for the error of a stage
         if loader.failure is None:
             raise
         raise loader.failure from None
@@ -128,7 +128,7 @@ def _run_diagnosis(
     report(1, total)
     chunks = probe.sample()
     alone: defaultdict[str, list[float]] = defaultdict(list)
-    shares: defaultdict[str, list[float]] = defaultdict(list)
+    within_whole: defaultdict[str, list[float]] = defaultdict(list)
     whole: list[float] = []
     ceiling: list[float] = []
     for number in range(rounds):
@@ -137,11 +137,11 @@ def _run_diagnosis(
         whole.append(seconds)
         for name, value in _divide_time(seconds, in_place, by_itself["batch"]).items():
             alone[name].append(by_itself[name])
-            shares[name].append(value)
+            within_whole[name].append(value)
         if model is not None:
             ceiling.append(model())
         report((number + 1) * (total - 1) // rounds, total)
-    stages = {name: _summarize_timing(alone[name], statistics.median(shares[name])) for name in STAGES}
+    stages = {name: _summarize_timing(alone[name], statistics.median(within_whole[name])) for name in STAGES}
     entire, limit = _summarize_timing(whole), _summarize_timing(ceiling) if ceiling else None
     bottleneck = max(STAGES, key=lambda name: stages[name].seconds_per_image)
     of_limit = entire.images_per_second / stages[bottleneck].images_per_second
@@ -168,10 +168,9 @@ def _run_diagnosis(
 def _divide_time(whole: float, in_place: Mapping[str, float], batch_alone: float) -> dict[str, float]:
     """Divide the whole's seconds per image among the stages.
 
-    What is done once a batch counts with its time alone where that is more: most of it is done by tf.data around the
-    calls. It is not simply what the other stages leave over, for that is also the time in which a call that is done
-    waits for a slower one before it, which the slow stage is to blame for and larger batches would not help. So the
-    rest is divided as the stages are.
+    Work per batch counts with its time alone if that is longer, because tf.data does most of it around the calls. The
+    rest of the whole is not all work per batch: it includes the time in which a finished call waits for a slower one
+    before it. The slow stage causes that, and larger batches would not help. So the rest is divided in proportion.
     """
     parts = {**in_place, "batch": max(in_place["batch"], batch_alone)}
     scale = whole / sum(parts.values())
@@ -181,12 +180,12 @@ def _divide_time(whole: float, in_place: Mapping[str, float], batch_alone: float
 def _select_advice(
     probe: Probe, stages: Mapping[str, Timing], chunks: Sequence[Chunk], max_factor: float | None, rounds: int
 ) -> tuple[Advice, ...]:
-    """Try what may help; of it, what is worth saying where no more than a factor of `max_factor` can be used."""
+    """Try changes, and return those that are notable if at most a factor of `max_factor` can be used."""
     times = {name: timing.seconds_per_image for name, timing in stages.items()}
-    worst_first = sorted(times, key=lambda name: -times[name])
-    worth = [name for name in worst_first if times[name] > WORTH_TRYING * times[worst_first[0]]]
-    given = (one.cap_factor(max_factor) for one in advise(probe, worth, chunks, times["read"], rounds))
-    return tuple(one for one in given if one.factor >= NOTABLE)
+    slowest_first = sorted(times, key=lambda name: -times[name])
+    worth = [name for name in slowest_first if times[name] > WORTH_TRYING * times[slowest_first[0]]]
+    advice = (one.cap_factor(max_factor) for one in advise(probe, worth, chunks, times["read"], rounds))
+    return tuple(one for one in advice if one.factor >= NOTABLE)
 
 
 def _ignore_progress(done: int, total: int) -> None:

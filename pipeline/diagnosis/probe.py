@@ -1,10 +1,10 @@
-"""Timing the stages of a dataset, in place and alone, and what another source, augmentation or batch size would give.
+"""Timing the stages of a dataset, in place and alone, and with another source, augmentation or batch size.
 
 *In place*: the dataset runs as always, and a timer adds up how long its calls spend in each stage. *Alone*: one stage
-runs on samples for which all before it is done, in as many threads. *Exchanged*: the dataset runs with another stage in
-place of its own, so that an advice is tried before it is given.
+runs in as many threads, on samples that have passed all stages before it. *Exchanged*: the dataset runs with another
+stage instead of its own, so that a change is measured before it is recommended.
 
-tf.data's own model of a dataset (`tf.data.experimental.get_model_proto`) does not help here: it exists only where the
+tf.data's own model of a dataset (`tf.data.experimental.get_model_proto`) does not help here: it exists only if the
 autotuner runs, and it sees one map.
 """
 
@@ -41,9 +41,9 @@ class Chunk(NamedTuple):
     """A batch of samples that have been read and decoded.
 
     Attributes:
-        read: those that could be read.
-        params: of their augmentation.
-        decoded: those that could be decoded.
+        read: the samples that could be read.
+        params: the parameters of their augmentation.
+        decoded: the samples that could be decoded.
     """
 
     read: list[ReadSample]
@@ -61,7 +61,7 @@ class Probe:
 
     Args:
         loader: the dataset's definition.
-        pass_s: how long one pass over a part of it should take, in seconds.
+        pass_s: how long one measurement should take, in seconds.
     """
 
     def __init__(self, loader: "Loader", pass_s: float = 1.0) -> None:
@@ -74,10 +74,10 @@ class Probe:
         self.steps = min(max(2 * self.calls, round(pass_s / per_batch_s)), 4096)
 
     def in_place(self) -> tuple[float, dict[str, float]]:
-        """Run the dataset: seconds per image of the clock, and those that its calls spend in each of `STAGES`.
+        """Run the dataset: return wall-clock seconds per image, and those that its calls spend in each of `STAGES`.
 
-        They are those of one call divided by the number of calls, and need not add up to the whole: calls wait for
-        their turn, and what tf.data does around them ("batch" is all but that) is seen by no timer in them.
+        The latter are the time of all calls divided by their number, and need not add up to the whole: calls wait for
+        each other, and no timer in them sees the work of tf.data around them (of "batch" it sees the rest).
         """
         clock = StageClock()
         timed = replace(self.stages, timer=clock, known_spec=self.stages.element_spec)
@@ -86,7 +86,7 @@ class Probe:
         return whole, {stage: clock.seconds[stage] / max(images, 1) / self.calls for stage in STAGES}
 
     def alone(self, chunks: Sequence[Chunk]) -> dict[str, float]:
-        """Run each of `STAGES` alone: seconds per image of the clock."""
+        """Run each of `STAGES` alone: return wall-clock seconds per image."""
         stages, count = self.stages, sum(len(chunk.decoded) for chunk in chunks)
         epoch, self._epoch = self._epoch, self._epoch + 1
         selected = [self._select(epoch, step)[:2] for step in range(len(chunks))]
@@ -100,7 +100,7 @@ class Probe:
         }
 
     def sample(self) -> list[Chunk]:
-        """Read and decode some batches, one for each parallel call at least, and as many as memory allows.
+        """Read and decode some batches: at least one per parallel call, and as many as memory allows.
 
         Raises:
             SampleError: a sample is bad, and `on_error` is "raise".
@@ -123,32 +123,32 @@ class Probe:
             if nbytes > _MOST_BYTES and len(chunks) >= self.calls:
                 break
         if not chunks:
-            raise TooManyErrorsError("none of the samples that were tried can be read")
-        return chunks[: max(1, len(chunks) // self.calls) * self.calls]  # so that no thread is left without work
+            raise TooManyErrorsError("all samples that were tried are bad; `loader.errors` lists them")
+        return chunks[: max(1, len(chunks) // self.calls) * self.calls]  # so that every thread has work
 
     def rate_s(self, stages: Stages, layout: graph.EpochLayout, steps: int) -> float:
-        """Take batches of a dataset as a consumer that does nothing else: seconds per image.
+        """Iterate over batches of a dataset and do nothing else: return seconds per image.
 
-        Epoch follows epoch without an end, and the batches with which the calls fill up do not count: what is measured
-        is how it runs on and on.
+        Epochs follow each other without an end, and the first batch of each call is not counted, so that the steady
+        state is measured.
         """
         calls = layout.num_parallel_calls
-        ahead = 2 * calls + layout.prefetch + 1  # so that no call is without work before the last batch is taken
+        ahead = 2 * calls + layout.prefetch + 1  # so that every call has work until the last batch
         endless = _EndlessBatches(stages, layout.block)
         length = (steps + ahead) * layout.block
         layout = replace(layout, length=length, with_labels=True, static_batch=False)
         dataset = graph.build(endless, layout, self._epoch, 0)
         self._epoch += 1 + (steps + ahead) // endless.steps_per_epoch
         begin, images = 0.0, 0
-        for step, (part, _) in enumerate(dataset.take(steps + calls)):
+        for step, (batch, _) in enumerate(dataset.take(steps + calls)):
             if step >= calls:
-                images += 1 if layout.batch_size is None else len(part)
+                images += 1 if layout.batch_size is None else len(batch)
             if step == calls - 1:
                 begin = time.perf_counter()
         return (time.perf_counter() - begin) / max(images, 1)
 
     def _threaded(self, work: Callable[[Any], Any], batches: Sequence[Any]) -> float:
-        """Run some work on batches in threads: seconds of the clock."""
+        """Run work on batches in threads: return wall-clock seconds."""
         with ThreadPoolExecutor(self.calls) as pool:
             begin = time.perf_counter()
             for _ in pool.map(work, batches):
@@ -156,7 +156,7 @@ class Probe:
             return time.perf_counter() - begin
 
     def _select(self, epoch: int, step: int) -> tuple[Indices, Indices, keys.Key]:
-        """Select the samples of a batch; past the end of the epoch, those from its beginning."""
+        """Select the samples of a batch; after the end of the epoch, continue at its beginning."""
         block = self.layout.block
         return self.stages.select(epoch, np.arange(step * block, (step + 1) * block) % len(self.stages.order))
 
@@ -169,11 +169,11 @@ class Probe:
 
 
 class _EndlessBatches:
-    """The full batches of one epoch after the other; it stands where the stages would: see `pipeline.feeds.graph.Batches`.
+    """The full batches of one epoch after the other, in place of the stages (see `pipeline.feeds.graph.Batches`).
 
     Args:
-        stages: make them.
-        block: the samples of a batch; all of an epoch are one batch where there are fewer.
+        stages: compute the batches.
+        block: number of samples per batch; an epoch with fewer samples is one batch.
     """
 
     def __init__(self, stages: Stages, block: int) -> None:
@@ -205,7 +205,7 @@ class _EndlessBatches:
 
 @dataclass(frozen=True, kw_only=True)
 class _ReadyStages(Stages):
-    """Stages whose samples are there already: what is left is the work on batches."""
+    """Stages whose samples are finished: only the work per batch remains."""
 
     ready: Sequence[Image] = field(repr=False)
 
@@ -224,11 +224,11 @@ def _ready_stages(stages: Stages, ready: Sequence[Image]) -> _ReadyStages:
 
 
 class MemorySource:
-    """A source whose samples are in memory: some of another's, again and again.
+    """A source that returns a few samples in memory repeatedly, instead of those of another source.
 
     Args:
-        source: the other one.
-        samples: what is read instead of its own.
+        source: the other source.
+        samples: the samples to return.
     """
 
     def __init__(self, source: Source, samples: Sequence[Sample]) -> None:

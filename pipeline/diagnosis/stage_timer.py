@@ -1,4 +1,4 @@
-"""A timer for the stages of a running dataset: `pipeline.images.timer.StageTimer` is the hook that calls it."""
+"""A timer for the stages of a running dataset; `pipeline.images.timer.StageTimer` is its interface."""
 
 import threading
 import time
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 
 class StageClock:
-    """Adds up what threads spend in each stage. Time in a block within another block counts for the inner one only.
+    """Adds up the time that threads spend in each stage. Time in a nested block counts for that block only.
 
     Attributes:
-        seconds: by stage, summed over the threads.
-        blocks: how many blocks have ended, by stage.
+        seconds: seconds by stage, summed over the threads.
+        blocks: number of finished blocks by stage.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class StageClock:
     def __call__(self, stage: str, /) -> Iterator[None]:
         """Time a block of a stage's work."""
         outer_s = getattr(self._thread, "inner_s", 0.0)
-        self._thread.inner_s = 0.0  # what the blocks within this one take
+        self._thread.inner_s = 0.0  # the time of the blocks within this one
         begin = time.perf_counter()
         try:
             yield

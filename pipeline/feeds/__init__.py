@@ -1,1 +1,1 @@
-"""Delivery: the `tf.data` graph around the stages."""
+"""Feeds: the `tf.data` graph around the stages."""

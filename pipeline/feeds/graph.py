@@ -1,11 +1,10 @@
 """The `tf.data` graph around the stages: the only file of the packages that calls `tf.numpy_function`.
 
-The graph is small on purpose: a range of positions, one parallel map that calls `Stages.batch`, and a prefetch. The
-work is done by OpenCV's and TensorFlow's kernels, which release Python's global lock, so that a map over batches keeps
-the cores busy with one call of Python a batch instead of several a sample.
+The graph is small: a range of positions, one parallel map that calls `Stages.batch`, and a prefetch. The kernels of
+OpenCV, TensorFlow and this project do the work and release the GIL, so a map over batches keeps the cores busy with
+one Python call per batch instead of several per sample.
 """
 
-import operator
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
+from pipeline.options import check_integer, raise_first
 from pipeline.sources.base import Source
 from pipeline.threads import shutdown
 
@@ -28,13 +28,13 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Batches(Protocol):
-    """What computes the batches of a dataset: the stages of images or texts, or something around them.
+    """Computes the batches of a dataset: the stages of images or texts, or an object around them.
 
     Attributes:
-        error_log: takes down the bad samples.
-        source: its `class_names` say how wide categorical labels are.
+        error_log: records the bad samples.
+        source: its `class_names` determine the width of categorical labels.
         label_mode: "int", "categorical", "binary" or None.
-        element_spec: the shape and dtype of the features of one sample; a side is None where it may differ.
+        element_spec: the shape and dtype of the features of one sample; a side that may differ is None.
     """
 
     @property
@@ -47,12 +47,12 @@ class Batches(Protocol):
     def element_spec(self) -> tuple[tuple[int | None, ...], np.dtype[Any]]: ...  # noqa: D102
 
     def batch(self, epoch: int, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
-        """Make a batch of the samples at positions start to stop of an epoch: (features, labels, keys)."""
+        """Return a batch of the samples at positions start to stop of an epoch: (features, labels, keys)."""
         ...
 
 
 class EpochCounter:
-    """Gives each iteration of a dataset its epoch: the first one starts anywhere, the following at the next epochs.
+    """Counts the epochs of a dataset's iterations: the first starts at any position, each further one the next epoch.
 
     Args:
         epoch: the epoch of the first iteration.
@@ -64,7 +64,7 @@ class EpochCounter:
         self._lock = threading.Lock()
 
     def __call__(self) -> tuple[int, int]:
-        """Take the next epoch: (epoch, first position)."""
+        """Return the next epoch and its first position."""
         with self._lock:
             epoch, position = self._next
             self._next = (epoch + 1, 0)
@@ -73,18 +73,18 @@ class EpochCounter:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochLayout:
-    """How the samples of an epoch are laid out in batches.
+    """How an epoch is divided into batches.
 
     Attributes:
-        length: the number of samples in an epoch.
-        batch_size: samples in a batch; None for single samples.
-        drop_remainder: whether a last batch that is not full is left out.
-        has_variable_batches: whether bad samples are left out, so that a batch may be smaller than it should.
-        num_parallel_calls: batches that are computed at once.
-        prefetch: batches that are kept ready.
-        with_keys: whether the samples' keys stand behind the labels.
+        length: number of samples per epoch.
+        batch_size: number of samples per batch; None for single samples.
+        drop_remainder: whether a last batch that is not full is dropped.
+        has_variable_batches: whether bad samples are skipped, so that a batch may be smaller than `batch_size`.
+        num_parallel_calls: number of batches that are computed at once.
+        prefetch: number of batches that are kept ready.
+        with_keys: whether the samples' keys follow the labels.
         with_labels: whether there are labels.
-        static_batch: whether the graph knows the size of full batches where all are full.
+        static_batch: whether the graph declares the batch size if all batches are full.
     """
 
     length: int
@@ -99,23 +99,23 @@ class EpochLayout:
 
     @property
     def block(self) -> int:
-        """The samples that are computed by one call."""
+        """The number of samples per call."""
         return self.batch_size or 1
 
     @property
     def steps(self) -> int:
-        """The number of steps in an epoch."""
+        """The number of steps per epoch."""
         return self.length // self.block if self.drop_remainder else -(-self.length // self.block)
 
     def check_position(self, epoch: int, step: int) -> tuple[int, int]:
         """Check a position of the stream, and return it as integers of Python.
 
         Raises:
-            OptionError: it is out of range.
-            TypeError: `epoch` or `step` is no integer.
+            OptionError: it is out of range, or not of integers.
         """
-        epoch, step = operator.index(epoch), operator.index(step)
-        if epoch < 0 or not 0 <= step <= self.steps:
+        raise_first((*check_integer("epoch", epoch, 0), *check_integer("step", step, 0)))
+        epoch, step = int(epoch), int(step)
+        if step > self.steps:
             raise OptionError(f"{epoch=}, {step=} is out of range: an epoch has {self.steps} steps")
         return epoch, step
 
@@ -129,20 +129,20 @@ def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.da
     """
     import tensorflow as tf
 
-    cv2.setNumThreads(0)  # tf.data calls from many threads; a pool of OpenCV's own beside them only contends
+    cv2.setNumThreads(0)  # tf.data calls from many threads; OpenCV's own pool would compete with them
     take_epoch = EpochCounter(epoch, step * layout.block)
     stages_ref = (lambda: stages) if tf.inside_function() else weakref.ref(stages)
 
     def get_stages() -> Batches:
         alive = stages_ref()
         if alive is None:
-            raise RuntimeError("the dataset that these batches come from has been deleted: keep it while it is in use")
+            raise RuntimeError("the dataset was deleted while it is iterated; keep a reference to it")
         return alive
 
     stop = min(layout.steps * layout.block, layout.length)
 
     def begin() -> NDArray[np.int64]:
-        get_stages().error_log.begin()
+        get_stages().error_log.clear_failures()
         epoch, start = take_epoch()
         starts = np.arange(start, stop, layout.block)
         return np.stack([np.full_like(starts, epoch), starts], axis=1)
@@ -153,9 +153,9 @@ def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.da
     label_dtype = tf.int32 if stages.label_mode in ("int", None) else tf.float32
     label_shape = {"categorical": [len(stages.source.class_names)], "binary": [1]}.get(stages.label_mode or "", [])
 
-    def compute(place: Any) -> Any:
+    def compute(position: Any) -> Any:
         with shutdown.callback():
-            stages, (epoch, start) = get_stages(), place.tolist()
+            stages, (epoch, start) = get_stages(), position.tolist()
             try:
                 return stages.batch(epoch, start, min(start + layout.block, layout.length))
             except Exception as error:
@@ -163,13 +163,13 @@ def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.da
                 raise
 
     @without_autograph
-    def batch(place: Any) -> Any:
-        features, labels, keys = tf.numpy_function(compute, [place], [dtype, label_dtype, tf.string])
+    def batch(position: Any) -> Any:
+        features, labels, keys = tf.numpy_function(compute, [position], [dtype, label_dtype, tf.string])
         features.set_shape([size, *shape])
         labels.set_shape([size, *label_shape])
         keys.set_shape([size])
-        chosen = (features, *([labels] if layout.with_labels else []), *([keys] if layout.with_keys else []))
-        return chosen if len(chosen) > 1 else features
+        element = (features, *([labels] if layout.with_labels else []), *([keys] if layout.with_keys else []))
+        return element if len(element) > 1 else features
 
     @without_autograph
     def is_not_empty(*batch: Any) -> Any:
@@ -185,21 +185,21 @@ def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.da
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(layout.steps))
     dataset = dataset.with_options(_make_options(layout))
     if step != 0 or layout.has_variable_batches:
-        # Iterations differ in length here, and tf.data has no number for that. Keras would take the length of the first
-        # for all, and cut the later ones short; told that of a whole epoch, it goes on where an iteration ends early.
+        # Iterations differ in length here, which tf.data cannot express. Keras would assume the length of the first for
+        # all and cut later ones short; with the length of a whole epoch, it continues after an iteration ends early.
         dataset.cardinality = lambda: tf.constant(layout.steps, tf.int64)
-    # TensorFlow never lets go of a function that `numpy_function` was given, nor of what hangs on it: arrays, workers.
-    # So the functions do not hold the stages. The dataset does, and whatever is made of it holds the dataset.
+    # TensorFlow never frees a function passed to `numpy_function`, nor what it refers to: arrays, workers. So the
+    # functions refer to the stages weakly. The dataset keeps them alive, and derived datasets keep the dataset alive.
     dataset.batches = stages
     return dataset
 
 
 def iterate_rows(compute: Callable[[], NDArray[np.int64]], shape: Sequence[int]) -> "tf.data.Dataset":
-    """Build a dataset of the rows of an array that is computed anew when an iteration begins.
+    """Build a dataset of the rows of an array that is computed when an iteration begins.
 
     Args:
         compute: returns int64 [N, *shape].
-        shape: of a row.
+        shape: the shape of a row.
     """
     import tensorflow as tf
 
@@ -213,14 +213,14 @@ def iterate_rows(compute: Callable[[], NDArray[np.int64]], shape: Sequence[int])
     def rows(_: Any) -> Any:
         return tf.ensure_shape(tf.numpy_function(guarded, [], tf.int64, stateful=True), [None, *shape])
 
-    # `flat_map` over a range would compute them then, too, but takes 9 ms longer to start.
+    # `flat_map` over a range would do the same, but takes 9 ms longer to start.
     return tf.data.Dataset.from_tensors(0).map(rows).unbatch()
 
 
 def without_autograph(function: _Function) -> _Function:
-    """Mark a function that tf.data maps: it has no Python control flow to convert.
+    """Keep Autograph from converting a function that tf.data maps: it has no Python control flow.
 
-    Autograph would take 29 us per batch, and write a file for each function, which a killed program leaves behind.
+    Autograph would take 29 us per batch, and write a file per function, which a killed program leaves behind.
     """
     import tensorflow as tf
 
@@ -231,10 +231,10 @@ def _make_options(layout: EpochLayout) -> "tf.data.Options":
     import tensorflow as tf
 
     options = tf.data.Options()
-    # The autotuner keeps an iterator from closing until its next round, up to 10 s after the epoch began (tf.data
+    # The autotuner delays the closing of an iterator to its next round, up to 10 s after the epoch's begin (tf.data
     # 2.21).
     options.autotune.enabled = False
-    # A pool of its own: calls of Python must not hold the threads that the model's operations run on.
+    # A separate pool: Python calls must not occupy the threads that run the model's operations.
     options.threading.private_threadpool_size = layout.num_parallel_calls + 1
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return options

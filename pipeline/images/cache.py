@@ -1,6 +1,6 @@
 """Caches: encoded bytes in memory, or decoded pixels of one size in a file.
 
-Both say how much they need before anything is read, and refuse what does not fit.
+Both compute and log their size before anything is read, and refuse what does not fit.
 """
 
 import logging
@@ -26,15 +26,18 @@ _log = logging.getLogger(__name__)
 
 RAM = "ram"
 
+_NOT_DIRECTORIES = {"ram", "memory", "mem", "disk", "file", "files", "auto", "none", "true", "false", "yes", "no"}
+"""Strings, in any case, that users write for a kind of cache: the directory of that name would surprise them."""
+
 
 @dataclass(frozen=True)
 class Cache:
-    """Where a loader keeps what it has read.
+    """Where a loader stores images for later epochs, and how many bytes it may use.
 
     Attributes:
         directory: "ram" keeps the encoded images in memory; a path keeps decoded images of one size in that directory.
         size: (height, width) in pixels of the images in a directory; by default the loader's `image_size`.
-        limit_bytes: maximum size of the cache in bytes; by default what memory or disk have free.
+        limit_bytes: maximum size of the cache in bytes; by default the free memory or disk space.
 
     Raises:
         OptionError: a value is out of range, or contradicts another.
@@ -54,10 +57,15 @@ class Cache:
     def _check_options(self) -> Iterator[str]:
         if not _is_path(self.directory):
             yield f'Cache: directory must be "ram" or a path, got {self.directory!r}'
+        elif isinstance(self.directory, str) and not self.is_ram and self.directory.lower() in _NOT_DIRECTORIES:
+            yield (
+                f'cache={self.directory!r} looks like a kind of cache, not a directory; use "ram" for memory, or '
+                f"{f'./{self.directory}'!r} for a directory of that name"
+            )
         yield from check_size("Cache: size", self.size)
-        yield from check_integer("Cache: limit_bytes", self.limit_bytes, 0, may_be_none=True)
+        yield from check_integer("Cache: limit_bytes", self.limit_bytes, 0, most=math.inf, may_be_none=True)
         if self.is_ram and self.size is not None:
-            yield 'Cache("ram") keeps encoded images, which have no common size; use a directory, or no size'
+            yield f'Cache("ram") keeps encoded images, which have no common size; got size={self.size}; use a directory'
 
     @classmethod
     def from_option(cls, value: Any) -> "Cache | None":
@@ -74,17 +82,17 @@ class Cache:
 
     @property
     def is_ram(self) -> bool:
-        """Whether encoded images are kept in memory, and not decoded ones in a directory."""
+        """Whether the cache keeps encoded images in memory, rather than decoded ones in a directory."""
         return self.directory == RAM
 
 
 class RamCache:
-    """A source that keeps every sample it has read in memory, as it was read.
+    """A source that keeps every sample in memory once it has been read.
 
     Args:
-        source: what is read on first use.
-        members: the samples that can be asked for, int64; None for all.
-        limit_bytes: the memory that may be used; by default what the system has available.
+        source: the source to read from.
+        members: the indices that may be read, int64; None for all.
+        limit_bytes: maximum memory in bytes; by default what the system has available.
 
     Raises:
         CacheError: all samples together would not fit.
@@ -108,24 +116,24 @@ class RamCache:
         return self._source.class_names
 
     def sizes(self) -> Labels:
-        """Give the bytes of every sample, int64 [N]."""
+        """Return the number of bytes of each sample, int64 [N]."""
         return self._source.sizes()
 
     @property
     def fingerprint(self) -> str:
-        """That of what is cached."""
+        """The fingerprint of the source."""
         return self._source.fingerprint
 
     def labels(self) -> Labels:
-        """Give the class of every sample, int64 [N]."""
+        """Return the class of each sample, int64 [N]."""
         return self._source.labels()
 
     def peek(self, index: int) -> Sample:
-        """Give one sample's key and label."""
+        """Return one sample's key and label."""
         return self._samples.get(index) or self._source.peek(index)
 
     def read(self, index: int) -> Sample:
-        """Give one sample, from memory where it has been read before."""
+        """Return one sample, from memory if it has been read before."""
         sample = self._samples.get(index)
         if sample is None:
             sample = self._samples[index] = self._source.read(index)
@@ -135,18 +143,18 @@ class RamCache:
 class PixelCache:
     """Decoded images of one size in one file, each valid by itself, so that an interrupted epoch loses nothing.
 
-    A slot for each sample holds its pixels; a second file holds the CRC-32C of each slot that has been written.
-    Whatever was cut short fails its checksum and is decoded again. Several threads and processes may share a cache.
+    One file has a slot per sample for its pixels; a second one holds the CRC-32C of each written slot. An incomplete
+    slot fails its checksum and is decoded again. Any number of threads and processes may share a cache.
 
     Args:
-        directory: where; a subfolder is made for each `fingerprint`.
+        directory: the directory of the cache; each `fingerprint` gets a subfolder.
         fingerprint: names the samples and how they were decoded.
         count: the number of samples.
-        shape: of each image, (height, width, channels); uint8.
-        limit_bytes: the disk space that may be used; by default what is free.
+        shape: the shape of each image, (height, width, channels); uint8.
+        limit_bytes: maximum disk space in bytes; by default what is free.
 
     Raises:
-        CacheError: all images together would not fit, or the files cannot be made.
+        CacheError: all images together would not fit, or the files cannot be created.
     """
 
     def __init__(
@@ -168,17 +176,17 @@ class PixelCache:
             if os.fstat(self._pixels).st_size != size:
                 free = shutil.disk_usage(folder).free
                 _check_fits(f"{count} images of {shape}", size, limit_bytes, free, f"are free in {directory}")
-                # Reserved as a whole now, so that a full disk is met here and not in the middle of an epoch.
+                # Reserve all now, so that a full disk shows here and not in the middle of an epoch.
                 os.posix_fallocate(self._pixels, 0, max(size, 1))
                 os.ftruncate(self._pixels, size)
                 os.ftruncate(self._checksums, 8 * count)
         except OSError as error:
             if isinstance(error, CacheError):
                 raise
-            raise CacheError(f"the cache in {directory} cannot be made: {error.strerror}") from None
+            raise CacheError(f"cannot create the cache in {directory}: {error.strerror}") from None
 
     def get(self, index: int) -> Image | None:
-        """Give one image, uint8 [H, W, C], or None where it has not been stored."""
+        """Return one image, uint8 [H, W, C], or None if it has not been stored."""
         stored = os.pread(self._checksums, 8, 8 * index)
         if not any(stored):
             return None
@@ -191,14 +199,14 @@ class PixelCache:
         """Store one image, uint8 [H, W, C].
 
         Raises:
-            CacheError: the disk refuses it.
+            CacheError: writing fails.
         """
         pixels = image.tobytes()
         try:
             os.pwrite(self._pixels, pixels, index * self._slot)
             os.pwrite(self._checksums, _compute_checksum(pixels), 8 * index)
         except OSError as error:
-            raise CacheError(f"the cache cannot be written: {error.strerror}") from None
+            raise CacheError(f"cannot write to the cache: {error.strerror}") from None
 
     def __del__(self) -> None:
         for descriptor in ("_pixels", "_checksums"):
@@ -207,7 +215,7 @@ class PixelCache:
 
 
 def get_available_memory() -> int:
-    """Give the bytes that can be used without swapping: Linux counts what it can give up of its own caches."""
+    """Return the bytes that can be used without swapping; Linux includes what it can free of its own caches."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             return 1024 * int(line.split()[1])
@@ -219,13 +227,13 @@ def _is_path(value: object) -> bool:
 
 
 def _compute_checksum(pixels: bytes) -> bytes:
-    # The high bit is set so that no checksum is all zeros, which stands for "not stored".
+    # The high bit is set so that no checksum is zero, which means "not stored".
     return int(google_crc32c.value(pixels) | 1 << 63).to_bytes(8, "little")
 
 
 def _check_fits(what: str, size: int, limit: int | None, available: int, where: str) -> None:
-    _log.info("caching %s takes %.1f MiB", what, size / 2**20)
+    _log.info("caching %s needs %.1f MiB", what, size / 2**20)
     if limit is not None and size > limit:
-        raise CacheError(f"caching {what} takes {size} bytes, more than limit_bytes={limit}")
+        raise CacheError(f"caching {what} needs {size:,} bytes, more than limit_bytes={limit:,}; raise limit_bytes")
     if size > available:
-        raise CacheError(f"caching {what} takes {size} bytes, but {available} bytes {where}")
+        raise CacheError(f"caching {what} needs {size:,} bytes, but only {available:,} bytes {where}")

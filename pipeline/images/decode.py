@@ -1,8 +1,8 @@
 """From encoded bytes to upright pixels.
 
-JPEG and PNG are decoded by TensorFlow's kernels: they refuse damaged files, where OpenCV fills what is missing with
-grey. GIF, BMP and WebP are decoded by OpenCV: it places a GIF's first frame on its full canvas and reads every BMP
-variant, where TensorFlow's kernels do not. Both release Python's global lock while they work.
+TensorFlow's kernels decode JPEG and PNG: they refuse damaged files, whose missing pixels OpenCV would fill with gray.
+OpenCV decodes GIF, BMP and WebP: it places a GIF's first frame on its full canvas and reads every BMP variant, which
+TensorFlow's kernels do not. Both release the GIL.
 """
 
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ KERNELS = ("jpeg", "png")
 """The formats that TensorFlow's kernels decode."""
 
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
-"""The channels of each colour mode."""
+"""The channels of each color mode."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoder:
-    """Decodes images to one colour mode.
+    """Decodes images to one color mode.
 
     Attributes:
         color_mode: "grayscale", "rgb" or "rgba".
-        max_pixels: images that claim more than this many pixels are refused before any is allocated.
+        max_pixels: maximum number of pixels; an image whose header claims more is refused before memory is allocated.
     """
 
     color_mode: str = "rgb"
@@ -36,19 +36,19 @@ class Decoder:
 
     @property
     def max_bytes(self) -> int:
-        """The size above which a file is no image worth reading."""
+        """The number of bytes above which a file is not read."""
         return max_bytes(self.max_pixels)
 
     def header(self, encoded: bytes) -> Header:
         """Read the header and refuse what must not be decoded.
 
         Raises:
-            ValueError: no image in a known format, or too large; the message says what and why.
+            ValueError: the format is unknown, or the image is too large; the message says why.
         """
         return read_valid_header(encoded, self.max_pixels)
 
     def needs_tensorflow(self, encoded: bytes) -> bool:
-        """Say whether TensorFlow's kernels would decode an image.
+        """Whether TensorFlow's kernels decode an image.
 
         Raises:
             ValueError: as `header` does.
@@ -56,9 +56,9 @@ class Decoder:
         return self.header(encoded).format in KERNELS
 
     def to_tensors(self, items: Sequence[Any]) -> Sequence[Any]:
-        """Convert the bytes of some images, all of `KERNELS`, or some windows, to tensors, which it decodes as well.
+        """Convert the bytes of images, all of `KERNELS`, or windows to tensors, which the decoder accepts as well.
 
-        TensorFlow takes 9 us to make one tensor, and no longer to make many.
+        TensorFlow takes 9 us to create one tensor, and as long to create many.
 
         Args:
             items: bytes, or tuples of integers.
@@ -71,37 +71,38 @@ class Decoder:
         return cast(Sequence[Any], tf.raw_ops.Unpack(value=tf.constant(together), num=len(items), axis=0))
 
     def __call__(self, encoded: Any, header: Header | None = None) -> Image:
-        """Decode one image, turned upright.
+        """Decode one image and turn it upright.
 
         Args:
-            encoded: the image file's bytes, or the tensor of them.
-            header: theirs, where it has been read already; a tensor needs it.
+            encoded: the image file's bytes, or a tensor of them.
+            header: the image's header, if it has been read; a tensor needs it.
 
         Returns:
-            uint8 [H, W, C], C as `color_mode` says. Transparency is dropped, or opaque where there is none.
+            uint8 [H, W, C], C as `color_mode` says. "rgb" drops transparency; "rgba" adds an opaque alpha channel to
+            an image without one.
 
         Raises:
-            ValueError: the bytes are no image that can be decoded; the message says why.
+            ValueError: the bytes cannot be decoded as an image; the message says why.
         """
         header = header or self.header(encoded)
         channels = CHANNELS[self.color_mode]
         if header.format == "jpeg":
             image = _decode_jpeg(encoded, self._jpeg_channels(header))
         elif header.format == "png":
-            # Of fewer than 8 bits and no transparency, TensorFlow's kernel makes an alpha of 1, 3 or 15.
+            # Below 8 bits per channel and without transparency, TensorFlow's kernel returns an alpha of 1, 3 or 15.
             image = _decode_png(encoded, min(channels, 3) if header.is_opaque else channels)
         else:
             image = _decode_with_opencv(encoded, header.format)
         return convert_channels(turn_upright(image, header.orientation), channels)
 
     def window(self, encoded: Any, header: Header, window: Any, ratio: int) -> Image:
-        """Decode only a part of a JPEG that is stored upright.
+        """Decode only a window of a JPEG that is stored upright.
 
         Args:
-            encoded: the JPEG's bytes, or the tensor of them.
-            header: theirs.
-            window: (top, left, height, width) in pixels of the image at 1/ratio of its size, or likewise.
-            ratio: 1, 2, 4 or 8: the divisor at which the decoder's cosine transform is evaluated.
+            encoded: the JPEG's bytes, or a tensor of them.
+            header: the image's header.
+            window: (top, left, height, width) in pixels of the image at 1/ratio of its size, or a tensor of them.
+            ratio: 1, 2, 4 or 8: the divisor of the image's size at which the decoder computes its cosine transform.
 
         Returns:
             uint8 [height, width, C], C as `color_mode` says.
@@ -113,7 +114,7 @@ class Decoder:
         return convert_channels(image, CHANNELS[self.color_mode])
 
     def _jpeg_channels(self, header: Header) -> int:
-        """Give the channels that the JPEG kernel can deliver: none of transparency, and no grey of CMYK."""
+        """Return the channels to ask of the JPEG kernel: it yields no transparency, and no gray from CMYK."""
         return 3 if header.components == 4 else min(CHANNELS[self.color_mode], 3)
 
 
@@ -125,7 +126,7 @@ def turn_upright(image: Image, orientation: int) -> Image:
         orientation: 1 to 8 (EXIF 2.3, tag 0x0112).
 
     Returns:
-        The image as it was seen: [H, W, C], or [W, H, C] for 5 to 8.
+        The upright image: [H, W, C], or [W, H, C] for 5 to 8.
     """
     if orientation >= 5:
         image = image.transpose(1, 0, 2)
@@ -137,7 +138,7 @@ def turn_upright(image: Image, orientation: int) -> Image:
 
 
 def convert_channels(image: Image, channels: int) -> Image:
-    """Convert between grey [H, W, 1], RGB [H, W, 3] and RGBA [H, W, 4]."""
+    """Convert between gray [H, W, 1], RGB [H, W, 3] and RGBA [H, W, 4]."""
     conversion = _CONVERSIONS.get((image.shape[2], channels))
     if conversion is None:
         return image
@@ -158,8 +159,8 @@ _CONVERSIONS = {
 def _decode_jpeg(encoded: Any, channels: int, window: Any = None, ratio: int = 1) -> Image:
     import tensorflow as tf
 
-    # With tensors for all inputs and a value for every attribute TensorFlow takes its short way into the kernel; with
-    # less it tries that, fails, and starts again: 0.05 ms an image.
+    # With tensors for all inputs and a value for every attribute TensorFlow takes its fast path into the kernel; with
+    # less it tries the fast path, fails, and starts again: 0.05 ms per image.
     options: dict[str, Any] = {
         "channels": channels,
         "ratio": ratio,
@@ -188,7 +189,7 @@ def _decode_png(encoded: Any, channels: int) -> Image:
 
 
 def _tensor(item: Any) -> Any:
-    """Hand over bytes, which in an array TensorFlow copies once, by themselves twice, or integers; not a tensor."""
+    """Convert bytes (TensorFlow copies them once from an array, twice without) or integers; a tensor passes."""
     import tensorflow as tf
 
     if isinstance(item, bytes):
@@ -197,7 +198,7 @@ def _tensor(item: Any) -> Any:
 
 
 def _pixels(tensor: Any) -> Image:
-    """View a tensor as an array that must not be written to, and that holds it; `numpy()` would copy the pixels."""
+    """View a tensor as a read-only array that keeps it alive; `numpy()` would copy the pixels."""
     return np.asarray(memoryview(tensor))
 
 
@@ -215,5 +216,5 @@ def _decode_with_opencv(encoded: bytes, image_format: str) -> Image:
 
 
 def _first_line(message: str) -> str:
-    # TensorFlow puts the name of its own op before the reason, and the op's again behind it.
+    # TensorFlow puts the name of its op before the reason and after it.
     return message.rpartition("}} ")[2].partition(" [Op:")[0].strip().splitlines()[0]

@@ -1,7 +1,7 @@
-"""Samples that have been read, and the requests by which they are decoded.
+"""Decode requests: what the decoder is asked for each sample that has been read.
 
-A request asks for only the part of a JPEG that the sample's augmentation needs. TensorFlow takes as long to make one
-tensor as to make many, so many requests become tensors at once, before the first of them is decoded.
+Of a JPEG, a request names only the window that the sample's augmentation needs. TensorFlow creates many tensors as fast
+as one, so the bytes of many requests become tensors at once, before the first is decoded.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,9 +21,9 @@ class ReadSample(NamedTuple):
 
     Attributes:
         sample: as its source returned it.
-        header: of the encoded image; None where there are pixels.
-        image: the pixels [H, W, C], where the source or a cache holds them; None where they must be decoded.
-        view: the part of the image that is the sample; None for all of it.
+        header: of the encoded image; None if there are pixels.
+        image: the pixels [H, W, C], if the source or a cache holds them; None if they must be decoded.
+        view: the part of the image that the sample shows; None for all of it.
     """
 
     sample: Sample
@@ -33,7 +33,7 @@ class ReadSample(NamedTuple):
 
     @property
     def format(self) -> str | None:
-        """The format of the encoded image; None where there are pixels."""
+        """The format of the encoded image; None if there are pixels."""
         return None if self.header is None else self.header.format
 
     @property
@@ -48,14 +48,14 @@ class ReadSample(NamedTuple):
 
 
 class DecodeRequest(NamedTuple):
-    """What a decoder is asked for; nothing where there are pixels.
+    """What the decoder is asked for one sample; a sample that has pixels needs no decoding.
 
     Attributes:
         item: the sample.
         params_row: its row in the augmentation's parameters.
-        encoded: the image file's bytes, or the tensor that the decoder made of them.
-        window: the part that the augmentation needs; None for all of it.
-        crop: that part as the decoder takes it.
+        encoded: the image file's bytes, or a tensor of them.
+        window: the window that the augmentation needs; None for the whole image.
+        crop: the window in the decoder's coordinates.
     """
 
     item: ReadSample
@@ -66,11 +66,11 @@ class DecodeRequest(NamedTuple):
 
 
 class DecodedSample(NamedTuple):
-    """A sample whose pixels are there.
+    """A sample with its pixels.
 
     Attributes:
-        request: by which it was decoded.
-        image: [H, W, C], all of its image or view, or the requested window.
+        request: its decode request.
+        image: [H, W, C]: the whole image or view, or the requested window.
     """
 
     request: DecodeRequest
@@ -82,28 +82,29 @@ def decode_requests(
     window_of: Callable[[int], Window | None],
     to_tensors: Callable[[Sequence[Any]], Sequence[Any]],
 ) -> Iterator[DecodeRequest | SampleError]:
-    """Yield the decode request of each sample of a batch; errors pass.
+    """Yield the decode request of each sample of a batch, and errors unchanged.
 
     Args:
         read: the samples of one batch.
-        window_of: returns the part that a sample's augmentation needs, by its row in the parameters; None for all.
-        to_tensors: the decoder's, see `Decoder.to_tensors`.
+        window_of: returns the window that a sample's augmentation needs, by its row in the parameters; None for the
+            whole image.
+        to_tensors: `Decoder.to_tensors`.
     """
     params_row = 0
-    for chunk in _chunks(read):
+    for chunk in _split_by_bytes(read):
         requests: list[DecodeRequest | SampleError] = []
         for item in chunk:
             if isinstance(item, SampleError):
                 requests.append(item)
             else:
-                requests.append(_request(item, params_row, window_of))
+                requests.append(_make_request(item, params_row, window_of))
                 params_row += 1
-        _convert(requests, to_tensors)
+        _convert_to_tensors(requests, to_tensors)
         yield from requests
 
 
 def decode(request: DecodeRequest, decoder: Decoder) -> Image:
-    """Decode a sample's image, or the window of it that is requested.
+    """Decode a sample's image, or the requested window of it.
 
     Raises:
         DecodeError: it is damaged.
@@ -119,7 +120,7 @@ def decode(request: DecodeRequest, decoder: Decoder) -> Image:
 
 
 class ViewDecoder:
-    """Decodes one request after the other; views of one image that follow each other decode it once.
+    """Decodes requests one by one; consecutive views of one image decode it once.
 
     Args:
         pixels: decodes the image of a request.
@@ -148,7 +149,7 @@ _Out = TypeVar("_Out")
 
 
 def map_good(step: Callable[[_In], _Out], items: Iterable[_In | SampleError]) -> Iterator[_Out | SampleError]:
-    """Yield what a step makes of each good item; the error of a sample travels on in its place."""
+    """Yield `step(item)` of each good item, or the sample's error in its position."""
     for item in items:
         if isinstance(item, SampleError):
             yield item
@@ -161,11 +162,12 @@ def map_good(step: Callable[[_In], _Out], items: Iterable[_In | SampleError]) ->
 
 
 _MOST_BYTES = 1 << 20
-"""Bytes that become tensors at once, beyond one image: TensorFlow copies them, and more would not stay in the cache."""
+"""Bytes that become tensors at once, beyond one image: TensorFlow copies them, and more would not stay in the
+processor's cache."""
 
 
-def _chunks(read: Sequence[ReadSample | SampleError]) -> Iterator[Sequence[ReadSample | SampleError]]:
-    """Split samples into runs of at most so many encoded bytes."""
+def _split_by_bytes(read: Sequence[ReadSample | SampleError]) -> Iterator[Sequence[ReadSample | SampleError]]:
+    """Split samples into sequences of at most `_MOST_BYTES` encoded bytes, or of one sample."""
     first, size = 0, 0
     for row, item in enumerate(read):
         own = 0 if isinstance(item, SampleError) else len(item.sample.encoded or b"")
@@ -177,18 +179,20 @@ def _chunks(read: Sequence[ReadSample | SampleError]) -> Iterator[Sequence[ReadS
         yield read[first:]
 
 
-def _request(item: ReadSample, params_row: int, window_of: Callable[[int], Window | None]) -> DecodeRequest:
+def _make_request(item: ReadSample, params_row: int, window_of: Callable[[int], Window | None]) -> DecodeRequest:
     header = item.header
     if header is None:
         return DecodeRequest(item, params_row)
-    # Other formats are decoded whole, and so is an image that is turned, or cut to a view, before its augmentation.
+    # Other formats are decoded whole; so is an image that is turned upright or cropped to a view before augmentation.
     is_simple = header.format == "jpeg" and header.orientation == 1 and item.view is None
     window = window_of(params_row) if is_simple else None
     crop = None if window is None else window.scale(window.ratio)
     return DecodeRequest(item, params_row, item.sample.encoded, window, crop)
 
 
-def _convert(requests: list[DecodeRequest | SampleError], to_tensors: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+def _convert_to_tensors(
+    requests: list[DecodeRequest | SampleError], to_tensors: Callable[[Sequence[Any]], Sequence[Any]]
+) -> None:
     """Replace the bytes and crops of the requests that TensorFlow decodes by tensors."""
     ours = {
         row: request

@@ -3,7 +3,7 @@
 from augment.transform import Image
 
 FORMATS = ("jpeg", "png", "webp")
-"""What images can be written as."""
+"""The formats that images can be encoded in."""
 
 EXTENSIONS = {
     "jpeg": (".jpg", ".jpeg", ".jfif", ".jpe"),
@@ -15,21 +15,21 @@ EXTENSIONS = {
 """The extensions of each format, the usual one first."""
 
 DEFAULT_QUALITY = 95
-"""Of JPEG and WebP where none is asked for: OpenCV's default for JPEG."""
+"""The default quality of JPEG and WebP: OpenCV's default for JPEG."""
 
 
 def encode(image: Image, image_format: str, quality: int = DEFAULT_QUALITY) -> bytes:
     """Encode an image.
 
     Args:
-        image: uint8 [H, W, C] with 1, 3 or 4 channels: grey, RGB or RGBA. JPEG knows no transparency: it is dropped.
-        image_format: one of `FORMATS`. PNG is without loss.
-        quality: of JPEG (0 to 100) and WebP (1 to 100).
+        image: uint8 [H, W, C] with 1, 3 or 4 channels: gray, RGB or RGBA. JPEG drops transparency.
+        image_format: one of `FORMATS`. PNG is lossless.
+        quality: quality of JPEG (0 to 100) and WebP (1 to 100).
 
     Raises:
         ValueError: the format cannot hold an image of this size.
     """
-    import cv2  # a conversion that passes bytes through knows the formats without it
+    import cv2  # not above: a conversion that passes bytes through needs this module's constants only
 
     if image.shape[2] == 4 and image_format == "jpeg":
         image = image[..., :3]
@@ -39,12 +39,12 @@ def encode(image: Image, image_format: str, quality: int = DEFAULT_QUALITY) -> b
     try:
         encoded, buffer = cv2.imencode(f".{image_format}", image, options.get(image_format, []))
     except cv2.error as error:
-        raise ValueError(f"cannot be written as {image_format}: {error.err}") from None
+        raise ValueError(f"cannot encode the image as {image_format}: {error.err}") from None
     if not encoded:
-        raise ValueError(f"an image of {image.shape[0]} x {image.shape[1]} pixels cannot be written as {image_format}")
+        raise ValueError(f"{image_format} cannot hold an image of {image.shape[0]} x {image.shape[1]} pixels")
     return buffer.tobytes()
 
 
 def encode_png(image: Image) -> bytes:
-    """Encode an image, uint8 [H, W, C] with 1, 3 or 4 channels, without loss."""
+    """Encode an image, uint8 [H, W, C] with 1, 3 or 4 channels, losslessly."""
     return encode(image, "png")

@@ -1,7 +1,7 @@
-"""What an encoded image says of itself before any pixel is decoded: format, size and orientation.
+"""The headers of encoded images: format, size and orientation, before any pixel is decoded.
 
 The header is read first for three reasons: an image that claims to be enormous is refused before memory is allocated
-for it, `inspect` describes a dataset without decoding it, and orientation (EXIF) is not part of the pixels.
+for it, `inspect` describes a dataset without decoding it, and the EXIF orientation is not part of the pixels.
 """
 
 import struct
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 MAX_PIXELS = 89_478_485
-"""Where an image is refused unless asked otherwise: where Pillow warns of a decompression bomb (256 MiB of RGB)."""
+"""The default of `max_pixels`: above it Pillow warns of a decompression bomb (256 MiB of RGB)."""
 
 
 class Header(NamedTuple):
@@ -19,9 +19,9 @@ class Header(NamedTuple):
         format: "jpeg", "png", "gif", "bmp" or "webp".
         height: rows of pixels as stored, before orientation.
         width: columns of pixels as stored.
-        orientation: the EXIF orientation, 1 to 8; 1 where there is none or an illegal one.
-        components: of a JPEG, the number of its colour components: 1 (grey), 3 (YCbCr) or 4 (CMYK).
-        is_opaque: whether a PNG has no transparency; of other formats nothing is known.
+        orientation: the EXIF orientation, 1 to 8; 1 if there is none or an invalid one.
+        components: of a JPEG, the number of its color components: 1 (gray), 3 (YCbCr) or 4 (CMYK).
+        is_opaque: whether a PNG has no transparency; False for other formats.
     """
 
     format: str
@@ -33,7 +33,7 @@ class Header(NamedTuple):
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """(height, width) once the orientation has been applied: 5 to 8 exchange the two."""
+        """(height, width) after the orientation has been applied: 5 to 8 exchange the two."""
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
 
 
@@ -41,40 +41,41 @@ def read_header(encoded: bytes) -> Header:
     """Read the header of a JPEG, PNG, GIF, BMP or WebP image.
 
     Args:
-        encoded: the image file's bytes; a beginning that holds the header is enough.
+        encoded: the image file's bytes; a prefix that contains the header is enough.
 
     Raises:
-        ValueError: the bytes begin like none of the formats, or end within the header; the message says which.
+        ValueError: the format is unknown, or the header is truncated or damaged; the message says which.
     """
     for signature, read in _READERS.items():
         if encoded.startswith(signature):
             try:
                 return read(encoded)
             except (struct.error, IndexError):
-                raise ValueError(f"the {read.__name__.removeprefix('_read_')} header is cut off or damaged") from None
+                raise ValueError(f"the {read.__name__.removeprefix('_read_')} header is truncated or damaged") from None
     if not encoded:
         raise ValueError("the file is empty")
-    raise ValueError(f"no JPEG, PNG, GIF, BMP or WebP image: it begins with {encoded[:12]!r}")
+    raise ValueError(f"not a JPEG, PNG, GIF, BMP or WebP image: it begins with {encoded[:12]!r}")
 
 
 def read_valid_header(encoded: bytes, max_pixels: int = MAX_PIXELS) -> Header:
     """Read the header of an image and refuse what must not be decoded.
 
     Raises:
-        ValueError: no image in a known format, or too large; the message says what and why.
+        ValueError: the format is unknown, or the image is too large; the message says why.
     """
     header = read_header(encoded)
     if header.height < 1 or header.width < 1:
         raise ValueError(f"the header claims {header.height} x {header.width} pixels")
     if header.height * header.width > max_pixels:
         raise ValueError(
-            f"the header claims {header.height} x {header.width} pixels, more than max_pixels={max_pixels}"
+            f"the header claims {header.height} x {header.width} pixels, more than max_pixels={max_pixels}; "
+            "raise max_pixels if you trust the image"
         )
     return header
 
 
 def max_bytes(max_pixels: int = MAX_PIXELS) -> int:
-    """Give the size above which a file is no image worth reading: the pixels as uncompressed RGBA with 16 bits."""
+    """Return the number of bytes above which a file is not read: the pixels as uncompressed RGBA with 16 bits."""
     return 8 * max_pixels
 
 
@@ -105,14 +106,14 @@ def _read_jpeg(encoded: bytes) -> Header:
 def _read_png(encoded: bytes) -> Header:
     width, height = _PNG_SIZE.unpack_from(encoded, 16)
     position, orientation = 8, 1
-    is_opaque = not encoded[25] & 4  # the bit of an alpha channel in the colour type
+    is_opaque = not encoded[25] & 4  # the bit of an alpha channel in the color type
     while position + 8 <= len(encoded):
         length, kind = _PNG_CHUNK.unpack_from(encoded, position)
         if kind == b"eXIf":
             orientation = _read_orientation(encoded[position + 8 : position + 8 + length])
         if kind == b"tRNS":
             is_opaque = False
-        if kind == b"IDAT":  # both chunks stand before it, or are not there
+        if kind == b"IDAT":  # both chunks come before it
             break
         position += 12 + length
     return Header("png", height, width, orientation, is_opaque=is_opaque)
@@ -158,7 +159,7 @@ def _read_webp_orientation(encoded: bytes) -> int:
 
 
 def _read_orientation(tiff: bytes) -> int:
-    """Find tag 0x0112 in the first directory of EXIF data, 1 where there is none or an illegal one."""
+    """Return tag 0x0112 of the first directory of EXIF data; 1 if there is none or an invalid one."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
         return 1

@@ -1,4 +1,4 @@
-"""How one sample repeats in an epoch: copies with keys of their own, and fixed views of its image."""
+"""The repeats of a sample in an epoch: copies with keys of their own, and fixed views of its image."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from augment.views import View, Views
 
 @dataclass(frozen=True, kw_only=True)
 class Repeats:
-    """The repeats of each sample: each of its copies is, or has, all views.
+    """The repeats of each sample: `copies` times all views, or `copies` times the image.
 
-    An epoch holds the repeats of one source sample side by side: `len(repeats)` of them, numbered by the repeat index.
+    Before shuffling, the repeats of one source sample are adjacent; the repeat index counts them from 0.
 
     Attributes:
-        copies: how often an epoch holds each sample, each time with another key.
-        views: the views of its image; None for the image as a whole.
+        copies: how often an epoch contains each sample, each time with another key.
+        views: the views of its image; None for the whole image.
     """
 
     copies: int = 1
@@ -33,5 +33,5 @@ class Repeats:
         return np.where(repeat_index == 0, sample_keys, keys.fold_in(sample_keys, "copy", repeat_index))
 
     def view(self, repeat_index: int, size: tuple[int, int], out: tuple[int, int] | None) -> View | None:
-        """Return the view that one repeat shows, of an image (height, width) that is resized to `out` in the end."""
+        """Return the view that one repeat shows of an image (height, width) that is finally resized to `out`."""
         return None if self.views is None else self.views.windows(size, out)[repeat_index % len(self.views)]

@@ -1,4 +1,4 @@
-"""Resizing to a declared size."""
+"""Resizing to a fixed size."""
 
 import cv2
 
@@ -13,21 +13,21 @@ INTERPOLATIONS = {
     "area": cv2.INTER_AREA,
     "lanczos4": cv2.INTER_LANCZOS4,
 }
-"""OpenCV's interpolations by Keras's names; "area" averages where the image shrinks and so does not alias."""
+"""OpenCV's interpolations by Keras's names; "area" averages when the image shrinks and so does not alias."""
 
 
 def resize_deferred(
     image: Image | DeferredImage, size: tuple[int, int], interpolation: str = "bilinear"
 ) -> Image | DeferredImage:
-    """Stretch an image to a size as `resize`, or leave it to be made with others (`augment.plan.deferred.materialize_all`)."""
+    """Resize an image as `resize`, or defer that; `augment.plan.deferred.materialize_all` computes many."""
     if image.shape[:2] == size:
         return image
-    begun = defer_resize(image, size) if interpolation == "bilinear" else None
-    return resize(materialize(image), size, interpolation) if begun is None else begun
+    deferred = defer_resize(image, size) if interpolation == "bilinear" else None
+    return resize(materialize(image), size, interpolation) if deferred is None else deferred
 
 
 def resize(image: Image, size: tuple[int, int], interpolation: str = "bilinear") -> Image:
-    """Stretch an image to a size.
+    """Resize an image, without keeping its aspect ratio.
 
     Args:
         image: [H, W, C], uint8 or float32.
@@ -35,10 +35,10 @@ def resize(image: Image, size: tuple[int, int], interpolation: str = "bilinear")
         interpolation: one of `INTERPOLATIONS`.
 
     Returns:
-        [height, width, C]; the image itself where it has that size.
+        [height, width, C]; the image itself if it has that size.
     """
     if image.shape[:2] == size:
         return image
-    stretched = kernels.allocate(size, image)
-    cv2.resize(image, size[::-1], stretched, interpolation=INTERPOLATIONS[interpolation])
-    return stretched
+    resized = kernels.allocate(size, image)
+    cv2.resize(image, size[::-1], resized, interpolation=INTERPOLATIONS[interpolation])
+    return resized

@@ -1,7 +1,7 @@
 """The stages of a dataset: from a position in an epoch to a batch.
 
-`Stages.samples` is the list of what happens to samples, in order; `Stages.batch` selects and stacks them.
-A batch is a pure function of the epoch and its first position: nothing here remembers what came before, so any thread
+`Stages.samples` lists the steps of each sample in order; `Stages.batch` selects and stacks samples.
+A batch is a pure function of the epoch and its first position: nothing here remembers earlier batches, so any thread
 may compute any batch at any time.
 """
 
@@ -58,20 +58,20 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Stages(Sampler[FinishedSample]):
-    """What a loader of images does to each sample; `Sampler` describes the attributes that are not listed here.
+    """The stages of a loader of images; `Sampler` describes the attributes that are not listed here.
 
     Attributes:
-        source: reads a sample (from memory, where it is cached there).
+        source: reads a sample, from memory if it is cached there.
         decoder: decodes it.
-        pixel_cache: keeps what is decoded, in one size; None for no such cache.
+        pixel_cache: keeps decoded images in one size; None for no such cache.
         plan: augments it; None for no augmentation.
         image_size: the final size, (height, width); None keeps the size.
         interpolation: of the resize to that size.
-        repetition: how each sample becomes several.
-        mix: mixes the samples of a batch; None for no such thing.
+        repetition: the copies and views of each sample.
+        mix: mixes the samples of a batch; None for no mixing.
         empty: allocates the memory for a batch of images, by its shape and dtype.
-        timer: is told which stage is at work.
-        known_spec: the `element_spec`, where it is known; None for what the first good sample has.
+        timer: times the stages.
+        known_spec: the `element_spec`, if known; None takes it from the first good sample.
     """
 
     decoder: Decoder
@@ -88,18 +88,18 @@ class Stages(Sampler[FinishedSample]):
     def samples(
         self, indices: Indices, repeat_index: Indices, sample_keys: keys.Key
     ) -> Iterator[FinishedSample | SampleError]:
-        """Make samples: read all, draw the parameters of all, and then decode, augment and label one after the other.
+        """Yield finished samples: read all, draw the parameters of all, then decode, augment and label one by one.
 
         Each sample is finished before the next one is decoded, while its pixels are in the processor's cache. The error
-        of a sample travels in its place through all further steps.
+        of a sample takes its position in all further steps.
 
         Args:
-            indices: int64 [N], of the samples in their source.
-            repeat_index: int64 [N], which of its sample's repeats each one is.
-            sample_keys: uint64 [N], of their augmentation.
+            indices: int64 [N], the samples' indices in their source.
+            repeat_index: int64 [N], the samples' repeat indices.
+            sample_keys: uint64 [N], the keys of their augmentation.
 
         Yields:
-            Each sample in turn, or its error.
+            Each sample in order, or its error.
         """
         read = self.read_all(indices.tolist(), repeat_index.tolist())
         params = self.draw_params(read, sample_keys)
@@ -108,12 +108,12 @@ class Stages(Sampler[FinishedSample]):
         return self.augment_and_label(decoded, params)
 
     def batch(self, epoch: int, start: int, stop: int) -> Batch:
-        """Make a batch of the samples at positions start to stop of an epoch; bad ones are skipped or replaced.
+        """Return a batch of the samples at positions start to stop of an epoch; bad ones are skipped or replaced.
 
         Raises:
             SampleError: a sample is bad and `on_error` is "raise".
             TooManyErrorsError: there are more bad samples than allowed.
-            OptionError: the images have different sizes or kinds and cannot be one batch.
+            OptionError: the images differ in size, dtype or channels.
         """
         with self.timer("batch"):
             batch = self._stack(self.iter_good(epoch, start, stop), stop - start)
@@ -121,18 +121,18 @@ class Stages(Sampler[FinishedSample]):
 
     @property
     def repeats(self) -> int:
-        """How often an epoch holds each sample of the source: its copies and views."""
+        """The number of samples per image and epoch: its copies and views."""
         return len(self.repetition)
 
     def augment_keys(self, epoch: int, indices: Indices, repeat_index: Indices) -> keys.Key:
-        """Return the keys of some samples' augmentation, uint64 [N]: each copy and view has its own."""
+        """Return the keys of the samples' augmentation, uint64 [N]; each copy and view has its own."""
         return self.repetition.fold(super().augment_keys(epoch, indices, repeat_index), repeat_index)
 
     @cached_property
     def element_spec(self) -> ElementSpec:
-        """The shape (height, width, channels) and dtype of all images; a side is None where it may differ.
+        """The shape (height, width, channels) and dtype of all images; a side that may differ is None.
 
-        What comes out of an augmentation can only be seen by running it: this makes the first good sample.
+        Only running an augmentation shows what it returns: this computes the first good sample.
 
         Raises:
             SampleError: that sample is bad, and `on_error` is "raise".
@@ -144,13 +144,13 @@ class Stages(Sampler[FinishedSample]):
         first = next(good, None)
         if first is None:
             raise TooManyErrorsError(
-                f"none of the {len(self.order)} samples is good; the last: {self.error_log.rows[-1]}"
+                f"all {len(self.order)} samples are bad; the last: {self.error_log.bad_samples[-1]}"
             )
         height, width = self.image_size or (None, None)
         return (height, width, first.image.shape[2]), first.image.dtype
 
     def read_all(self, indices: Sequence[int], repeat_index: Sequence[int]) -> list[ReadSample | SampleError]:
-        """Read samples [N], each once however many of its copies and views there are."""
+        """Read samples [N]; the copies and views of one image read it once."""
         with self.timer("read"):
             if self.repeats == 1 and self.repetition.views is None:
                 return [self._read_sample(index) for index in indices]
@@ -158,7 +158,7 @@ class Stages(Sampler[FinishedSample]):
         return [self._add_view(read[index], repeat) for index, repeat in zip(indices, repeat_index, strict=True)]
 
     def draw_params(self, read: Sequence[ReadSample | SampleError], sample_keys: keys.Key) -> Any:
-        """Draw the parameters of the good samples' augmentation, by the keys [N] of all; None for no augmentation."""
+        """Draw the augmentation parameters of the good samples, given the keys [N] of all; None for no augmentation."""
         if self.plan is None:
             return None
         good = [row for row, item in enumerate(read) if isinstance(item, ReadSample)]
@@ -168,7 +168,7 @@ class Stages(Sampler[FinishedSample]):
     def decode_requests(
         self, read: Sequence[ReadSample | SampleError], params: Any
     ) -> Iterator[DecodeRequest | SampleError]:
-        """Yield what the decoder is asked for: of a JPEG, only the part that its augmentation needs."""
+        """Yield decode requests: of a JPEG, only the window that its augmentation needs."""
         return decode_requests(read, self._window_of(params), self._to_tensors)
 
     def decode(self, requests: Iterable[DecodeRequest | SampleError]) -> Iterator[DecodedSample | SampleError]:
@@ -178,11 +178,11 @@ class Stages(Sampler[FinishedSample]):
     def augment_and_label(
         self, decoded: Iterable[DecodedSample | SampleError], params: Any
     ) -> Iterator[FinishedSample | SampleError]:
-        """Yield the samples augmented, resized to their final size, and with the numbers of their classes."""
+        """Yield the samples augmented, resized to their final size, and with the indices of their classes."""
         return map_good(partial(self._augment_and_label, params), decoded)
 
     def _read_sample(self, index: int) -> ReadSample | SampleError:
-        """Read a sample and its header, or its pixels where they need no decoding."""
+        """Read a sample and its header, or its pixels if they need no decoding."""
         try:
             if self.pixel_cache is not None and (image := self.pixel_cache.get(index)) is not None:
                 return ReadSample(self.source.peek(index), None, image)
@@ -204,7 +204,7 @@ class Stages(Sampler[FinishedSample]):
             return DecodeError(sample.key, str(error))
 
     def _add_view(self, item: ReadSample | SampleError, repeat_index: int) -> ReadSample | SampleError:
-        """Note the view of its image that one of a sample's repeats shows."""
+        """Set the view that one of a sample's repeats shows."""
         if isinstance(item, SampleError):
             return item
         try:
@@ -213,7 +213,7 @@ class Stages(Sampler[FinishedSample]):
             return AugmentationError(item.sample.key, str(error))
 
     def _window_of(self, params: Any) -> Callable[[int], Window | None]:
-        """Return what says which part of a sample its augmentation needs, by its row in the parameters."""
+        """Return a function from a sample's row in the parameters to the window that its augmentation needs."""
         return (lambda _: None) if self.plan is None or params is None else partial(self.plan.window, params)
 
     def _to_tensors(self, items: Sequence[Any]) -> Sequence[Any]:
@@ -249,7 +249,7 @@ class Stages(Sampler[FinishedSample]):
             return resize_deferred(augmented, self.image_size, self.interpolation)
 
     def _stack(self, samples: Iterable[FinishedSample], most: int) -> Batch:
-        """Stack samples, of which there are at most so many."""
+        """Stack at most `most` samples."""
         stack: ImageStack | None = None
         labels: list[int] = []
         sample_keys: list[bytes] = []
@@ -261,12 +261,12 @@ class Stages(Sampler[FinishedSample]):
             labels.append(sample.label)
             sample_keys.append(sample.key.encode("utf-8", "surrogateescape"))
         return Batch(
-            self._no_images() if stack is None else stack.stacked(),
+            self._make_empty() if stack is None else stack.to_array(),
             encode_labels(labels, self.label_mode, len(self.source.class_names)),
             np.array(sample_keys, object),
         )
 
-    def _no_images(self) -> NDArray[Any]:
+    def _make_empty(self) -> NDArray[Any]:
         shape, dtype = self.element_spec
         return np.zeros((0, *(side or 0 for side in shape)), dtype)
 
@@ -274,7 +274,7 @@ class Stages(Sampler[FinishedSample]):
         if self.mix is None or not len(batch.images):
             return batch
         index, count = self.order.shard
-        # The position of the batch's first sample in the order of all shards: these do not mix alike.
+        # The position of the batch's first sample in the order of all shards, so that shards mix differently.
         key = keys.fold_in(self.augment_key, "mix", epoch, start * count + index)
         images, labels = self.mix(batch.images, None if self.label_mode is None else batch.labels, key)
         return Batch(images, batch.labels if labels is None else labels, batch.keys)

@@ -1,18 +1,18 @@
-"""The hook by which stages say what they are working on. `pipeline.diagnosis.diagnosis` measures with it."""
+"""The hook that times the stages. `pipeline.diagnosis.diagnosis` measures with it."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 STAGES = ("read", "decode", "augment", "batch")
-"""What the time of a dataset divides into: reading bytes and header; decoding; augmenting and resizing; and all that is
-done per batch: order, keys, drawing the parameters, stacking, labels, mixing, and what tf.data does around it."""
+"""The stages that the time of a dataset is divided into: reading bytes and header; decoding; augmenting and resizing;
+and all work per batch: order, keys, drawing the parameters, stacking, labels, mixing, and tf.data around them."""
 
 
 class StageTimer(Protocol):
-    """Is told where time is spent. Any number of threads may call it at once."""
+    """Times blocks of stages. Any number of threads may call it at once."""
 
     def __call__(self, stage: str, /) -> AbstractContextManager[Any]:
-        """Return the context manager of a block of one of `STAGES`; blocks of other stages may lie within it."""
+        """Return the context manager of a block of one of `STAGES`; blocks of other stages may be nested in it."""
         ...
 
 

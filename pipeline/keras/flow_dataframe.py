@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import OptionError
+from pipeline.errors import ColumnTypeError, OptionError
 from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
@@ -16,10 +16,6 @@ from pipeline.keras.flow_files import FilesIterator, get_subset_bounds, make_cla
 from pipeline.keras.targets import BatchTargets, TargetColumn
 
 CLASS_MODES = ("binary", "categorical", "input", "multi_output", "raw", "sparse", None)
-
-
-class ColumnTypeError(OptionError, TypeError):
-    """A column holds what its class mode cannot take; Keras raises a `TypeError`."""
 
 
 class DataFrameColumns:

@@ -83,7 +83,7 @@ class Stream:
     @property
     def errors(self) -> tuple[BadSample, ...]:
         """The bad samples that were met so far."""
-        return self.batches.error_log.rows
+        return self.batches.error_log.bad_samples
 
     @property
     def failure(self) -> Exception | None:

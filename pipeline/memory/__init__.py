@@ -1,1 +1,1 @@
-"""Memory for batches: kept buffers, and memory that processes share."""
+"""Memory for batches: a buffer pool, memory that processes share, and settings of the allocator."""

@@ -1,8 +1,8 @@
-"""Memory for batches, used again and again.
+"""Memory for batches that is used again.
 
-A batch is some megabytes. Fresh memory of that size costs a page fault every 4 KiB, and TensorFlow copies what an array
-holds unless it begins where TensorFlow's own tensors do. So batches are written into memory that has served before, and
-that begins there; it is free again when neither an array nor a tensor refers to it any more.
+A batch is some megabytes. Fresh memory of that size costs a page fault every 4 KiB, and TensorFlow copies an array
+unless it is aligned as TensorFlow's own tensors are. So batches are written into aligned memory that has been used
+before; it is free again when no array or tensor refers to it.
 """
 
 import math
@@ -15,20 +15,20 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 ALIGNMENT = 64
-"""Bytes: where TensorFlow's tensors begin (Eigen's `EIGEN_MAX_ALIGN_BYTES` on processors with AVX-512)."""
+"""The alignment of TensorFlow's tensors in bytes (Eigen's `EIGEN_MAX_ALIGN_BYTES` on processors with AVX-512)."""
 
 _MAX_KEPT = 16
-"""Buffers that wait to be used again; the memory of others goes back to the system."""
+"""Number of free buffers that are kept; the memory of others returns to the system."""
 
 
 T = TypeVar("T")
 
 
 class BufferPool(Generic[T]):
-    """Lends memory as arrays, and tells what has come back. Safe to use from any number of threads.
+    """Lends memory as arrays, and knows what has been returned. Any number of threads may use it.
 
-    When an array goes, no line of Python runs: a signal may come within any line, and what its handler raises within a
-    finalizer goes nowhere. `weakref.finalize` lost one Ctrl-C of forty so.
+    No Python code runs when an array is freed: an exception that a signal handler raises inside a finalizer is
+    swallowed. `weakref.finalize` lost one Ctrl-C in forty.
     """
 
     def __init__(self) -> None:
@@ -36,32 +36,32 @@ class BufferPool(Generic[T]):
         self._returned: deque[_Lease[T]] = deque()
 
     def __len__(self) -> int:
-        """How much has come back, and was not taken yet."""
+        """The number of returned leases that have not been taken."""
         return len(self._returned)
 
     def lend(self, memory: memoryview, shape: Sequence[int], dtype: DTypeLike, name: T) -> NDArray[Any]:
-        """Give an array at the beginning of some memory.
+        """Return an array at the beginning of memory.
 
         Args:
-            memory: bytes, as many as the array has, or more.
+            memory: at least as many bytes as the array has.
             shape: of the array, which is not empty.
             dtype: of the array.
-            name: comes back when the array and all that is made of it without a copy are gone.
+            name: returned to the pool when the array and all its views are gone.
         """
         dtype = np.dtype(dtype)
-        # A view of a view refers to what has the memory, past the view. A memoryview between them is not passed by.
+        # NumPy shortens chains of views: a view of a view refers to the owner of the memory. A memoryview stops that.
         array = np.frombuffer(memory[: math.prod(shape) * dtype.itemsize], dtype)
         lease = _Lease(array, self._returned.append)
         lease.name = name
-        self._leased.add(lease)  # a reference that is gone itself would tell nobody
+        self._leased.add(lease)  # a weak reference calls back only while it is alive itself
         return array.reshape(shape)
 
     def take_newest(self) -> T | None:
-        """Take what has come back last; None where there is nothing."""
+        """Take the name that was returned last; None if there is none."""
         return self._pop_lease(self._returned.pop)
 
     def take_oldest(self) -> T | None:
-        """Take what has come back first; None where there is nothing."""
+        """Take the name that was returned first; None if there is none."""
         return self._pop_lease(self._returned.popleft)
 
     def _pop_lease(self, take: "Callable[[], _Lease[T]]") -> T | None:
@@ -74,7 +74,7 @@ class BufferPool(Generic[T]):
 
 
 class _Lease(weakref.ref[NDArray[Any]], Generic[T]):
-    """A reference to an array that was lent; it is equal to itself only, as the array has no hash."""
+    """A reference to a lent array; it is equal to itself only, because the array has no hash."""
 
     __slots__ = ("name",)
     name: T
@@ -83,15 +83,15 @@ class _Lease(weakref.ref[NDArray[Any]], Generic[T]):
 
 
 class Buffers:
-    """Gives memory for batches and takes it back. Safe to use from any number of threads."""
+    """Allocates memory for batches, and uses it again. Any number of threads may use it."""
 
     def __init__(self) -> None:
         self._pool: BufferPool[NDArray[np.uint8]] = BufferPool()
 
     def empty(self, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-        """Give an array that holds anything, as `np.empty` does, beginning at a multiple of `ALIGNMENT` bytes.
+        """Return an uninitialized array, as `np.empty` does, aligned to `ALIGNMENT` bytes.
 
-        Its memory is used again when the array and all that is made of it without a copy are gone.
+        Its memory is used again when the array and all its views are gone.
         """
         dtype = np.dtype(dtype)
         size = math.prod(shape) * dtype.itemsize

@@ -1,8 +1,7 @@
-"""Memory that processes share, in files that have no name: arrays that are put there once, and slots for batches.
+"""Memory that processes share, in anonymous files: arrays that are written once, and slots for batches.
 
-A slot holds one batch at a time. A worker writes it there; the caller hands out arrays that are this memory, and when
-nothing refers to them any more, has the worker write another batch there. So a batch is never copied, and never written
-over.
+A slot contains one batch at a time. A worker writes it; the main process returns arrays in this memory, and offers the
+slot to the worker again when nothing refers to them. So a batch is never copied, and never overwritten while in use.
 """
 
 import math
@@ -18,20 +17,20 @@ from numpy.typing import DTypeLike, NDArray
 from pipeline.memory.batch_buffers import ALIGNMENT, BufferPool
 
 Spec = tuple[str, list[int], int]
-"""An array in a file: its dtype, its shape, and the byte at which it begins."""
+"""An array in a file: dtype, shape, and the offset of its first byte."""
 
 Slot = tuple[int, int]
-"""A part of a file: the byte at which it begins, and its bytes; both are multiples of a page."""
+"""A part of a file: offset and length in bytes, both multiples of a page."""
 
 _MAX_FREE = 4
-"""Slots of a worker that wait to be used again; the memory of others goes back to the system."""
+"""Number of free slots that a worker keeps; the memory of others returns to the system."""
 
 MAX_SLOTS = 128
-"""Slots that are in sight at once, in either process: each is an open file, of which a process may have 1,024."""
+"""Number of slots that each process maps at once: each is an open file, and a process may have 1,024."""
 
 
-def put(memory: int, arrays: Sequence[NDArray[Any]]) -> list[Spec]:
-    """Write arrays to a file in memory, one behind the other."""
+def write_arrays(memory: int, arrays: Sequence[NDArray[Any]]) -> list[Spec]:
+    """Write arrays to a file in memory, one after the other."""
     specs: list[Spec] = []
     end = 0
     for array in map(np.ascontiguousarray, arrays):
@@ -45,7 +44,7 @@ def put(memory: int, arrays: Sequence[NDArray[Any]]) -> list[Spec]:
 
 
 def map_arrays(memory: int, specs: Sequence[Spec]) -> list[NDArray[Any]]:
-    """Give the arrays that were put into a file in memory; they cannot be written to."""
+    """Return the arrays that `write_arrays` wrote to a file in memory, read-only."""
     shared = mmap.mmap(memory, os.fstat(memory).st_size, prot=mmap.PROT_READ)
     return [np.ndarray(shape, dtype, shared, start) for dtype, shape, start in specs]
 
@@ -54,7 +53,7 @@ class WriterSlots:
     """The slots of a file in memory, for the worker that writes to them.
 
     Attributes:
-        slot: that of the batch under way; None before it has one.
+        slot: the slot of the current batch; None before it has one.
     """
 
     def __init__(self, memory: int) -> None:
@@ -63,11 +62,11 @@ class WriterSlots:
         self.slot: Slot | None = None
 
     def offer(self, slot: Sequence[int] | None) -> None:
-        """Say which slot the next batch may have; None where no slot is free, and it needs a new one."""
+        """Set the slot that the next batch may use; None if no slot is free, and it needs a new one."""
         self.slot = None if slot is None else (slot[0], slot[1])
 
     def empty(self, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-        """Give an array in the slot, which is a new one where there is none, or it is too small."""
+        """Return an array in the slot; create a new slot if there is none, or if it is too small."""
         dtype = np.dtype(dtype)
         count = math.prod(shape)
         if not count:
@@ -79,10 +78,10 @@ class WriterSlots:
         return np.frombuffer(self._mapped(self.slot), dtype, count).reshape(shape)
 
     def put(self, array: NDArray[Any]) -> None:
-        """Put an array into the slot, where it does not stand there already."""
-        place = self.empty(array.shape, array.dtype)
-        if array.ctypes.data != place.ctypes.data or not array.flags.c_contiguous:
-            place[...] = array
+        """Copy an array into the slot, unless it is there already."""
+        target = self.empty(array.shape, array.dtype)
+        if array.ctypes.data != target.ctypes.data or not array.flags.c_contiguous:
+            target[...] = array
 
     def _map(self, slot: Slot) -> mmap.mmap:
         return mmap.mmap(self._memory, slot[1], offset=slot[0])
@@ -91,11 +90,11 @@ class WriterSlots:
 class ReaderSlots:
     """The slots of a file in memory, for the process whose worker writes to them.
 
-    For one thread at a time; what it gives may be let go by any.
+    One thread at a time may use it; any thread may free the arrays.
 
     Args:
         memory: the file.
-        max_lent: how many batches are handed out without a copy at once: each is an open file.
+        max_lent: maximum number of batches that are lent without a copy: each is an open file.
     """
 
     def __init__(self, memory: int, max_lent: int) -> None:
@@ -105,18 +104,18 @@ class ReaderSlots:
         self._pool: BufferPool[Slot] = BufferPool()
 
     def take(self) -> Slot | None:
-        """Take a slot that is free, if there is one. `array` or `remove` must follow."""
+        """Take a free slot, if there is one. A call of `array` or `remove` must follow."""
         while len(self._pool) > _MAX_FREE and (slot := self._pool.take_oldest()):
             self.remove(slot)
         return self._pool.take_newest()
 
     def array(self, slot: Slot, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
-        """Give the array that a worker has put into a slot. The slot is free when that and all its views are gone."""
+        """Return the array that a worker wrote into a slot. The slot is free when the array and its views are gone."""
         array = self._pool.lend(memoryview(self._map(slot)), shape, dtype, slot)
         return array if len(self._mapped) <= self._max_lent else array.copy()
 
     def remove(self, slot: Slot) -> None:
-        """Give the memory of a slot back to the system."""
+        """Return the memory of a slot to the system."""
         self._map(slot).madvise(mmap.MADV_REMOVE)
         del self._mapped[slot]
 

@@ -1,1 +1,1 @@
-"""Which sample comes next: order, splits, labels, and what becomes of bad samples."""
+"""Sampling: the order of an epoch, splits, labels, and the replacement of bad samples."""

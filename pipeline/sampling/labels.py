@@ -1,4 +1,4 @@
-"""Labels: checked against the classes, and written as a label mode wants them."""
+"""Labels: checked against the classes, and encoded as a label mode says."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,10 +11,10 @@ from pipeline.sources.base import NO_LABEL, Sample
 
 
 def check_label(sample: Sample, class_names: Sequence[str]) -> int:
-    """Give a sample's label, if it is that of a class.
+    """Return a sample's label, if a class has it.
 
     Raises:
-        ReadError: the sample has no label, or one of no class.
+        ReadError: the sample has no label, or no class has it.
     """
     if 0 <= sample.label < len(class_names):
         return sample.label
@@ -23,13 +23,13 @@ def check_label(sample: Sample, class_names: Sequence[str]) -> int:
     actual = "no label" if sample.label == NO_LABEL else f"the label {sample.label}"
     raise ReadError(
         sample.key,
-        f"has {actual}, but there are {len(class_names)} classes, numbered from 0 (class_names says which there "
-        "are, label_offset where the labels of TFRecords begin)",
+        f"has {actual}, but the {len(class_names)} classes are numbered 0 to {len(class_names) - 1}; set class_names, "
+        "or label_offset if the labels of TFRecords start at 1",
     )
 
 
 def encode_labels(labels: Sequence[int], label_mode: str | None, classes: int) -> NDArray[Any]:
-    """Write labels as a label mode wants them.
+    """Encode labels as a label mode says.
 
     Returns:
         int32 [B] for "int" and None, float32 [B, classes] for "categorical", float32 [B, 1] for "binary".

@@ -1,13 +1,12 @@
-"""The order of an epoch: which sample stands at which position.
+"""The order of an epoch: a function from positions to sample indices.
 
-The order is a keyed permutation that is evaluated only where it is asked for. Nothing is stored or shuffled, so an
-epoch of a thousand million samples is shuffled as a whole, starts anywhere in constant time, and is the same on every
-machine.
+The order is a keyed permutation that is evaluated only at requested positions. Nothing is stored, so an epoch of 10^9
+samples is shuffled as a whole, starts anywhere in constant time, and is the same on every machine.
 
-The permutation is a generalised Feistel network (Black and Rogaway 2002, "Ciphers with arbitrary finite domains"): a
+The permutation is a generalized Feistel network (Black and Rogaway 2002, "Ciphers with arbitrary finite domains"): a
 position is split into two digits, and each digit in turn is shifted by a keyed function of the other. The two digits
-span a few numbers more than there are samples; a result outside the range is permuted again until it falls inside
-("cycle walking"), which keeps the whole a permutation.
+span slightly more values than there are samples; a result outside the range is permuted again until it is inside
+("cycle walking"), so the whole stays a permutation.
 """
 
 import math
@@ -23,7 +22,7 @@ from pipeline.errors import OptionError
 Indices = NDArray[np.int64]
 
 _ROUNDS = 8
-"""Rounds of two shifts. Four still favour some orders of five samples (chi-squared over 6,000 keys), six do not."""
+"""Rounds of two shifts. Four still favor some orders of five samples (chi-squared over 6,000 keys), six do not."""
 
 
 def permute(positions: ArrayLike, size: int, key: keys.Key) -> Indices:
@@ -31,7 +30,7 @@ def permute(positions: ArrayLike, size: int, key: keys.Key) -> Indices:
 
     Args:
         positions: integers in [0, size), any shape.
-        size: how many values are permuted.
+        size: the number of values.
         key: the key of the permutation, shape [].
 
     Returns:
@@ -60,8 +59,8 @@ def _hash_below(limit: int, key: keys.Key, digit: Indices) -> Indices:
 class Order:
     """The epochs of one shard of a dataset, as pure functions of the epoch and the position.
 
-    With n shards, shard i takes the positions i, i + n, i + 2n, ... of the common order. The batches that n shards
-    deliver at one step therefore make up one batch, n times as large, of the unsharded stream.
+    With n shards, shard i has the positions i, i + n, i + 2n, ... of the common order. So the batches of n shards at
+    one step together contain the samples of one batch, n times as large, of the unsharded stream.
 
     Attributes:
         size: the number of samples in the whole dataset.
@@ -86,14 +85,14 @@ class Order:
         return max(0, -(-(self.size - index) // count))
 
     def __call__(self, epoch: int, positions: ArrayLike) -> Indices:
-        """Give the samples at some positions of this shard in one epoch.
+        """Return the indices of the samples at positions of this shard in one epoch.
 
         Args:
-            epoch: counted from 0.
+            epoch: the epoch, from 0.
             positions: integers in [0, len(self)), any shape.
 
         Returns:
-            The indices of the samples, int64 in [0, size), of the same shape.
+            int64 in [0, size), of the same shape.
         """
         positions = np.asarray(positions, np.int64)
         if not self.shuffle:
@@ -107,12 +106,12 @@ class Order:
 
 
 _BLOCK = 4096
-"""Positions that are permuted at once: 0.3 us each, where those of a batch of 32 by themselves take 9 us each."""
+"""Positions that are permuted at once: 0.3 us per position, against 9 us in calls for a batch of 32."""
 
 
-@lru_cache(maxsize=64)  # 32 KiB each; the same block serves neighbouring batches
+@lru_cache(maxsize=64)  # 32 KiB each; the same block serves neighboring batches
 def _permute_block(size: int, key: int, shard: tuple[int, int], epoch: int, block: int) -> Indices:
-    """Give the samples at the positions of one block of a shard."""
+    """Return the indices of the samples at the positions of one block of a shard."""
     index, count = shard
     positions = np.arange(block * _BLOCK, (block + 1) * _BLOCK) * count + index
     epoch_key = keys.fold_in(np.uint64(key), "order", epoch)

@@ -1,4 +1,4 @@
-"""Which samples belong to the training part of a dataset, and which to the validation part."""
+"""Splitting a dataset into a training and a validation subset, and choosing some of its samples."""
 
 from collections.abc import Mapping
 
@@ -14,20 +14,20 @@ SUBSETS = ("training", "validation")
 
 
 def choose_subset(size: int, fraction: float, subset: str, key: keys.Key, labels: Labels | None = None) -> Indices:
-    """Choose the samples of one part, at random by the key; the two parts of a key are complements.
+    """Choose the samples of one subset at random by the key; the two subsets of a key are complements.
 
     Args:
         size: the number of samples.
-        fraction: the validation part's share, between 0 and 1.
+        fraction: the fraction of the validation subset, between 0 and 1.
         subset: "training" or "validation".
         key: the dataset's root key, shape [].
-        labels: int64 [size]; where given, each class is split by itself (a stratified split).
+        labels: int64 [size], to split each class separately (a stratified split); None for a split of all samples.
 
     Returns:
-        int64, ascending: the order of the source is kept.
+        Indices, int64, in the order of the source.
 
     Raises:
-        OptionError: a part would be empty.
+        OptionError: the subset would be empty.
     """
     groups = [np.arange(size)] if labels is None else [np.flatnonzero(labels == label) for label in np.unique(labels)]
     validation = np.zeros(size, bool)
@@ -36,23 +36,26 @@ def choose_subset(size: int, fraction: float, subset: str, key: keys.Key, labels
         validation[group[_draw_indices(len(group), count, keys.fold_in(key, "split", number))]] = True
     chosen = np.flatnonzero(validation if subset == "validation" else ~validation)
     if not len(chosen):
-        raise OptionError(f"validation_split={fraction} of {size} samples leaves the {subset} part empty")
+        raise OptionError(
+            f"validation_split={fraction} leaves the {subset} subset empty: the dataset has {size} samples; "
+            "use another fraction"
+        )
     return chosen
 
 
 def limit_samples(labels: Labels, limit: float, key: keys.Key) -> Indices:
-    """Choose some of the samples, so that each class keeps its share of them.
+    """Choose some of the samples, so that each class keeps its fraction.
 
-    The samples of each class are put in an order by the key and spread evenly over the interval from 0 to 1; the
-    first of all that stand there are chosen. So what a smaller limit chooses is part of what a larger one does.
+    The key orders the samples of each class, and their ranks are spread evenly over the interval from 0 to 1; the
+    samples with the smallest values are chosen. So a larger limit chooses all that a smaller one does.
 
     Args:
         labels: int64 [N].
-        limit: how many: a count (int), or a fraction of them (float).
+        limit: the number of samples: a count (int), or a fraction of them (float).
         key: the dataset's root key, shape [].
 
     Returns:
-        Places in `labels`, int64, ascending.
+        Indices into `labels`, int64, ascending.
 
     Raises:
         OptionError: there are fewer samples, or the fraction is less than one sample.
@@ -62,13 +65,13 @@ def limit_samples(labels: Labels, limit: float, key: keys.Key) -> Indices:
         raise OptionError(
             f"limit={limit} is out of range for {len(labels)} samples; use 1 to {len(labels)}, or a fraction in (0, 1]"
         )
-    places = np.empty(len(labels))
+    class_ranks = np.empty(len(labels))
     for label in np.unique(labels):
         group = np.flatnonzero(labels == label)
         ranks = permute(np.arange(len(group)), len(group), keys.fold_in(key, "limit", int(label) + 1))
-        places[group] = (ranks + 0.5) / len(group)
-    ties = keys.fold_in(key, "limit ties", labels + 1)  # or classes of one size would always come in the same order
-    return np.sort(np.lexsort((ties, places))[:count])
+        class_ranks[group] = (ranks + 0.5) / len(group)
+    ties = keys.fold_in(key, "limit ties", labels + 1)  # else classes of one size would always have the same order
+    return np.sort(np.lexsort((ties, class_ranks))[:count])
 
 
 def _draw_indices(size: int, count: int, key: keys.Key) -> NDArray[np.int64]:
@@ -76,29 +79,31 @@ def _draw_indices(size: int, count: int, key: keys.Key) -> NDArray[np.int64]:
 
 
 def partition(
-    size: int, shares: Mapping[str, float], key: keys.Key, labels: Labels | None = None
+    size: int, fractions: Mapping[str, float], key: keys.Key, labels: Labels | None = None
 ) -> dict[str, Indices]:
-    """Share samples out among parts, at random by the key; each sample is in one part.
+    """Divide samples among splits at random by the key; each sample is in one split.
 
     Args:
         size: the number of samples.
-        shares: of the parts, which add up to 1.
+        fractions: the fraction of each split; they add up to 1.
         key: the dataset's root key, shape [].
-        labels: int64 [size]; where given, each class is shared out by itself.
+        labels: int64 [size], to divide each class separately; None to divide all samples together.
 
     Returns:
-        For each part int64, ascending: the order of the source is kept.
+        The indices of each split, int64, in the order of the source.
 
     Raises:
-        OptionError: a part would be empty.
+        OptionError: a split would be empty.
     """
     groups = [np.arange(size)] if labels is None else [np.flatnonzero(labels == label) for label in np.unique(labels)]
     owner = np.zeros(size, np.int64)
-    ends = np.cumsum(list(shares.values()))[:-1]
+    ends = np.cumsum(list(fractions.values()))[:-1]
     for number, group in enumerate(groups):
         ranks = permute(np.arange(len(group)), len(group), keys.fold_in(key, "partition", number))
         owner[group[ranks]] = np.searchsorted(np.rint(ends * len(group)), np.arange(len(group)), side="right")
-    parts = {name: np.flatnonzero(owner == place) for place, name in enumerate(shares)}
-    if empty := [name for name, choose_subset in parts.items() if not len(choose_subset)]:
-        raise OptionError(f"a split of {size} samples into {dict(shares)} leaves {empty[0]!r} empty")
-    return parts
+    splits = {name: np.flatnonzero(owner == number) for number, name in enumerate(fractions)}
+    if empty := [name for name, indices in splits.items() if not len(indices)]:
+        raise OptionError(
+            f"split={dict(fractions)} leaves {empty[0]!r} empty: the dataset has {size} samples; use other fractions"
+        )
+    return splits

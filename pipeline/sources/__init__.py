@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import OptionError, SourceError
+from pipeline.sources.aligned import AlignedSource as AlignedSource
 from pipeline.sources.arrays import ArraySource as ArraySource
 from pipeline.sources.base import Sample as Sample
 from pipeline.sources.base import Source as Source
@@ -38,6 +39,8 @@ def open_source(
         OptionError: `class_names` is empty, has duplicates or unknown names, or an option does not apply.
     """
     check_names(class_names)
+    if isinstance(source, AlignedSource) and class_names in (None, source.class_names):
+        return source
     if isinstance(source, np.ndarray) or (isinstance(source, tuple) and len(source) == 2 and not _is_path(source[0])):
         if label_offset:
             raise OptionError("label_offset applies to TFRecords, but the source holds arrays; drop label_offset")

@@ -1,1 +1,1 @@
-"""Threads that compute ahead, and how they end with the program."""
+"""Threads that compute ahead, and their end at program exit."""

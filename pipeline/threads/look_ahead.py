@@ -1,9 +1,9 @@
-"""Compute items in threads, in order, a bounded number of them before they are asked for.
+"""Compute items in threads, in order, and at most a fixed number of them ahead of the consumer.
 
-Ordinary thread pools do not fit here for two reasons. The interpreter waits at exit until their queues are empty, so a
-program that holds a live iterator ends late or never. And they are shut down in finalizers, where Python swallows the
-exception of a Ctrl-C. The threads here are daemons that stop when the program ends (`pipeline/threads/shutdown.py`); a
-`LookAhead` that is dropped without `close` runs no code, and its threads notice it by themselves.
+Ordinary thread pools have two faults here. The interpreter waits at exit until their queues are empty, so a program
+with a live iterator ends late or never. And they are shut down in finalizers, where Python swallows the exception of a
+Ctrl-C. The threads here are daemons that stop when the program ends (`pipeline/threads/shutdown.py`); deleting a
+`LookAhead` without `close` runs no code, and its threads notice it themselves.
 """
 
 import itertools
@@ -34,15 +34,15 @@ _END: Any = object()
 class LookAhead(Iterator[T], Generic[S, T]):
     """An iterator over `function(item)` of each item, in order, computed in threads.
 
-    Threads start at the first `next`. An exception of the function is raised in its item's place, and the iteration can
-    continue behind it. Ctrl-C interrupts `next`, and the item that it waited for comes with the next call. Any number
-    of threads may call `next`.
+    Threads start at the first `next`. `next` raises an exception of the function in its item's position, and the
+    iteration can continue after it. Ctrl-C interrupts `next`; the next call returns the item that it waited for. Any
+    number of threads may call `next`.
 
     Args:
         function: computes an item.
-        items: may be endless; iterated by the threads that call `next`, one at a time.
-        threads: how many items are computed at once.
-        ahead: the maximum number of items behind the current one that are computed or waiting.
+        items: the arguments, possibly endless; iterated by the threads that call `next`, one at a time.
+        threads: number of items that are computed at once.
+        ahead: maximum number of items after the current one that are computed or waiting.
     """
 
     def __init__(self, function: Callable[[S], T], items: Iterable[S], *, threads: int, ahead: int) -> None:
@@ -65,7 +65,7 @@ class LookAhead(Iterator[T], Generic[S, T]):
             if not self._pending:
                 self.close()
                 raise StopIteration
-            self._pending[0].exception()  # waits; where Ctrl-C interrupts it, the item stays
+            self._pending[0].exception()  # waits; if Ctrl-C interrupts it, the item stays
             self.taken += 1
             future = self._pending.popleft()
         try:
@@ -81,13 +81,13 @@ class LookAhead(Iterator[T], Generic[S, T]):
         """Compute no further items, and end the threads; afterwards there is no next item.
 
         Args:
-            timeout_s: how long to wait for the items that are being computed. Their threads end behind them anyway.
+            timeout_s: how long to wait for the items that are being computed; their threads end after them in any case.
         """
         self._is_closed = True
         while self._pending:
             self._pending.popleft().cancel()
         self._tasks.clear()
-        self._calls = zip((), (), strict=True)  # lets go of the function and of the items
+        self._calls = zip((), (), strict=True)  # drops the references to the function and the items
         _stop(self._workers, timeout_s)
 
     def _fill(self) -> None:
@@ -111,7 +111,7 @@ def iterate_ahead(items: Iterable[T], ahead: int) -> LookAhead[None, T]:
 
     Args:
         items: iterated in that thread only.
-        ahead: the maximum number of items behind the current one that are computed or waiting.
+        ahead: maximum number of items after the current one that are computed or waiting.
     """
     iterator: list[Iterator[T]] = []
 
@@ -124,7 +124,7 @@ def iterate_ahead(items: Iterable[T], ahead: int) -> LookAhead[None, T]:
 
 
 class _Task:
-    """One call, and the future that gets its result."""
+    """One call, and the future of its result."""
 
     def __init__(self, future: Future[Any], function: Callable[[Any], Any], item: Any) -> None:
         self._future = future
@@ -137,7 +137,7 @@ class _Task:
         try:
             with shutdown.callback():
                 result = self._function(self._item)
-        except StopIteration as error:  # it would end the iteration without a word, as in a generator (PEP 479)
+        except StopIteration as error:  # it would end the iteration silently, as in a generator (PEP 479)
             self._future.set_exception(RuntimeError(f"computing {self._item!r} raised StopIteration: {error.value!r}"))
         except BaseException as error:
             self._future.set_exception(error)
@@ -147,7 +147,7 @@ class _Task:
 
 
 class _Worker(threading.Thread):
-    """Computes the tasks of a `LookAhead`, which it does not keep alive."""
+    """Computes the tasks of a `LookAhead`, without keeping it alive."""
 
     def __init__(self, owner: LookAhead[Any, Any], wake: SimpleQueue[None]) -> None:
         super().__init__(name="caudal-ahead", daemon=True)

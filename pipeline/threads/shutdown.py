@@ -1,22 +1,22 @@
-"""How a program ends while its iterators are alive.
+"""The end of a program with live iterators.
 
 TensorFlow frees an iterator in its destructor, which waits for the iterator's threads. Those wait for callbacks into
 Python, and a callback that begins while the interpreter is being finalized never gets the GIL: it waits for ever, or
-its thread is ended amid C++, which aborts the process. So one `atexit` hook, which runs while Python still works,
+its thread is ended inside C++, which aborts the process. So one `atexit` hook, which runs while Python still works,
 
-* ignores Ctrl-C, and sets a flag on which callbacks stop, on entry and between samples;
-* ends the worker processes, for whose answers callbacks may be waiting;
+* ignores Ctrl-C, and sets a flag at which callbacks stop, on entry and between samples;
+* ends the worker processes, because callbacks may wait for their answers;
 * waits until no callback runs and none has begun for `_QUIET_S`, at most `_LIMIT_S`;
-* gives the handle of every live iterator a reference that is never returned, so that no destructor runs. The process
-  is about to end, and the system frees what they hold.
+* adds a reference to the handle of every live iterator and never removes it, so that no destructor runs. The process is
+  about to end, and the system frees its memory.
 
-A callback that stops sleeps, without the GIL, until the process is gone: an exception would be printed by TensorFlow,
-and raised in whatever thread waits for the batch. It raises only where the process lives on for `_SLEEP_S`, because a
-later hook of somebody else's waits for a batch.
+A callback that stops sleeps without the GIL until the process is gone: TensorFlow would print an exception, and raise
+it in the thread that waits for the batch. It raises only if the process still lives after `_SLEEP_S`, because another
+library's later hook waits for a batch.
 
 A callback that does not stop in time (a transform that takes long, or hangs) may ask for the GIL during finalization.
-Its thread is then ended by `pthread_exit`, and C++ calls its terminate handler: `_pause_threads_that_end` lets that
-thread sleep, where the default would abort the process.
+`pthread_exit` then ends its thread, and C++ calls its terminate handler: `_pause_threads_that_end` lets that thread
+sleep, where the default would abort the process.
 
 A forked child has none of the threads that destructors wait for: there the hook only adds the references.
 """
@@ -45,15 +45,15 @@ _HANDLES = {
         "_multi_device_iterator_resource"
     ),
 }
-"""The classes of iterators that free what they iterate, and the attribute that holds the handle."""
+"""The classes of iterators that free their resource, and the attribute that holds its handle."""
 
 
 class ShutdownError(RuntimeError):
-    """The program ends: nobody will use the batch."""
+    """The program ends: nothing will use the batch."""
 
 
 class Killable(Protocol):
-    """Something with worker processes."""
+    """An object with worker processes."""
 
     def kill(self) -> None:
         """End the processes without waiting, so that every thread that waits for an answer gets an error."""
@@ -61,7 +61,7 @@ class Killable(Protocol):
 
 
 def end_with_program(workers: Killable | None = None) -> None:
-    """Install the hook, if it is not installed yet, and have it end some workers, which it does not keep alive."""
+    """Install the hook, if it is not installed yet, and register workers to end; it does not keep them alive."""
     global _is_installed, _owner
     with _lock:
         if _owner != os.getpid():  # a fork: the callbacks of its parent do not run here
@@ -86,12 +86,12 @@ def stop_if_ending() -> None:
             _asleep.add(threading.get_ident())
             _running.discard(threading.get_ident())
             time.sleep(_SLEEP_S)
-        raise ShutdownError("the program ends")
+        raise ShutdownError("nothing is computed any more: the program ends")
 
 
 @contextlib.contextmanager
 def callback() -> Iterator[None]:
-    """Wrap what a thread of TensorFlow calls, or a daemon thread of ours; it stops here if the program ends.
+    """Wrap a call by a thread of TensorFlow or by a daemon thread of ours; it stops here if the program ends.
 
     Raises:
         ShutdownError: the program ends, and waits for this thread.
@@ -104,7 +104,7 @@ def callback() -> Iterator[None]:
         stop_if_ending()
         yield
     except Exception:
-        stop_if_ending()  # it may be due to the end: a worker that has been ended does not answer
+        stop_if_ending()  # the end may have caused it: a worker that was ended does not answer
         raise
     finally:
         _running.discard(thread)
@@ -121,7 +121,7 @@ def _shut_down() -> None:
         _wait_until_quiet()
         if _running or _asleep:
             _pause_threads_that_end()
-    if _last_entry_s >= 0:  # something has been iterated
+    if _last_entry_s >= 0:  # an iteration has begun
         _keep_iterators()
 
 
@@ -133,7 +133,7 @@ def _wait_until_quiet() -> None:
 
 
 def _keep_iterators() -> None:
-    """Give the handle of every live iterator one more reference."""
+    """Add one reference to the handle of every live iterator."""
     attributes = {
         owner: attribute
         for (module, name), attribute in _HANDLES.items()
@@ -149,14 +149,14 @@ def _keep(handle: Any) -> None:
 
 
 def _pause_threads_that_end() -> None:
-    """Have C++'s terminate handler sleep; it is called in the thread of a callback that finalization ends."""
-    with contextlib.suppress(OSError, AttributeError):  # another C++ library: then as before
+    """Let C++'s terminate handler sleep; it is called in the thread of a callback that finalization ends."""
+    with contextlib.suppress(OSError, AttributeError):  # another C++ library: its default stays
         set_terminate = ctypes.CDLL("libstdc++.so.6")["_ZSt13set_terminatePFvvE"]
         set_terminate.argtypes, set_terminate.restype = [ctypes.c_void_p], ctypes.c_void_p
         set_terminate(ctypes.cast(ctypes.CDLL(None)["pause"], ctypes.c_void_p))
 
 
-_lock = threading.RLock()  # a finalizer may build or end workers within any line
+_lock = threading.RLock()  # a finalizer may build or end workers at any line
 _is_installed = False
 _owner = 0
 """The process that last built a dataset or workers."""

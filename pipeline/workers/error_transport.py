@@ -1,7 +1,6 @@
-"""How an error travels between processes: as JSON, with its class, arguments, attributes and message.
+"""Errors travel between processes as JSON: class, arguments, attributes and message.
 
-Pickle does not carry errors whose constructors take other arguments than `args` holds, and JSON, which workers answer
-in, carries none.
+Pickle fails on errors whose constructors take other arguments than `args` holds, and workers answer in JSON.
 """
 
 import builtins
@@ -13,8 +12,8 @@ _Scalar = bool | int | float | str | None
 
 
 def encode_error(error: BaseException) -> dict[str, Any]:
-    """Describe an error as JSON can hold it."""
-    _, arguments, *state = tuple(error.__reduce__())  # also what `args` lacks: the file name of an `OSError`
+    """Return an error as a dict for JSON."""
+    _, arguments, *state = tuple(error.__reduce__())  # includes what `args` lacks: the file name of an `OSError`
     attributes = state[0] if state and isinstance(state[0], dict) else {}
     message = str(error)
     return {
@@ -26,7 +25,7 @@ def encode_error(error: BaseException) -> dict[str, Any]:
 
 
 def decode_error(encoded: dict[str, Any]) -> Exception:
-    """Create the error again: of its class, where that is a built-in one or a known `CaudalError`.
+    """Create the error again: of its class, if that is a built-in one or a known `CaudalError`.
 
     Any other error, and one that cannot be created again with the same message, becomes a `RuntimeError` whose message
     names the class.
@@ -35,8 +34,8 @@ def decode_error(encoded: dict[str, Any]) -> Exception:
     kind = _known_classes().get(name)
     if kind is not None:
         try:
-            error = kind.__new__(kind, *encoded["arguments"])  # constructors of ours take other arguments
-            if not isinstance(error, OSError):  # whose `args` have been set without the file name
+            error = kind.__new__(kind, *encoded["arguments"])  # our constructors take other arguments
+            if not isinstance(error, OSError):  # its `args` lack the file name, and are set already
                 error.args = tuple(encoded["arguments"])
             for attribute, value in encoded["attributes"].items():
                 setattr(error, attribute, value)

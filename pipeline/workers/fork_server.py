@@ -1,11 +1,10 @@
-"""A process from which workers are forked: it imports what they need, once for all of them.
+"""The fork server: a process that imports what workers need, once, and forks them.
 
-It is a new interpreter, which does not run the caller's script, and has one thread: libraries are imported, but nothing
-of them has run yet, and no module of the user's has been imported. So a fork of it is whole; the caller, whose threads
-hold locks that a fork would never see released, could not be forked. A fork has what was imported without the time that
-it takes, and without memory of its own for it.
+It is a new interpreter that does not run the caller's script. It has one thread, and has imported libraries only: none
+of the user's modules. So it can be forked safely; the caller cannot, because a fork would never see the locks released
+that the caller's other threads hold. A fork needs neither the time of the imports nor memory for them.
 
-It ends when the caller does, however that ends, and the workers with it.
+It ends when the caller ends, in whatever way, and the workers end with it.
 """
 
 import contextlib
@@ -32,21 +31,20 @@ _START = (
     "import sys; sys.path[:] = sys.argv[3:]; "
     "from pipeline.workers.fork_server import serve; serve(*map(int, sys.argv[1:3]))"
 )
-_MAX_MESSAGE_BYTES = 256  # bytes of a request
+_MAX_MESSAGE_BYTES = 256
 
 
 class ForkServer:
-    """A process that forks workers, and knows how they have ended. Safe to use from any number of threads.
+    """A process that forks workers, and knows their exit statuses. Any number of threads may use it.
 
-    It ends when nothing refers to it any more.
+    It ends when nothing refers to this object.
 
     Args:
         tensorflow: whether it imports TensorFlow, which takes seconds.
     """
 
     def __init__(self, *, tensorflow: bool) -> None:
-        # Finalizers of other workers may run within any line, and end those.
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # a finalizer may end workers at any line
         self._numbers = itertools.count()
         self._lost = False
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -55,28 +53,28 @@ class ForkServer:
                 [sys.executable, "-c", _START, str(theirs.fileno()), str(int(tensorflow)), *sys.path],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=2,  # what transforms print must not stand among the caller's own output
-                process_group=0,  # Ctrl-C does not reach it: the caller decides what an interrupt means
+                stdout=2,  # transforms must not print into the caller's own output
+                process_group=0,  # Ctrl-C does not reach it: the caller handles interrupts
                 env={
                     **os.environ,
-                    # OpenBLAS starts threads when it is imported; and as many workers as processors need no more.
+                    # OpenBLAS starts threads when it is imported, and one worker per processor needs no more.
                     "OPENBLAS_NUM_THREADS": "1",
                     "OMP_NUM_THREADS": "1",
-                    # The device is the model's, and what TensorFlow has to say it has said in the first process.
+                    # The device belongs to the model, and TensorFlow has logged its messages in the first process.
                     "CUDA_VISIBLE_DEVICES": "-1",
                     "TF_CPP_MIN_LOG_LEVEL": "3",
-                    "PYTHONUNBUFFERED": "1",  # workers are killed when they are not needed any more
+                    "PYTHONUNBUFFERED": "1",  # workers that are not needed any more are killed
                 },
             )
         weakref.finalize(self, _terminate, self._process, self._socket, os.getpid()).atexit = False
 
     @property
     def is_alive(self) -> bool:
-        """Whether it has not ended."""
+        """Whether it runs."""
         return not self._lost and self._process.poll() is None
 
     def fork(self, descriptors: Sequence[int]) -> "ForkedProcess":
-        """Have a process forked that runs `pipeline.workers.worker.work` on some open files; does not wait for it.
+        """Fork a process that runs `pipeline.workers.worker.work` on open files, without waiting for it.
 
         Raises:
             ConnectionError: the server has ended.
@@ -87,7 +85,7 @@ class ForkServer:
         return ForkedProcess(self, number)
 
     def request(self, verb: str, number: int, descriptors: Sequence[int] = ()) -> None:
-        """Ask for something that has no answer.
+        """Send a request that has no answer.
 
         Raises:
             ConnectionError: the server has ended.
@@ -95,8 +93,8 @@ class ForkServer:
         with self._lock, self._record_end():
             socket.send_fds(self._socket, [json.dumps([verb, number]).encode()], descriptors)
 
-    def answer(self, verb: str, number: int) -> Any:
-        """Ask for something, and wait for the answer.
+    def ask(self, verb: str, number: int) -> Any:
+        """Send a request, and return its answer.
 
         Raises:
             ConnectionError: the server has ended.
@@ -105,12 +103,17 @@ class ForkServer:
             self.request(verb, number)
             answer = self._socket.recv(_MAX_MESSAGE_BYTES)
             if not answer:
-                raise ConnectionResetError("the server has ended")
+                raise ConnectionResetError("the fork server has ended")
         return json.loads(answer)
+
+    def abandon(self) -> None:
+        """Close the socket of this process only; the server goes on for another."""
+        self._socket.close()
+        self._lost = True
 
     @contextlib.contextmanager
     def _record_end(self) -> Iterator[None]:
-        """Note that the server has ended: for some time its socket is closed, and the process still counts as alive."""
+        """Record that the server has ended: its socket closes some time before the process counts as ended."""
         try:
             yield
         except ConnectionError:
@@ -120,28 +123,26 @@ class ForkServer:
 
 @dataclass(frozen=True)
 class ForkedProcess:
-    """A process that a server has forked."""
+    """A process that a fork server has forked."""
 
     server: ForkServer
     number: int
 
     def end(self) -> None:
-        """End it; does not wait for that."""
-        with contextlib.suppress(
-            ConnectionError
-        ):  # the server has ended; then the process does when its socket is closed
+        """End it, without waiting."""
+        with contextlib.suppress(ConnectionError):  # without a server, it ends when its socket is closed
             self.server.request("end", self.number)
 
-    def status(self) -> int | None:
-        """End it; gives its exit status, that of before where it had ended, and None where nobody knows it."""
+    def kill(self) -> int | None:
+        """End it, and return its exit status (that of an earlier end, if it had ended); None if that is unknown."""
         with contextlib.suppress(ConnectionError):
-            status: int | None = self.server.answer("status", self.number)
+            status: int | None = self.server.ask("status", self.number)
             return status
         return None
 
 
-def fork_server(*, tensorflow: bool) -> ForkServer:
-    """Give the server that this process has, or a new one. All loaders share one that is as theirs would be."""
+def get_fork_server(*, tensorflow: bool) -> ForkServer:
+    """Return this process's fork server for the current environment, or start it; all loaders share it."""
     environment = tensorflow, tuple(sys.path), os.getcwd(), frozenset(os.environ.items())
     with _lock:
         server = _servers.get(environment)
@@ -154,26 +155,38 @@ _servers: weakref.WeakValueDictionary[Any, ForkServer] = weakref.WeakValueDictio
 _lock = threading.Lock()
 
 
+def _forget_servers_of_parent() -> None:
+    """In a forked child, close the sockets of the parent's servers, which end when all copies are closed."""
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held it
+    for server in list(_servers.values()):
+        server.abandon()
+    _servers.clear()
+
+
+os.register_at_fork(after_in_child=_forget_servers_of_parent)
+
+
 def _terminate(process: subprocess.Popen[bytes], channel: socket.socket, owner: int) -> None:
     if os.getpid() != owner:
-        return  # this is a fork of its owner, which still needs it
-    channel.close()  # which it waits for, and ends
-    process.terminate()  # it heeds that while it still imports, and does not see the other
+        return  # a fork of the owner, which still needs the server
+    channel.close()  # ends a server that serves
+    process.terminate()  # ends a server that still imports
     process.wait()
 
 
 def serve(descriptor: int, tensorflow: int) -> None:
-    """Be the server, until the caller ends or needs no more.
+    """Run the server until the caller ends or closes its socket.
 
     Args:
-        descriptor: of the socket by which the caller asks for workers.
+        descriptor: file descriptor of the socket for requests.
         tensorflow: 1 to import TensorFlow, 0 not to.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.getLogger("augment.plan.compiled").setLevel(logging.ERROR)  # the caller has warned already
     for name in ("albumentations", "cv2", "pipeline.loader", *(["tensorflow"] if tensorflow else [])):
         import_module(name)
-    gc.freeze()  # a collection would write into what was imported, and make copies of it
+    gc.freeze()  # a collection would write to the memory of imported objects, so that forks copy it
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     descriptors = _serve_requests(socket.socket(fileno=descriptor))
     if descriptors is not None:
@@ -181,9 +194,9 @@ def serve(descriptor: int, tensorflow: int) -> None:
 
 
 def _serve_requests(channel: socket.socket) -> list[int] | None:
-    """Fork workers and end them until the caller has ended; in a worker, gives the files that it was forked for."""
+    """Fork and end workers until the caller has ended, and return None; in a worker, return its file descriptors."""
     processes: dict[int, int] = {}
-    with channel:  # a worker must not hold it: the caller would not see the server's end
+    with channel:  # a worker must not keep it open: the caller would not see the server's end
         while True:
             request, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE_BYTES, 3, socket.MSG_CMSG_CLOEXEC)
             if not request:
@@ -193,7 +206,7 @@ def _serve_requests(channel: socket.socket) -> list[int] | None:
                 processes[number] = os.fork()
                 if not processes[number]:
                     return descriptors
-                for own in descriptors:  # the next worker must not hold them: the caller would not see this one's end
+                for own in descriptors:  # a next worker must not inherit them: the caller would not see this one's end
                     os.close(own)
                 continue
             status = _kill(processes.pop(number))
@@ -205,7 +218,7 @@ def _serve_requests(channel: socket.socket) -> list[int] | None:
 
 
 def _kill(process: int) -> int:
-    """End a process; gives its exit status, that of before where it had ended."""
+    """End a process, and return its exit status (that of an earlier end, if it had ended)."""
     os.kill(process, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
@@ -219,4 +232,4 @@ def _run_worker(descriptors: list[int]) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        os._exit(status)  # the server's own exit is none of its
+        os._exit(status)  # without the server's exit handlers

@@ -1,11 +1,15 @@
-"""Processes that make batches, where threads are not enough: one interpreter runs one line of Python at a time.
+"""Processes that compute batches when the GIL limits threads.
 
-A batch is a pure function of its place in the stream, so that any process can make it, and can make it again where a
-process has died. A worker is forked from a server (`pipeline/workers/fork_server.py`), told the loader
-(`pipeline/workers/serialization.py`), and then asked for batches (`pipeline/workers/worker.py`). Questions and answers are JSON. Arrays
-stand in memory that both processes see (`pipeline/memory/shared_memory.py`).
+A batch is a pure function of its position in the stream, so any process can compute it, and compute it again after a
+crash. A worker is forked from a server (`pipeline/workers/fork_server.py`), builds the serialized loader
+(`pipeline/workers/serialization.py`), and answers requests for batches (`pipeline/workers/worker.py`). Requests and
+answers are JSON, and carry a number and the position, so that no answer can be taken for another's. Arrays are in
+memory that both processes map (`pipeline/memory/shared_memory.py`).
+
+Workers belong to the process that started them. A fork of it closes their sockets, and starts its own.
 """
 
+import itertools
 import json
 import math
 import os
@@ -24,30 +28,30 @@ from pipeline.base_loader import BaseLoader
 from pipeline.error_log import BadSample, ErrorLog
 from pipeline.errors import WorkerError
 from pipeline.images.stages import Stages
-from pipeline.memory.shared_memory import MAX_SLOTS, ReaderSlots, Slot, put
+from pipeline.memory.shared_memory import MAX_SLOTS, ReaderSlots, Slot, write_arrays
 from pipeline.sources.base import Source
 from pipeline.threads.shutdown import end_with_program, stop_if_ending
 from pipeline.workers.error_transport import decode_error
-from pipeline.workers.fork_server import ForkedProcess, fork_server
+from pipeline.workers.fork_server import ForkedProcess, get_fork_server
 from pipeline.workers.serialization import to_json
+from pipeline.workers.worker import READY
 
 _ATTEMPTS = 3
-"""How often a batch is begun over which workers die: a sample that kills them must not be tried for ever."""
-
+"""How often a batch on which workers end is tried: a sample may end every worker."""
 
 _POLL_S = 0.01
 
 
 class WorkerPool:
-    """Some processes that make a loader's batches, started when the first ones are asked for.
+    """Processes that compute a loader's batches; they start with the first request.
 
-    Until they are ready, batches are made in this process. Safe to use from any number of threads. It stands where the
-    stages would: see `pipeline.feeds.graph.Batches`.
+    Until they are ready, this process computes the batches. Any number of threads may use the pool. It takes the place
+    of the stages (see `pipeline.feeds.graph.Batches`).
 
     Args:
-        loader: whose batches they make; its copy in a worker makes them by itself.
-        stages: the loader's own.
-        count: how many processes.
+        loader: the loader; each worker builds a copy of it.
+        stages: the loader's stages.
+        count: number of processes.
 
     Raises:
         OptionError: an option cannot be sent to a worker process.
@@ -55,29 +59,42 @@ class WorkerPool:
 
     def __init__(self, loader: BaseLoader, stages: Stages, count: int) -> None:
         self._stages = stages
+        self._count = count
         self._definition = _Definition(loader)
-        self._workers = [_Worker(self._definition, max(2, MAX_SLOTS // count)) for _ in range(count)]
+        self._create_workers()
+        _pools.add(self)
+
+    def _create_workers(self) -> None:
+        """Create the workers of this process, without starting them."""
+        self._workers = [_Worker(self._definition, max(2, MAX_SLOTS // self._count)) for _ in range(self._count)]
         self._starting: list[_Worker] | None = None
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._lock = threading.Lock()
-        # One processor is left to the workers' start, which would take several times as long beside them.
+        # One processor is left to the start of the workers, which would take several times as long otherwise.
         self._threads = threading.Semaphore(max(1, len(os.sched_getaffinity(0)) - 1))
-        weakref.finalize(self, _close_all, self._workers, self._definition, os.getpid()).atexit = False
-        end_with_program(self)
+        self._finalizer = weakref.finalize(self, _close_all, self._workers, self._definition, os.getpid())
+        self._finalizer.atexit = False
+
+    def replace_workers_of_parent(self) -> None:
+        """In a forked child, drop the parent's workers, and create workers of its own."""
+        self._finalizer.detach()
+        for worker in self._workers:
+            worker.abandon()
+        self._create_workers()
 
     @property
     def error_log(self) -> ErrorLog:
-        """That of the loader: what workers find is written into it."""
+        """The loader's error log; it also gets the bad samples that workers meet."""
         return self._stages.error_log
 
     @property
     def source(self) -> Source:
-        """That of the loader."""
+        """The loader's source."""
         return self._stages.source
 
     @property
     def label_mode(self) -> str | None:
-        """That of the loader."""
+        """The loader's label mode."""
         return self._stages.label_mode
 
     @property
@@ -86,26 +103,26 @@ class WorkerPool:
         return self._stages.element_spec
 
     def start(self) -> None:
-        """Start the processes, and wait until all of them are ready."""
+        """Start the processes, and wait until all are ready."""
         while not self._poll_ready():
             time.sleep(_POLL_S)
 
     def kill(self) -> None:
-        """End the processes for good, and do not wait: a thread that waits for a batch gets an error."""
+        """End the processes for good, without waiting; a thread that waits for a batch gets an error."""
         for worker in self._workers:
             worker.kill()
 
     def batch(self, epoch: int, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
-        """Make a batch of the samples at positions start to stop of an epoch, as the stages do.
+        """Return a batch of the samples at positions start to stop of an epoch, as the stages do.
 
         Raises:
-            WorkerError: process after process has ended over it.
+            WorkerError: `_ATTEMPTS` processes have ended on it.
         """
         worker = self._take_worker()
         if worker is None:
             with self._threads:
                 stop_if_ending()
-                worker = self._take_worker()  # they may be ready by now
+                worker = self._take_worker()  # it may be ready by now
                 if worker is None:
                     return self._stages.batch(epoch, start, stop)
         statuses = []
@@ -114,16 +131,16 @@ class WorkerPool:
                 try:
                     return self._unpack_batch(worker.ask(epoch, start, stop))
                 except (EOFError, ConnectionError):
-                    statuses.append(worker.status())
+                    statuses.append(worker.stop())
         finally:
             self._idle.put(worker)
         raise WorkerError(
-            f"{len(statuses)} processes have ended, with the statuses {statuses}, over the positions {start} to "
-            f"{stop - 1} of epoch {epoch} (-9 is often a lack of memory); workers=0 makes them in this process"
+            f"{len(statuses)} worker processes ended with exit statuses {statuses} on positions {start} to {stop - 1} "
+            f"of epoch {epoch} (-9 often means out of memory); use fewer workers, or workers=0"
         )
 
     def _take_worker(self) -> "_Worker | None":
-        """Take a worker that is idle, wait for one where all are busy; None where there are some that still start."""
+        """Take an idle worker, or wait for one if all are busy; return None if some still start."""
         all_ready = self._poll_ready()
         try:
             return self._idle.get(block=all_ready)
@@ -131,9 +148,10 @@ class WorkerPool:
             return None
 
     def _poll_ready(self) -> bool:
-        """Start the processes if they have not been, and count those that are ready among the idle; tell if all are."""
+        """Start the processes if necessary, add the ready ones to the idle, and return whether all are ready."""
         with self._lock:
             if self._starting is None:
+                end_with_program(self)
                 self._definition.complete(self._stages)
                 for worker in self._workers:
                     worker.start()
@@ -144,8 +162,8 @@ class WorkerPool:
             return not self._starting
 
     def _unpack_batch(self, answer: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
-        for number, *row in answer["bad"]:
-            self.error_log.add_bad_sample(number, BadSample(*row))
+        for index, *bad in answer["bad"]:
+            self.error_log.add_bad_sample(index, BadSample(*bad))
         if "error" in answer:
             raise decode_error(answer["error"])
         keys = [key.encode("latin-1") for key in answer["keys"]]
@@ -153,7 +171,7 @@ class WorkerPool:
 
 
 class _Definition:
-    """What a worker is told: a loader as JSON, and the arrays that it holds, in memory that processes share.
+    """What a worker gets at its start: a loader as JSON, and the loader's arrays, in memory that processes share.
 
     Raises:
         OptionError: an option cannot be sent to a worker process.
@@ -162,42 +180,43 @@ class _Definition:
     def __init__(self, loader: BaseLoader) -> None:
         description, arrays = to_json(loader)
         self.memory = os.memfd_create("caudal-loader")
-        self._specs = put(self.memory, [np.frombuffer(description.encode(), np.uint8), *arrays])
+        self._specs = write_arrays(self.memory, [np.frombuffer(description.encode(), np.uint8), *arrays])
 
     def complete(self, stages: Stages) -> None:
-        """Add what is known when the first batch is made."""
+        """Add the element spec, which is known only when a sample can be computed."""
         shape, dtype = stages.element_spec
         self.message = json.dumps({"arrays": self._specs, "element_spec": [shape, dtype.str]}).encode()
         self.tensorflow = _needs_tensorflow(stages)
 
 
 class _Worker:
-    """A process, started again where it has ended. For one thread at a time.
+    """A process, started again if it has ended. One thread at a time may use it.
 
     Args:
-        definition: what it is told.
-        max_lent: how many batches it has under way without a copy.
+        definition: what it gets at its start.
+        max_lent: maximum number of its batches that are lent without a copy.
     """
 
     def __init__(self, definition: _Definition, max_lent: int) -> None:
         self._definition = definition
         self._memory = os.memfd_create("caudal-batch")
         self._slots = ReaderSlots(self._memory, max_lent)
-        self._slot: Slot | None = None  # what the next batch may have
+        self._slot: Slot | None = None  # offered to the next batch
         self._process: ForkedProcess | None = None
         self._connection: Connection | None = None
         self._ready = False
         self._closed = False
+        self._requests = itertools.count()
 
     def start(self) -> Connection:
-        """Start the process; does not wait for it.
+        """Start the process, without waiting for it.
 
         Raises:
-            ConnectionError: the server that should fork it has ended.
+            ConnectionError: the fork server has ended.
         """
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            server = fork_server(tensorflow=self._definition.tensorflow)
+            server = get_fork_server(tensorflow=self._definition.tensorflow)
             self._process = server.fork([theirs.fileno(), self._memory, self._definition.memory])
             connection = self._connection = Connection(ours.detach())
         self._ready = False
@@ -206,24 +225,35 @@ class _Worker:
 
     @property
     def has_started(self) -> bool:
-        """Whether it answers at once; so it does where it has ended."""
+        """Whether it answers at once; it also does if it has ended."""
         return self._connection is None or self._connection.poll()
 
     def ask(self, epoch: int, start: int, stop: int) -> dict[str, Any]:
-        """Have a batch made.
+        """Request a batch, and return the answer.
+
+        An exception ends the process: an answer that is left unread would be taken for that of the next request.
 
         Raises:
-            EOFError, ConnectionError: the process has ended.
+            EOFError, ConnectionError: the process has ended, or has answered another request.
         """
         if self._closed:
-            raise WorkerError("the workers have been ended")
-        connection = self._connection or self.start()
+            raise WorkerError("the workers are closed")
+        try:
+            return self._exchange(self._connection or self.start(), [next(self._requests), epoch, start, stop])
+        except (EOFError, ConnectionError):
+            raise  # the caller asks for the exit status
+        except BaseException:
+            self.stop()
+            raise
+
+    def _exchange(self, connection: Connection, request: list[int]) -> dict[str, Any]:
         if not self._ready:
-            _receive(connection)
+            _check_answer(_receive(connection), READY)
             self._ready = True
         self._slot = self._slot or self._slots.take()
-        connection.send_bytes(json.dumps([[epoch, start, stop], self._slot]).encode())
+        connection.send_bytes(json.dumps([request, self._slot]).encode())
         answer: dict[str, Any] = json.loads(_receive(connection))
+        _check_answer(answer["request"], request)
         if "labels" in answer:
             dtype, shape = answer["labels"]
             answer["labels"] = np.ndarray(shape, dtype, _receive(connection))
@@ -232,14 +262,14 @@ class _Worker:
             answer["images"] = self._take_images(*answer["images"])
         return answer
 
-    def status(self) -> int | None:
-        """End the process; gives its exit status, None where it is not known."""
+    def stop(self) -> int | None:
+        """End the process, and return its exit status; None if that is unknown."""
         process = self._process
         self._disconnect()
-        return process.status() if process is not None else None
+        return process.kill() if process is not None else None
 
     def kill(self) -> None:
-        """End the process for good, and leave the descriptors to the thread that may be using them."""
+        """End the process for good, and leave the descriptors open, which another thread may be using."""
         self._closed = True
         if (process := self._process) is not None:
             process.end()
@@ -247,6 +277,10 @@ class _Worker:
     def close(self) -> None:
         """End the process for good, and close its descriptors: no thread uses it."""
         self.kill()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the descriptors of this process only; the worker may go on in another."""
         self._disconnect()
         os.close(self._memory)
 
@@ -256,7 +290,7 @@ class _Worker:
         self._process = self._connection = None
 
     def _update_slot(self, slot: Slot | None) -> None:
-        """Take note of the slot that the process has used; the one that it was offered was too small."""
+        """Set the slot that the process has used; if it is another, remove the offered one, which was too small."""
         if self._slot is not None and self._slot != slot:
             self._slots.remove(self._slot)
         self._slot = slot
@@ -272,12 +306,22 @@ class _Worker:
 def _receive(connection: Connection) -> bytes:
     try:
         return connection.recv_bytes()
-    except OSError:  # it has ended in the middle of a message, or without reading one
+    except OSError:  # the process has ended within a message, or without reading a request
         raise EOFError from None
 
 
+def _check_answer(actual: object, expected: object) -> None:
+    """Check that an answer is that of a request.
+
+    Raises:
+        ConnectionError: it is not.
+    """
+    if actual != expected:
+        raise ConnectionError(f"the worker answered {actual!r} to the request {expected!r}")
+
+
 def _needs_tensorflow(stages: Stages) -> bool:
-    """Say whether workers should have TensorFlow, as the first sample tells; one that meets another imports it."""
+    """Whether workers import TensorFlow in advance, judged by the first sample; otherwise they do on demand."""
     try:
         encoded = stages.source.read(0).encoded
         return encoded is not None and stages.decoder.needs_tensorflow(encoded)
@@ -287,7 +331,18 @@ def _needs_tensorflow(stages: Stages) -> bool:
 
 def _close_all(workers: list[_Worker], definition: _Definition, owner: int) -> None:
     if os.getpid() != owner:
-        return  # this is a fork of their owner, which still needs them
+        return  # a fork of their owner, which still needs them
     for worker in workers:
         worker.close()
     os.close(definition.memory)
+
+
+_pools: "weakref.WeakSet[WorkerPool]" = weakref.WeakSet()
+
+
+def _replace_workers_of_parent() -> None:
+    for pool in list(_pools):
+        pool.replace_workers_of_parent()
+
+
+os.register_at_fork(after_in_child=_replace_workers_of_parent)

@@ -1,6 +1,6 @@
-"""A loader as data, by which another process can make it: JSON, and the arrays that it holds beside it.
+"""A loader as data from which another process can build it: JSON, and the loader's arrays beside it.
 
-No code travels: transforms go as Albumentations serialises them, mixers and views by their names and fields.
+No code travels: Albumentations serializes transforms; mixers and views are sent as class names and fields.
 """
 
 import dataclasses
@@ -19,14 +19,14 @@ from pipeline.base_loader import BaseLoader
 from pipeline.errors import OptionError
 
 _OWN = ("augment.", "pipeline.")
-"""Where the objects come from that are told by name."""
+"""The packages whose dataclasses are sent as class names and fields."""
 
 
 def to_json(loader: BaseLoader) -> tuple[str, list[NDArray[Any]]]:
-    """Describe a loader, but for its `workers`.
+    """Serialize a loader, with `workers` 0.
 
     Returns:
-        JSON, and the arrays that it refers to by their places.
+        JSON, and the arrays that it refers to by their indices.
 
     Raises:
         OptionError: an option cannot be sent to a worker process.
@@ -39,7 +39,7 @@ def to_json(loader: BaseLoader) -> tuple[str, list[NDArray[Any]]]:
 
 
 def from_json(description: str, arrays: Sequence[NDArray[Any]]) -> BaseLoader:
-    """Make the loader that `to_json` has described."""
+    """Build the loader that `to_json` has serialized."""
     data = json.loads(description)
     options = {name: _decode(value, arrays) for name, value in data["options"].items()}
     loader: BaseLoader = _import_class(data["loader"])(options.pop("source"), **options)
@@ -77,11 +77,11 @@ def _encode_transform(transform: Any) -> Any:
         data = to_transform(transform).to_dict()
         modules = sorted({name.rpartition(".")[0] for name in _iter_class_names(data) if "." in name})
         if A.from_dict(data).to_dict() != data:
-            raise ValueError("it does not come back as it was")
-    except Exception as error:  # Albumentations raises different errors for what it cannot serialise
+            raise ValueError("Albumentations does not restore it unchanged")
+    except Exception as error:  # Albumentations raises different errors for what it cannot serialize
         raise _make_error("augment", f"{type(error).__name__}: {error}") from None
     if "__main__" in modules:
-        raise _make_error("augment", "a transform is defined in the script")
+        raise _make_error("augment", "a transform is defined in the script; move it to a module")
     return {"transform": json.loads(json.dumps(data)), "modules": modules}
 
 
@@ -91,8 +91,8 @@ def _decode(value: Any, arrays: Sequence[NDArray[Any]]) -> Any:
     match value:
         case {"path": path}:
             return Path(path)
-        case {"array": place}:
-            return arrays[place]
+        case {"array": index}:
+            return arrays[index]
         case {"tuple": items}:
             return tuple(_decode(item, arrays) for item in items)
         case {"object": name, "fields": fields}:
@@ -107,7 +107,7 @@ def _decode(value: Any, arrays: Sequence[NDArray[Any]]) -> Any:
 
 
 def _iter_class_names(data: Any) -> Iterator[str]:
-    """Walk the names of the classes in what Albumentations has serialised; those of its own have no dots."""
+    """Yield the class names in what Albumentations has serialized; those of its own have no dots."""
     if isinstance(data, dict):
         if "__class_fullname__" in data:
             yield data["__class_fullname__"]

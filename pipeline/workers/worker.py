@@ -1,4 +1,4 @@
-"""What a worker does: it makes the batches that it is asked for, until there are no more. See `pipeline/workers/pool.py`."""
+"""The main function of a worker: it computes batches on request (see `pipeline/workers/pool.py`)."""
 
 import contextlib
 import dataclasses
@@ -17,34 +17,38 @@ from pipeline.memory.shared_memory import WriterSlots, map_arrays
 from pipeline.workers.error_transport import encode_error
 from pipeline.workers.serialization import from_json
 
+READY = b"ready"
+"""The first message of a worker."""
+
 
 def work(connection_descriptor: int, batch_memory: int, loader_memory: int) -> None:
-    """Be a worker.
+    """Run a worker.
 
     Args:
-        connection_descriptor: of the socket by which batches are asked for.
-        batch_memory: the file in memory that images are written to.
-        loader_memory: that which holds the loader's description and arrays.
+        connection_descriptor: file descriptor of the socket for requests.
+        batch_memory: file descriptor of the memory for images.
+        loader_memory: file descriptor of the memory with the serialized loader and its arrays.
     """
     cv2.setNumThreads(0)
     logging.getLogger("pipeline.sources").setLevel(logging.ERROR)  # the caller logged the same warnings
     connection = Connection(connection_descriptor)
     slots = WriterSlots(batch_memory)
-    with contextlib.suppress(EOFError, ConnectionError):  # the caller has ended, or needs no more
+    with contextlib.suppress(EOFError, ConnectionError):  # the caller has ended, or has closed the socket
         stages = _build_stages(json.loads(connection.recv_bytes()), loader_memory, slots)
-        connection.send_bytes(b"ready")
+        connection.send_bytes(READY)
         sent: set[int] = set()
         while True:
-            place, slot = json.loads(connection.recv_bytes())
+            request, slot = json.loads(connection.recv_bytes())
             slots.offer(slot)
-            answer, labels = _compute_answer(stages, place, slots, sent)
+            answer, labels = _compute_answer(stages, request[1:], slots, sent)
+            answer["request"] = request
             connection.send_bytes(json.dumps(answer).encode())
             if labels is not None:
                 connection.send_bytes(labels.tobytes())
 
 
 def _build_stages(setup: dict[str, Any], memory: int, slots: WriterSlots) -> Stages | Exception:
-    """Make the stages that are told; where they cannot be made, the error is said when a batch is asked for."""
+    """Build the stages; if that fails, return the error, which answers each request."""
     try:
         description, *arrays = map_arrays(memory, setup["arrays"])
         stages = cast(Stages, from_json(description.tobytes().decode(), arrays)._stages)
@@ -53,25 +57,25 @@ def _build_stages(setup: dict[str, Any], memory: int, slots: WriterSlots) -> Sta
         return dataclasses.replace(stages, empty=slots.empty, known_spec=spec)
     except Exception as error:
         return OptionError(
-            f"workers: another process cannot make the loader ({type(error).__name__}: {error}); can it import your "
-            "modules? workers=0 needs no other process"
+            f"workers: a worker process cannot build the loader ({type(error).__name__}: {error}); check that it can "
+            "import your modules, or use workers=0"
         )
 
 
 def _compute_answer(
-    stages: Stages | Exception, place: list[int], slots: WriterSlots, sent: set[int]
+    stages: Stages | Exception, position: list[int], slots: WriterSlots, sent: set[int]
 ) -> tuple[dict[str, Any], NDArray[Any] | None]:
-    """Make a batch.
+    """Compute a batch.
 
     Returns:
-        What it is and which samples are newly bad, or what went wrong; and the labels. The images stand in the slot.
+        A description of the batch (or its error) with the newly bad samples, and the labels. The slot has the images.
     """
     answer: dict[str, Any] = {"bad": []}
     labels: NDArray[Any] | None = None
     try:
         if isinstance(stages, Exception):
             raise stages
-        images, labels, keys = stages.batch(*place)
+        images, labels, keys = stages.batch(*position)
         slots.put(images)
         answer["images"], answer["labels"] = ((array.dtype.str, array.shape) for array in (images, labels))
         answer["keys"] = [key.decode("latin-1") for key in keys]
@@ -81,5 +85,5 @@ def _compute_answer(
     if not isinstance(stages, Exception):
         new = stages.error_log.get_by_index(excluding=sent)
         sent.update(new)
-        answer["bad"] = [(number, row.sample, row.stage, row.reason) for number, row in new.items()]
+        answer["bad"] = [(index, bad.sample, bad.stage, bad.reason) for index, bad in new.items()]
     return answer, labels

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.report import LABELS, write
+from benchmarks.report import LABELS, SUMMARY, write
 from benchmarks.run import keep, read_latest
 from benchmarks.workloads import RECIPES, WORKLOADS
 from pipeline.errors import SourceError
@@ -113,6 +113,24 @@ def test_tables_of_the_readmes_are_written_again(
     assert "| vgg | 224 x 224 | 20.0 | 21.0 |" in (tmp_path / "benchmarks" / "README.md").read_text()
     again = write(results, tmp_path / "out", readme=True)
     assert tmp_path / "README.md" not in again
+
+
+def test_summary_has_six_contenders_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a row with its rate; all other contenders stand in the tables of their workloads only."""
+    rates = {peer: 1000.0 + number for number, peer in enumerate(LABELS)}
+    keep("full", [row(peer, rate) for peer, rate in rates.items()], tmp_path / "results")
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text("<!-- summary -->\n<!-- /summary -->\n")
+    (tmp_path / "benchmarks" / "README.md").write_text("<!-- full -->\n<!-- /full -->\n")
+    monkeypatch.setattr("benchmarks.report.ROOT", tmp_path)
+    write(tmp_path / "results", tmp_path / "out", readme=True)
+    begin, *table, end = (tmp_path / "README.md").read_text().splitlines()
+    assert (begin, end) == ("<!-- summary -->", "<!-- /summary -->")
+    assert table[2:] == [f"| {LABELS[peer]} | {rates[peer]:,.0f} |" for peer in SUMMARY]
+    assert len(SUMMARY) == 6
+    detailed = (tmp_path / "benchmarks" / "README.md").read_text()
+    assert all(f"| {label} | " in detailed for label in LABELS.values())
 
 
 def test_every_contender_is_called_alike_in_all_workloads() -> None:

@@ -17,7 +17,7 @@ class Outcome(NamedTuple):
 
 @pytest.fixture
 def caudal(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """Give `caudal(*arguments)`: runs the command line in this process."""
+    """Return `caudal(*arguments)`: runs the command line in this process."""
     from caudal.__main__ import main
 
     def run(*arguments: object) -> Outcome:

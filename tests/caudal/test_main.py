@@ -86,17 +86,17 @@ def test_version_says_why_the_compiled_kernels_are_not_in_use(project_root: Path
         (["strem"], "No such command 'strem'"),
         (["stream"], "Missing argument 'SRC'"),
         (["stream", "SRC", "--batch-size", "0"], "--batch-size"),
-        (["stream", "SRC", "--image-size", "22"], "a size is written HEIGHTxWIDTH in pixels"),
-        (["stream", "SRC", "--shard", "3/3"], "a shard is written INDEX/COUNT"),
+        (["stream", "SRC", "--image-size", "22"], "an image size must be HEIGHTxWIDTH in pixels"),
+        (["stream", "SRC", "--shard", "3/3"], "a shard must be INDEX/COUNT"),
         (["stream", "SRC", "--augment", "flop"], "'flop' is neither a file nor a policy (none, flip,"),
         (
             ["stream", "SRC", "--label-mode", "x"],
-            "--label-mode is int, categorical, binary or none, got 'x'",
+            "--label-mode must be int, categorical, binary or none, got 'x'",
         ),
         (["stream", "SRC", "--on-error", "x"], "on_error must be one of"),
-        (["stream", "SRC", "--max-errors", "x"], "--max-errors is a number (20) or a fraction (0.01), got 'x'"),
+        (["stream", "SRC", "--max-errors", "x"], "--max-errors must be a count (20) or a fraction (0.01), got 'x'"),
         (["stream", "SRC", "--step", "99"], "epoch=0, step=99 is out of range: an epoch has 1 steps"),
-        (["stream", "SRC", "--cache", "/dev/null/x"], "the cache in /dev/null/x cannot be made: Not a directory"),
+        (["stream", "SRC", "--cache", "/dev/null/x"], "cannot create the cache in /dev/null/x: Not a directory"),
         (["stream", "nowhere"], "nowhere does not exist, and matches no file as a glob"),
         (["inspect", "nowhere"], "nowhere does not exist"),
         (["convert", "nowhere", "out"], "nowhere does not exist"),
@@ -104,7 +104,7 @@ def test_version_says_why_the_compiled_kernels_are_not_in_use(project_root: Path
         (["convert", "SRC", "/dev/null/x"], "cannot write /dev/null/x: "),
         (["convert", "SRC", "out", "--on-error", "replace"], "--on-error is raise or skip, got 'replace'"),
         (["verify", "SRC"], "is not a converted dataset: dataset.json is missing; create one with `caudal convert`"),
-        (["demo", "--out", "SRC"], "exists, and no demo made it"),
+        (["demo", "--out", "SRC"], "exists and was not created by the demo"),
     ],
 )
 def test_unusable_input_is_one_line_and_status_2(
@@ -131,7 +131,7 @@ def test_file_that_holds_no_transform_is_refused(
 
 
 def cpu_seconds(process: int) -> float:
-    """Give the processor time that a process has used, user and system."""
+    """Return the processor time that a process has used, user and system."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

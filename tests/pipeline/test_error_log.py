@@ -14,7 +14,7 @@ def test_a_bad_sample_is_written_down_once() -> None:
     for _ in range(3):
         error_log.record(0, DecodeError("a/1.jpg", "damaged"))
         error_log.record(1, ReadError("b/2.jpg", "gone"))
-    assert error_log.rows == (BadSample("a/1.jpg", "decode", "damaged"), BadSample("b/2.jpg", "read", "gone"))
+    assert error_log.bad_samples == (BadSample("a/1.jpg", "decode", "damaged"), BadSample("b/2.jpg", "read", "gone"))
 
 
 def test_under_raise_the_error_itself_comes_and_is_written_down() -> None:
@@ -23,7 +23,7 @@ def test_under_raise_the_error_itself_comes_and_is_written_down() -> None:
     with pytest.raises(DecodeError, match=r"^a/1\.jpg: damaged$") as caught:
         error_log.record(0, error)
     assert caught.value is error
-    assert error_log.rows == (BadSample("a/1.jpg", "decode", "damaged"),)
+    assert error_log.bad_samples == (BadSample("a/1.jpg", "decode", "damaged"),)
 
 
 @pytest.mark.parametrize(("max_errors", "borne"), [(0, 0), (3, 3), (0.25, 5), (0.26, 5), (1.0, 20), (0.0, 0)])
@@ -44,7 +44,7 @@ def test_the_same_sample_again_does_not_count_again() -> None:
     error_log = ErrorLog("replace", 1, 10)
     for _ in range(5):
         error_log.record(7, DecodeError("a.jpg", "damaged"))
-    assert len(error_log.rows) == 1
+    assert len(error_log.bad_samples) == 1
 
 
 def test_many_threads_lose_no_row() -> None:
@@ -53,4 +53,4 @@ def test_many_threads_lose_no_row() -> None:
     with ThreadPoolExecutor(8) as threads:
         bad = [(number % 1_000, ReadError(str(number), "gone")) for number in range(4_000)]
         list(threads.map(lambda row: error_log.record(*row), bad))
-    assert len(error_log.rows) == 1_000
+    assert len(error_log.bad_samples) == 1_000

@@ -23,7 +23,7 @@ def test_classes_formats_sizes_and_bad_files_are_reported(
     assert found.classes == {"ants": 3, "bees": 3, "empty": 0}
     assert found.formats == {"png": 4, "jpeg": 1}
     assert found.sizes == ((8, 10), (8, 10), (50, 40))
-    reason = "no JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>'"
+    reason = "not a JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>'"
     assert found.unreadable == (BadSample("bees/page.jpg", "decode", reason),)
     assert found.ignored_files == {"not an image: .txt": 1}
 

@@ -64,7 +64,7 @@ def test_the_ledger_says_sample_stage_and_reason(folder: Path) -> None:
     rows = {row.sample: row for row in loader.errors}
     assert len(rows) == len(loader.errors) == 3
     assert {key.encode(): row.stage for key, row in rows.items()} == BAD
-    assert rows["ants/1.png"].reason == ("no JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>404</h'")
+    assert rows["ants/1.png"].reason == ("not a JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>404</h'")
     assert rows["ants/3.png"].reason.startswith("damaged PNG: Invalid PNG data")
     assert rows["bees/0.png"].reason.startswith(f"the file has {1 << 40} bytes, more than an image of max_pixels")
     assert all(isinstance(row, BadSample) for row in loader.errors)
@@ -153,10 +153,10 @@ def test_the_first_bad_sample_ends_the_stream(folder: Path) -> None:
     loader = Loader(folder, shuffle=False, num_parallel_calls=1, **{**OPTIONS, "batch_size": 1})
     batches = iter(loader.dataset(with_keys=True))
     assert next(batches)[2].numpy().tolist() == [b"ants/0.png"]
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"ants/1\.png: no JPEG, PNG, GIF, BMP or WebP image"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"ants/1\.png: not a JPEG, PNG, GIF, BMP or WebP image"):
         next(batches)
     assert loader.errors[0] == BadSample(
-        "ants/1.png", "decode", "no JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>404</h'"
+        "ants/1.png", "decode", "not a JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>404</h'"
     )
     assert isinstance(loader.failure, DecodeError)
 
@@ -165,7 +165,7 @@ def test_a_bad_sample_at_the_very_beginning_is_raised_as_it_is(folders: Make) ->
     """Before anything is iterated the loader looks at one sample, and its error is Caudal's own."""
     folder = folders(a=2)
     (folder / "a" / "0.png").write_bytes(b"bad")
-    with pytest.raises(DecodeError, match=r"^a/0\.png: no JPEG"):
+    with pytest.raises(DecodeError, match=r"^a/0\.png: not a JPEG"):
         Loader(folder, shuffle=False, **OPTIONS).dataset()
 
 
@@ -210,9 +210,7 @@ def test_a_dataset_without_a_good_sample_is_refused(folders: Make, on_error: Any
     for path in folder.glob("a/*"):
         path.write_bytes(b"bad")
     loader = Loader(folder, on_error=on_error, **OPTIONS)
-    with pytest.raises(
-        TooManyErrorsError, match=r"(none|all) (of the )?3 samples (is good|are bad); the last: .*begins with"
-    ):
+    with pytest.raises(TooManyErrorsError, match=r"all 3 samples are bad; the last: .*begins with"):
         loader.dataset()
     assert len(loader.errors) == 3
 
@@ -302,8 +300,8 @@ def test_a_damaged_record_is_skipped_with_its_place(folders: Make, records: Make
 @pytest.mark.parametrize(
     ("label", "offset", "reason"),
     [
-        (None, 0, "has no label, but there are 2 classes"),
-        (2, 0, "has the label 2, but there are 2 classes"),
+        (None, 0, "has no label, but the 2 classes are numbered 0 to 1"),
+        (2, 0, "has the label 2, but the 2 classes are numbered 0 to 1"),
         (-1, 0, None),
         (0, 1, None),
     ],
@@ -375,7 +373,11 @@ def test_max_pixels_makes_large_images_bad_samples(tmp_path: Path, picture: Make
     loader = Loader(tmp_path, on_error="skip", max_pixels=80, **OPTIONS)
     assert keys_of(loader.dataset(with_keys=True)) == [b"a/small.png"]
     assert loader.errors == (
-        BadSample("a/large.png", "decode", "the header claims 9 x 10 pixels, more than max_pixels=80"),
+        BadSample(
+            "a/large.png",
+            "decode",
+            "the header claims 9 x 10 pixels, more than max_pixels=80; raise max_pixels if you trust the image",
+        ),
     )
 
 

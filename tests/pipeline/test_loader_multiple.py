@@ -135,7 +135,7 @@ def test_bad_samples_lose_all_their_copies_and_count_once(source: Path, on_error
 def test_an_image_without_such_a_view_is_a_bad_sample(source: Path) -> None:
     """Its tiles would be empty."""
     loader = Loader(source, views="grid(13)", on_error="skip", **options())
-    with pytest.raises(Exception, match="none of the 1521 samples is good"):
+    with pytest.raises(Exception, match="all 1521 samples are bad"):
         loader.dataset()
     assert "has no 13 x 13 tiles" in loader.errors[0].reason
 
@@ -203,7 +203,7 @@ def test_fingerprints_tell_multiplied_streams_apart(source: Path) -> None:
         ({"copies": None}, "copies must be an integer of at least 1"),
         ({"views": "eleven_crop"}, "no set of views 'eleven_crop'"),
         ({"views": 5}, "views are a name"),
-        ({"mix": augment.MixUp()}, 'which label_mode="int" cannot hold: use label_mode="categorical"'),
+        ({"mix": augment.MixUp()}, 'but label_mode="int" holds one; use label_mode="categorical"'),
         ({"mix": "mixup", "label_mode": "categorical"}, "mix is MixUp, CutMix, Mosaic"),
         ({"mix": augment.MixUp(), "label_mode": None, "batch_size": None}, "mix needs batches"),
     ],

@@ -208,8 +208,8 @@ def test_images_of_different_sizes_come_singly_or_not_at_all(tmp_path: Path, pic
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         list(loader.dataset())
     message = (
-        "images of a batch need one size: a/1.png has (8, 10), a/2.png has (6, 5). Give image_size, end the "
-        "augmentation with a crop or resize, or use batch_size=None."
+        "images of a batch need one size: a/1.png has (8, 10), a/2.png has (6, 5); set image_size, end the "
+        "augmentation with a crop or resize, or use batch_size=None"
     )
     assert message in str(caught.value)
     assert str(loader.failure) == message
@@ -220,7 +220,7 @@ def test_an_augmentation_that_yields_now_floats_now_bytes_is_refused(folder: Pat
     """A transform that changes the dtype by chance is an error that says so."""
     loader = Loader(folder, image_size=(8, 10), augment=A.ToFloat(p=0.5))
     with pytest.raises(
-        tf.errors.InvalidArgumentError, match=r"Transforms that change the dtype or the channels need p=1"
+        tf.errors.InvalidArgumentError, match=r"transforms that change the dtype or the channels need p=1"
     ):
         list(loader.dataset())
 
@@ -323,7 +323,7 @@ def test_without_a_seed_one_is_drawn_and_logged(folder: Path, caplog: pytest.Log
         loaders = [Loader(folder, image_size=(8, 10), seed=None) for _ in range(3)]
     seeds = [loader.seed for loader in loaders]
     assert len(set(seeds)) == 3
-    assert caplog.messages == [f"drew seed={seed}; give it to see the same stream again" for seed in seeds]
+    assert caplog.messages == [f"drew seed={seed}; pass it to reproduce this stream" for seed in seeds]
     again = Loader(folder, image_size=(8, 10), seed=seeds[0])
     assert again.fingerprint == loaders[0].fingerprint
     one, other = (collect_epoch(loader.dataset(with_keys=True))[2].tolist() for loader in (again, loaders[0]))
@@ -352,38 +352,56 @@ def test_without_a_seed_one_is_drawn_and_logged(folder: Path, caplog: pytest.Log
         ({"cache": ""}, "cache must be None, \"ram\", a directory or a Cache; got ''"),
         (
             {"limit": 0},
-            "limit must be a count from 1 (int), a fraction in (0, 1] (float), or None; got 0",
+            "limit must be a count of at least 1 (int), a fraction in (0, 1] (float), or None; got 0",
         ),
         ({"limit": 900}, "limit=900 is out of range for 7 samples; use 1 to 7, or a fraction in (0, 1]"),
-        ({"max_errors": 1.5}, "max_errors must be a count (int), a fraction in [0, 1] (float), or None; got 1.5"),
+        (
+            {"max_errors": 1.5},
+            "max_errors must be a count of at least 0 (int), a fraction in [0, 1] (float), or None; got 1.5",
+        ),
+        (
+            {"max_errors": 5},
+            'max_errors=5 needs on_error="skip" or "replace": on_error="raise" raises the first error; set on_error, '
+            "or drop max_errors",
+        ),
+        (
+            {"drop_remainder": True, "batch_size": None},
+            "drop_remainder=True needs batches, but batch_size=None yields single samples; set batch_size",
+        ),
+        ({"prefetch": 2**31}, "prefetch must be at most 2147483647; got 2147483648"),
+        (
+            {"cache": "Memory"},
+            "cache='Memory' looks like a kind of cache, not a directory; use \"ram\" for memory, or './Memory' for a "
+            "directory of that name",
+        ),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, or None; got 0"),
         (
             {"validation_split": 1.0, "subset": "training"},
-            "validation_split must lie between 0 and 1, got 1.0",
+            "validation_split must be a fraction in (0, 1); got 1.0",
         ),
-        ({"validation_split": 0, "subset": "training"}, "validation_split must lie between 0 and 1, got 0"),
-        ({"validation_split": 0.5}, "validation_split and subset must be given together"),
-        ({"subset": "training"}, "validation_split and subset must be given together"),
-        ({"stratify": True}, "stratify needs validation_split"),
+        ({"validation_split": 0, "subset": "training"}, "validation_split must be a fraction in (0, 1); got 0"),
+        ({"validation_split": 0.5}, "validation_split and subset need each other; set both, or neither"),
+        ({"subset": "training"}, "validation_split and subset need each other; set both, or neither"),
+        ({"stratify": True}, "stratify=True needs validation_split; set both"),
         (
             {"drop_remainder": True, "on_error": "skip"},
-            'on_error="skip" makes batches of different sizes, which drop_remainder=True excludes; '
+            'on_error="skip" yields batches of different sizes, but drop_remainder=True forbids them; '
             'use on_error="replace"',
         ),
         ({"num_parallel_calls": 0}, "num_parallel_calls must be an integer of at least 1, or None; got 0"),
         (
             {"seed": None, "validation_split": 0.5, "subset": "training"},
-            "validation_split needs a seed: with seed=None the two subsets would overlap",
+            "validation_split needs a seed: with seed=None the two subsets overlap; set seed",
         ),
         ({"shard": (2, 2)}, "shard must be (index, count) with 0 <= index < count, got (2, 2)"),
-        ({"shard": (7, 8)}, "shard (7, 8) of 7 samples is empty"),
+        ({"shard": (7, 8)}, "shard=(7, 8) is empty: an epoch has 7 samples; use at most 7 shards"),
         (
             {"cache": "somewhere", "image_size": None},
-            "a cache directory keeps images of one size: give image_size, or cache=Cache(directory, size=...)",
+            "a cache directory stores images of one size; set image_size, or cache=Cache(directory, size=...)",
         ),
         (
             {"validation_split": 0.01, "subset": "validation"},
-            "validation_split=0.01 of 7 samples leaves the validation part empty",
+            "validation_split=0.01 leaves the validation subset empty: the dataset has 7 samples; use another fraction",
         ),
     ],
 )
@@ -496,5 +514,5 @@ def test_a_limit_chooses_among_the_training_part(folders: Callable[..., Path]) -
 @pytest.mark.parametrize("limit", [0, 0.0, 1.5, True, "3"])
 def test_impossible_limits_are_refused(folders: Callable[..., Path], limit: Any) -> None:
     """By a message that shows what would do."""
-    with pytest.raises(OptionError, match="limit must be a count from 1"):
+    with pytest.raises(OptionError, match="limit must be a count of at least 1"):
         Loader(folders(ants=2), limit=limit)

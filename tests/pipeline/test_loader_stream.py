@@ -348,7 +348,7 @@ def test_few_images_that_were_decoded_whole_wait_to_be_augmented(
         together.append(len(deferred))
         materialize_all(deferred)
 
-    monkeypatch.setattr(stacking, "finish", count_and_finish)
+    monkeypatch.setattr(stacking, "materialize_all", count_and_finish)
     crop = A.Compose([A.RandomCrop(8, 8), A.ColorJitter(p=1)])
     for _ in image_dataset(folders(a=6, b=6, height=500, width=500), image_size=(8, 8), batch_size=12, augment=crop):
         pass

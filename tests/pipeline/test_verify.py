@@ -212,7 +212,7 @@ def test_duplicate_key_is_a_fault(converted_dataset: Path) -> None:
         ({tfrecord.LABEL: 2}, "has the label 2, but there are 2 classes"),
         ({tfrecord.LABEL: -1}, "has the label -1, but there are 2 classes"),
         ({tfrecord.ENCODED: b""}, "has no image/encoded"),
-        ({tfrecord.ENCODED: b"<html>"}, "no JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>'"),
+        ({tfrecord.ENCODED: b"<html>"}, "not a JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>'"),
     ],
 )
 def test_bad_example_is_a_fault(

@@ -1,4 +1,4 @@
-"""Evaluating on views: the answers are the model's for each view, reduced as asked."""
+"""Evaluating on views: the predictions are the model's for each view, reduced as asked."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +13,12 @@ from augment import views
 from pipeline import Loader
 from pipeline.errors import OptionError
 from training import evaluate, with_views
-from training.evaluate import reduce_answers
+from training.evaluate import reduce_predictions
 
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    """Give a model for images of 8 x 8 with random weights and three classes."""
+    """Return a model for images of 8 x 8 with random weights and three classes."""
     import keras
 
     keras.utils.set_random_seed(1)
@@ -29,7 +29,7 @@ def model() -> Any:
 
 @pytest.fixture
 def source(folders: Callable[..., Path]) -> Path:
-    """Give 14 images in three classes."""
+    """Return 14 images in three classes."""
     return folders(ants=4, bees=5, wasps=5, height=12, width=20)
 
 
@@ -40,21 +40,21 @@ def loader(source: Path, **options: Any) -> Loader:
 
 @pytest.mark.parametrize("reduce", ["mean", "max", "vote"])
 @pytest.mark.parametrize("name", ["flip", "ten_crop", "grid(3)"])
-def test_answers_are_those_for_each_view_reduced(model: Any, source: Path, name: str, reduce: Any) -> None:
+def test_predictions_are_those_for_each_view_reduced(model: Any, source: Path, name: str, reduce: Any) -> None:
     """Predictions, labels, keys and accuracies are those of the views one by one, in the order of the source."""
     found = evaluate(model, loader(source), views=name, reduce=reduce)
     count = len(views.parse_views(name))
     batches = list(loader(source, views=name, shuffle=False, batch_size=None).dataset(with_keys=True))
-    answers = np.asarray(model.predict_on_batch(np.stack([image for image, *_ in batches]))).reshape(14, count, 3)
+    predictions = np.asarray(model.predict_on_batch(np.stack([image for image, *_ in batches]))).reshape(14, count, 3)
     labels = np.array([int(label) for _, label, _ in batches])[::count]
-    np.testing.assert_allclose(found.predictions, reduce_answers(answers, reduce), atol=1e-6)
+    np.testing.assert_allclose(found.predictions, reduce_predictions(predictions, reduce), atol=1e-6)
     np.testing.assert_array_equal(found.labels, labels)
     assert list(found.keys) == [key.numpy().decode() for *_, key in batches][::count]
     np.testing.assert_allclose(
-        found.accuracy_of_views, (answers.argmax(axis=2) == labels[:, np.newaxis]).mean(axis=0), atol=1e-9
+        found.accuracy_of_views, (predictions.argmax(axis=2) == labels[:, np.newaxis]).mean(axis=0), atol=1e-9
     )
     if reduce != "vote":
-        assert found.accuracy == (reduce_answers(answers, reduce).argmax(axis=1) == labels).mean()
+        assert found.accuracy == (reduce_predictions(predictions, reduce).argmax(axis=1) == labels).mean()
 
 
 def test_without_views_it_is_what_keras_evaluates(model: Any, source: Path) -> None:
@@ -70,11 +70,11 @@ def test_without_views_it_is_what_keras_evaluates(model: Any, source: Path) -> N
 
 def test_reductions_by_hand() -> None:
     """Mean, greatest and votes of three views."""
-    answers = np.array([[[0.6, 0.4], [0.6, 0.4], [0.0, 1.0]]])
-    np.testing.assert_allclose(reduce_answers(answers, "mean"), [[0.4, 0.6]])
-    np.testing.assert_allclose(reduce_answers(answers, "max"), [[0.6, 1.0]])
-    np.testing.assert_allclose(reduce_answers(answers, "vote"), [[2 / 3, 1 / 3]])
-    np.testing.assert_allclose(reduce_answers(answers[..., 1:], "vote"), [[1 / 3]])
+    predictions = np.array([[[0.6, 0.4], [0.6, 0.4], [0.0, 1.0]]])
+    np.testing.assert_allclose(reduce_predictions(predictions, "mean"), [[0.4, 0.6]])
+    np.testing.assert_allclose(reduce_predictions(predictions, "max"), [[0.6, 1.0]])
+    np.testing.assert_allclose(reduce_predictions(predictions, "vote"), [[2 / 3, 1 / 3]])
+    np.testing.assert_allclose(reduce_predictions(predictions[..., 1:], "vote"), [[1 / 3]])
 
 
 def test_equal_votes_go_to_the_greater_mean(source: Path) -> None:
@@ -83,14 +83,14 @@ def test_equal_votes_go_to_the_greater_mean(source: Path) -> None:
     class Fixed:
         """Answers for a view by its number."""
 
-        def __init__(self, answers: list[list[float]]) -> None:
-            self.answers = np.array(answers)
+        def __init__(self, predictions: list[list[float]]) -> None:
+            self.predictions = np.array(predictions)
 
         def predict_on_batch(self, images: Any) -> Any:
-            return np.tile(self.answers, (len(images) // 2, 1))
+            return np.tile(self.predictions, (len(images) // 2, 1))
 
-    def accuracy(answers: list[list[float]], of: Loader) -> float:
-        return evaluate(Fixed(answers), of, views="flip", reduce="vote").accuracy  # type: ignore[arg-type]
+    def accuracy(predictions: list[list[float]], of: Loader) -> float:
+        return evaluate(Fixed(predictions), of, views="flip", reduce="vote").accuracy  # type: ignore[arg-type]
 
     assert accuracy([[0.9, 0.1, 0.0], [0.4, 0.6, 0.0]], loader(source)) == 4 / 14
     two = loader(source, class_names=["ants", "bees"], label_mode="binary")
@@ -120,7 +120,7 @@ def test_bad_samples_are_left_out(model: Any, source: Path, on_error: Any) -> No
     ("options", "given", "message"),
     [
         ({}, {"reduce": "median"}, "reduce must be one of 'mean', 'max', 'vote'; got 'median'"),
-        ({"label_mode": None}, {}, "evaluating needs labels"),
+        ({"label_mode": None}, {}, "evaluate needs labels"),
         ({"label_mode": "categorical", "mix": augment.MixUp()}, {}, "without mix"),
         ({}, {"views": "eleven"}, "no set of views"),
         ({"shard": (0, 3)}, {"views": "ten_crop"}, r"shard=\(0, 3\) separates the 10 views of an image"),
@@ -143,18 +143,18 @@ def test_a_shard_without_views_and_a_dataset(model: Any, source: Path) -> None:
 
 
 @pytest.mark.parametrize("reduce", ["mean", "max", "vote"])
-def test_wrapped_model_answers_for_the_views(model: Any, reduce: Any, tmp_path: Path) -> None:
-    """The Keras model of views gives the reduced answers for the crops, and can be saved and evaluated."""
+def test_wrapped_model_predictions_for_the_views(model: Any, reduce: Any, tmp_path: Path) -> None:
+    """The Keras model of views gives the reduced predictions for the crops, and can be saved and evaluated."""
     import keras
 
     images = np.random.default_rng(0).integers(0, 256, (5, 10, 10, 3)).astype(np.float32)
     wrapped = with_views(model, "ten_crop(scale=0.8)", (10, 10), reduce=reduce)
     crops = np.stack([views.ten_crop(image, (8, 8)) for image in images])
-    answers = np.stack([np.asarray(model.predict_on_batch(own)) for own in crops])
-    np.testing.assert_allclose(wrapped.predict(images, verbose=0), reduce_answers(answers, reduce), atol=1e-5)
+    predictions = np.stack([np.asarray(model.predict_on_batch(own)) for own in crops])
+    np.testing.assert_allclose(wrapped.predict(images, verbose=0), reduce_predictions(predictions, reduce), atol=1e-5)
     wrapped.save(tmp_path / "views.keras")
     loaded = keras.models.load_model(tmp_path / "views.keras")
-    np.testing.assert_allclose(loaded.predict(images, verbose=0), reduce_answers(answers, reduce), atol=1e-5)
+    np.testing.assert_allclose(loaded.predict(images, verbose=0), reduce_predictions(predictions, reduce), atol=1e-5)
     wrapped.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     assert len(wrapped.evaluate(images, np.zeros(5), verbose=0)) == 2
 

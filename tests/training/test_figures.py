@@ -37,7 +37,7 @@ def image(height: int, width: int, channels: int = 3) -> np.ndarray:
         {"one epoch": {key: values[:1] for key, values in CURVES.items()}},
         {f"run {number}": CURVES for number in range(12)},
     ],
-    ids=["two runs", "no validation", "one epoch", "more runs than colours"],
+    ids=["two runs", "no validation", "one epoch", "more runs than colors"],
 )
 def test_training_curves_are_drawn(tmp_path: Path, histories: dict[str, Any]) -> None:
     """Any number of runs, with validation or without, fills one picture of two panels."""
@@ -56,7 +56,7 @@ def test_throughput_chart_grows_with_its_contenders(tmp_path: Path) -> None:
 
 
 def test_contact_sheet_takes_images_of_differing_sizes(tmp_path: Path) -> None:
-    """Gray, colour, with alpha, tiny, wide and tall images share a sheet; a row may be short."""
+    """Gray, color, with alpha, tiny, wide and tall images share a sheet; a row may be short."""
     rows = [[image(8, 8, 1), image(8, 12, 1), image(300, 200)], [image(40, 40, 4)], [image(20, 500)]]
     width, height = size(contact_sheet(tmp_path / "sheet.png", rows, captions=["a", "b", "c"]))
     assert 540 <= width <= 600
@@ -64,7 +64,7 @@ def test_contact_sheet_takes_images_of_differing_sizes(tmp_path: Path) -> None:
 
 
 def test_small_images_keep_square_pixels(tmp_path: Path) -> None:
-    """An enlarged image has no colours between those of its pixels, as a smooth one would have."""
+    """An enlarged image has no colors between those of its pixels, as a smooth one would have."""
     from matplotlib.image import imread
 
     checkers = (np.indices((6, 6)).sum(0) % 2 * 255).astype(np.uint8)[..., None]

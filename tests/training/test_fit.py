@@ -33,7 +33,7 @@ def small_model(classes: int = 2) -> Any:
 
 
 def test_a_separable_problem_is_learnt() -> None:
-    """Accuracy on what was held out rises to 1, and there is one value an epoch of each curve."""
+    """Accuracy on what was held out rises to 1, and there is one value per epoch of each curve."""
     images, labels = bright_or_dark(96)
     train, validation = batches(images[:64], labels[:64]), batches(images[64:], labels[64:])
     history = fit(small_model(), train, validation, epochs=12, learning_rate=3e-3).history
@@ -97,7 +97,7 @@ def test_the_loss_follows_from_the_labels(element_spec: Any, loss: str) -> None:
 )
 def test_labels_that_no_loss_fits_are_refused(element_spec: Any) -> None:
     """Unbatched, shapeless, float or textual labels are shown in the message."""
-    with pytest.raises(ValueError, match=r"^no loss fits labels TensorSpec\(.*batch the dataset"):
+    with pytest.raises(ValueError, match=r"^no loss for labels TensorSpec\(.*batch the dataset"):
         choose_loss(element_spec)
 
 
@@ -113,7 +113,7 @@ def test_a_dataset_that_never_ends_is_refused(endless: str) -> None:
     """Keras would sit in the first epoch until it is killed."""
     datasets = {name: batches(*bright_or_dark()) for name in ("train", "validation")}
     datasets[endless] = datasets[endless].repeat()
-    with pytest.raises(ValueError, match=f"^{endless} repeats for ever"):
+    with pytest.raises(ValueError, match=f"^{endless} repeats forever"):
         fit(small_model(), **datasets)
 
 

@@ -29,8 +29,8 @@ def test_the_meter_tells_waiting_from_working() -> None:
         now += 50 if batch == 0 else 1
     assert seen == [0, 1, 2, 3, 4]
     assert (meter.waited, meter.worked) == (12, 4)
-    assert meter.take() == 0.75
-    assert meter.take() == 0
+    assert meter.reset() == 0.75
+    assert meter.reset() == 0
 
 
 @pytest.mark.alone
@@ -51,7 +51,7 @@ def test_a_model_that_waits_is_warned_of_once(caplog: pytest.LogCaptureFixture) 
     assert all(fraction > input_wait.MAX_WAITING_FRACTION for fraction in history.waiting)
     warnings = [record.getMessage() for record in caplog.records if "waited" in record.getMessage()]
     assert len(warnings) == 1
-    assert "prefetch, cache what is decoded" in warnings[0]
+    assert "prefetch, cache decoded images" in warnings[0]
 
 
 def test_remedies_fit_the_loader() -> None:

@@ -29,12 +29,12 @@ from training.sheets import Cell, Sheet
 
 @pytest.fixture
 def source(folders: Callable[..., Path]) -> Path:
-    """Give 13 images in three classes, of 30 x 40 pixels."""
+    """Return 13 images in three classes, of 30 x 40 pixels."""
     return folders(ants=2, bees=6, wasps=5, height=30, width=40)
 
 
 def test_samples_come_from_all_classes_in_turn(source: Path) -> None:
-    """Four of three classes: one of each, and a second one; another seed, others; bad ones are passed over."""
+    """Four of three classes: one of each, and a second one; another seed, others; bad ones are skipped."""
     chosen = choose(source, 4)
     assert {sample.class_name for sample in chosen} == {"ants", "bees", "wasps"}
     assert [sample.key for sample in chosen] != [sample.key for sample in choose(source, 4, seed=1)]
@@ -50,7 +50,7 @@ def test_nothing_that_decodes_is_an_error(source: Path) -> None:
     """The message says what finds out why."""
     for path in source.rglob("*.png"):
         path.write_bytes(b"")
-    with pytest.raises(SourceError, match="none of the images can be decoded"):
+    with pytest.raises(SourceError, match="no image can be decoded"):
         choose(source, 4)
 
 
@@ -106,16 +106,19 @@ def test_annotations_go_along_and_are_drawn(source: Path, tmp_path: Path) -> Non
     ("make", "message"),
     [
         (lambda path: Annotations(path / "none.json"), "none.json cannot be read"),
-        (lambda path: Annotations(path / "bad.json"), "bad.json is no COCO file: KeyError 'images'"),
-        (lambda path: Annotations(masks=path / "nowhere"), "is no folder of masks"),
-        (lambda path: Annotations(_coco(path / "c.json", {"bbox": [1, 2]})), r"annotation 0 has no bbox .* \[1, 2\]"),
-        (lambda path: Annotations(_coco(path / "c.json", {"bbox": ["a", 1, 2, 3]})), "annotation 0 has no bbox"),
-        (lambda path: Annotations(_coco(path / "c.json", {"bbox": [math.nan, 1, 2, 3]})), "annotation 0 has no bbox"),
-        (lambda path: Annotations(_coco(path / "c.json", {"bbox": {"x": 1}})), "annotation 0 has no bbox"),
-        (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1, 2, 2, 3]})), "has no keypoints"),
-        (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1e300, 2, 2]})), "has no keypoints"),
-        (lambda path: Annotations(_coco(path / "c.json", {"category_id": [1]})), "has no category_id"),
-        (lambda path: Annotations(masks=path).find("bad.jpg", (9, 9)), "bad.png is no image that can be read"),
+        (lambda path: Annotations(path / "bad.json"), "bad.json is not a COCO file: KeyError 'images'"),
+        (lambda path: Annotations(masks=path / "nowhere"), "is not a directory of masks"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": [1, 2]})), r"annotation 0 needs bbox .* \[1, 2\]"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": ["a", 1, 2, 3]})), "annotation 0 needs bbox"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": [math.nan, 1, 2, 3]})), "annotation 0 needs bbox"),
+        (lambda path: Annotations(_coco(path / "c.json", {"bbox": {"x": 1}})), "annotation 0 needs bbox"),
+        (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1, 2, 2, 3]})), "needs keypoints"),
+        (lambda path: Annotations(_coco(path / "c.json", {"keypoints": [1e300, 2, 2]})), "needs keypoints"),
+        (
+            lambda path: Annotations(_coco(path / "c.json", {"category_id": [1]})),
+            "needs an integer or string category_id",
+        ),
+        (lambda path: Annotations(masks=path).find("bad.jpg", (9, 9)), "bad.png cannot be decoded"),
     ],
 )
 def test_annotations_that_cannot_be_read_are_refused(tmp_path: Path, make: Any, message: str) -> None:
@@ -343,3 +346,60 @@ def test_a_narrow_image_is_on_the_page(source: Path) -> None:
     """An image of one row is a row of pixels when it is shrunk, too."""
     cv2.imwrite(str(source / "ants" / "0.png"), np.zeros((1, 2000, 3), np.uint8))
     assert "base64" in page(versions(choose(source, 13), Augmenter(None, None), range(1)), range(1), "x", "")
+
+
+def _list_in_coco(path: Path, *names: str) -> Annotations:
+    """Write a COCO file that lists images, each with a box."""
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    boxes = [{"image_id": number, "bbox": [1, 1, 2, 2]} for number in range(len(names))]
+    path.write_text(json.dumps({"images": images, "annotations": boxes, "categories": []}))
+    return Annotations(path)
+
+
+def test_annotations_match_with_backslashes_and_by_their_last_component(
+    folders: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Windows programs write backslashes; masks are found by such keys, too."""
+    source = folders(ants=1, bees=1)
+    for names in (("ants\\0.png", "bees\\1.png"), ("0.png", "1.png"), ("ants/0.png",)):
+        samples = choose(source, 2, annotations=_list_in_coco(tmp_path / "c.json", *names))
+        assert [len(sample.data["bboxes"]) for sample in samples] == [1] * len(names) + [0] * (2 - len(names))
+    (tmp_path / "masks" / "ants").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "masks" / "ants" / "0.png"), np.full((8, 10), 255, np.uint8))
+    masks = Annotations(masks=tmp_path / "masks")
+    assert "mask" in masks.find("ants\\0.jpg", (8, 10))
+    assert masks.find("../masks/ants/0.jpg", (8, 10)) == {}  # keys come from the data
+    assert masks.find(f"{tmp_path}/masks/ants/0.jpg", (8, 10)) == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda path: Annotations(masks=path),
+            r"contains no mask of the 2 samples; the mask of ants/0.png would be ants/0.png \(or .bmp, .webp\)",
+        ),
+        (
+            lambda path: _list_in_coco(path / "c.json", "x/9.png"),
+            "lists none of the 2 samples; it lists, for example, x/9",
+        ),
+        (
+            lambda path: _list_in_coco(path / "c.json"),
+            "it lists, for example, no image, but the samples are named like an",
+        ),
+    ],
+)
+def test_annotations_that_match_nothing_are_refused(
+    folders: Callable[..., Path], tmp_path: Path, make: Any, message: str
+) -> None:
+    """The message shows a name of each side."""
+    with pytest.raises(SourceError, match=message):
+        choose(folders(ants=1, bees=1), 2, annotations=make(tmp_path))
+
+
+def test_an_ambiguous_name_in_a_coco_file_is_refused(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """Two samples of one file name would get the same boxes."""
+    source = folders(ants=1, bees=1)
+    (source / "bees" / "1.png").rename(source / "bees" / "0.png")
+    with pytest.raises(SourceError, match=r"0\.png in the COCO file matches several samples"):
+        choose(source, 2, annotations=_list_in_coco(tmp_path / "c.json", "0.png"))

@@ -18,7 +18,7 @@ Make = Callable[..., Path]
 
 
 def rates(recipe: Recipe, steps: int = 100) -> list[float]:
-    """Give the learning rate of each step, for a highest rate of 1."""
+    """Return the learning rate of each step, for a highest rate of 1."""
     schedule = recipe.make_optimizer(1.0, steps)._learning_rate
     return [float(schedule(step)) for step in range(steps)]
 
@@ -42,8 +42,16 @@ def test_step_falls_by_ten_twice() -> None:
         ({"schedule": "x"}, "schedule must be one of constant, cosine, step; got 'x'"),
         ({"label_smoothing": 1.0}, "label_smoothing must be at least 0 and below 1, got 1.0"),
         ({"weight_decay": -1}, "weight_decay must be at least 0"),
-        ({"patience": 0}, "patience must be at least 1 epoch"),
-        ({"class_weights": "some"}, "class_weights are numbers, 'balanced' or None; got 'some'"),
+        ({"patience": 1.5}, "patience must be an integer, got 1.5"),
+        ({"warmup": True}, "warmup must be at least 0 and below 1, got True"),
+        ({"schedule": "step", "warmup": 0.1}, "schedule='step' has no warmup; use 'cosine'"),
+        ({"class_weights": [1.0, -1.0]}, "class_weights must be one number from 0 per class"),
+        ({"class_weights": [1.0, float("nan")]}, "class_weights must be one number from 0 per class"),
+        ({"patience": 0}, "patience must be at least 1, got 0"),
+        (
+            {"class_weights": "some"},
+            "class_weights must be one number from 0 per class, 'balanced' or None; got 'some'",
+        ),
     ],
 )
 def test_impossible_recipes_are_refused(wrong: dict[str, Any], message: str) -> None:
@@ -104,7 +112,7 @@ def test_balanced_weights_come_from_the_loader(folders: Make) -> None:
     """They are those of the part that is trained on."""
     loader = Loader(folders(ants=2, bees=6), image_size=(2, 2), color_mode="grayscale", batch_size=8)
     history = fit(small_model(), loader, epochs=1, recipe=Recipe(class_weights="balanced")).history
-    with pytest.raises(TrainingError, match="need the counts of the classes"):
+    with pytest.raises(TrainingError, match="class_weights='balanced' needs a loader"):
         fit(small_model(), loader.dataset(), recipe=Recipe(class_weights="balanced"))
     with pytest.raises(TrainingError, match="one number for each of 2 classes, got 3"):
         fit(small_model(), loader, recipe=Recipe(class_weights=[1.0, 2.0, 3.0]))

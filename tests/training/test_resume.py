@@ -124,7 +124,7 @@ def test_a_finished_training_is_not_repeated(loaders: tuple[Loader, Loader], tmp
 def test_a_directory_in_use_is_not_overwritten(loaders: tuple[Loader, Loader], tmp_path: Path) -> None:
     """Without `resume`, the message says what to do."""
     train(loaders, tmp_path)
-    with pytest.raises(TrainingError, match="holds a training; resume it, or give another directory"):
+    with pytest.raises(TrainingError, match="contains a training; use resume=True, or another directory"):
         train(loaders, tmp_path)
 
 
@@ -132,15 +132,15 @@ def test_another_training_is_refused(loaders: tuple[Loader, Loader], tmp_path: P
     """Other data, another recipe and a damaged file are told apart from a continuation, and it is said what differs."""
     train(loaders, tmp_path)
     checkpoints = Checkpoints(directory=tmp_path, resume=True)
-    with pytest.raises(TrainingError, match="another training: what differs is the recipe, and the optimizer"):
+    with pytest.raises(TrainingError, match="another training: the recipe, and the optimizer"):
         fit(model(), *loaders, epochs=3, checkpoints=checkpoints)
     other = Loader(folders(ants=13, bees=14), image_size=(8, 8), batch_size=4, seed=1)
-    with pytest.raises(TrainingError, match=r"what differs is the training data \(samples, .*seed\); give what it was"):
+    with pytest.raises(TrainingError, match=r"the training data \(samples, .*seed\) differ; restore them, or use"):
         train((other, loaders[1]), tmp_path, resume=True)
-    with pytest.raises(TrainingError, match="what differs is the validation data; give"):
+    with pytest.raises(TrainingError, match="of another training: the validation data differ; restore"):
         train((loaders[0], loaders[1].dataset()), tmp_path, resume=True)  # type: ignore[arg-type]  # a loader without a name
     (tmp_path / "checkpoint.npz").write_bytes(b"PK\x03\x04 torn")
-    with pytest.raises(TrainingError, match="is no checkpoint"):
+    with pytest.raises(TrainingError, match="is not a checkpoint, or damaged"):
         train(loaders, tmp_path, resume=True)
 
 
@@ -149,7 +149,7 @@ def test_two_trainings_do_not_share_a_directory(loaders: tuple[Loader, Loader], 
     import keras
 
     def second(*_: Any) -> None:
-        with pytest.raises(TrainingError, match=r"another process trains in .*; wait for it, or give another"):
+        with pytest.raises(TrainingError, match=r"another process is training in .*; wait for it, or use another"):
             train(loaders, tmp_path, resume=True)
         seen.append(True)
 
@@ -179,7 +179,7 @@ def test_a_training_in_mixed_precision_goes_on(loaders: tuple[Loader, Loader], t
 
 def test_a_dataset_cannot_be_resumed(loaders: tuple[Loader, Loader], tmp_path: Path) -> None:
     """It does not start anywhere but at its beginning."""
-    with pytest.raises(TrainingError, match=r"can only be resumed from a loader"):
+    with pytest.raises(TrainingError, match=r"checkpoints need a loader"):
         fit(model(), loaders[0].dataset(), checkpoints=Checkpoints(directory=tmp_path))
 
 

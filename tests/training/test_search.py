@@ -37,7 +37,7 @@ def test_a_space_is_read_from_toml(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text(
         'model = ["graph", "vgg-a"]\nepochs = {low = 1, high = 3}\nwidth = {low = 0.1, high = 1, log = true}\nseed_ = 1'
     )
-    with pytest.raises(TrainingError, match=r"a space cannot hold seed_; it can hold augment, batch_size"):
+    with pytest.raises(TrainingError, match=r"unknown names in the space: seed_; use augment, batch_size"):
         read_space(tmp_path / "s.toml")
     (tmp_path / "s.toml").write_text(
         'model = ["graph", "vgg-a"]\nepochs = {low = 1, high = 3}\nwidth = {low = 0.1, high = 1, log = true}\n'
@@ -54,22 +54,22 @@ def test_a_space_is_read_from_toml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ({"epochs": 1}, "nothing varies"),
-        ({"epochs": []}, "epochs needs a list of one or more"),
-        ({"epochs": {"low": 1}}, "has low, high and perhaps log or step"),
+        ({"epochs": 1}, "the space has no dimension"),
+        ({"epochs": []}, "epochs needs at least one value, got an empty list"),
+        ({"epochs": {"low": 1}}, "needs low and high, and optionally log or step; got"),
         ({"epochs": {"low": 3, "high": 1}}, "low below high"),
         ({"width": {"low": 0, "high": 1, "log": True}}, "starts above 0"),
         ({"width": {"low": 0, "high": 1, "step": -1}}, "step of width must be positive"),
-        ({"width": {"low": "a", "high": 1}}, "width is a number, or a list of such; got 'a'"),
-        ({"width": {"low": 0.1, "high": float("inf")}}, "width is a finite number, got inf"),
-        ({"width": {"low": 0.1, "high": 1, "log": 1}}, "log in the range of width is true or false, got 1"),
-        ({"width": [True]}, "width is a number, or a list of such; got True"),
-        ({"epochs": ["five"]}, "epochs is a whole number, or a list of such; got 'five'"),
-        ({"epochs": {"low": 1.0, "high": 3.0}}, "epochs is a whole number, or a list of such; got 1.0"),
-        ({"model": {"low": 1, "high": 2}}, "model is a text and has no range; give a list"),
-        ({"augment": [1]}, "augment is a text, or a list of such; got 1"),
-        ({"dropout": "no", "width": [1, 2]}, "dropout is true or false, or a list of such; got 'no'"),
-        ({"strength": [0.5, 1.5]}, "strength is a share of the samples, from 0 to 1; got 1.5"),
+        ({"width": {"low": "a", "high": 1}}, "width must be a number, or a list of them; got 'a'"),
+        ({"width": {"low": 0.1, "high": float("inf")}}, "width must be finite, got inf"),
+        ({"width": {"low": 0.1, "high": 1, "log": 1}}, "log in the range of width must be true or false, got 1"),
+        ({"width": [True]}, "width must be a number, or a list of them; got True"),
+        ({"epochs": ["five"]}, "epochs must be an integer, or a list of them; got 'five'"),
+        ({"epochs": {"low": 1.0, "high": 3.0}}, "epochs must be an integer, or a list of them; got 1.0"),
+        ({"model": {"low": 1, "high": 2}}, "model is a string and cannot have a range; use a list"),
+        ({"augment": [1]}, "augment must be a string, or a list of them; got 1"),
+        ({"dropout": "no", "width": [1, 2]}, "dropout must be true or false, or a list of them; got 'no'"),
+        ({"strength": [0.5, 1.5]}, "strength is a fraction from 0 to 1, got 1.5"),
     ],
 )
 def test_impossible_spaces_are_refused(written: dict[str, Any], message: str) -> None:
@@ -94,7 +94,7 @@ def test_brute_force_tries_every_combination_once(tmp_path: Path) -> None:
     ]
     assert found[0].error == min(trial.error for trial in found)  # type: ignore[type-var]  # none diverged
     assert search(experiment(), SPACE, tmp_path, method="brute-force") == found
-    with pytest.raises(TrainingError, match="holds another search"):
+    with pytest.raises(TrainingError, match="contains another search"):
         search(experiment(seed=1), SPACE, tmp_path, method="brute-force")
     fractions = importances(load(tmp_path))
     assert not fractions or sum(fractions.values()) == pytest.approx(1)
@@ -177,7 +177,7 @@ def test_unknown_policies_and_methods_are_refused(tmp_path: Path) -> None:
         apply_values(experiment(), {"augment": "flop"})
     with pytest.raises(TrainingError, match="method must be one of brute-force, grid, random, tpe; got 'x'"):
         search(experiment(), SPACE, tmp_path, method="x")  # type: ignore[arg-type]
-    with pytest.raises(TrainingError, match="holds no search"):
+    with pytest.raises(TrainingError, match="contains no search"):
         load(tmp_path / "nothing")
 
 

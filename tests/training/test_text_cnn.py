@@ -47,10 +47,10 @@ def test_weight_vectors_of_the_last_layer_stay_short() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"vocabulary": 0}, "vocabulary must be positive"),
-        ({"classes": 0}, "classes must be positive"),
-        ({"widths": (3, 0)}, "widths must be positive"),
-        ({"widths": ()}, "widths must name one width"),
+        ({"vocabulary": 0}, "vocabulary must be a positive integer"),
+        ({"classes": 0}, "classes must be a positive integer"),
+        ({"widths": (3, 0)}, "widths must be a positive integer"),
+        ({"widths": ()}, "widths is empty"),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(options: dict, message: str) -> None:

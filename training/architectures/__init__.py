@@ -1,4 +1,4 @@
-"""Model families, one a file, as functions that build an uncompiled `keras.Model`.
+"""Architectures, one file per family: functions that build an uncompiled `keras.Model`.
 
 Importing this package imports neither TensorFlow nor Keras; building a model does.
 """

@@ -1,12 +1,12 @@
-"""All-CNN-A, B and C: classifiers made of nothing but convolutions.
+"""All-CNN-A, B and C: classifiers made of convolutions only.
 
 Source: Springenberg, Dosovitskiy, Brox and Riedmiller 2014, "Striving for Simplicity: The All Convolutional
-Net" (arXiv:1412.6806), tables 1 and 2. A 3x3 convolution with stride 2 stands where others pool, and an
-average over all positions where others have dense layers, so that one model takes images of any size.
+Net" (arXiv:1412.6806), tables 1 and 2. A 3x3 convolution with stride 2 replaces pooling, and an average over
+all positions replaces dense layers, so that one model takes images of any size.
 
-Two departures from the paper. The first convolution of the last block is padded, which lets small images
-through: on 32x32 pixels the average runs over 8x8 positions, not 6x6. And the class maps have no ReLU: a
-class whose map is negative everywhere would get no gradient, and stay dead.
+Two departures from the paper. The first convolution of the last block is padded, so that small images work:
+on 32x32 pixels the average covers 8x8 positions, not 6x6. And the class maps have no ReLU: a class whose map
+is negative everywhere would get no gradient and stay dead.
 """
 
 from collections.abc import Mapping
@@ -57,10 +57,10 @@ VARIANTS: Mapping[str, tuple[Convolution, ...]] = {
         *_LAST_BLOCK,
     ),
 }
-"""The hidden layers of each variant; a 1x1 convolution to one map a class follows them in all three."""
+"""The hidden layers of each variant; a 1x1 convolution to one map per class follows them in all three."""
 
 SMALLEST_SIDE = 4
-"""Pixels: what the two strides of 2 reduce to a single position."""
+"""Pixels: the two strides of 2 reduce this side to one position."""
 
 
 def all_convolutional(
@@ -72,11 +72,11 @@ def all_convolutional(
     dropout: bool = True,
     rescale: bool = True,
 ) -> "keras.Model":
-    """Build an All-CNN, initialised after He et al. 2015 (arXiv:1502.01852) and not yet compiled.
+    """Build an All-CNN, initialized after He et al. 2015 (arXiv:1502.01852) and not yet compiled.
 
     The model maps pixels [B, H, W, C], uint8 or float in 0 to 255, to probabilities [B, classes], float32
-    under every dtype policy. It scales the pixels to 0 to 1 itself, so that uint8 travels to the device, a
-    quarter of the bytes. H and W are at least 4, and may vary where `input_shape` says None; the weights do
+    under every dtype policy. It scales the pixels to 0 to 1 itself, so that uint8 is copied to the device: a
+    quarter of the bytes. H and W are at least 4, and may vary where `input_shape` has None; the weights do
     not depend on them.
 
     Args:

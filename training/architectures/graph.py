@@ -1,4 +1,4 @@
-"""A functional model of two paths: the smallest that is no chain of layers."""
+"""A functional model of two paths: the smallest one that is not a chain of layers."""
 
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ def graph(
     policy.
 
     Args:
-        input_shape: (height, width, channels); the dense layer needs the size.
+        input_shape: (height, width, channels); the dense layer needs a fixed size.
         classes: the number of classes, with a softmax over them; 1 gives a sigmoid, for two classes 0 and 1.
         width: factor of the numbers of maps, 4 of 3x3 and 7 of 5x5.
         rescale: whether the model divides the pixels by 255 itself.
@@ -29,9 +29,12 @@ def graph(
         A functional model; its layers are named "path3x3", "path5x5", "maps", "flat", "logits", "probabilities".
 
     Raises:
-        ValueError: a side is not known, or sides, channels, classes or width are not positive.
+        ValueError: a side is None, channels are not 1, 3 or 4, or sides, classes or width are not positive.
     """
     parts.check_arguments(input_shape, classes, width, smallest_side=1, fixed_size=True)
+    height, width_px, _ = input_shape
+    maps = sum(parts.scale_filters(count, width) for _, count in PATHS)
+    parts.check_dense_layer((height or 0) * (width_px or 0) * maps, classes)
     from keras import Model, layers
 
     pixels, x = parts.pixels(input_shape, rescale=rescale)

@@ -1,9 +1,9 @@
-"""Inception: blocks that look at their input through windows of several sizes at once.
+"""Inception: blocks that apply convolutions of several sizes in parallel.
 
 Source: Szegedy et al. 2014, "Going Deeper with Convolutions" (arXiv:1409.4842), table 1 and section 5. The numbers of
-parameters that the table prints for its blocks are not those of the widths that it prints. From 3a to 5b it has 159,
-380, 364, 437, 463, 580, 840, 1072 and 1388 thousand (of 1,024); the widths give 159.9, 379.6, 367.4, 438.6, 498.1,
-591.2, 848, 1019 and 1410.2. Here the widths count.
+parameters that the table prints for its blocks contradict the widths that it prints. From 3a to 5b it has 159, 380,
+364, 437, 463, 580, 840, 1072 and 1388 thousand (of 1,024); the widths yield 159.9, 379.6, 367.4, 438.6, 498.1, 591.2,
+848, 1019 and 1410.2. This module uses the widths.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ Variant: TypeAlias = Literal["paper", "simplified"]
 VARIANTS = ("paper", "simplified")
 
 SMALLEST_SIDE = 32
-"""Pixels: what five strides of 2 reduce to a single position."""
+"""Pixels: five strides of 2 reduce this side to one position."""
 
 
 class Block(NamedTuple):
@@ -47,7 +47,7 @@ BLOCKS: Mapping[str, Block] = {
 """The paper's nine blocks; a max pooling of stride 2 follows "3b" and "4e"."""
 
 AUXILIARY = {"4a": "auxiliary1", "4d": "auxiliary2"}
-"""The blocks on which the auxiliary classifiers sit, and their names."""
+"""The blocks with auxiliary classifiers, and the classifiers' names."""
 
 
 def inception_block(x: "keras.KerasTensor", block: Block, name: str = "inception") -> "keras.KerasTensor":
@@ -58,7 +58,7 @@ def inception_block(x: "keras.KerasTensor", block: Block, name: str = "inception
     Args:
         x: maps [B, H, W, C] of a functional model.
         block: the maps of the six convolutions.
-        name: what the layers' names begin with.
+        name: prefix of the layers' names.
 
     Returns:
         Maps [B, H, W, block.one + block.three + block.five + block.pool].
@@ -88,21 +88,21 @@ def inception_v1(
     dropout: bool = True,
     rescale: bool = True,
 ) -> "keras.Model":
-    """Build GoogLeNet, initialised after He et al. 2015 (arXiv:1502.01852) and not yet compiled.
+    """Build GoogLeNet, initialized after He et al. 2015 (arXiv:1502.01852) and not yet compiled.
 
     The model maps pixels [B, H, W, C], uint8 or float in 0 to 255, to probabilities [B, classes], float32 under every
     dtype policy.
 
     Args:
-        variant: "paper": a stem of strides and poolings to an eighth of the side, with local response normalisation; or
-            "simplified", for small images: a stem of one 3x3 convolution of stride 2, and batch normalisation behind
-            each stage in place of the other.
-        input_shape: (height, width, channels), from 32 pixels a side on; None where a side varies.
+        variant: "paper": a stem of strides and poolings to an eighth of the side, with local response normalization; or
+            "simplified", for small images: a stem of one 3x3 convolution of stride 2, and batch normalization after
+            each stage instead.
+        input_shape: (height, width, channels), at least 32 pixels per side; None where a side varies.
         classes: the number of classes, with a softmax over them; 1 gives a sigmoid, for two classes 0 and 1.
         width: factor of all filters.
         auxiliary: whether the two auxiliary classifiers, on blocks 4a and 4d, are outputs too: the model then has the
-            outputs "probabilities", "auxiliary1" and "auxiliary2", and the paper weights their losses 1, 0.3 and 0.3.
-            Only "paper", and only with known sides of at least 80 pixels.
+            outputs "probabilities", "auxiliary1" and "auxiliary2"; the paper weights their losses 1, 0.3 and 0.3.
+            Only for "paper", and only with fixed sides of at least 80 pixels.
         dropout: whether training drops 40 % of the averaged maps, and 70 % before an auxiliary classifier.
         rescale: whether the model divides the pixels by 255 itself.
 
@@ -111,13 +111,13 @@ def inception_v1(
         "average", "logits", "probabilities".
 
     Raises:
-        ValueError: an unknown variant, a side too small, or channels, classes or width not positive; or auxiliary
-            classifiers of the simplified variant.
+        ValueError: an unknown variant, a side that is too small, channels other than 1, 3 or 4, classes or width not
+            positive, or auxiliary classifiers of the simplified variant.
     """
     parts.check_variant(variant, VARIANTS)
     if auxiliary and variant != "paper":
         raise ValueError("only the variant 'paper' has auxiliary classifiers")
-    side = 80 if auxiliary else SMALLEST_SIDE  # 80 leaves the 5x5 positions that the auxiliary pooling needs
+    side = 80 if auxiliary else SMALLEST_SIDE  # 80 pixels yield the 5x5 positions that the auxiliary pooling needs
     parts.check_arguments(input_shape, classes, width, smallest_side=side, fixed_size=auxiliary)
     from keras import Model, layers
 

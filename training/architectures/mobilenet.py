@@ -22,7 +22,7 @@ STEM = 32
 """Filters of the first, full convolution, of stride 2."""
 
 SMALLEST_SIDE = 32
-"""Pixels: what five strides of 2 reduce to a single position."""
+"""Pixels: five strides of 2 reduce this side to one position."""
 
 
 def mobilenet(
@@ -38,14 +38,14 @@ def mobilenet(
 
     The model maps pixels [B, H, W, C], uint8 or float in 0 to 255, to probabilities [B, classes], float32 under every
     dtype policy. The weights of `keras.applications.MobileNet(alpha=alpha)` fit "paper":
-    `mobilenet(alpha, rescale=False).set_weights(MobileNet(alpha=alpha).get_weights())` then computes what it does.
+    `mobilenet(alpha, rescale=False).set_weights(MobileNet(alpha=alpha).get_weights())` then computes the same.
 
     Args:
         alpha: factor of all filters; the paper has 1, 0.75, 0.5 and 0.25.
-        variant: "paper", with a normalisation and a ReLU between the depthwise and the pointwise convolution, a bounded
-            ReLU, and the padding of `keras.applications`; or "simplified", the regular one: `SeparableConv2D`,
-            normalisation, ReLU, everywhere the same padding, and a dense layer at the end.
-        input_shape: (height, width, channels), from 32 pixels a side on; None where a side varies.
+        variant: "paper", with a normalization and a ReLU between the depthwise and the pointwise convolution, a bounded
+            ReLU, and the padding of `keras.applications`; or "simplified": `SeparableConv2D`, normalization, ReLU, the
+            same padding everywhere, and a dense layer at the end.
+        input_shape: (height, width, channels), at least 32 pixels per side; None where a side varies.
         classes: the number of classes, with a softmax over them; 1 gives a sigmoid, for two classes 0 and 1.
         dropout: whether training drops 0.1 % of the averaged maps, as `keras.applications` does.
         rescale: whether the model divides the pixels by 255 itself; False takes them as they come, as
@@ -53,10 +53,11 @@ def mobilenet(
 
     Returns:
         A functional model; its layers are named "stem", "block1_separable1", ..., "block1_down" (stride 2), ..., with
-        endings for their parts.
+        suffixes for their components.
 
     Raises:
-        ValueError: an unknown variant, a side below 32 pixels, or channels, classes or alpha not positive.
+        ValueError: an unknown variant, a side below 32 pixels, channels other than 1, 3 or 4, or classes or alpha not
+            positive.
     """
     parts.check_variant(variant, VARIANTS)
     parts.check_arguments(input_shape, classes, alpha, smallest_side=SMALLEST_SIDE)
@@ -82,7 +83,7 @@ def mobilenet(
     x = parts.average(x)
     if dropout:
         x = layers.Dropout(1e-3, name="dropout")(x)
-    if variant == "paper":  # a convolution of a single position: what a dense layer computes, in another shape
+    if variant == "paper":  # a convolution of one position computes the same as a dense layer
         x = layers.Reshape((1, 1, _scale_filters(2 * BLOCKS[-1][0], alpha)), name="position")(x)
         x = layers.Conv2D(classes, 1, name="logits")(x)
         x = layers.Reshape((classes,), name="flat")(x)

@@ -1,4 +1,4 @@
-"""Local response normalisation as a Keras layer. Importing this file imports Keras: `parts` does it where needed."""
+"""Local response normalization as a Keras layer. Importing this module imports Keras; `parts` does so when needed."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]  # K
     """
 
     def call(self, maps: Any) -> Any:
-        """Normalise maps [B, H, W, C]."""
+        """Normalize maps [B, H, W, C]."""
         import tensorflow as tf
 
         normalized = tf.nn.local_response_normalization(

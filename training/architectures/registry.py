@@ -1,5 +1,6 @@
-"""The architectures by name: what the command line and the search build."""
+"""The architectures by name, for the command line and the search."""
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -44,17 +45,21 @@ def build(
         name: one of `NAMES`.
         input_shape: (height, width, channels).
         classes: the number of classes.
-        width: factor of the number of filters, MobileNet's alpha.
-        **options: what the architecture's own function takes besides.
+        width: factor for the number of filters; MobileNet's alpha.
+        **options: further options of the architecture's own function.
 
     Returns:
-        The model; see the function of the family.
+        The model; see the architecture's own function.
 
     Raises:
-        ValueError: there is no such architecture, or it cannot be built like this.
+        ValueError: the name or an option is unknown, or an argument is invalid.
     """
     if name not in _BUILDERS:
-        raise ValueError(f"unknown model {name!r}; known are {', '.join(NAMES)}")
+        raise ValueError(f"unknown model {name!r}; use one of {', '.join(NAMES)}")
     if name == "graph" and options.pop("dropout", False):
-        raise ValueError("the model 'graph' has no dropout; leave the choice out")
+        raise ValueError("model 'graph' has no dropout; omit the option")
+    try:
+        inspect.signature(_BUILDERS[name]).bind(input_shape=input_shape, classes=classes, width=width, **options)
+    except TypeError as error:
+        raise ValueError(f"model {name!r}: {error}") from None
     return _BUILDERS[name](input_shape=input_shape, classes=classes, width=width, **options)

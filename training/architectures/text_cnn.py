@@ -6,6 +6,7 @@ a dense layer whose weight vectors are kept at a norm of at most 3.
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,20 +28,20 @@ def text_cnn(
     float32 under every dtype policy. T may vary from batch to batch, and may be smaller than a width.
 
     Args:
-        vocabulary: the number of words, padding and unknown words included: `len(layer.get_vocabulary())` of a
+        vocabulary: the number of words, with padding and unknown words: `len(layer.get_vocabulary())` of a
             `keras.layers.TextVectorization`.
         classes: the number of classes, with a softmax over them; 1 gives a sigmoid, for two classes 0 and 1.
         embedding: the length of a word vector.
-        widths: how many words each kind of filter spans.
-        filters: how many filters there are of each width.
-        dropout: the share of the features that training drops.
+        widths: numbers of words that filters span.
+        filters: number of filters per width.
+        dropout: the fraction of features that training drops.
 
     Returns:
         A functional model; its layers are named "vectors", "conv3", "max3", ..., "features", "dropout",
         "probabilities".
 
     Raises:
-        ValueError: a number is not positive, or there is no width.
+        ValueError: a number is not positive, `widths` is empty, or `dropout` is not in [0, 1).
     """
     for name, value in (
         ("vocabulary", vocabulary),
@@ -49,17 +50,19 @@ def text_cnn(
         ("filters", filters),
         *(("widths", width) for width in widths),
     ):
-        if value < 1:
-            raise ValueError(f"{name} must be positive, got {value}")
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
     if not widths:
-        raise ValueError("widths must name one width at least")
+        raise ValueError("widths is empty; give at least one width")
     from keras import Input, Model, constraints, layers
 
     words = Input((None,), dtype="int32", name="words")
     x = layers.Embedding(vocabulary, embedding, name="vectors")(words)
     features = []
     for width in widths:
-        # Padded, so that a sentence may be shorter than a filter.
+        # With padding, a sentence may be shorter than a filter.
         convolved = layers.Conv1D(filters, width, padding="same", activation="relu", name=f"conv{width}")(x)
         features.append(layers.GlobalMaxPooling1D(name=f"max{width}")(convolved))
     x = layers.Concatenate(name="features")(features) if len(features) > 1 else features[0]

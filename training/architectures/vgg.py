@@ -1,4 +1,4 @@
-"""VGG A to E: blocks of small convolutions that end in a pooling, then three dense layers.
+"""VGG A to E: blocks of small convolutions, each with a pooling at its end, and three dense layers.
 
 Source: Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition"
 (arXiv:1409.1556), table 1. D and E are what `keras.applications` calls VGG16 and VGG19, layer by layer, so that
@@ -29,7 +29,7 @@ VARIANTS: Mapping[str, tuple[tuple[int, ...], ...]] = {
 """For each variant, the kernels of each block's convolutions."""
 
 SMALLEST_SIDE = 32
-"""Pixels: what five poolings reduce to a single position."""
+"""Pixels: five poolings reduce this side to one position."""
 
 _DENSE = 4096
 
@@ -43,19 +43,19 @@ def vgg(
     dropout: bool = True,
     rescale: bool = True,
 ) -> "keras.Model":
-    """Build a VGG network, initialised after He et al. 2015 (arXiv:1502.01852) and not yet compiled.
+    """Build a VGG network, initialized after He et al. 2015 (arXiv:1502.01852) and not yet compiled.
 
     The model maps pixels [B, H, W, C], uint8 or float in 0 to 255, to probabilities [B, classes], float32 under every
     dtype policy. The weights of `keras.applications.VGG16` fit "D", those of `VGG19` "E":
-    `vgg("D", rescale=False).set_weights(VGG16().get_weights())` then computes what `VGG16` does.
+    `vgg("D", rescale=False).set_weights(VGG16().get_weights())` then computes the same as `VGG16`.
 
     Args:
         variant: "A" (11 layers with weights), "A-LRN", "B" (13), "C" and "D" (16) or "E" (19).
-        input_shape: (height, width, channels), from 32 pixels a side on; the dense layers need the size.
+        input_shape: (height, width, channels), at least 32 pixels per side; the dense layers need the size.
         classes: the number of classes, with a softmax over them; 1 gives a sigmoid, for two classes 0 and 1.
         width: factor of the filters and of the dense layers' units.
         dropout: whether training drops half of the two dense layers' outputs, as in the paper.
-        rescale: whether the model divides the pixels by 255 itself; False takes them as they come, as
+        rescale: whether the model divides the pixels by 255 itself; False uses them unchanged, as
             `keras.applications` does.
 
     Returns:
@@ -63,10 +63,16 @@ def vgg(
         "logits" and "probabilities".
 
     Raises:
-        ValueError: an unknown variant, a side below 32 pixels or not known, or channels, classes or width not positive.
+        ValueError: an unknown variant, a side below 32 pixels or None, channels other than 1, 3 or 4, or classes or
+            width not positive.
     """
     parts.check_variant(variant, tuple(VARIANTS))
     parts.check_arguments(input_shape, classes, width, smallest_side=SMALLEST_SIDE, fixed_size=True)
+    height, width_px, _ = input_shape
+    positions = ((height or 0) // 32) * ((width_px or 0) // 32)
+    units = parts.scale_filters(_DENSE, width)
+    parts.check_dense_layer(positions * parts.scale_filters(FILTERS[-1], width), units)
+    parts.check_dense_layer(units, max(units, classes))
     from keras import Model, layers
 
     pixels, x = parts.pixels(input_shape, rescale=rescale)
@@ -85,7 +91,6 @@ def vgg(
         x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     for name in ("fc1", "fc2"):
-        units = parts.scale_filters(_DENSE, width)
         x = layers.Dense(units, activation="relu", kernel_initializer="he_normal", name=name)(x)
         if dropout:
             x = layers.Dropout(0.5, name=f"{name}_dropout")(x)

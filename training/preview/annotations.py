@@ -1,8 +1,10 @@
-"""Boxes, keypoints and masks that belong to images: a COCO file, and a folder of masks."""
+"""Boxes, keypoints and masks of images, from a COCO file and a directory of masks."""
 
 import json
 import os
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
@@ -11,38 +13,40 @@ import numpy as np
 from pipeline.errors import SourceError
 
 _FARTHEST = 2**24
-"""In pixels, of a box or a keypoint from the image's corner: OpenCV draws with 32-bit integers, enlarged images too."""
+"""Largest coordinate of a box or keypoint, in pixels: OpenCV draws with 32-bit integers, also on enlarged images."""
 
 _MASKS = (".png", ".bmp", ".webp")
 
 
 class Annotations:
-    """What belongs to the images of a dataset.
+    """The targets of a dataset's images.
 
-    Images are found by their keys; in a COCO file that does not know the key, by the last part of it alone.
+    Images are found by their keys. If a COCO file does not contain the key, its last component is compared. Backslashes
+    in file names count as slashes: Windows programs write them.
 
     Args:
         coco: a COCO file (https://cocodataset.org/#format-data): `images`, `annotations` with `bbox` and `keypoints`,
-            `categories`; None for none.
-        masks: a folder in which the mask of `class/name.jpg` is `class/name.png` (or .bmp, .webp): 0 is background.
-            None for none.
+            `categories`; or None.
+        masks: a directory in which the mask of `class/name.jpg` is `class/name.png` (or .bmp, .webp); 0 is background;
+            or None.
 
     Raises:
-        SourceError: the file or the folder cannot be read, or the file is no such file.
+        SourceError: the file or the directory cannot be read, or the file is not a COCO file.
     """
 
     def __init__(self, coco: str | os.PathLike[str] | None = None, masks: str | os.PathLike[str] | None = None) -> None:
         self._masks = None if masks is None else Path(masks)
         if self._masks is not None and not self._masks.is_dir():
-            raise SourceError(f"{masks} is no folder of masks")
+            raise SourceError(f"{masks} is not a directory of masks")
         self._by_name: dict[str, list[dict[str, Any]]] = {}
+        self._names: frozenset[str] = frozenset()
         self._categories: dict[Any, str] = {}
         self._has_boxes = coco is not None
         if coco is not None:
             self._read_coco(Path(coco))
 
     def find(self, key: str, size: tuple[int, int]) -> dict[str, Any]:
-        """Give what belongs to an image, as an augmentation takes it.
+        """Return the targets of an image, as an augmentation takes them.
 
         Args:
             key: the sample's key.
@@ -51,52 +55,96 @@ class Annotations:
         Raises:
             SourceError: the mask cannot be read, or has another size.
         """
-        found = self._by_name.get(key, self._by_name.get(key.rpartition("/")[2], []))
+        found = self._by_name.get(self._find_name(key) or "", [])
         data: dict[str, Any] = {}
         if self._has_boxes:
             data |= _convert_boxes(found, self._categories, size) | _convert_points(found)
         mask = self._read_mask(key)
         if mask is not None:
             if mask.shape != size:
-                raise SourceError(f"the mask of {key} is {mask.shape}, and its image {size}")
+                raise SourceError(f"the mask of {key} has size {mask.shape}, but its image {size}")
             data["mask"] = mask
         return data
+
+    def check_matches(self, keys: Sequence[str]) -> None:
+        """Refuse a file or a directory that matches none of some samples.
+
+        Args:
+            keys: of the samples.
+
+        Raises:
+            SourceError: no sample has a mask, or is listed in the COCO file; or two samples match one of its names.
+        """
+        if self._masks is not None and not any(map(self._find_mask, keys)):
+            raise SourceError(
+                f"{self._masks} contains no mask of the {len(keys)} samples; the mask of {keys[0]} would be "
+                f"{_to_relative(keys[0]).with_suffix(_MASKS[0])} (or {', '.join(_MASKS[1:])})"
+            )
+        if not self._has_boxes:
+            return
+        matches = Counter(name for key in keys if (name := self._find_name(key)) is not None)
+        if not matches:
+            raise SourceError(
+                f"the COCO file lists none of the {len(keys)} samples; it lists, for example, "
+                f"{next(iter(self._names), 'no image')}, but the samples are named like {keys[0]}"
+            )
+        if shared := [name for name, count in matches.items() if count > 1]:
+            raise SourceError(
+                f"{shared[0]} in the COCO file matches several samples; use file names with directories, like {keys[0]}"
+            )
+
+    def _find_name(self, key: str) -> str | None:
+        """Return the name of an image in the COCO file, or None: its key, or the last component of the key."""
+        key = key.replace("\\", "/")
+        return next((name for name in (key, key.rpartition("/")[2]) if name in self._names), None)
 
     def _read_coco(self, path: Path) -> None:
         try:
             contents = json.loads(path.read_text(encoding="utf-8"))
-            names = {image["id"]: str(image["file_name"]) for image in contents["images"]}
+            names = {image["id"]: str(image["file_name"]).replace("\\", "/") for image in contents["images"]}
+            self._names = frozenset(names.values())
             self._categories = {item["id"]: str(item["name"]) for item in contents.get("categories", [])}
             for number, annotation in enumerate(contents["annotations"]):
                 _check(annotation, number)
                 self._by_name.setdefault(names[annotation["image_id"]], []).append(annotation)
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SourceError(f"{path} is no COCO file: {type(error).__name__} {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise SourceError(f"{path} is not a COCO file: {type(error).__name__} {error}") from None
 
-    def _read_mask(self, key: str) -> Any:
+    def _find_mask(self, key: str) -> Path | None:
         if self._masks is None:
             return None
-        stem = self._masks / Path(key).with_suffix("")
-        path = next((path for path in (stem.with_suffix(end) for end in _MASKS) if path.is_file()), None)
+        relative = _to_relative(key)
+        if relative.is_absolute() or ".." in relative.parts:  # the key comes from the data
+            return None
+        stem = self._masks / relative
+        return next((path for path in (stem.with_suffix(end) for end in _MASKS) if path.is_file()), None)
+
+    def _read_mask(self, key: str) -> Any:
+        path = self._find_mask(key)
         if path is None:
             return None
         mask = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
         if mask is None:
-            raise SourceError(f"the mask {path} is no image that can be read")
+            raise SourceError(f"the mask {path} cannot be decoded")
         return mask
 
 
+def _to_relative(key: str) -> PurePosixPath:
+    """Return a key as a path; slashes and backslashes separate."""
+    return PurePosixPath(key.replace("\\", "/"))
+
+
 def _check(annotation: dict[str, Any], number: int) -> None:
-    """Refuse what a box, keypoints or a category cannot be."""
+    """Refuse an invalid box, keypoints or category."""
     box, points, category = (annotation.get(name) for name in ("bbox", "keypoints", "category_id"))
     if box and not (_is_number_list(box) and len(box) == 4):
-        raise ValueError(f"annotation {number} has no bbox [left, top, width, height] in pixels, but {box!r:.60}")
+        raise ValueError(f"annotation {number} needs bbox [left, top, width, height] in pixels, got {box!r:.60}")
     if points and not (_is_number_list(points) and len(points) % 3 == 0):
-        raise ValueError(f"annotation {number} has no keypoints [x, y, visibility, ...] in pixels, but {points!r:.60}")
+        raise ValueError(f"annotation {number} needs keypoints [x, y, visibility, ...] in pixels, got {points!r:.60}")
     if category is not None and not isinstance(category, (int, str)):
-        raise ValueError(f"annotation {number} has no category_id, but {category!r:.60}")
+        raise ValueError(f"annotation {number} needs an integer or string category_id, got {category!r:.60}")
 
 
 def _is_number_list(values: Any) -> bool:
@@ -106,7 +154,7 @@ def _is_number_list(values: Any) -> bool:
 
 
 def _convert_boxes(found: list[dict[str, Any]], categories: dict[Any, str], size: tuple[int, int]) -> dict[str, Any]:
-    """Give the boxes as float [N, 4] of (left, top, right, bottom) in pixels, cut to the image, and their names."""
+    """Return the boxes, float [N, 4] of (left, top, right, bottom) in pixels, clipped to the image, and their names."""
     own = [annotation for annotation in found if annotation.get("bbox")]
     boxes = np.array([annotation["bbox"] for annotation in own], float).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
@@ -117,7 +165,7 @@ def _convert_boxes(found: list[dict[str, Any]], categories: dict[Any, str], size
 
 
 def _convert_points(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give the keypoints that are marked as labelled, float [N, 2] of (x, y), and their numbers."""
+    """Return the keypoints that are flagged as labeled, float [N, 2] of (x, y), and their numbers."""
     points, numbers = [], []
     for annotation in found:
         triples = np.reshape(np.asarray(annotation.get("keypoints") or [], float), (-1, 3)).tolist()

@@ -12,15 +12,14 @@ _BOX, _POINT, _MASK = (213, 94, 0), (0, 114, 178), (0, 158, 115)  # Okabe and It
 
 
 def to_displayable(image: Image) -> Image:
-    """Give an image as a picture can show it.
+    """Convert an image to one that a picture can show.
 
     Args:
         image: [H, W, C], of any dtype.
 
     Returns:
-        uint8 [H, W, 1, 3 or 4]: the image itself where it is that. Other levels are spread over 0 to 255, from the
-        lowest to the highest (black where they are no numbers), and of other channels the first or the first three
-        are left.
+        uint8 [H, W, 1, 3 or 4]: an image of this kind itself. Other dtypes are scaled linearly to 0 to 255, from the
+        lowest level to the highest (NaN is black); of 2 channels the first is kept, of 5 or more the first three.
     """
     channels = image.shape[2]
     if channels not in (1, 3, 4):
@@ -35,19 +34,19 @@ def to_displayable(image: Image) -> Image:
 
 
 def describe_levels(image: Image) -> str:
-    """Say what levels an image has where a picture does not show them as they are: "float32, -2.12 to 2.64"."""
+    """Name the range of levels that a picture does not show: "float32, -2.12 to 2.64"; "" for uint8."""
     return "" if image.dtype == np.uint8 else f"{image.dtype}, {image.min():.3g} to {image.max():.3g}"
 
 
 def draw_annotations(data: dict[str, Any]) -> Image:
-    """Draw what belongs to an image onto it.
+    """Draw an image's targets onto it.
 
     Args:
         data: "image" [H, W, C], and any of "mask", "bboxes", "box_labels", "keypoints".
 
     Returns:
-        uint8 [H', W', 1, 3 or 4]: the image itself, as far as it is `to_displayable`, where nothing belongs to it; else in
-        colour, and enlarged where it is small, so that the lines do not hide it.
+        uint8 [H', W', 1, 3 or 4]: without targets, the image after `to_displayable`; with targets it is in color, and
+        small images are enlarged, so that the lines do not hide them.
     """
     image = to_displayable(data["image"])
     if not any(len(data.get(name, ())) for name in ("bboxes", "keypoints")) and data.get("mask") is None:

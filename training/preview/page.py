@@ -1,4 +1,4 @@
-"""One self-contained HTML page on which each sample can be clicked through its transforms."""
+"""A self-contained HTML page that shows the transforms of each sample step by step."""
 
 import base64
 import html
@@ -17,23 +17,23 @@ from training.preview.samples import AugmentedSample
 from training.preview.versions import Versions, describe_size
 
 _LONGEST_SIDE = 512
-"""In pixels, of an image on the page; a page of 6 samples, 5 epochs and 5 transforms then has about 5 MB."""
+"""Longest side of an image on the page, in pixels; a page of 6 samples, 5 epochs and 5 transforms has about 5 MB."""
 
 _SMALL = 128
-"""Images of up to so many pixels a side are stored without loss: JPEG would blur what little there is."""
+"""Images of up to this many pixels per side are stored as PNG: JPEG would blur them."""
 
 
-def page(made: Sequence[Versions], epochs: Sequence[int], heading: str, plan: str) -> str:
-    """Write the page: HTML with everything in it, that asks no server.
+def page(samples: Sequence[Versions], epochs: Sequence[int], heading: str, plan: str) -> str:
+    """Return the page as HTML that loads nothing else.
 
     Args:
-        made: the samples and their versions.
+        samples: the samples and their versions.
         epochs: of the versions.
-        heading: what is shown, for the title.
-        plan: what `Plan.explain` says.
+        heading: the title.
+        plan: the text of `Plan.explain`.
     """
-    contents = {"samples": [_describe_sample(one, epochs) for one in made]}
-    # "<" cannot end the element in which it stands then.
+    contents = {"samples": [_describe_sample(one, epochs) for one in samples]}
+    # An escaped "<" cannot end the script element.
     data = json.dumps(contents).replace("<", "\\u003c")
     template = files("training.preview").joinpath("page.html").read_text(encoding="utf-8")
     texts = {"heading": html.escape(heading), "plan": html.escape(plan), "data": data}
@@ -41,7 +41,7 @@ def page(made: Sequence[Versions], epochs: Sequence[int], heading: str, plan: st
 
 
 def write_page(path: str | Path, contents: str) -> Path:
-    """Write a page; missing folders are made."""
+    """Write a page; missing directories are created."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(contents, encoding="utf-8")

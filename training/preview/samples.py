@@ -1,4 +1,4 @@
-"""The samples of a preview: a few of each class, in their natural size, with their annotations."""
+"""The samples of a preview: a few of each class, in their original size, with their targets."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,18 +20,18 @@ from pipeline.sources.base import Sample as SourceSample
 from training.preview.annotations import Annotations
 
 NOT_A_TRANSFORM = "Resize to the network"
-"""The name of the last step, which belongs to the loader."""
+"""The name of the last step, the loader's own resize."""
 
 
 @dataclass(frozen=True, eq=False)
 class PreviewSample:
-    """A sample to be shown.
+    """A sample of a preview.
 
     Attributes:
         key: its key in the dataset.
-        index: its number in the source: what its augmentation is keyed by.
-        class_name: "" where it has none.
-        data: "image", and "mask", "bboxes", "box_labels", "keypoints", "point_labels" where it has them.
+        index: its index in the source, from which the keys of its augmentation are derived.
+        class_name: "" if it has none.
+        data: "image", and any of "mask", "bboxes", "box_labels", "keypoints", "point_labels".
     """
 
     key: str
@@ -52,20 +52,21 @@ def choose(
     annotations: Annotations | None = None,
     on_bad: Callable[[SampleError], None] = lambda error: None,  # noqa: ARG005
 ) -> list[PreviewSample]:
-    """Choose samples at random, from all classes in turn; those that cannot be decoded are passed over.
+    """Choose random samples, alternating between classes; samples that cannot be decoded are skipped.
 
     Args:
-        source: as that of `pipeline.Loader`.
-        count: how many, where there are so many.
-        seed: chooses.
-        annotations: what belongs to the images.
-        on_bad: is told of each sample that is passed over.
+        source: as in `Loader`, or an open source.
+        count: maximum number of samples.
+        seed: of the choice.
+        annotations: the targets of the images.
+        on_bad: called with the error of each skipped sample.
 
     Raises:
-        SourceError: the source cannot be opened, or none of its images can be decoded.
+        SourceError: the source cannot be opened, none of its images can be decoded, or the annotations match none of
+            the samples.
     """
     decoder = Decoder()
-    opened = open_source(source, max_bytes=decoder.max_bytes)
+    opened = source if hasattr(source, "peek") else open_source(source, max_bytes=decoder.max_bytes)
     chosen: list[PreviewSample] = []
     for index in _alternate_classes(opened, seed):
         if len(chosen) == count:
@@ -76,13 +77,15 @@ def choose(
             on_bad(error)
             continue
         if image is None or image.dtype != np.uint8:
-            raise SourceError("previews are for uint8 images")
+            raise SourceError("preview needs uint8 images")
         names = opened.class_names
         class_name = names[source_sample.label] if 0 <= source_sample.label < len(names) else ""
         data = {"image": image} | (annotations.find(source_sample.key, image.shape[:2]) if annotations else {})
         chosen.append(PreviewSample(source_sample.key, index, class_name, data))
     if not chosen:
-        raise SourceError("none of the images can be decoded; `caudal inspect --decode` says why")
+        raise SourceError("no image can be decoded; run `caudal inspect --decode` for the reasons")
+    if annotations:
+        annotations.check_matches([sample.key for sample in chosen])
     return sorted(chosen, key=lambda sample: (sample.class_name, sample.key))
 
 
@@ -95,7 +98,7 @@ def _read_and_decode(source: Source, index: int, decoder: Decoder) -> tuple[Sour
 
 
 def _alternate_classes(source: Source, seed: int) -> Iterator[int]:
-    """Walk the samples: one of each class, then a second one of each, ..., at random within a class."""
+    """Yield indices: one of each class, then a second of each, ..., in random order within a class."""
     shuffled = permute(np.arange(len(source)), len(source), keys.fold_in(keys.root(seed), "preview"))
     labels = source.labels()[shuffled]
     turns = np.zeros(len(source), np.int64)
@@ -106,10 +109,11 @@ def _alternate_classes(source: Source, seed: int) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class AugmentedSample:
-    """What a sample became.
+    """An augmented sample.
 
     Attributes:
-        steps: the transforms that it got, and what each left; the last one is what the network sees.
+        steps: the applied transforms and their results; the last result is the network's input.
+        data: the last result: "image", and its targets.
     """
 
     steps: list[TraceStep]
@@ -117,19 +121,19 @@ class AugmentedSample:
 
     @property
     def note(self) -> str:
-        """A line for each transform: its name, and what it drew."""
+        """One line per transform: its name and its random values."""
         lines = [f"{step.name}: {step.values}" if step.values else step.name for step in self.steps]
-        return "\n".join(lines) or "nothing was drawn"
+        return "\n".join(lines) or "no transform applied"
 
 
 class Augmenter:
-    """Augments samples as a `Loader` of the same seed would, and remembers the steps.
+    """Augments samples as a `Loader` of the same seed does, and records the steps.
 
     Args:
-        transform: an Albumentations transform; None for none.
-        image_size: (height, width) of what the network gets; None leaves what comes out of the augmentation.
+        transform: an Albumentations transform, or None.
+        image_size: (height, width) of the network's input; None keeps the size of the augmented image.
         seed: of the loader.
-        has_boxes: whether samples have boxes and keypoints, which may be none.
+        has_boxes: whether samples have boxes and keypoints, possibly zero.
     """
 
     def __init__(
@@ -159,7 +163,7 @@ class Augmenter:
 
 
 def _with_targets(transform: Any, *, has_boxes: bool) -> Any:
-    """Make an augmentation take boxes and keypoints as previews hold them, or none, without changing what it draws."""
+    """Let an augmentation take the boxes and keypoints of previews, or none, without changing its random values."""
     import albumentations as A  # noqa: N812  # its users know it by this name
 
     from augment.transform import to_transform
@@ -179,7 +183,7 @@ def _with_targets(transform: Any, *, has_boxes: bool) -> Any:
 
 
 def stretch(data: dict[str, Any], size: tuple[int, int] | None) -> dict[str, Any]:
-    """Resize an image and what belongs to it; None leaves them."""
+    """Resize an image and its targets; None returns them unchanged."""
     if size is None:
         return data
     image = data["image"]

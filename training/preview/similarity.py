@@ -1,4 +1,4 @@
-"""Structural similarity: how much of an image's structure another one has."""
+"""Structural similarity of two images."""
 
 import cv2
 import numpy as np
@@ -14,21 +14,21 @@ def structural_similarity(one: Image, other: Image) -> float:
     """Compare two images by their luma.
 
     Wang, Bovik, Sheikh and Simoncelli 2004, "Image quality assessment: from error visibility to structural similarity",
-    with its window (a Gaussian of 11 x 11 pixels and deviation 1.5) and constants, averaged over the places at which
-    the window lies within the image; a smaller window where the image is smaller.
+    with its window (a Gaussian of 11 x 11 pixels and deviation 1.5) and constants, averaged over all positions at which
+    the window is inside the image; smaller images use a smaller window.
 
     Args:
         one: uint8 [H, W, 1 or 3].
         other: of the same size.
 
     Returns:
-        From -1 to 1, which is only for equal images.
+        From -1 to 1; 1 for equal images only.
 
     Raises:
         ValueError: their sizes differ.
     """
     if one.shape[:2] != other.shape[:2]:
-        raise ValueError(f"images of one size can be compared, not {one.shape[:2]} and {other.shape[:2]}")
+        raise ValueError(f"images must have the same size, got {one.shape[:2]} and {other.shape[:2]}")
     x, y = _to_luma(one), _to_luma(other)
     window = min(_WINDOW, *(side - 1 + side % 2 for side in x.shape))
 

@@ -1,4 +1,4 @@
-"""Each transform of an augmentation alone, from the weak end of its range to the strong one."""
+"""Each transform of an augmentation alone, from the weak end of its range to the strong end."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,43 +17,43 @@ from training.preview.versions import CELL_INCHES, describe_size, format_caption
 from training.sheets import Cell, Sheet
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_DRAWS = 16  # of a transform that is not compiled, of which some are shown
+_DRAWS = 16  # of a transform that runs unmodified; five of them are shown
 
 
 def list_distinct_leaves(plan: Plan) -> list[int]:
-    """List the places of the transforms that differ: a policy may hold one many times."""
+    """List the indices of the distinct transforms: a policy may contain one many times."""
     seen: set[str] = set()
     leaf_indices = []
     for leaf_index, leaf in enumerate(plan.leaves):
-        described = describe_transform(leaf.transform, with_options=True)
-        if leaf.transform.p > 0 and described not in seen:
-            seen.add(described)
+        description = describe_transform(leaf.transform, with_options=True)
+        if leaf.transform.p > 0 and description not in seen:
+            seen.add(description)
             leaf_indices.append(leaf_index)
     return leaf_indices
 
 
 def describe_transform(transform: Any, *, with_options: bool = False) -> str:
-    """Name a transform; with its options where its repr can be made."""
+    """Return the name of a transform, with its options if its repr works."""
     try:
         return repr(transform) if with_options else type(transform).__name__
-    except Exception:  # the repr of a transform that cannot be serialised raises
+    except Exception:  # the repr of a transform that cannot be serialized raises
         return f"{type(transform).__name__} {id(transform)}"
 
 
 def strengths_sheet(plan: Plan, sample: PreviewSample, image_size: tuple[int, int] | None, heading: str) -> Sheet:
-    """Lay out one sample: a row for each transform, a column for each part of its range.
+    """Lay out one sample: a row per transform, a column per point of its range.
 
-    A compiled transform is shown with all that it draws at one part of its range. Of one that is not compiled 16 draws
-    are made, and some are shown in the order of how much they change the image.
+    A compiled transform is shown with all its random values at one point of their ranges. An unmodified transform is
+    applied 16 times, and five results are shown, in the order of how much they change the image.
 
     Args:
         plan: the augmentation.
-        sample: what is shown.
-        image_size: what the image is resized to at first, so that pixels mean what they do to the network.
+        sample: the sample.
+        image_size: the size to which the image is resized first, as for the network.
         heading: of the sheet.
 
     Returns:
-        A sheet; what does the same at any strength has one cell in its row.
+        A sheet; a transform that does the same at any strength has one cell in its row.
     """
     data = stretch(sample.data, image_size)
     rows, captions = [], []
@@ -88,7 +88,7 @@ def _make_cells(plan: Plan, data: dict[str, Any], leaf_index: int) -> Iterator[C
 def _apply_strengths(plan: Plan, data: dict[str, Any], leaf_index: int) -> Sequence[tuple[dict[str, Any], str]]:
     lowered = plan.leaves[leaf_index].lowered
     if lowered is not None:
-        # What draws nothing does the same at any strength.
+        # A transform without random values does the same at any strength.
         strengths = STRENGTHS if lowered.draws else STRENGTHS[-1:]
         shown = [apply_at_strength(plan, data, leaf_index, strength) for strength in strengths]
         return [one for one in shown if one is not None]
@@ -102,6 +102,6 @@ def _apply_strengths(plan: Plan, data: dict[str, Any], leaf_index: int) -> Seque
 
 
 def measure_similarity(image: Image, changed: Image) -> float:
-    """Compare an image with what a transform made of it, at the image's size; see `structural_similarity`."""
+    """Compare an image with its transformed version, at the image's size; see `structural_similarity`."""
     changed = resize(to_displayable(changed), (image.shape[0], image.shape[1]))
     return structural_similarity(image, changed)

@@ -15,16 +15,16 @@ from training.sheets import Cell, Sheet
 
 @dataclass(frozen=True)
 class Change:
-    """What one transform did to one sample.
+    """The change of one sample by one transform.
 
     Attributes:
         transform: its name.
         sample: the sample.
-        epoch: in which it happens.
-        similarity: of the sample and what became of it, by structure: -1 to 1.
-        values: what the transform drew.
-        before: the sample, as large as the network sees it: its image, and what belongs to it.
-        after: what became of them.
+        epoch: the epoch of the random values.
+        similarity: structural similarity before and after, -1 to 1.
+        values: the transform's random values.
+        before: the image and its targets, in the size of the network's input.
+        after: the same after the transform.
     """
 
     transform: str
@@ -37,11 +37,11 @@ class Change:
 
 
 class Stress(NamedTuple):
-    """What was found.
+    """The result of `stress`.
 
     Attributes:
-        changes: for each transform that differs from the others its greatest changes, the greatest first; one a sample.
-        failed: what could not be applied, and how often.
+        changes: for each distinct transform its greatest changes, the greatest first; at most one per sample.
+        failed: transforms that failed, and how often.
     """
 
     changes: list[list[Change]]
@@ -59,12 +59,12 @@ def stress(
     """Find the samples that each transform changes most, each transform applied alone.
 
     Args:
-        samples: to try.
+        samples: the samples.
         augmenter: the augmentation.
-        epochs: each gives every sample other values.
-        image_size: what images are resized to before they are changed; None for their own.
-        worst: samples a transform.
-        progress: is told how many samples are done, of how many.
+        epochs: each epoch has its own random values per sample.
+        image_size: the size to which images are resized first; None keeps their own.
+        worst: number of samples per transform.
+        progress: called with the number of finished samples and the total.
     """
     plan = augmenter.plan
     if plan is None:
@@ -83,7 +83,7 @@ def stress(
                     continue
                 if sample.index not in own or change.similarity < own[sample.index].similarity:
                     own[sample.index] = change
-        for own in found:  # no more are kept than are shown
+        for own in found:  # keep only those that are shown
             for change in sorted(own.values(), key=lambda change: change.similarity)[worst:]:
                 del own[change.sample.index]
         progress(done, len(samples))
@@ -97,9 +97,9 @@ def stress(
 def _apply_alone(
     augmenter: Augmenter, sample: PreviewSample, epoch: int, leaf_index: int, before: dict[str, Any]
 ) -> Change:
-    """Apply one transform with what it draws for a sample in an epoch."""
+    """Apply one transform with its random values for a sample in an epoch."""
     plan = augmenter.plan
-    assert plan is not None  # noqa: S101  # for the type checker: the caller has looked
+    assert plan is not None  # noqa: S101  # for the type checker: the caller has checked
     params = plan.sample_single_leaf(augmenter.seed, epoch, sample.index, before["image"].shape, leaf_index)
     after, values = apply_single_leaf(plan, before, params, leaf_index)
     similarity = measure_similarity(before["image"], after["image"])
@@ -109,20 +109,21 @@ def _apply_alone(
 
 
 def stress_sheet(changes: Sequence[Sequence[Change]], heading: str) -> Sheet:
-    """Lay changes out in pairs, a row for each transform: the sample, and what became of it."""
+    """Lay out changes in pairs, a row per transform: the sample before and after."""
     rows, captions = [], []
     for own in changes:
         rows.append([cell for change in own for cell in _make_pair(change)])
         captions.append(own[0].transform)
     most = max(map(len, changes))
-    titles = [title for number in range(1, most + 1) for title in (f"{_ordinal(number)} most changed", "became")]
+    titles = [title for number in range(1, most + 1) for title in (f"{_ordinal(number)} most changed", "augmented")]
     return Sheet(rows=rows, titles=titles, captions=captions, heading=heading, cell_inches=0.8 * CELL_INCHES)
 
 
 def _make_pair(change: Change) -> tuple[Cell, Cell]:
-    became = f"similarity {change.similarity:.2f}" + f"\n{change.values}" * bool(change.values)
-    return Cell(draw_annotations(change.before), format_caption(change.sample)), Cell(
-        draw_annotations(change.after), became
+    note = f"similarity {change.similarity:.2f}" + f"\n{change.values}" * bool(change.values)
+    return (
+        Cell(draw_annotations(change.before), format_caption(change.sample)),
+        Cell(draw_annotations(change.after), note),
     )
 
 

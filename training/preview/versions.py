@@ -1,4 +1,4 @@
-"""The plain preview: each sample as it is, and beside it what several epochs make of it."""
+"""The plain preview: each original sample, and its augmented versions in several epochs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _LONGEST_NAME = 28  # characters of a row's caption
 
 @dataclass(frozen=True)
 class Versions:
-    """A sample, and what epochs make of it.
+    """A sample and its augmented versions.
 
     Attributes:
-        sample: as it is.
-        augmented: one for each epoch; None where a transform failed.
-        errors: what failed, by epoch.
+        sample: the original.
+        augmented: one per epoch; None where a transform failed.
+        errors: the failures, by epoch.
     """
 
     sample: PreviewSample
@@ -30,8 +30,8 @@ class Versions:
 
 
 def versions(samples: Sequence[PreviewSample], augmenter: Augmenter, epochs: Sequence[int]) -> list[Versions]:
-    """Augment samples as some epochs would."""
-    made = []
+    """Augment samples as in several epochs."""
+    augmented_samples = []
     for sample in samples:
         augmented: list[AugmentedSample | None] = []
         errors = {}
@@ -41,12 +41,12 @@ def versions(samples: Sequence[PreviewSample], augmenter: Augmenter, epochs: Seq
             except TransformError as error:
                 augmented.append(None)
                 errors[epoch] = str(error)
-        made.append(Versions(sample, augmented, errors))
-    return made
+        augmented_samples.append(Versions(sample, augmented, errors))
+    return augmented_samples
 
 
-def versions_sheet(made: Sequence[Versions], epochs: Sequence[int], heading: str) -> Sheet:
-    """Lay samples and their versions out, a row a sample."""
+def versions_sheet(samples: Sequence[Versions], epochs: Sequence[int], heading: str) -> Sheet:
+    """Lay out samples and their versions, one row per sample."""
     rows = [
         [
             Cell(draw_annotations(one.sample.data), describe_size(one.sample.data)),
@@ -57,10 +57,10 @@ def versions_sheet(made: Sequence[Versions], epochs: Sequence[int], heading: str
                 for epoch, augmented in zip(epochs, one.augmented, strict=True)
             ),
         ]
-        for one in made
+        for one in samples
     ]
     titles = ["original", *(f"epoch {epoch}" for epoch in epochs)]
-    captions = [format_caption(one.sample) for one in made]
+    captions = [format_caption(one.sample) for one in samples]
     return Sheet(rows=rows, titles=titles, captions=captions, heading=heading, cell_inches=CELL_INCHES)
 
 
@@ -69,7 +69,7 @@ def _format_note(augmented: AugmentedSample) -> str:
 
 
 def format_caption(sample: PreviewSample) -> str:
-    """Name a sample in two lines: its class, and its file."""
+    """Return two lines that name a sample: its class and its file."""
     return "\n".join(filter(None, (_shorten_name(sample.class_name), _shorten_name(sample.key.rpartition("/")[2]))))
 
 
@@ -79,6 +79,6 @@ def _shorten_name(name: str) -> str:
 
 
 def describe_size(data: dict[str, Any]) -> str:
-    """Say how large an image is."""
+    """Return an image's size as text."""
     height, width = data["image"].shape[:2]
     return f"{height} x {width} px"

@@ -317,7 +317,7 @@ def test_the_status_says_why_the_kernels_are_not_in_use(run_python: Callable[...
     assert missing.startswith("compiled kernels: not in use (they cannot be imported: ")
     other = "import cv2; cv2.warpAffine = lambda image, *_, **__: image[:60, :70] ^ 1"
     inexact = run_python(f"{other}\n{say}", CAUDAL_COMPILED="1")
-    assert inexact.startswith("compiled kernels: not in use (they do not give what OpenCV ")
+    assert inexact.startswith("compiled kernels: not in use (they do not reproduce the pixels of OpenCV ")
 
 
 @pytest.mark.parametrize(

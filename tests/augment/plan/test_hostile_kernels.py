@@ -97,13 +97,13 @@ def draw_step(rng: np.random.Generator, kernels: Any) -> Applied:
     if kind in (2, 3):
         factor = float(rng.choice([0.0, 1.0, rng.uniform(0, 3), 10 ** rng.uniform(0, 6), 1e6]))
         if kind == 2:
-            table_of = colors.contrast_table
-            return (kernels.CONTRAST, factor), lambda image: colors.look_up(image, table_of(image, factor))
-        return (kernels.SATURATION, factor), lambda image: colors.blended_with_grey(image, factor)
+            table_of = colors.make_contrast_lut
+            return (kernels.CONTRAST, factor), lambda image: colors.apply_lut(image, table_of(image, factor))
+        return (kernels.SATURATION, factor), lambda image: colors.adjust_saturation(image, factor)
     if kind == 4:
         shift = ShiftHsv(*(int(rng.integers(*limits)) for limits in ((0, 180), (-255, 256), (-255, 256))))
-        together = getattr(compiled.kernels(), "_together", TOGETHER)
-        return (kernels.SHIFT_HSV, *shift, together), lambda image: colors.shifted_in_hsv(image, shift)
+        together = getattr(compiled.load_kernels(), "_together", TOGETHER)
+        return (kernels.SHIFT_HSV, *shift, together), lambda image: colors.shift_hsv(image, shift)
     reach = int(rng.choice([50, 2**31 - 1]))
     left, right = sorted(rng.integers(-reach, reach, 2).tolist())
     top, bottom = sorted(rng.integers(-reach, reach, 2).tolist())
@@ -150,7 +150,7 @@ def check_valid_work(kernels: Any, seed: int) -> None:
     kernels.run([(source, target.image, [step for step, _ in applied])])
     assert target.is_kept_within
     np.testing.assert_array_equal(source, before)
-    if compiled.kernels() is not None:
+    if compiled.load_kernels() is not None:
         expected = np.ascontiguousarray(source)
         for _, apply in applied:
             expected = apply(expected)
@@ -173,7 +173,7 @@ def check_resize(kernels: Any, seed: int) -> None:
     kernels.run([work])
     assert target.is_kept_within
     averages = source.shape[:2] == (2 * height, 2 * width)  # as OpenCV does then
-    if compiled.kernels() is not None and not averages and source.shape[0] <= 2.5 * height:
+    if compiled.load_kernels() is not None and not averages and source.shape[0] <= 2.5 * height:
         expected = cv2.resize(np.ascontiguousarray(source), (width, height)).reshape(height, width, 3)
         expected = expected[:: -1 if upside_down else 1, :: -1 if mirrored else 1]
         np.testing.assert_array_equal(target.image, expected, f"seed {seed}")

@@ -117,7 +117,7 @@ def test_synonym_aug_takes_nltks_tagger_where_it_is(monkeypatch: pytest.MonkeyPa
 
     from augment.text import nlpaug_adapter
 
-    monkeypatch.setattr(nlpaug_adapter, "missing_data", lambda *_: "")
+    monkeypatch.setattr(nlpaug_adapter, "describe_missing_data", lambda *_: "")
     monkeypatch.setattr(nltk, "pos_tag", lambda tokens: [(token, "DT") for token in tokens])
     transform = NlpAug(naw.SynonymAug(aug_p=1.0))
     assert all(transform("good films", (0, 0, index)) == "good films" for index in range(10))

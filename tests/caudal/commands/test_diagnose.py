@@ -21,7 +21,7 @@ def short_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def photographs(folders: Callable[..., Path]) -> Path:
-    """Give 64 images."""
+    """Return 64 images."""
     return folders(ants=32, bees=32, height=48, width=64, extension=".jpg")
 
 
@@ -59,7 +59,7 @@ def test_text_has_a_bar_for_each_stage_and_a_picture(
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere does not exist"),
-        (["SRC", "--model", "nix"], "--model: unknown model 'nix'; known are all-convolutional-a"),
+        (["SRC", "--model", "nix"], "--model: unknown model 'nix'; use one of all-convolutional-a"),
         (["SRC", "--augment", "nix"], "'nix' is neither a file nor a policy"),
         (
             ["SRC", "--image-size", "16x16", "--rounds", "1", "--out", "/dev/null/x.png"],
@@ -84,5 +84,5 @@ def test_bad_sample_is_named(caudal: Callable[..., Any], photographs: Path) -> N
     outcome = caudal("diagnose", photographs, "--rounds", 1)
     assert outcome.status == 2
     assert "bees/" in outcome.err
-    assert "no JPEG, PNG" in outcome.err
+    assert "not a JPEG, PNG" in outcome.err
     assert caudal("diagnose", photographs, "--rounds", 1, "--on-error", "skip").status == 0

@@ -11,13 +11,13 @@ import pytest
 
 @pytest.fixture
 def source(folders: Callable[..., Path]) -> Path:
-    """Give 7 images in two classes."""
+    """Return 7 images in two classes."""
     return folders(ants=3, bees=4, height=24, width=32)
 
 
 @pytest.fixture
 def preview(caudal: Callable[..., Any], source: Path, tmp_path: Path) -> Callable[..., Any]:
-    """Give `preview(*options)`: what the command ended with."""
+    """Return `preview(*options)`: what the command ended with."""
 
     def run(*options: object) -> Any:
         return caudal("preview", source, "--out", tmp_path / "out" / "sheet.png", "--image-size", "16x16", *options)
@@ -30,8 +30,8 @@ def test_sheet_and_page_are_written(preview: Callable[..., Any], tmp_path: Path)
     outcome = preview("--samples", 3, "--versions", 2, "--html", "--explain", "--augment", "full")
     assert outcome.status == 0, outcome.err
     first, second, *plan = outcome.out.splitlines()
-    assert first == f"{tmp_path / 'out' / 'sheet.png'}: 3 samples, 2 versions of each"
-    assert second == f"{tmp_path / 'out' / 'sheet.html'}: 3 samples, 2 versions of each"
+    assert first == f"{tmp_path / 'out' / 'sheet.png'}: 3 samples, 2 versions per sample"
+    assert second == f"{tmp_path / 'out' / 'sheet.html'}: 3 samples, 2 versions per sample"
     assert plan[0].startswith("Push-down: of a JPEG only the window of RandomResizedCrop")
     height, width = cv2.imread(str(tmp_path / "out" / "sheet.png")).shape[:2]
     assert 700 < width < 850
@@ -65,7 +65,7 @@ def test_samples_that_are_passed_over_are_counted(preview: Callable[..., Any], s
     (source / "ants" / "0.png").write_bytes(b"nothing")
     outcome = preview("--augment", "flip", "--samples", 9)
     assert outcome.out.splitlines()[-1].startswith(
-        "passed over: 1 samples that cannot be decoded, such as ants/0.png: "
+        "skipped: 1 samples that cannot be decoded, for example ants/0.png: "
     )
     assert len(json.loads(preview("--augment", "flip", "--samples", 9, "--json").out)["passed_over"]) == 1
 
@@ -81,17 +81,17 @@ def test_no_augmentation_is_shown_as_such(preview: Callable[..., Any]) -> None:
     [
         (["--augment", "flop"], "'flop' is neither a file nor a policy"),
         (["--augment", "rand_augment(2"], "cannot be read; write arguments as in rand_augment(2, 9)"),
-        (["--stress", "--transform-grid"], "ask for one at a time"),
-        (["--stress", "--html"], "--html is the page of the plain preview"),
-        (["--transform-grid", "--html"], "--html is the page of the plain preview"),
+        (["--stress", "--transform-grid"], "exclude each other; use one"),
+        (["--stress", "--html"], "--html works without --transform-grid and --stress only"),
+        (["--transform-grid", "--html"], "--html works without --transform-grid and --stress only"),
         (["--augment", "rand_augment(fill='red')"], "fill: Input should be"),
-        (["--out", "sheet.jpg"], "--out is a PNG, got 'sheet.jpg'"),
-        (["--augment", "none", "--stress"], "none could be applied"),
+        (["--out", "sheet.jpg"], "--out must end in .png, got 'sheet.jpg'"),
+        (["--augment", "none", "--stress"], "--stress could apply no transform"),
         (["--augment", "none", "--transform-grid"], "this one has none"),
         (["--annotations", "nowhere.json"], "nowhere.json cannot be read: No such file"),
-        (["--masks", "nowhere"], "nowhere is no folder of masks"),
+        (["--masks", "nowhere"], "nowhere is not a directory of masks"),
         (["--out", "/proc/sheet.png"], "/proc/sheet.png cannot be written"),
-        (["--image-size", "3"], "a size is written HEIGHTxWIDTH"),
+        (["--image-size", "3"], "an image size must be HEIGHTxWIDTH"),
     ],
 )
 def test_unusable_input_is_one_line_with_status_2(

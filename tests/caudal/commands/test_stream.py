@@ -13,13 +13,13 @@ import pipeline
 
 @pytest.fixture
 def source(folders: Callable[..., Path]) -> Path:
-    """Give 13 images in two classes."""
+    """Return 13 images in two classes."""
     return folders(ants=6, bees=7)
 
 
 @pytest.fixture
 def stream(caudal: Callable[..., Any], source: Path) -> Callable[..., dict[str, Any]]:
-    """Give `stream(*options, source=...)`: what `caudal stream --json` reports."""
+    """Return `stream(*options, source=...)`: what `caudal stream --json` reports."""
 
     def run(*options: object, source: Path = source) -> dict[str, Any]:
         outcome = caudal(

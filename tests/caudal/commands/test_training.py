@@ -41,12 +41,12 @@ def test_train_reports_resumes_and_refuses(
     assert (out / "report.html").exists()
     refused = caudal(*command)
     assert refused.status == 2
-    assert "holds a training; resume it, or give another directory" in refused.err
+    assert "contains a training; use resume=True, or another directory" in refused.err
     again = caudal(*command, "--resume", "--views", "five_crop", "--reduce", "vote")
     assert "validation error" in again.out
-    assert "on views (five_crop, vote of their answers)" in again.out
+    assert "with test-time augmentation (five_crop, vote of predictions)" in again.out
     assert len(json.loads((out / "result.json").read_text())["views"]["error_of_each"]) == 5
-    assert "on views (five_crop)" in (out / "report.html").read_text()
+    assert "test-time augmentation (five_crop)" in (out / "report.html").read_text()
     assert json.loads((out / "result.json").read_text())["weights_sha256"] == told["weights_sha256"]
     other = caudal(*command, "--resume", "--seed", 3)
     assert (other.status, other.out) == (2, "")
@@ -63,7 +63,7 @@ def test_search_and_curve_end_in_tables_and_pictures(
         *("search", source, "--space", tmp_path / "space.toml", *SMALL, "--method", "grid"),
         *("--subset", 0.5, "--refit", "--out", tmp_path / "s"),
     )
-    assert "2 trials, the best first" in outcome.out
+    assert "2 trials, best first" in outcome.out
     assert (tmp_path / "s" / "best" / "report.html").exists()
     assert len((tmp_path / "s" / "trials.csv").read_text().splitlines()) == 3
     told = json.loads(
@@ -81,19 +81,22 @@ def test_search_and_curve_end_in_tables_and_pictures(
     ("arguments", "message"),
     [
         (["train"], "Missing argument 'SRC'"),
-        (["train", "--summary", "vgg"], "unknown model 'vgg'; known are all-convolutional-a,"),
-        (["train", "--summary", "vgg-d", "--image-size", "8x8"], "at least 32 pixels a side"),
+        (["train", "--summary", "vgg"], "unknown model 'vgg'; use one of all-convolutional-a,"),
+        (["train", "--summary", "vgg-d", "--image-size", "8x8"], "at least 32 pixels per side"),
         (["train", "SRC", "--model", "x"], "unknown model 'x'"),
         (["train", "SRC", "--optimizer", "x"], "optimizer must be one of adam, sgd, rmsprop"),
         (["train", "SRC", "--learning-rate", "0"], "the learning rate must be positive"),
-        (["train", "SRC", "--color-mode", "x"], "--color-mode is rgb or grayscale, got 'x'"),
-        (["train", "SRC", "--out", "/dev/null/x"], "/dev/null/x cannot be made"),
+        (["train", "SRC", "--color-mode", "x"], "--color-mode must be rgb or grayscale, got 'x'"),
+        (["train", "SRC", "--out", "/dev/null/x"], "/dev/null/x cannot be created"),
         (["train", "SRC", "--views", "x"], "there is no set of views 'x'"),
-        (["train", "SRC", "--views", "flip", "--reduce", "x"], "--reduce is mean, max or vote, got 'x'"),
+        (["train", "SRC", "--views", "flip", "--reduce", "x"], "--reduce must be mean, max or vote, got 'x'"),
+        (["train", "SRC", "--reduce", "max"], "--reduce needs --views"),
+        (["train", "SRC", "--classes", "3"], "--classes needs --summary"),
+        (["train", "SRC", "--summary", "graph"], "--summary prints an architecture without training"),
         (["train", "nowhere"], "nowhere does not exist"),
         (["search", "SRC", "--space", "nowhere.toml"], "nowhere.toml cannot be read"),
         (["search", "SRC"], "Missing option '--space'"),
-        (["curve", "SRC", "--sizes", "1,x"], "--sizes are numbers with commas"),
+        (["curve", "SRC", "--sizes", "1,x"], "--sizes must be a list of numbers"),
         (["curve", "SRC", "--sizes", "1,2"], "at least three sizes"),
         (["curve", "SRC", "--sizes", "1,2,99"], "limit=99 is out of range for 8 samples"),
     ],

@@ -114,7 +114,7 @@ def test_overwrite_replaces_only_once_the_new_one_is_complete(folders: Callable[
     before = contents(tmp_path / "out")
     broken = folders(bees=2)
     (broken / "bees" / "1.png").write_bytes(b"no image")
-    with pytest.raises(DecodeError, match=r"bees/1.png: no JPEG, PNG, GIF, BMP or WebP image"):
+    with pytest.raises(DecodeError, match=r"bees/1.png: not a JPEG, PNG, GIF, BMP or WebP image"):
         pipeline.convert(broken, tmp_path / "out", overwrite=True)
     assert contents(tmp_path / "out") == before
     pipeline.convert(folders(wasps=3), tmp_path / "out", overwrite=True)

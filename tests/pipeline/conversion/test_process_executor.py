@@ -93,7 +93,7 @@ def test_a_bad_sample_in_a_worker_is_the_same_error(folders: Callable[..., Path]
     """The error keeps its class, sample and reason; no process remains."""
     source = folders(ants=6)
     (source / "ants" / "4.png").write_bytes(b"no image")
-    with pytest.raises(DecodeError, match=r"ants/4.png: no JPEG") as caught:
+    with pytest.raises(DecodeError, match=r"ants/4.png: not a JPEG") as caught:
         pipeline.convert(source, tmp_path / "out", shards=3, workers=2)
     assert (caught.value.sample, caught.value.stage) == ("ants/4.png", "decode")
     assert children() == []

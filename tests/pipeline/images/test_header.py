@@ -23,7 +23,7 @@ Make = Callable[..., Any]
 def test_format_and_size_are_read(extension: str, height: int, width: int, picture: Make, encode: Make) -> None:
     """All five formats say what they are and how large."""
     encoded = encode(picture(0, height, width), extension)
-    assert read_header(encoded) == Header(FORMATS[extension], height, width, 1, opaque=extension == ".png")
+    assert read_header(encoded) == Header(FORMATS[extension], height, width, 1, is_opaque=extension == ".png")
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_arbitrary_bytes_give_a_header_or_a_value_error(signature: bytes, rest: 
     ("encoded", "message"),
     [
         (b"", "the file is empty"),
-        (b"<html>404</html>", "no JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>404</h'"),
-        (b"\xff", r"no JPEG, PNG, GIF, BMP or WebP image: it begins with b'\xff'"),
-        (b"\xff\xd8", "the jpeg header is cut off or damaged"),
-        (b"\xff\xd8\xff\xd9", "the jpeg header is cut off or damaged"),
-        (b"\xff\xd8\xff\xda\0\x04ab\xff\xc0\0\x11\x08\0\x05\0\x06", "the jpeg header is cut off or damaged"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "the png header is cut off or damaged"),
-        (b"GIF89a\x05", "the gif header is cut off or damaged"),
-        (b"BM1234", "the bmp header is cut off or damaged"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "the webp header is cut off or damaged"),
-        (b"RIFF\0\0\0\0WAVEfmt " + bytes(40), "the webp header is cut off or damaged"),
+        (b"<html>404</html>", "not a JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>404</h'"),
+        (b"\xff", r"not a JPEG, PNG, GIF, BMP or WebP image: it begins with b'\xff'"),
+        (b"\xff\xd8", "the jpeg header is truncated or damaged"),
+        (b"\xff\xd8\xff\xd9", "the jpeg header is truncated or damaged"),
+        (b"\xff\xd8\xff\xda\0\x04ab\xff\xc0\0\x11\x08\0\x05\0\x06", "the jpeg header is truncated or damaged"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "the png header is truncated or damaged"),
+        (b"GIF89a\x05", "the gif header is truncated or damaged"),
+        (b"BM1234", "the bmp header is truncated or damaged"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "the webp header is truncated or damaged"),
+        (b"RIFF\0\0\0\0WAVEfmt " + bytes(40), "the webp header is truncated or damaged"),
     ],
 )
 def test_what_has_no_header_is_refused_with_the_reason(encoded: bytes, message: str) -> None:

@@ -210,7 +210,7 @@ def test_low_rank_zca_is_the_leading_part_of_the_exact_one() -> None:
 
 def test_zca_falls_back_to_low_rank_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit is not attempted: the rank is then 512, or the number of images."""
-    monkeypatch.setattr("pipeline.keras.statistics.available_memory", lambda: 1000)
+    monkeypatch.setattr("pipeline.keras.statistics.get_available_memory", lambda: 1000)
     generator = make_generator(zca_whitening=True)
     generator.fit(pictures(40))
     assert generator.statistics is not None

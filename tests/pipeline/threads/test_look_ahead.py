@@ -355,4 +355,4 @@ def test_a_handler_at_exit_is_told_that_nothing_is_computed_any_more() -> None:
         it = LookAhead(lambda item: item, itertools.count(), threads=1, ahead=1)
         print("ready", flush=True)
     """)
-    assert (status, output) == (0, "no further item can be computed: the interpreter is exiting\n"), errors
+    assert (status, output) == (0, "nothing is computed any more: the program ends\n"), errors

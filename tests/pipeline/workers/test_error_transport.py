@@ -10,7 +10,6 @@ import pytest
 import training.errors as _training_errors  # noqa: F401  # the tree holds all classes that are imported
 from augment.errors import CaudalError
 from pipeline import errors
-from pipeline.keras import flow_dataframe as _flow_dataframe
 from pipeline.workers.error_transport import decode_error, encode_error
 
 
@@ -44,7 +43,7 @@ def state(error: BaseException) -> tuple[object, ...]:
 
 def test_the_tree_is_there() -> None:
     """The law below is about something."""
-    assert {errors.DecodeError, errors.ConvertError, _flow_dataframe.ColumnTypeError} <= set(OWN)
+    assert {errors.DecodeError, errors.ConvertError, errors.ColumnTypeError} <= set(OWN)
     assert {OSError, MemoryError, ValueError, TypeError, KeyError, FileNotFoundError} <= set(BUILTIN)
 
 

@@ -8,12 +8,12 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import cv2
 import numpy as np
 import pytest
-from tests.pipeline.processes import fail, grandchildren, is_in_slot, iterate_until_served, slots, until
 
 from augment import MixUp
 from augment.views import Flip
 from pipeline import Cache, Loader
 from pipeline.errors import DecodeError, OptionError
+from tests.pipeline.workers.processes import fail, grandchildren, is_in_slot, iterate_until_served, slots, until
 
 CROP_AND_COLOR = A.Compose([A.RandomCrop(12, 12), A.HorizontalFlip(), A.ColorJitter(p=1)])
 MIXED = {"mix": MixUp(), "label_mode": "categorical"}
@@ -162,7 +162,7 @@ def test_what_workers_cannot_import_is_said(arrays: Any, tmp_path: Path, monkeyp
     import local
 
     loader = Loader(arrays, image_size=None, augment=local.Local(), workers=2)
-    with pytest.raises(Exception, match=r"another process cannot make the loader .*not here"):
+    with pytest.raises(Exception, match=r"a worker process cannot build the loader .*not here"):
         fail(loader)
     assert isinstance(loader.failure, OptionError)
 

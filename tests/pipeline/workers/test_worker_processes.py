@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.pipeline.processes import children, fail, grandchildren, is_alive, iterate_until_served, until
 
 from pipeline import Loader
 from pipeline.errors import WorkerError
+from tests.pipeline.workers.processes import children, fail, grandchildren, is_alive, iterate_until_served, until
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_workers_that_keep_dying_are_given_up(arrays: Any, tmp_path: Path, monke
     import deadly
 
     loader = Loader(arrays, image_size=None, augment=deadly.Deadly(p=1), workers=1)
-    with pytest.raises(Exception, match=r"ended, with the statuses \[7, 7, 7\]"):
+    with pytest.raises(Exception, match=r"ended with exit statuses \[7, 7, 7\]"):
         fail(loader)
     assert isinstance(loader.failure, WorkerError)
 
@@ -104,8 +104,9 @@ SCRIPT = """
 import sys
 import numpy as np
 from pipeline import Loader
-from tests.pipeline.processes import children, fail, grandchildren, iterate_until_served
-loader = iterate_until_served(Loader((np.zeros((40, 8, 8, 3), np.uint8), np.zeros(40, int)), image_size=None, workers=2))
+from tests.pipeline.workers.processes import children, fail, grandchildren, iterate_until_served
+arrays = np.zeros((40, 8, 8, 3), np.uint8), np.zeros(40, int)
+loader = iterate_until_served(Loader(arrays, image_size=None, workers=2))
 print(*children(), *grandchildren(), flush=True)
 if sys.argv[1:] == ["wait"]:
     while True:
@@ -143,8 +144,9 @@ FORKING_SCRIPT = """
 import gc, os
 import numpy as np
 from pipeline import Loader
-from tests.pipeline.processes import grandchildren, is_alive, iterate_until_served
-loader = iterate_until_served(Loader((np.zeros((40, 8, 8, 3), np.uint8), np.zeros(40, int)), image_size=None, workers=2))
+from tests.pipeline.workers.processes import grandchildren, is_alive, iterate_until_served
+arrays = np.zeros((40, 8, 8, 3), np.uint8), np.zeros(40, int)
+loader = iterate_until_served(Loader(arrays, image_size=None, workers=2))
 ours = grandchildren()
 child = os.fork()
 if not child:

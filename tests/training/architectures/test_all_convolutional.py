@@ -56,7 +56,7 @@ def test_parameters_are_those_of_the_papers_table(variant: str) -> None:
 
 
 def test_variant_c_has_1369738_parameters() -> None:
-    """Weights and biases, on colour images with ten classes."""
+    """Weights and biases, on color images with ten classes."""
     assert all_convolutional("C").count_params() == 1_369_738
 
 
@@ -140,20 +140,20 @@ def test_dropout_is_the_papers_and_can_be_left_out() -> None:
 
 def test_unknown_variant_is_named_with_the_known_ones() -> None:
     """The message says what was given and what would do."""
-    with pytest.raises(ValueError, match=r"^unknown variant 'D'; known are A, B, C$"):
+    with pytest.raises(ValueError, match=r"^unknown variant 'D'; use one of A, B, C$"):
         all_convolutional("D")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"input_shape": (3, 32, 3)}, r"images need at least 4 pixels a side, got input_shape \(3, 32, 3\)"),
+        ({"input_shape": (3, 32, 3)}, r"input_shape=\(3, 32, 3\) is too small; use at least 4 pixels per side"),
         ({"input_shape": (32, 32)}, r"input_shape must be \(height, width, channels\), got \(32, 32\)"),
-        ({"input_shape": (32, 32, 0)}, r"positive number of channels, got \(32, 32, 0\)"),
-        ({"input_shape": (32, 32, None)}, r"positive number of channels, got \(32, 32, None\)"),
-        ({"classes": 0}, "classes must be at least 1, got 0"),
-        ({"width": 0}, "width must be positive, got 0"),
-        ({"width": float("nan")}, "width must be positive, got nan"),
+        ({"input_shape": (32, 32, 0)}, r"with 1, 3 or 4 channels, got \(32, 32, 0\)"),
+        ({"input_shape": (32, 32, None)}, r"with 1, 3 or 4 channels, got \(32, 32, None\)"),
+        ({"classes": 0}, "classes must be an integer from 1 to 1,000,000, got 0"),
+        ({"width": 0}, "width must be above 0 and at most 1000, got 0"),
+        ({"width": float("nan")}, "width must be above 0 and at most 1000, got nan"),
     ],
 )
 def test_impossible_arguments_are_refused(wrong: dict[str, object], message: str) -> None:

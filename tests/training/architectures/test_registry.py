@@ -80,11 +80,24 @@ def count_multiply_adds(model: keras.Model) -> int:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"name": "vgg"}, r"^unknown model 'vgg'; known are all-convolutional-a, .*vgg-e$"),
-        ({"input_shape": (3, 32, 3)}, r"images need at least 32 pixels a side, got input_shape \(3, 32, 3\)"),
+        ({"name": "vgg"}, r"^unknown model 'vgg'; use one of all-convolutional-a, .*vgg-e$"),
+        ({"input_shape": (3, 32, 3)}, r"input_shape=\(3, 32, 3\) is too small; use at least 32 pixels per side"),
         ({"input_shape": (32, 32)}, r"input_shape must be \(height, width, channels\), got \(32, 32\)"),
-        ({"classes": 0}, "classes must be at least 1, got 0"),
-        ({"width": 0}, "width must be positive, got 0"),
+        ({"classes": 0}, "classes must be an integer from 1 to 1,000,000, got 0"),
+        ({"classes": 2.0}, r"classes must be an integer from 1 to 1,000,000, got 2\.0"),
+        ({"width": 0}, "width must be above 0 and at most 1000, got 0"),
+        ({"width": float("inf")}, "width must be above 0 and at most 1000, got inf"),
+        (
+            {"name": "graph", "input_shape": (3, 32, 32)},
+            r"with 1, 3 or 4 channels, got \(3, 32, 32\); channels are the",
+        ),
+        ({"name": "graph", "input_shape": (32, 32, True)}, r"integers or None, got \(32, 32, True\)"),
+        ({"name": "graph", "input_shape": (32.5, 32, 3)}, r"integers or None, got \(32\.5, 32, 3\)"),
+        ({"name": "graph", "input_shape": 32}, r"input_shape must be \(height, width, channels\), got 32"),
+        ({"input_shape": (99_999, 99_999, 3)}, r"is too large; use at most 67,108,864 pixels"),
+        ({"input_shape": (8192, 8192, 3), "width": 1.0}, r"a dense layer of 33,554,432 x 4,096 weights is too large"),
+        ({"name": "graph", "dropout": True}, "model 'graph' has no dropout; omit the option"),
+        ({"name": "graph", "depth": 3}, "model 'graph': got an unexpected keyword argument 'depth'"),
     ],
 )
 def test_impossible_arguments_are_refused(wrong: dict[str, Any], message: str) -> None:
