@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "preview": "Draw images before and after augmentation: originals on the left, network inputs to their right.",
     "stream": "Iterate a dataset: print images/s and, with --digest, SHA-256 digests of batches and stream.",
     "diagnose": "Measure a dataset stage by stage on this machine, and recommend what makes it faster.",
-    "convert": "Convert class-folders, TFRecords and texts into each other; run it again to finish an interrupted one.",
+    "convert": "Convert between class-folders, TFRecords and texts; run the command again to resume.",
     "verify": "Check every file, record and checksum of a converted dataset; exit status 1 if anything is wrong.",
     "train": "Train a model, print its validation error, and write curves, a confusion matrix and a report.",
     "search": "Search for the experiment with the lowest error; run it again to resume, or several times in parallel.",

@@ -61,7 +61,9 @@ def make_class_folder(class_name: str, *, portable: bool) -> str:
 
 def is_renamed(path: str, key: str, class_name: str) -> bool:
     """Whether the path of a record's file differs from its key in more than the extension and the class's folder."""
-    return remove_extension(path) not in map(remove_extension, (key, f"{class_name}/{key}"))
+    if path in (key, usual := f"{class_name}/{key}"):
+        return False  # without parsing extensions: thousands of files per second
+    return remove_extension(path) not in (remove_extension(key), remove_extension(usual))
 
 
 def get_format(key: str) -> str | None:

@@ -198,7 +198,7 @@ def find_label(sample: Sample, class_names: Sequence[str]) -> int | None:
     Raises:
         ReadError: the sample has a label that is not a class, or none where others have one.
     """
-    has_none = sample.label == NO_LABEL and not getattr(sample, "label_fault", "")
+    has_none = sample.label == NO_LABEL and not sample.label_fault
     return None if has_none and not class_names else check_label(sample, class_names)
 
 

@@ -1,7 +1,6 @@
 """Running a conversion: plan, perform the tasks, verify, publish."""
 
 import inspect
-import logging
 import os
 from collections.abc import Callable
 from typing import Any, ParamSpec
@@ -10,14 +9,12 @@ from pipeline.conversion.existing_output import check_replaceable, find_existing
 from pipeline.conversion.finalize import finalize
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.planning import ConversionPlan, plan
-from pipeline.conversion.reporting import Reporter, Watch, describe_source_gaps
+from pipeline.conversion.reporting import Reporter, Watch
 from pipeline.conversion.tasks import Job, Receipt
 from pipeline.conversion.workspace import Workspace
 from pipeline.errors import CaudalError, ConvertError
 from pipeline.progress import Progress
 from pipeline.sources import ArraySource
-
-_log = logging.getLogger(__name__)
 
 _P = ParamSpec("_P")
 
@@ -106,8 +103,8 @@ def _make_convert(definition: Callable[_P, Conversion]) -> Callable[..., dict[st
 
         Takes the parameters of `pipeline.Conversion`, and `progress`, which is called with the number of finished
         records and the number of all records. Call it again to resume a killed conversion. Without `shuffle` the
-        examples keep the order of the source, so that a loader yields the same stream from both. Ignored files and
-        classes without examples are logged as warnings, and listed in the manifest.
+        examples keep the order of the source, so that a loader yields the same stream from both. The manifest
+        counts ignored files and the examples per class.
 
         Returns:
             The manifest, as in `dataset.json`; with `split`, `{"splits": {name: manifest}, ...}`.
@@ -120,10 +117,7 @@ def _make_convert(definition: Callable[_P, Conversion]) -> Callable[..., dict[st
             TooManyErrorsError: more samples are bad than `max_errors`.
         """
         watch = None if progress is None else lambda counts: progress(counts.done, counts.total)
-        result = run(definition(*args, **options), watch)
-        for line in describe_source_gaps(result):
-            _log.warning("%s", line)
-        return result
+        return run(definition(*args, **options), watch)
 
     parameters = list(inspect.signature(definition).parameters.values())
     last = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Progress | None")

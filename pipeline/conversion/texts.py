@@ -1,6 +1,5 @@
 """The records of texts: from class-folders of .txt files, rows of a file, or TFRecords."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +13,6 @@ from pipeline.images.header import max_bytes
 from pipeline.records import tfrecord
 from pipeline.records.example import encode_pieces
 from pipeline.sources import Source, TFRecordSource, open_source
-from pipeline.sources.row_formats import Table
-from pipeline.sources.rows import RowFile, RowSource
 from pipeline.sources.text import TextFolderSource, has_texts, is_row_file, open_text_source
 from pipeline.sources.text_format import TextFormat
 from pipeline.sources.tfrecord import list_shards
@@ -120,35 +117,14 @@ def _open_texts(options: Conversion) -> Source:
     for name in ("resize_short", "image_size", "format", "quality", "augment"):
         if getattr(options, name) is not None:
             raise OptionError(f"{name} applies to images, but {options.source} holds texts; drop {name}")
-    columns = {"text_column": options.text_column, "label_column": options.label_column, "delimiter": options.delimiter}
-    source = open_text_source(
+    return open_text_source(
         options.source,
         class_names=options.class_names,
         label_offset=options.label_offset,
         text_format=TextFormat(
             options.text_format,
-            **{name: value for name, value in columns.items() if value is not None},  # type: ignore[arg-type]
+            delimiter=options.delimiter,
+            text_column=options.text_column,
+            label_column=options.label_column,
         ),
-    )
-    if isinstance(source, RowSource) and not source.class_names:
-        _check_unlabeled(source.rows)
-    return source
-
-
-def _check_unlabeled(rows: RowFile) -> None:
-    """Refuse rows without labels, unless they are lines of text or have no column that could hold a label.
-
-    Raises:
-        SourceError: the rows have other columns than the text.
-    """
-    if rows.kind == "text":
-        return
-    first = rows.header or rows[0]
-    columns = rows.format.cells(first) if isinstance(rows.format, Table) else list(json.loads(first))
-    if len(columns) == 1 and (rows.header is not None or rows.kind == "jsonl"):
-        return
-    raise SourceError(
-        f"{rows.path} has the columns {columns}, none of them recognized as the label; set label_column "
-        "(--label-column) and text_column (--text-column), or delimiter (--delimiter) if these are not its columns; "
-        'text_format="text" (--text-format text) reads lines without labels'
     )

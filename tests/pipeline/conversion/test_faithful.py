@@ -1,7 +1,6 @@
 """A conversion keeps what its source says: labels, classes, and what it ignores or refuses."""
 
 import json
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -97,22 +96,22 @@ _LISTS = {"float_list": "FloatList", "bytes_list": "BytesList", "int64_list": "I
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "columns"),
+    ("name", "content", "remedy"),
     [
-        ("a.csv", "text;label\ngood;1\nbad;0\n", "['text;label']"),
-        ("a.csv", "text|label\ngood|1\n", "['text|label']"),
-        ("a.tsv", "text,label\ngood,1\n", "['text,label']"),
-        ("a.csv", "text,mood\ngood,1\n", "['text', 'mood']"),
-        ("a.jsonl", '{"text": "good", "mood": 1}\n', "['text', 'mood']"),
+        ("a.csv", "text;label\ngood;1\nbad;0\n", "set delimiter=';'"),
+        ("a.csv", "text|label\ngood|1\n", "set delimiter='|'"),
+        ("a.tsv", "text,label\ngood,1\n", "set delimiter=','"),
+        ("a.csv", "text,mood\ngood,1\n", "['text', 'mood']; set text_column and label_column"),
+        ("a.csv", "file,label\na.txt,1\n", "['file', 'label']; set text_column and label_column"),
+        ("a.jsonl", '{"text": "good", "mood": 1}\n', "set label_column"),
     ],
 )
-def test_tables_without_a_recognized_label_are_refused(tmp_path: Path, name: str, content: str, columns: str) -> None:
-    """The error names the columns and the options; nothing is written."""
+def test_tables_without_a_recognized_label_are_refused(tmp_path: Path, name: str, content: str, remedy: str) -> None:
+    """The error names the columns and the option to set; nothing is written."""
     (tmp_path / name).write_text(content)
     with pytest.raises(SourceError) as caught:
         pipeline.convert(tmp_path / name, tmp_path / "out")
-    for part in (columns, "--text-column", "--label-column", "--delimiter"):
-        assert part in str(caught.value)
+    assert remedy in str(caught.value)
     assert not (tmp_path / "out").exists()
 
 
@@ -128,6 +127,19 @@ def test_a_delimiter_separates_the_columns(tmp_path: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["text,label\ngood,\nbad,\n", "text,label\ngood\nbad\n", 'text,label\n"a,b",1,2\n'],
+    ids=["empty", "missing", "too many"],
+)
+def test_rows_without_a_label_are_bad_samples(tmp_path: Path, content: str) -> None:
+    """If the label's column has no label at all, no record is written without one."""
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises((SampleError, SourceError)):
+        pipeline.convert(tmp_path / "a.csv", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_table_of_texts_alone_has_no_labels(tmp_path: Path) -> None:
     """A single column that is named as the text leaves no label behind."""
     (tmp_path / "a.csv").write_text("text\ngood\nbad\n")
@@ -135,18 +147,15 @@ def test_a_table_of_texts_alone_has_no_labels(tmp_path: Path) -> None:
     assert (manifest["class_names"], manifest["num_examples"]) == ([], 2)
 
 
-def test_ignored_files_and_empty_classes_are_reported(
-    folders: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The manifest counts them, and the log has a line for each."""
+def test_ignored_files_and_empty_classes_are_counted(folders: Callable[..., Path], tmp_path: Path) -> None:
+    """The manifest has both counts, also those of a result that exists."""
     source = folders(ants=2, bees=0)
-    (source / "ants" / "notes.txt").write_text("two ants")
-    with caplog.at_level(logging.WARNING, "pipeline.conversion"):
+    for name in ("notes.txt", "more.TXT", "readme"):
+        (source / "ants" / name).write_text("two ants")
+    for _ in range(2):
         manifest = pipeline.convert(source, tmp_path / "out")
-    assert sum(manifest["ignored_files"].values()) == 1
-    assert manifest["examples_per_class"] == [2, 0]
-    assert [message.split(":")[0] for message in caplog.messages] == ["ignored files", "1 of 2 classes have no example"]
-    assert caplog.messages[1].endswith("bees")
+        assert manifest["ignored_files"] == {"not an image: .txt": 2, "not an image: no extension": 1}
+        assert manifest["examples_per_class"] == [2, 0]
 
 
 @pytest.mark.parametrize("options", [{}, {"format": "png", "quality": 90}, {"resize_short": 5}])

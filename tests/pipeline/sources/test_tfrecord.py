@@ -372,7 +372,7 @@ def test_a_shard_that_the_manifest_does_not_list_is_no_part_of_the_dataset(conve
         ("junk", "is not a valid manifest: JSONDecodeError"),
         ("[]", "is not a valid manifest: TypeError"),
         ("{}", "is not a valid manifest: KeyError 'shards'"),
-        ({"format_version": 2}, "has format version 2; this version of Caudal reads version 1"),
+        ({"format_version": 3}, "has format version 3; this version of Caudal reads versions 1 and 2"),
         ({"shards": [{"name": "../x", "examples": 1}]}, "lists '../x', which is outside its directory"),
         ({"shards": [{"name": "/etc/passwd", "examples": 1}]}, "lists '/etc/passwd', which is outside its directory"),
         ({"class_names": None}, "is not a valid manifest: TypeError"),
