@@ -1,4 +1,4 @@
-"""The arguments of `ImageDataGenerator`, checked, and what they imply."""
+"""Check the arguments of `ImageDataGenerator`, and set the arguments that they imply."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from pipeline.keras.warp import FILL_MODES, SplineWarp
 
 @dataclass(frozen=True, kw_only=True)
 class Normalization:
-    """What is done to the levels of an image behind the random transforms; Keras's arguments of these names."""
+    """How levels are normalized after the random transforms: Keras's arguments of these names."""
 
     featurewise_center: bool = False
     samplewise_center: bool = False
@@ -27,7 +27,7 @@ class Normalization:
 
     @property
     def needs_statistics(self) -> bool:
-        """Whether the training set has to be seen first."""
+        """Whether `fit` is needed first."""
         return self.featurewise_center or self.featurewise_std_normalization or self.zca_whitening
 
     def __post_init__(self) -> None:
@@ -38,24 +38,24 @@ class Normalization:
                 raise OptionError(f"`{name}` must be a finite number, got {getattr(self, name)!r}")
 
     def resolve_conflicts(self) -> "Normalization":
-        """Add what one argument asks of another, with Keras's warnings."""
-        one = self
-        if one.zca_whitening and not one.featurewise_center:
-            one = _override(one, "zca_whitening", featurewise_center=True)
-        if one.zca_whitening and one.featurewise_std_normalization:
-            one = _override(one, "zca_whitening", featurewise_std_normalization=False)
-        if one.featurewise_std_normalization and not one.featurewise_center:
-            one = _override(one, "featurewise_std_normalization", featurewise_center=True)
-        if one.samplewise_std_normalization and not one.samplewise_center:
-            one = _override(one, "samplewise_std_normalization", samplewise_center=True)
-        return one
+        """Set the arguments that others imply, with Keras's warnings."""
+        settings = self
+        if settings.zca_whitening and not settings.featurewise_center:
+            settings = _override(settings, "zca_whitening", featurewise_center=True)
+        if settings.zca_whitening and settings.featurewise_std_normalization:
+            settings = _override(settings, "zca_whitening", featurewise_std_normalization=False)
+        if settings.featurewise_std_normalization and not settings.featurewise_center:
+            settings = _override(settings, "featurewise_std_normalization", featurewise_center=True)
+        if settings.samplewise_std_normalization and not settings.samplewise_center:
+            settings = _override(settings, "samplewise_std_normalization", samplewise_center=True)
+        return settings
 
 
 def parse_zoom(zoom_range: Any) -> list[float]:
-    """Give the two factors of a zoom.
+    """Return the range of the zoom factor, [low, high].
 
     Raises:
-        OptionError: it is neither a number nor two.
+        OptionError: it is neither a number nor two numbers.
     """
     if isinstance(zoom_range, (int, float)):
         return [1 - zoom_range, 1 + zoom_range]
@@ -66,25 +66,25 @@ def parse_zoom(zoom_range: Any) -> list[float]:
 
 
 def parse_ranges(ranges: Mapping[str, Any]) -> Ranges:
-    """Bring the ranges into one form.
+    """Return the ranges of the random parameters.
 
     Raises:
-        OptionError: one is no range, with Keras's reasons.
+        OptionError: a value is not a range.
     """
     brightness = ranges["brightness_range"]
     if brightness is not None and (not isinstance(brightness, (tuple, list)) or len(brightness) != 2):
         raise OptionError(f"`brightness_range` should be a tuple or list of two floats; got {brightness!r}")
     for name, value in ranges.items():
         if value is not None and not _is_finite(value):
-            raise OptionError(f"`{name}` must be made of finite numbers, got {value!r}")
+            raise OptionError(f"`{name}` must consist of finite numbers, got {value!r}")
     return Ranges(**{**ranges, "brightness_range": brightness and tuple(brightness)})
 
 
 def make_warp(fill_mode: str, cval: float, interpolation_order: int) -> SplineWarp:
-    """Refuse what SciPy would refuse at the first image.
+    """Return the warp, and refuse now what SciPy would refuse at the first image.
 
     Raises:
-        OptionError: there is no such mode or order.
+        OptionError: the fill mode, the value or the order is invalid.
     """
     if fill_mode not in FILL_MODES:
         raise OptionError(f"`fill_mode` must be one of {', '.join(map(repr, FILL_MODES))}; got {fill_mode!r}")
@@ -96,7 +96,7 @@ def make_warp(fill_mode: str, cval: float, interpolation_order: int) -> SplineWa
 
 
 def parse_validation_split(validation_split: float) -> float:
-    """Refuse what is no share.
+    """Return the fraction of the validation subset.
 
     Raises:
         OptionError: it is not between 0 and 1.
@@ -107,29 +107,29 @@ def parse_validation_split(validation_split: float) -> float:
 
 
 def parse_dtype(dtype: Any) -> np.dtype[Any]:
-    """Give the dtype of what is delivered; None is Keras's setting.
+    """Return the dtype of the batches; None is Keras's setting.
 
     Raises:
-        OptionError: it is no floating-point dtype.
+        OptionError: it is not a floating-point dtype.
     """
     if dtype is None:
         import keras
 
         dtype = keras.config.floatx()
     try:
-        checked: np.dtype[Any] = np.dtype(dtype)
+        parsed: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
-        checked = np.dtype(object)
-    if not np.issubdtype(checked, np.floating):
+        parsed = np.dtype(object)
+    if not np.issubdtype(parsed, np.floating):
         raise OptionError(f"`dtype` must be a floating-point dtype, got {dtype!r}")
-    return checked
+    return parsed
 
 
 def parse_data_format(data_format: str | None) -> str:
-    """Give the layout of images; None is Keras's setting.
+    """Return the axis order of images; None is Keras's setting.
 
     Raises:
-        OptionError: there is no such layout.
+        OptionError: the value is invalid.
     """
     if data_format is None:
         import keras
@@ -147,7 +147,7 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
-def _override(given: Normalization, argument: str, **implied: Any) -> Normalization:
+def _override(settings: Normalization, argument: str, **implied: Any) -> Normalization:
     (name,) = implied
     warnings.warn(f"This ImageDataGenerator specifies `{argument}`, which overrides setting of `{name}`.", stacklevel=5)
-    return replace(given, **implied)
+    return replace(settings, **implied)

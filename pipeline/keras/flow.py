@@ -1,4 +1,4 @@
-"""From a list of samples to a stream of finished batches: what all `flow*` methods share."""
+"""Turn a source into a stream of normalized batches, for all `flow*` methods."""
 
 import os
 from collections.abc import Callable
@@ -28,10 +28,10 @@ from pipeline.sources.base import Source
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """How image files become arrays; the arguments of `flow_from_directory` of these names.
+    """How image files become arrays: the arguments of `flow_from_directory` of these names.
 
     Raises:
-        OptionError: one is wrong.
+        OptionError: a value is invalid.
     """
 
     target_size: tuple[int, int] = (256, 256)
@@ -52,7 +52,7 @@ class Files:
 
     @property
     def decoder(self) -> ResizingDecoder:
-        """What decodes them."""
+        """The decoder of these files."""
         return ResizingDecoder(
             color_mode=self.color_mode,
             target_size=self.target_size,
@@ -62,15 +62,15 @@ class Files:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of an image, [H, W, C]."""
+        """The shape of an image, (height, width, channels)."""
         return (*self.target_size, CHANNELS[self.color_mode])
 
 
 def make_files(target_size: Any, color_mode: str, interpolation: str, keep_aspect_ratio: bool = False) -> Files:
-    """Make `Files` of arguments as Keras takes them: the size may be a list.
+    """Return `Files` of Keras's arguments: the size may be a list.
 
     Raises:
-        OptionError: one is wrong.
+        OptionError: a value is invalid.
     """
     return Files(
         target_size=tuple(target_size) if isinstance(target_size, (tuple, list)) else target_size,
@@ -82,7 +82,7 @@ def make_files(target_size: Any, color_mode: str, interpolation: str, keep_aspec
 
 @dataclass(frozen=True, kw_only=True)
 class SaveOptions:
-    """Where finished images are written to be looked at; the arguments of `flow*` of these names."""
+    """Where pictures of the batches are written: the arguments of `flow*` of these names."""
 
     save_to_dir: str | os.PathLike[str] | None = None
     save_prefix: str = ""
@@ -90,7 +90,7 @@ class SaveOptions:
 
     def __post_init__(self) -> None:
         if self.save_to_dir and not os.path.isdir(self.save_to_dir):
-            raise OptionError(f"`save_to_dir` must be a directory that exists, got {os.fspath(self.save_to_dir)!r}")
+            raise OptionError(f"`save_to_dir` must be an existing directory, got {os.fspath(self.save_to_dir)!r}")
 
     def save(self, images: NDArray[Any], indices: NDArray[Any], hashes: NDArray[Any]) -> None:
         """Write images [B, H, W, C], each stretched to 0 to 255, as `prefix_index_hash.format`."""
@@ -107,16 +107,16 @@ class SaveOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """What is done with samples, whatever they are.
+    """How the samples of a source become batches.
 
     Attributes:
-        transform: at random; called with the channels of the images.
-        normalizer: behind it.
-        batch_size: samples in a batch.
-        shuffle: a new order in each epoch.
-        seed: of the order and the transforms; None draws one.
-        saving: of what is delivered.
-        on_error: what a bad file does: "raise", "skip" or "replace".
+        transform: function from the number of channels to the random transform.
+        normalizer: normalization after the transform.
+        batch_size: number of samples per batch.
+        shuffle: whether each epoch has its own order.
+        seed: seed of the order and the transforms; None draws one.
+        saving: where pictures of the batches are written.
+        on_error: what happens at a bad file: "raise", "skip" or "replace".
     """
 
     transform: Callable[[int], Augmentation]
@@ -133,11 +133,11 @@ class Flow:
             raise OptionError(f"`batch_size` must be an integer of at least 1, got {self.batch_size!r}")
 
     def stream(self, source: Source, decoder: Decoder, shape: tuple[int, int, int]) -> Stream:
-        """Make the stream whose batches are images and the samples' numbers.
+        """Return the stream of the images and the samples' indices.
 
         Args:
-            source: its labels are the samples' numbers.
-            decoder: gives images of one shape.
+            source: source whose labels are the samples' indices.
+            decoder: decoder that returns images of one shape.
             shape: that shape, (height, width, channels).
         """
         keep_freed_memory()
@@ -152,7 +152,7 @@ class Flow:
             plan=self.transform(shape[2]),
             augment_key=keys.fold_in(root, "augment"),
             image_size=None,
-            interpolation="bilinear",  # of nothing: the decoder gives the size
+            interpolation="bilinear",  # unused: the decoder resizes
             label_mode=None,
             error_log=ErrorLog(self.on_error, None, len(source)),
             replaces=self.on_error == "replace",

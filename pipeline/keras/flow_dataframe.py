@@ -1,4 +1,4 @@
-"""`ImageDataGenerator.flow_from_dataframe`: batches of images that a table names."""
+"""`ImageDataGenerator.flow_from_dataframe`: batches of images that a data frame lists."""
 
 import os
 import sys
@@ -19,15 +19,15 @@ CLASS_MODES = ("binary", "categorical", "input", "multi_output", "raw", "sparse"
 
 
 class ColumnTypeError(OptionError, TypeError):
-    """A column holds what its class mode cannot take; Keras raises a `TypeError`."""
+    """A column has values that its class mode cannot take; Keras raises a `TypeError`."""
 
 
 class DataFrameColumns:
-    """The columns of a data frame that are used, as lists, without the rows that are not.
+    """The used columns and rows of a data frame, as lists.
 
     Args:
-        frame: gives a column by its name: a pandas or Polars data frame, a dict of lists.
-        columns: their names.
+        frame: pandas or Polars data frame, or dict of lists.
+        columns: names of the used columns.
     """
 
     def __init__(self, frame: Any, columns: Iterable[str]) -> None:
@@ -43,19 +43,19 @@ class DataFrameColumns:
         return len(next(iter(self._columns.values())))
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Keep some rows."""
+        """Keep these rows and drop the others."""
         self._columns = {name: [column[row] for row in rows] for name, column in self._columns.items()}
 
 
 class DataFrameIterator(FilesIterator):
-    """Batches of images that a data frame names.
+    """Batches of images that a data frame lists.
 
     Attributes:
-        directory: to which the file names are relative.
-        class_indices: the classes' numbers by their names, where there are classes.
-        classes: of every file, its class or a list of them.
-        sample_weight: float [samples], or None.
-        labels: the classes, or the columns themselves.
+        directory: directory that the file names are relative to.
+        class_indices: class index by class name, in class modes with classes.
+        classes: class index of every file, or a list of several.
+        sample_weight: weights [samples], or None.
+        labels: the class indices, or the columns' values.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class DataFrameIterator(FilesIterator):
         dataframe: Any,
         directory: str | os.PathLike[str] | None,
         columns: "ColumnRoles",
-        share: tuple[str | None, float],
+        part: tuple[str | None, float],
         validate_filenames: bool,
     ) -> None:
         self.directory = os.fspath(directory or "")
@@ -74,17 +74,17 @@ class DataFrameIterator(FilesIterator):
         if validate_filenames:
             self._keep_valid(table, columns.x_col)
         names = columns.keep_classes(table)
-        first, last = get_subset_bounds(*share)
+        first, last = get_subset_bounds(*part)
         table.keep(range(int(first * len(table)), int(last * len(table))))
         self.sample_weight = None if columns.weight_col is None else np.array(table[columns.weight_col])
         weights = None if self.sample_weight is None else TargetColumn(self.sample_weight)
-        kept = table[columns.x_col]
+        filenames = table[columns.x_col]
         word = "validated" if validate_filenames else "non-validated"
         classes = "" if names is None else f" belonging to {len(names)} classes"
-        sys.stdout.write(f"Found {len(kept)} {word} image filenames{classes}.\n")  # as Keras does
+        sys.stdout.write(f"Found {len(filenames)} {word} image filenames{classes}.\n")  # as Keras does
         targets = self._make_targets(table, columns, names, flow.normalizer.dtype)
-        source = FileSource(self.directory, kept, max_bytes=files.decoder.max_bytes)
-        paths = [os.path.join(self.directory, name) for name in table[columns.x_col]]
+        source = FileSource(self.directory, filenames, max_bytes=files.decoder.max_bytes)
+        paths = [os.path.join(self.directory, name) for name in filenames]
         super().__init__(flow, files, source, paths, BatchTargets(targets=targets, weights=weights), columns.class_mode)
 
     def _make_targets(
@@ -100,8 +100,8 @@ class DataFrameIterator(FilesIterator):
             return TargetColumn(self.labels)
         if names is None:
             return columns.class_mode
-        self.class_indices = {name: number for number, name in enumerate(names)}
-        self.classes = self.labels = [_to_numbers(value, self.class_indices) for value in table[columns.y_columns[0]]]
+        self.class_indices = {name: index for index, name in enumerate(names)}
+        self.classes = self.labels = [_to_indices(value, self.class_indices) for value in table[columns.y_columns[0]]]
         return make_class_targets(columns.class_mode, self.classes, len(names), dtype)
 
     def _keep_valid(self, table: DataFrameColumns, x_col: str) -> None:
@@ -117,14 +117,14 @@ class DataFrameIterator(FilesIterator):
 
 
 class ColumnRoles:
-    """Which column is what.
+    """The roles of the columns.
 
     Args:
-        x_col: the file names.
-        y_col: the targets, or a list of columns.
-        weight_col: the samples' weights, or None.
-        class_mode: how the targets are written.
-        classes: the classes in the order of their numbers; by default all, sorted.
+        x_col: column of the file names.
+        y_col: column of the targets, or a list of columns.
+        weight_col: column of the sample weights, or None.
+        class_mode: form of the targets.
+        classes: class names in the order of their labels; by default all, sorted.
     """
 
     def __init__(
@@ -144,22 +144,22 @@ class ColumnRoles:
 
     @property
     def y_columns(self) -> list[str]:
-        """The columns of the targets."""
+        """The names of the target columns."""
         if self.class_mode in ("input", None):
             return []
         return list(self.y_col) if isinstance(self.y_col, list) else [self.y_col]
 
     @property
     def used_columns(self) -> list[str]:
-        """All columns."""
+        """The names of all columns with a role."""
         return [self.x_col, *self.y_columns, *([] if self.weight_col is None else [self.weight_col])]
 
     def check(self, table: DataFrameColumns) -> None:
-        """Refuse columns that hold the wrong kind of value.
+        """Refuse columns with values of the wrong type.
 
         Raises:
-            ColumnTypeError: one does.
-            OptionError: binary classes are not two.
+            ColumnTypeError: a column has such values.
+            OptionError: `class_mode="binary"`, and the number of classes is not 2.
         """
         if not all(isinstance(name, str) for name in table[self.x_col]):
             raise ColumnTypeError(f"all values in column x_col={self.x_col} must be strings")
@@ -177,7 +177,7 @@ class ColumnRoles:
             raise ColumnTypeError(f"column weight_col={self.weight_col} must be numeric")
 
     def keep_classes(self, table: DataFrameColumns) -> list[str] | None:
-        """Leave out the rows (and of lists the members) of other classes; give the classes, or None without any."""
+        """Drop rows (and members of lists) of other classes; return the class names, or None without classes."""
         if self.class_mode in ("input", "multi_output", "raw", None):
             return None
         column = table[self.y_columns[0]]
@@ -195,5 +195,5 @@ def _is_image(path: str) -> bool:
     return path.lower().endswith(PILLOW_EXTENSIONS) and os.path.isfile(path)
 
 
-def _to_numbers(value: Any, numbers: dict[str, int]) -> Any:
-    return numbers[value] if isinstance(value, str) else [numbers[name] for name in value]
+def _to_indices(value: Any, class_indices: dict[str, int]) -> Any:
+    return class_indices[value] if isinstance(value, str) else [class_indices[name] for name in value]

@@ -21,11 +21,11 @@ class DirectoryIterator(FilesIterator):
     """Batches of images in class-folders.
 
     Attributes:
-        directory: the root.
-        class_indices: the classes' numbers by their names.
-        num_classes: how many there are.
-        classes: int32 [samples], of every file.
-        labels: the same.
+        directory: path of the class-folder directory.
+        class_indices: class index by class name.
+        num_classes: number of classes.
+        classes: class index of every file, int32 [samples].
+        labels: the same as `classes`.
     """
 
     def __init__(
@@ -35,16 +35,16 @@ class DirectoryIterator(FilesIterator):
         directory: str | os.PathLike[str],
         classes: Sequence[str] | None,
         class_mode: str | None,
-        share: tuple[str | None, float],
+        part: tuple[str | None, float],
         follow_links: bool,
     ) -> None:
         if class_mode not in CLASS_MODES:
             raise OptionError(f"invalid `class_mode` {class_mode!r}; expected one of {CLASS_MODES}")
         self.directory = os.fspath(directory)
         if not os.path.isdir(self.directory):
-            raise SourceError(f"{self.directory} is no directory")
+            raise SourceError(f"{self.directory} is not a directory")
         names = list(classes) if classes else _list_folders(self.directory)
-        found = [_list_part(self.directory, name, share, follow_links) for name in names]
+        found = [_list_class(self.directory, name, part, follow_links) for name in names]
         labels = [label for label, keys in enumerate(found) for _ in keys]
         self.class_indices = {name: label for label, name in enumerate(names)}
         self.num_classes = len(names)
@@ -52,9 +52,9 @@ class DirectoryIterator(FilesIterator):
         keys = [key for keys in found for key in keys]
         sys.stdout.write(f"Found {len(keys)} images belonging to {len(names)} classes.\n")  # as Keras does
         if not keys:
-            part = "" if share[0] is None else f" for the {share[0]} part"
+            subset = "" if part[0] is None else f" for subset={part[0]!r}"
             raise OptionError(
-                f"there is no image below the folders {', '.join(names)} of {self.directory}{part}; looked for "
+                f"no images in the folders {', '.join(names)} of {self.directory}{subset}; extensions: "
                 f"{', '.join(PILLOW_EXTENSIONS)}"
             )
         targets = make_class_targets(class_mode, labels, len(names), flow.normalizer.dtype)
@@ -66,12 +66,12 @@ class DirectoryIterator(FilesIterator):
 def _list_folders(directory: str) -> list[str]:
     names = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
     if not names:
-        raise SourceError(f"{directory} has no subfolder; it needs one a class")
+        raise SourceError(f"{directory} has no subfolders; create one subfolder per class")
     return names
 
 
-def _list_part(directory: str, name: str, share: tuple[str | None, float], follow_links: bool) -> list[str]:
-    """List a class's files, and take the subset's part of them: each class is split by itself."""
+def _list_class(directory: str, name: str, part: tuple[str | None, float], follow_links: bool) -> list[str]:
+    """List the files of a class that are in a subset: each class is split by itself."""
     keys = [f"{name}/{key}" for key in walk_files(os.path.join(directory, name), PILLOW_EXTENSIONS, follow_links)]
-    first, last = get_subset_bounds(*share)
+    first, last = get_subset_bounds(*part)
     return keys[int(first * len(keys)) : int(last * len(keys))]

@@ -1,8 +1,8 @@
-"""Which files a Keras-shaped directory function takes, with which labels, and how it splits them.
+"""List, label and split the files of a directory as Keras does, with messages in Keras's words.
 
-The order of the files is Keras's own, and so is the split for a given seed: a model that was trained on Keras's
-training part meets the same validation part here. Keras shuffles the list by `numpy.random.RandomState(seed)`, a
-generator of its own, and cuts the validation part off the end.
+The order of the files, and the split for a seed, are Keras's: a model trained on Keras's training subset has the same
+validation subset here. Keras shuffles the list with its own generator, `numpy.random.RandomState(seed)`, and takes the
+validation subset from the end.
 """
 
 import os
@@ -22,10 +22,10 @@ class LabeledFiles:
     """Files and their labels.
 
     Attributes:
-        root: the directory.
-        keys: the files' paths relative to it.
-        labels: one a file; None where there are none.
-        class_names: in the order of their labels; None where there are no labels.
+        root: path of the directory.
+        keys: paths of the files relative to the directory.
+        labels: one label per file; None without labels.
+        class_names: class names in the order of their labels; None without labels.
     """
 
     root: str
@@ -35,18 +35,18 @@ class LabeledFiles:
 
     @property
     def paths(self) -> list[str]:
-        """The files' paths, as Keras gives them."""
+        """The paths of the files, as in Keras."""
         return [os.path.join(self.root, key) for key in self.keys]
 
-    def cut(self, start: int, stop: int) -> "LabeledFiles":
-        """Take a part."""
+    def slice(self, start: int, stop: int) -> "LabeledFiles":
+        """Return a range of the files."""
         labels = None if self.labels is None else self.labels[start:stop]
         return LabeledFiles(self.root, self.keys[start:stop], labels, self.class_names)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labeling:
-    """Where labels come from and how they are written; Keras's arguments of these names."""
+    """The labels and their form: Keras's arguments of these names."""
 
     labels: Any
     label_mode: Any
@@ -55,8 +55,8 @@ class Labeling:
     def __post_init__(self) -> None:
         if not (self.labels is None or isinstance(self.labels, (list, tuple)) or _is_inferred(self.labels)):
             raise OptionError(
-                '`labels` argument should be "inferred" (from the subdirectories), None, or a list or tuple of integer '
-                f"labels, one a file; got {self.labels!r}"
+                '`labels` argument should be "inferred" (from the subfolders), None, or a list or tuple with one label '
+                f"per file; got {self.labels!r}"
             )
         if isinstance(self.labels, (list, tuple)) and self.class_names:
             raise OptionError(
@@ -70,7 +70,7 @@ class Labeling:
 
     @property
     def mode(self) -> str | None:
-        """The label mode; None where there are no labels."""
+        """The label mode; None without labels."""
         return None if self.labels is None else self.label_mode
 
     @property
@@ -80,19 +80,23 @@ class Labeling:
 
 
 def check_split(validation_split: float | None, subset: str | None, shuffle: bool, seed: int | None) -> None:
-    """Refuse what Keras refuses.
+    """Refuse a split that Keras refuses.
 
     Raises:
-        OptionError: with Keras's reasons.
+        OptionError: Keras refuses it.
     """
     if validation_split and not 0 < validation_split < 1:
         raise OptionError(f"`validation_split` must be between 0 and 1, got {validation_split}")
     if bool(validation_split) != bool(subset):
-        raise OptionError("if `subset` is set, `validation_split` must be set, and the other way round")
+        raise OptionError(
+            f"if `subset` is set, `validation_split` must be set, and vice versa; got {validation_split=}, {subset=}"
+        )
     if subset not in ("training", "validation", "both", None):
         raise OptionError(f'`subset` must be either "training", "validation" or "both"; got {subset!r}')
     if validation_split and shuffle and seed is None:
-        raise OptionError("to split a shuffled dataset you must provide a `seed`: without it the parts would overlap")
+        raise OptionError(
+            "to split a shuffled dataset you must provide a `seed`, or the subsets would overlap; got seed=None"
+        )
 
 
 def list_files(
@@ -106,26 +110,25 @@ def list_files(
     """List the files below a directory in Keras's order: by folder, then by name.
 
     Args:
-        directory: holds one subfolder a class where labels are inferred; else everything below it is listed.
-        labeling: says which.
-        extensions: lower case, with their dots.
-        follow_links: enters folders that are symbolic links.
-        verbose: writes what was found to standard output, as Keras does.
+        directory: class-folder directory if labels are inferred; else any directory, listed with all its subfolders.
+        labeling: labels and their form.
+        extensions: extensions of the files in lower case, with dots.
+        follow_links: enter folders that are symbolic links.
+        verbose: print the number of files and classes, as Keras does.
 
     Raises:
-        OptionError: the labels or class names do not fit the directory.
-        SourceError: it cannot be listed.
+        OptionError: the labels or class names do not match the directory.
+        SourceError: the directory cannot be listed.
     """
     root = os.fspath(directory)
     if not os.path.isdir(root):
-        raise SourceError(f"{root} is no directory")
+        raise SourceError(f"{root} is not a directory")
     if not labeling.is_inferred:
         return _list_without_folders(root, labeling, extensions, follow_links, verbose)
     folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
     if labeling.class_names is not None and (unknown := set(labeling.class_names) - set(folders)):
         raise OptionError(
-            f"the `class_names` passed did not match the subdirectories of {root}: there is no {sorted(unknown)} among "
-            f"{folders}"
+            f"the `class_names` passed did not match the subfolders of {root}: {sorted(unknown)} not in {folders}"
         )
     class_names = folders if labeling.class_names is None else list(labeling.class_names)
     keys: list[str] = []
@@ -134,7 +137,7 @@ def list_files(
         found = [f"{name}/{key}" for key in walk_files(os.path.join(root, name), extensions, follow_links)]
         keys += found
         labels += [label] * len(found)
-    _say(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
+    _print(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
     return LabeledFiles(root, keys, labels, class_names)
 
 
@@ -143,25 +146,26 @@ def _list_without_folders(
 ) -> LabeledFiles:
     if labeling.class_names is not None:
         raise OptionError(
-            "`class_names` names subdirectories, which are no classes with labels=None or label_mode=None"
+            f'`class_names` needs labels="inferred" and a label_mode; got labels={labeling.labels!r}, '
+            f"label_mode={labeling.label_mode!r}"
         )
     keys = list(walk_files(root, extensions, follow_links))
     if labeling.mode is None:
-        _say(verbose, f"Found {len(keys)} files.")
+        _print(verbose, f"Found {len(keys)} files.")
         return LabeledFiles(root, keys, None, None)
     labels = [int(label) for label in labeling.labels]
     if len(labels) != len(keys):
         raise OptionError(
-            f"Expected the lengths of `labels` to match the number of files in {root}: there are {len(labels)} labels "
-            f"and {len(keys)} files"
+            f"Expected the lengths of `labels` to match the number of files: {root} has {len(keys)} files, got "
+            f"{len(labels)} labels"
         )
     class_names = [str(label) for label in sorted(set(labels))]
-    _say(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
+    _print(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
     return LabeledFiles(root, keys, labels, class_names)
 
 
 def walk_files(folder: str, extensions: tuple[str, ...], follow_links: bool) -> Iterator[str]:
-    """Walk a folder: the paths relative to it, with "/" between their parts."""
+    """Yield the paths of a folder's files in Keras's order, relative to the folder, with "/" as separator."""
     for path, _, names in sorted(os.walk(folder, followlinks=follow_links)):
         relative = Path(path).relative_to(folder).as_posix()
         for name in sorted(names):
@@ -170,33 +174,33 @@ def walk_files(folder: str, extensions: tuple[str, ...], follow_links: bool) -> 
 
 
 def shuffle_files(listing: LabeledFiles, seed: int) -> LabeledFiles:
-    """Shuffle a list as Keras does before it splits it."""
+    """Shuffle the files as Keras does before it splits them."""
     order = list(range(len(listing.keys)))
     np.random.RandomState(seed % 2**32).shuffle(order)
-    labels = None if listing.labels is None else [listing.labels[place] for place in order]
-    return LabeledFiles(listing.root, [listing.keys[place] for place in order], labels, listing.class_names)
+    labels = None if listing.labels is None else [listing.labels[index] for index in order]
+    return LabeledFiles(listing.root, [listing.keys[index] for index in order], labels, listing.class_names)
 
 
 def split_listing(
     listing: LabeledFiles, validation_split: float | None, subset: str | None, verbose: bool
 ) -> list[LabeledFiles]:
-    """Cut the parts that were asked for: one, or under "both" the training and the validation part."""
+    """Return the requested subset; for "both", the training and the validation subset."""
     size = len(listing.keys)
     if not validation_split:
         return [listing]
     first = size - int(validation_split * size)
-    parts = {"training": (0, first), "validation": (first, size)}
-    wanted: Sequence[str] = ("training", "validation") if subset == "both" else (subset or "",)
-    for part in wanted:
-        start, stop = parts[part]
-        _say(verbose, f"Using {stop - start} files for {part}.")
-    return [listing.cut(*parts[part]) for part in wanted]
+    bounds = {"training": (0, first), "validation": (first, size)}
+    subsets: Sequence[str] = ("training", "validation") if subset == "both" else (subset or "",)
+    for name in subsets:
+        start, stop = bounds[name]
+        _print(verbose, f"Using {stop - start} files for {name}.")
+    return [listing.slice(*bounds[name]) for name in subsets]
 
 
 def _is_inferred(labels: object) -> bool:
     return isinstance(labels, str) and labels == "inferred"
 
 
-def _say(verbose: bool, message: str) -> None:
-    if verbose:  # Keras prints, and has an argument for it
+def _print(verbose: bool, message: str) -> None:
+    if verbose:  # as in Keras, on standard output
         sys.stdout.write(f"{message}\n")

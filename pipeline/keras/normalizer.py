@@ -1,4 +1,4 @@
-"""What stands behind the random transforms: normalizing the levels, as `ImageDataGenerator.standardize` does."""
+"""Normalize levels after the random transforms, as `ImageDataGenerator.standardize` does."""
 
 import warnings
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ _EPSILON = 1e-6  # Keras adds it to standard deviations
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Normalizer:
-    """Normalizes images; a value that threads can share.
+    """Normalizes images; any number of threads may use it.
 
     Attributes:
-        settings: what is to be done.
-        mean: of the training set, or None: anything that broadcasts with an image.
-        std: likewise.
-        whitening: of the training set, or None.
-        dtype: of what is delivered.
-        channels_first: whether images are [C, H, W].
+        settings: which normalizations to apply.
+        mean: the training set's mean, which broadcasts with an image; or None.
+        std: the training set's standard deviation, which broadcasts with an image; or None.
+        whitening: the training set's whitening, or None.
+        dtype: dtype of normalized batches.
+        channels_first: whether normalized images are [C, H, W].
     """
 
     settings: Normalization
@@ -37,14 +37,14 @@ class Normalizer:
     channels_first: bool = False
 
     def warn_missing(self) -> None:
-        """Warn, as Keras does, where statistics are asked for and there are none: they are then left out."""
-        wanted = {
+        """Warn, as Keras does, of each normalization that is skipped because its statistics are missing."""
+        requirements = {
             "featurewise_center": (self.settings.featurewise_center, self.mean),
             "featurewise_std_normalization": (self.settings.featurewise_std_normalization, self.std),
             "zca_whitening": (self.settings.zca_whitening, self.whitening),
         }
-        for name, (is_wanted, statistic) in wanted.items():
-            if is_wanted and statistic is None:
+        for name, (is_enabled, statistic) in requirements.items():
+            if is_enabled and statistic is None:
                 warnings.warn(
                     f"This ImageDataGenerator specifies `{name}`, but it hasn't been fit on any training data. Fit it "
                     "first by calling `.fit(data)`, or load statistics by `.load(path)`.",
@@ -52,23 +52,23 @@ class Normalizer:
                 )
 
     def standardize(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Normalize an image, or a batch as if it were one image; in place, where it is one of floating point."""
+        """Normalize an image, or a batch as if it were one image; a floating-point array is changed in place."""
         x = self._normalize_pointwise(x if np.issubdtype(x.dtype, np.floating) else x.astype(self._working))
         return self._whiten(x)
 
     def batch(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Normalize a batch, each image by itself.
+        """Normalize a batch, image by image.
 
         Args:
-            images: [B, H, W, C], uint8 or float32, channels last in any case.
+            images: [B, H, W, C], uint8 or float32, always channels last.
 
         Returns:
             [B, H, W, C] or [B, C, H, W], of `dtype`.
         """
-        if images.dtype == np.uint8 and (tables := self._make_base_table(images.shape[-1])) is not None:
-            finished = self._move_channels(self._apply_tables(images, tables))
+        if images.dtype == np.uint8 and (levels := self._compute_levels(images.shape[-1])) is not None:
+            finished = self._move_channels(self._apply_luts(images, levels))
         else:
-            # A copy in any case: what follows writes to it.
+            # Always a copy, because it is changed in place.
             finished = self._move_channels(images).astype(self._working)
             for row in range(len(finished)):
                 finished[row] = self._normalize_pointwise(finished[row])
@@ -82,7 +82,7 @@ class Normalizer:
         return np.ascontiguousarray(np.moveaxis(images, -1, 1)) if self.channels_first else images
 
     def _normalize_pointwise(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Do all but the whitening, in place."""
+        """Apply all normalizations but the whitening, in place."""
         settings = self.settings
         if settings.preprocessing_function is not None:
             x = settings.preprocessing_function(x)
@@ -108,47 +108,47 @@ class Normalizer:
         whitened: NDArray[Any] = flat @ matrix
         return whitened.reshape(x.shape)
 
-    def _make_base_table(self, channels: int) -> NDArray[Any] | None:
-        """Make a table [256, 1] of what all images have in common; None where tables cannot do it."""
+    def _compute_levels(self, channels: int) -> NDArray[Any] | None:
+        """Return the 256 levels after `rescale`, [256, 1]; None if lookup tables cannot normalize the images."""
         vectors = [vector for vector in (self.mean, self.std) if vector is not None]
         if self.settings.preprocessing_function is not None or any(np.size(v) not in (1, channels) for v in vectors):
             return None
-        table = np.arange(256, dtype=self._working)[:, np.newaxis]
+        levels = np.arange(256, dtype=self._working)[:, np.newaxis]
         if self.settings.rescale:
-            table *= self.settings.rescale
-        return table
+            levels *= self.settings.rescale
+        return levels
 
-    def _apply_tables(self, images: NDArray[Any], base: NDArray[Any]) -> NDArray[Any]:
+    def _apply_luts(self, images: NDArray[Any], levels: NDArray[Any]) -> NDArray[Any]:
         finished = np.empty(images.shape, self._working)
-        shared = None if self.settings.samplewise_center else self._normalize_featurewise(base)
+        shared = None if self.settings.samplewise_center else self._normalize_featurewise(levels)
         for image, row in zip(images, finished, strict=True):
-            table = self._normalize_featurewise(self._center_samplewise(base, image)) if shared is None else shared
-            if table.shape[1] == 1 or image.shape[2] <= 4:
-                cv2.LUT(image, table[np.newaxis] if table.shape[1] > 1 else table[:, 0], dst=row)
+            lut = self._normalize_featurewise(self._center_samplewise(levels, image)) if shared is None else shared
+            if lut.shape[1] == 1 or image.shape[2] <= 4:
+                cv2.LUT(image, lut[np.newaxis] if lut.shape[1] > 1 else lut[:, 0], dst=row)
             else:
-                row[:] = table[image, np.arange(image.shape[2])]
+                row[:] = lut[image, np.arange(image.shape[2])]
         return finished
 
-    def _center_samplewise(self, table: NDArray[Any], image: Image) -> NDArray[Any]:
-        """Centre (and scale) a table by the image that will be looked up in it."""
+    def _center_samplewise(self, lut: NDArray[Any], image: Image) -> NDArray[Any]:
+        """Center (and scale) a lookup table by the mean (and deviation) of its image."""
         counts = np.bincount(image.ravel(), minlength=256)
-        levels = table[:, 0].astype(np.float64)
+        levels = lut[:, 0].astype(np.float64)
         mean = counts @ levels / image.size
-        table = table - mean
+        lut = lut - mean
         if self.settings.samplewise_std_normalization:
-            table = table / (np.sqrt(counts @ (levels - mean) ** 2 / image.size) + _EPSILON)
-        return table
+            lut = lut / (np.sqrt(counts @ (levels - mean) ** 2 / image.size) + _EPSILON)
+        return lut
 
-    def _normalize_featurewise(self, table: NDArray[Any]) -> NDArray[Any]:
+    def _normalize_featurewise(self, lut: NDArray[Any]) -> NDArray[Any]:
         if self.settings.featurewise_center and self.mean is not None:
-            table = table - np.reshape(self.mean, (1, -1))
+            lut = lut - np.reshape(self.mean, (1, -1))
         if self.settings.featurewise_std_normalization and self.std is not None:
-            table = table / (np.reshape(self.std, (1, -1)) + _EPSILON)
-        return np.ascontiguousarray(table.astype(self._working, copy=False))
+            lut = lut / (np.reshape(self.std, (1, -1)) + _EPSILON)
+        return np.ascontiguousarray(lut.astype(self._working, copy=False))
 
 
 def round_to_dtype(image: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Give an image of float32 the dtype of the one that it was made of."""
+    """Convert a transformed float32 image to the dtype of its original."""
     if np.issubdtype(dtype, np.floating):
         return image.astype(dtype, copy=False)
     return kernels.to_pixels(image, np.uint8) if dtype == np.uint8 else np.rint(image).astype(dtype)

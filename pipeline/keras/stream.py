@@ -1,4 +1,4 @@
-"""A stream: what the Keras-shaped functions return a dataset of."""
+"""The stream of batches behind a dataset or an iterator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ Shape = tuple[int | None, int | None, int | None]
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedStages:
-    """Stages whose batches are finished as wholes: normalized, laid out, their labels written.
+    """Stages with a last step per batch, such as normalization and the encoding of labels.
 
     Attributes:
-        stages: what makes the batches, with raw labels (`label_mode` None).
-        shape: of a finished image.
-        dtype: of the finished images.
-        label_mode: of the finished labels; "int" and None leave them as they are.
-        finish: finishes a batch; called with its epoch as well.
+        stages: stages with raw labels (`label_mode=None`).
+        shape: shape of a finished image.
+        dtype: dtype of finished images.
+        label_mode: form of the finished labels.
+        finish: last step; called with a batch and its epoch.
     """
 
     stages: Stages
@@ -38,32 +38,32 @@ class FinishedStages:
 
     @property
     def error_log(self) -> ErrorLog:
-        """That of the stages."""
+        """The error log of the stages."""
         return self.stages.error_log
 
     @property
     def source(self) -> Source:
-        """That of the stages."""
+        """The source of the stages."""
         return self.stages.source
 
     @property
     def element_spec(self) -> tuple[Shape, np.dtype[Any]]:
-        """The shape and dtype of a finished image; nothing has to be run to know them."""
+        """The shape and dtype of a finished image, known without running the stages."""
         return self.shape, self.dtype
 
     def batch(self, epoch: int, start: int, stop: int) -> Batch:
-        """Make a batch of the samples at positions start to stop of an epoch; see `Stages.batch`."""
+        """Return a batch of the samples at positions start to stop of an epoch; see `Stages.batch`."""
         return self.finish(self.stages.batch(epoch, start, stop), epoch)
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """The definition behind a dataset: it builds no graph, and threads can share it.
+    """The definition of a stream: it builds no graph by itself, and any number of threads may use it.
 
     Attributes:
-        batches: what computes them.
-        layout: how they are laid out.
-        seed: of the order and the augmentation.
+        batches: computes the batches.
+        layout: division of an epoch into batches.
+        seed: seed of the order and the augmentation.
     """
 
     batches: FinishedStages
@@ -72,17 +72,17 @@ class Stream:
 
     @property
     def steps_per_epoch(self) -> int:
-        """The elements of an epoch."""
+        """The number of steps per epoch."""
         return self.layout.steps
 
     @property
     def num_examples(self) -> int:
-        """The samples in an epoch, bad ones included."""
+        """The number of samples per epoch, bad samples included."""
         return self.layout.length
 
     @property
     def errors(self) -> tuple[BadSample, ...]:
-        """The bad samples that were met so far."""
+        """The bad samples so far."""
         return self.batches.error_log.rows
 
     @property
@@ -91,20 +91,20 @@ class Stream:
         return self.batches.error_log.failure
 
     def batch(self, epoch: int, step: int) -> Batch:
-        """Compute one batch, without TensorFlow's pipeline."""
+        """Return one batch, without a `tf.data` pipeline."""
         start = step * self.layout.block
         return self.batches.batch(epoch, start, min(start + self.layout.block, self.layout.length))
 
     def dataset(self, epoch: int = 0, step: int = 0) -> "tf.data.Dataset":
-        """Build the dataset from one position on; iterating it again gives the next epoch, as with `pipeline.Loader`.
+        """Build the dataset from a position on; each further iteration yields the next epoch.
 
         Raises:
             OptionError: the position is out of range.
-            TypeError: `epoch` or `step` is no integer.
+            TypeError: `epoch` or `step` is not an integer.
         """
         return graph.build(self.batches, self.layout, *self.layout.check_position(epoch, step))
 
 
-def channels_first(images: NDArray[Any]) -> NDArray[Any]:
-    """Lay out images [B, H, W, C] as [B, C, H, W]."""
+def to_channels_first(images: NDArray[Any]) -> NDArray[Any]:
+    """Convert images [B, H, W, C] to [B, C, H, W]."""
     return np.ascontiguousarray(np.moveaxis(images, -1, 1))

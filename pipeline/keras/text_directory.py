@@ -42,37 +42,37 @@ def text_dataset_from_directory(
     format: str = "tf",  # noqa: A002  # Keras's name for it
     verbose: bool = True,
 ) -> "tf.data.Dataset | list[tf.data.Dataset]":
-    """Make a dataset of the text files in a directory: `keras.utils.text_dataset_from_directory`, reproducible.
+    """Build a reproducible dataset of the text files in a directory, as `keras.utils.text_dataset_from_directory`.
 
-    All arguments, their defaults, and what is delivered are Keras 3.15's; docs/keras.md lists the differences. With the
-    same seed the training and validation parts are Keras's own.
+    The arguments, their defaults, and the elements are Keras 3.15's; docs/keras.md lists the differences. With the same
+    seed, the training and validation subsets are Keras's.
 
     Args:
-        directory: one subfolder a class, or any folder where there are no labels or a list of them.
-        labels: "inferred", None, or integers, one a file in alphanumeric order.
+        directory: class-folder directory, or any directory if `labels` is None or a list.
+        labels: "inferred", None, or a list with one label per file, in alphanumeric order of the paths.
         label_mode: "int" (int32 [B]), "categorical" (one-hot float32 [B, classes]), "binary" (float32 [B, 1]) or None.
-        class_names: the classes in the order of their labels; by default all subfolders, sorted.
-        batch_size: None delivers single samples.
-        max_length: bytes of a text that are kept; None keeps all.
-        shuffle: a new order of all samples in each epoch.
-        seed: of the split and the order; None draws one.
-        validation_split: the validation part's share.
+        class_names: class names in the order of their labels; by default all subfolders, sorted.
+        batch_size: number of texts per batch; None yields single samples.
+        max_length: number of bytes that are kept of each text; None keeps all.
+        shuffle: draw a new order of all samples in each epoch.
+        seed: seed of the split and the order; None draws one.
+        validation_split: fraction of the files in the validation subset.
         subset: "training", "validation", or "both" (a list of two datasets).
-        follow_links: enters folders that are symbolic links.
-        format: "tf"; there is no "grain" here.
-        verbose: writes what was found to standard output.
+        follow_links: enter folders that are symbolic links.
+        format: "tf", the only supported format.
+        verbose: print the number of files and classes.
 
     Returns:
-        A `tf.data.Dataset` of texts, strings [B], and labels, with `class_names`. Iterating it again gives the next
-        epoch.
+        A `tf.data.Dataset` of texts, strings [B], and labels, with `class_names`. Each further iteration yields the
+        next epoch.
 
     Raises:
-        OptionError: an argument is wrong, for Keras's reasons and in its words.
+        OptionError: Keras would refuse an argument, or fail with it later.
         SourceError: the directory cannot be listed.
     """
     labeling = Labeling(labels=labels, label_mode=label_mode, class_names=class_names)
     if format != "tf":
-        raise OptionError(f'`format` should be "tf"; got {format!r} (Keras itself makes Grain datasets)')
+        raise OptionError(f'`format` should be "tf"; got {format!r} (Keras itself builds Grain datasets)')
     check_split(validation_split, subset, shuffle, seed)
     check_batch_size(batch_size)
     if max_length is not None and not is_positive_integer(max_length):
@@ -82,15 +82,15 @@ def text_dataset_from_directory(
     check_binary(labeling, listing)
     if shuffle:
         listing = shuffle_files(listing, seed)
-    parts = split_listing(listing, validation_split, subset, verbose)
-    for part in parts:
-        check_not_empty(part, "text files", EXTENSIONS)
-    orders = [Order(size=len(part.keys), key=keys.root(seed), shuffle=shuffle) for part in parts]
+    subsets = split_listing(listing, validation_split, subset, verbose)
+    for files in subsets:
+        check_not_empty(files, "text files", EXTENSIONS)
+    orders = [Order(size=len(files.keys), key=keys.root(seed), shuffle=shuffle) for files in subsets]
     if subset == "both":
-        orders[1] = Order(size=len(parts[1].keys), key=keys.root(seed), shuffle=False)
+        orders[1] = Order(size=len(subsets[1].keys), key=keys.root(seed), shuffle=False)
     datasets = [
-        _build_dataset(part, order, labeling.mode, batch_size, max_length)
-        for part, order in zip(parts, orders, strict=True)
+        _build_dataset(files, order, labeling.mode, batch_size, max_length)
+        for files, order in zip(subsets, orders, strict=True)
     ]
     return datasets if subset == "both" else datasets[0]
 
@@ -98,7 +98,7 @@ def text_dataset_from_directory(
 def _build_dataset(
     listing: LabeledFiles, order: Order, label_mode: str | None, batch_size: int | None, max_length: int | None
 ) -> "tf.data.Dataset":
-    """Build `order -> read -> label -> batch`; each iteration takes the next epoch."""
+    """Build `order -> read -> label -> batch`; each iteration yields the next epoch."""
     import tensorflow as tf
 
     take_epoch = EpochCounter(0, 0)

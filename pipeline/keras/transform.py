@@ -1,4 +1,4 @@
-"""The random transforms of `ImageDataGenerator`: drawn for a batch by keys, run on an image as one warp and tables."""
+"""The random transforms of `ImageDataGenerator`: keyed draws per batch; one warp and lookup tables per image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ Columns = Mapping[str, NDArray[Any]]
 _LEVELS = np.arange(256, dtype=np.float32)
 
 _SLACK = 1e-3
-"""Of a level: OpenCV's weights do not add up to 1 exactly, and must not take a level off a flat area."""
+"""Fraction of a level. The sum of OpenCV's weights is not exactly 1, which must not darken a flat area by a level."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranges:
-    """Between what the parameters are drawn; the arguments of `ImageDataGenerator` of these names."""
+    """The ranges of the random parameters: the arguments of `ImageDataGenerator` of these names."""
 
     rotation_range: float = 0
     width_shift_range: Any = 0.0
@@ -43,12 +43,12 @@ class Ranges:
 
 @dataclass(frozen=True, kw_only=True)
 class RandomTransform(Augmentation):
-    """What `ImageDataGenerator` does to an image at random.
+    """The random transform of `ImageDataGenerator`.
 
     Attributes:
-        ranges: of the parameters.
-        warp: how pixels are fetched.
-        exact: fetches them at exact places; else at 1/32 of a pixel where OpenCV knows the border.
+        ranges: ranges of the parameters.
+        warp: warp of the geometric transforms.
+        exact: interpolate at exact coordinates; else at 1/32 of a pixel if OpenCV has the border mode.
     """
 
     ranges: Ranges
@@ -56,10 +56,10 @@ class RandomTransform(Augmentation):
     exact: bool = True
 
     def draw(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Columns:
-        """Draw the parameters of a batch: Keras's distributions, each from numbers of its own.
+        """Draw the parameters of a batch from Keras's distributions, each from its own key.
 
         Args:
-            sample_keys: uint64 [N].
+            sample_keys: keys of the N samples, uint64 [N].
             shapes: (height, width) of the N images.
         """
         ranges = self.ranges
@@ -94,31 +94,31 @@ class RandomTransform(Augmentation):
             "brightness": unset if ranges.brightness_range is None else uniform("brightness", *ranges.brightness_range),
         }
 
-    def window(self, params: Columns, row: int) -> Window | None:  # noqa: ARG002  # it needs the whole image
-        """Say that the whole image is needed."""
+    def window(self, params: Columns, row: int) -> Window | None:  # noqa: ARG002
+        """Return None: the whole image is needed."""
         return None
 
     def apply(self, image: Image, params: Columns, row: int, window: Window | None = None) -> Image:  # noqa: ARG002
         """Transform one image.
 
         Args:
-            image: [H, W, C], uint8, or float32 of any range; it is not written to.
-            params: of its batch.
-            row: its place in the batch.
+            image: [H, W, C], uint8, or float32 of any range; it is not changed.
+            params: parameters of its batch.
+            row: row of the image in them.
             window: always None.
 
         Returns:
-            [H, W, C]: float32 where `yields_float`, else of the dtype of the image.
+            Image [H, W, C]: float32 if `yields_float`, else of the image's dtype.
         """
         return self.run(image, {name: column[row] for name, column in params.items()})
 
     @cached_property
     def yields_float(self) -> bool:
-        """Whether uint8 images become float32: what shifts channels leaves whole levels."""
+        """Whether uint8 images become float32: channel shifts and brightness are not whole levels."""
         return bool(self.ranges.channel_shift_range) or self.ranges.brightness_range is not None
 
     def run(self, image: Image, parameters: Mapping[str, Any]) -> Image:
-        """Transform one image by single parameters, of Keras's names; what is missing does nothing."""
+        """Transform one image with parameters by Keras's names; a missing parameter has no effect."""
         shift, brightness = (parameters.get(name) for name in ("channel_shift_intensity", "brightness"))
         shift, brightness = (
             None if value is None or np.isnan(value) else float(value) for value in (shift, brightness)
@@ -136,7 +136,7 @@ class RandomTransform(Augmentation):
         to_input = compute_matrix(parameters, image.shape[0], image.shape[1])
         flips = bool(parameters.get("flip_horizontal", False)), bool(parameters.get("flip_vertical", False))
         if to_input is not None and not self.exact:
-            if flips[0]:  # where x stands, stands width - 1 - x
+            if flips[0]:  # width - 1 - x replaces x
                 to_input[:, 2] += to_input[:, 0] * (image.shape[1] - 1)
                 to_input[:, 0] *= -1
             if flips[1]:
@@ -149,10 +149,10 @@ class RandomTransform(Augmentation):
 
 
 def compute_matrix(parameters: Mapping[str, Any], height: int, width: int) -> NDArray[np.float64] | None:
-    """Make Keras's matrix from output to input pixels; None where nothing moves.
+    """Return Keras's matrix from output to input pixels; None if no pixel moves.
 
-    As in Keras 3.15, "tx" (drawn from `height_shift_range`) moves along the columns, and the centre of turning is
-    (height / 2, width / 2) in (x, y): beside the middle, where the image is not square.
+    As in Keras 3.15, "tx" (drawn from `height_shift_range`) moves along the columns, and the center of rotation is
+    (height / 2, width / 2) in (x, y), which is not the image's center unless the image is square.
     """
     theta, shear = (np.deg2rad(parameters.get(name, 0)) for name in ("theta", "shear"))
     tx, ty = (parameters.get(name, 0) for name in ("tx", "ty"))
@@ -169,7 +169,7 @@ def compute_matrix(parameters: Mapping[str, Any], height: int, width: int) -> ND
     if not factors:
         return None
     x, y = height / 2 - 0.5, width / 2 - 0.5
-    # Multiplied as Keras does, so that rounding takes no pixel to the other side of an edge.
+    # Multiplied in Keras's order, so that rounding moves no pixel across an edge.
     product = reduce(np.dot, map(np.array, factors))
     centered: NDArray[np.float64] = np.dot(
         np.dot(np.array([(1, 0, x), (0, 1, y), (0, 0, 1)]), product), np.array([(1, 0, -x), (0, 1, -y), (0, 0, 1)])
@@ -178,7 +178,7 @@ def compute_matrix(parameters: Mapping[str, Any], height: int, width: int) -> ND
 
 
 def _flip(image: Image, flips: tuple[bool, bool]) -> Image:
-    if image.shape[2] > 4:  # more than OpenCV takes
+    if image.shape[2] > 4:  # OpenCV takes at most 4
         return np.ascontiguousarray(image[:: -1 if flips[1] else 1, :: -1 if flips[0] else 1])
     return kernels.restore_channel_axis(cv2.flip(image, -1 if all(flips) else int(flips[0])), image)
 
@@ -212,7 +212,7 @@ def brighten(image: Image, brightness: float, slack: float = 0) -> Image:
 
 
 def _draw_shifts(limits: Any, uniforms: NDArray[np.float64], sides: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Draw shifts in pixels as Keras does, for what it takes: a fraction, a number of pixels, or a list of choices."""
+    """Draw shifts in pixels as Keras does: from a fraction, a number of pixels, or a list of choices."""
     if not np.any(limits):
         return np.zeros(len(uniforms))
     if _is_choice(limits):
