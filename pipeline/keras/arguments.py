@@ -2,14 +2,19 @@
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import OptionError
+from pipeline.keras.checks import check_flags, check_number, is_number
 from pipeline.keras.transform import Ranges
 from pipeline.keras.warp import FILL_MODES, SplineWarp
+
+_GEOMETRY = ("theta", "tx", "ty", "shear", "zx", "zy")
+_LEVEL_SHIFTS = ("channel_shift_intensity", "brightness")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +38,11 @@ class Normalization:
     def __post_init__(self) -> None:
         if self.preprocessing_function is not None and not callable(self.preprocessing_function):
             raise OptionError(f"`preprocessing_function` must be a function, got {self.preprocessing_function!r}")
-        for name in ("rescale", "zca_epsilon"):
-            if getattr(self, name) is not None and not _is_finite(getattr(self, name)):
-                raise OptionError(f"`{name}` must be a finite number, got {getattr(self, name)!r}")
+        names = [field.name for field in fields(self) if isinstance(field.default, bool)]
+        check_flags(**{name: getattr(self, name) for name in names})
+        if self.rescale is not None:
+            check_number("rescale", self.rescale)
+        check_number("zca_epsilon", self.zca_epsilon, 0)
 
     def resolve_conflicts(self) -> "Normalization":
         """Set the arguments that others imply, with Keras's warnings."""
@@ -57,12 +64,11 @@ def parse_zoom(zoom_range: Any) -> list[float]:
     Raises:
         OptionError: it is neither a number nor two numbers.
     """
-    if isinstance(zoom_range, (int, float)):
+    if is_number(zoom_range):
         return [1 - zoom_range, 1 + zoom_range]
-    is_pair = isinstance(zoom_range, (tuple, list, np.ndarray)) and len(zoom_range) == 2
-    if is_pair and all(isinstance(value, (int, float)) for value in zoom_range):
+    if _is_pair(zoom_range):
         return list(zoom_range)
-    raise OptionError(f"`zoom_range` should be a float or a tuple or list of two floats; got {zoom_range!r}")
+    raise OptionError(f"`zoom_range` must be a number, or two numbers; got {zoom_range!r}")
 
 
 def parse_ranges(ranges: Mapping[str, Any]) -> Ranges:
@@ -72,12 +78,41 @@ def parse_ranges(ranges: Mapping[str, Any]) -> Ranges:
         OptionError: a value is not a range.
     """
     brightness = ranges["brightness_range"]
-    if brightness is not None and (not isinstance(brightness, (tuple, list)) or len(brightness) != 2):
-        raise OptionError(f"`brightness_range` should be a tuple or list of two floats; got {brightness!r}")
-    for name, value in ranges.items():
-        if value is not None and not _is_finite(value):
-            raise OptionError(f"`{name}` must consist of finite numbers, got {value!r}")
+    if brightness is not None and (isinstance(brightness, np.ndarray) or not _is_pair(brightness)):
+        raise OptionError(f"`brightness_range` must be a tuple or list of two numbers; got {brightness!r}")
+    for name in ("rotation_range", "shear_range", "channel_shift_range"):
+        check_number(name, ranges[name])
+    for name in ("width_shift_range", "height_shift_range"):
+        check_shift(name, ranges[name])
+    if not _is_pair(ranges["zoom_range"]):
+        raise OptionError(f"`zoom_range` must be a number, or two numbers; got {ranges['zoom_range']!r}")
+    check_flags(horizontal_flip=ranges["horizontal_flip"], vertical_flip=ranges["vertical_flip"])
     return Ranges(**{**ranges, "brightness_range": brightness and tuple(brightness)})
+
+
+def check_shift(name: str, limits: Any) -> None:
+    """Refuse what is not a limit of shifts, or a list of shifts.
+
+    Raises:
+        OptionError: it is neither a finite number above -1 nor a list of finite numbers.
+    """
+    if isinstance(limits, (list, tuple, np.ndarray)):
+        if np.ndim(limits) != 1 or not all(map(is_number, limits)):
+            raise OptionError(f"`{name}` must be a number, or a list of numbers; got {limits!r}")
+    elif not is_number(limits) or limits <= -1:
+        raise OptionError(f"`{name}` must be a finite number of at least 0, or a list of numbers; got {limits!r}")
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters of `apply_transform` that are not finite numbers. Unknown names are a subclass's own.
+
+    Raises:
+        OptionError: a parameter is not a finite number.
+    """
+    for name, value in parameters.items():
+        scalar = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+        if name in _GEOMETRY or (name in _LEVEL_SHIFTS and value is not None):
+            check_number(name, scalar)
 
 
 def make_warp(fill_mode: str, cval: float, interpolation_order: int) -> SplineWarp:
@@ -86,24 +121,12 @@ def make_warp(fill_mode: str, cval: float, interpolation_order: int) -> SplineWa
     Raises:
         OptionError: the fill mode, the value or the order is invalid.
     """
-    if fill_mode not in FILL_MODES:
+    if fill_mode not in tuple(FILL_MODES):
         raise OptionError(f"`fill_mode` must be one of {', '.join(map(repr, FILL_MODES))}; got {fill_mode!r}")
-    if interpolation_order not in range(6):
+    if not isinstance(interpolation_order, Integral) or interpolation_order not in range(6):
         raise OptionError(f"`interpolation_order` must be an integer from 0 to 5, got {interpolation_order!r}")
-    if not _is_finite(cval):
-        raise OptionError(f"`cval` must be a finite number, got {cval!r}")
+    check_number("cval", cval)
     return SplineWarp(fill_mode=fill_mode, cval=float(cval), order=int(interpolation_order))
-
-
-def parse_validation_split(validation_split: float) -> float:
-    """Return the fraction of the validation subset.
-
-    Raises:
-        OptionError: it is not between 0 and 1.
-    """
-    if validation_split and not 0 < validation_split < 1:
-        raise OptionError(f"`validation_split` must be strictly between 0 and 1, got {validation_split}")
-    return float(validation_split or 0)
 
 
 def parse_dtype(dtype: Any) -> np.dtype[Any]:
@@ -140,11 +163,8 @@ def parse_data_format(data_format: str | None) -> str:
     return data_format
 
 
-def _is_finite(value: Any) -> bool:
-    try:
-        return bool(np.isfinite(np.asarray(value, np.float64)).all())
-    except (TypeError, ValueError):
-        return False
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (tuple, list, np.ndarray)) and len(value) == 2 and all(map(is_number, value))
 
 
 def _override(settings: Normalization, argument: str, **implied: Any) -> Normalization:

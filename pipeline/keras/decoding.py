@@ -1,6 +1,7 @@
 """Decode as Keras does: TensorFlow's or Pillow's pixels, as stored, without the EXIF orientation."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,9 @@ PILLOW_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "la
 
 PILLOW_EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff")
 """The extensions of images for `ImageDataGenerator`."""
+
+_WIDE_MODES = ("I;16", "I")
+"""Pillow's modes of gray levels of 16 and 32 bits that Keras keeps with `color_mode="grayscale"`."""
 
 _END_OF_JPEG = b"\xff\xd9"
 
@@ -81,41 +85,64 @@ class ResizingDecoder(Decoder):
         return header._replace(height=height, width=width, orientation=1)
 
     def __call__(self, encoded: bytes, header: Header | None = None) -> Image:
-        """Decode one image: uint8 [height, width, C].
+        """Decode one image [height, width, C]: float32 for gray levels of 16 or 32 bits, else uint8.
 
         Raises:
             ValueError: the bytes are damaged; the message names the damage.
         """
         header = header or self.header(encoded)
         image = self._decode(encoded, header)
-        wants_gray = self.color_mode == "grayscale"
-        if wants_gray and image.shape[2] == 3:
-            image = np.asarray(_to_pillow(image).convert("L"))[..., np.newaxis]
-        return image if image.shape[:2] == self.target_size else self._resize(image)
+        if isinstance(image, np.ndarray):
+            if self.color_mode == "grayscale" and image.shape[2] == 3:
+                image = np.asarray(_to_pillow(image).convert("L"))[..., np.newaxis]
+            return image if image.shape[:2] == self.target_size else self._resize(image)
+        if image.size != self.target_size[::-1]:
+            image = self._resize_by_pillow(image)
+        return _to_array(image)
 
-    def _decode(self, encoded: bytes, header: Header) -> Image:
+    def _decode(self, encoded: bytes, header: Header) -> Any:
+        """Return an array, or a Pillow image of gray levels of 16 or 32 bits."""
         # Pillow converts RGB to gray: the decoders return the JPEG's own luma, or use libpng's weights.
         color_mode = "rgb" if self.color_mode == "grayscale" and header.components != 1 else self.color_mode
         if header.format == "jpeg" and header.components != 4 and encoded.rstrip(b"\0").endswith(_END_OF_JPEG):
             return _decode_whole_jpeg(encoded, color_mode)
         # The other decoders read few bits with transparency wrongly.
-        is_rare_png = header.format == "png" and color_mode == "rgba" and encoded[24:26] != b"\x10\0"
+        is_gray16 = header.format == "png" and encoded[24:26] == b"\x10\0"
+        is_rare_png = header.format == "png" and (color_mode == "rgba" or is_gray16)
         is_rare_jpeg = header.format == "jpeg" and header.components == 4
         if header.format in ("pillow", "gif", "bmp") or is_rare_png or is_rare_jpeg:
-            return _decode_by_pillow(encoded, color_mode)
+            return self._decode_by_pillow(encoded)
         return Decoder(color_mode=color_mode, max_pixels=self.max_pixels)(encoded, header)
 
     def _resize(self, image: Image) -> Image:
-        height, width = self.target_size
-        box = _find_central_window(image.shape[0], image.shape[1], self.target_size) if self.keep_aspect_ratio else None
-        if self.interpolation == "nearest" and box is None:
-            resized = _resize_nearest(image, self.target_size)
-        else:
-            from PIL import Image as PillowImage
+        if self.interpolation == "nearest" and not self.keep_aspect_ratio:
+            return _resize_nearest(image, self.target_size)
+        return _to_array(self._resize_by_pillow(_to_pillow(image)))
 
-            method = PillowImage.Resampling[self.interpolation.upper()]
-            resized = np.asarray(_to_pillow(image).resize((width, height), method, box=box))
-        return resized if resized.ndim == 3 else resized[..., np.newaxis]
+    def _resize_by_pillow(self, image: Any) -> Any:
+        from PIL import Image as PillowImage
+
+        (width, height), size = image.size, self.target_size
+        box = _find_central_window(height, width, size) if self.keep_aspect_ratio else None
+        return image.resize(size[::-1], PillowImage.Resampling[self.interpolation.upper()], box=box)
+
+    def _decode_by_pillow(self, encoded: bytes) -> Any:
+        """Decode as Keras does: gray levels of 16 or 32 bits are kept in gray, and clipped to 255 in color.
+
+        Raises:
+            ValueError: Pillow cannot decode the image.
+        """
+        mode = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}[self.color_mode]
+        try:
+            with _open_by_pillow(encoded) as image:
+                image.load()
+                if mode == "L" and image.mode in _WIDE_MODES:
+                    return image.copy()
+                if image.mode in (*_WIDE_MODES, "I;16B", "F"):
+                    _warn_clipped(image, self.color_mode)
+                return _to_array(image.convert(mode))
+        except Exception as error:  # Pillow raises exceptions of many types
+            raise ValueError(f"cannot be decoded: {error}") from None
 
     def _read_header_by_pillow(self, encoded: bytes, refusal: ValueError) -> Header:
         """Read the header of a format that only Pillow decodes: PPM, TIFF.
@@ -225,16 +252,6 @@ def _decode_whole_jpeg(encoded: bytes, color_mode: str) -> Image:
     return image if image.ndim == 3 else image[..., np.newaxis]
 
 
-def _decode_by_pillow(encoded: bytes, color_mode: str) -> Image:
-    mode = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}[color_mode]
-    try:
-        with _open_by_pillow(encoded) as image:
-            pixels = np.asarray(image.convert(mode))
-    except Exception as error:  # Pillow raises exceptions of many types
-        raise ValueError(f"cannot be decoded: {error}") from None
-    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
-
-
 def _open_by_pillow(encoded: bytes) -> Any:
     from PIL import Image as PillowImage
 
@@ -245,3 +262,22 @@ def _to_pillow(image: Image) -> Any:
     from PIL import Image as PillowImage
 
     return PillowImage.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+
+
+def _to_array(image: Any) -> Image:
+    """Return the pixels of a Pillow image, [H, W, C]."""
+    pixels = np.asarray(image)
+    pixels = pixels if image.mode not in _WIDE_MODES else pixels.astype(np.float32)
+    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+
+
+def _warn_clipped(image: Any, color_mode: str) -> None:
+    levels = np.asarray(image)
+    if levels.min() < 0 or levels.max() > 255:
+        is_kept = image.mode in _WIDE_MODES
+        remedy = 'use color_mode="grayscale"' if is_kept else f"store the levels in mode {' or '.join(_WIDE_MODES)}"
+        warnings.warn(
+            f'levels outside 0 to 255 of Pillow\'s mode "{image.mode}" are clipped with color_mode="{color_mode}", '
+            f"as in Keras; {remedy} to keep them",
+            stacklevel=2,
+        )

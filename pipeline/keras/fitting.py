@@ -14,6 +14,7 @@ from pipeline.errors import DecodeError, OptionError, SourceError
 from pipeline.images.augmentation import Augmentation
 from pipeline.images.decode import Decoder
 from pipeline.keras.arguments import Normalization
+from pipeline.keras.checks import check_images
 from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files
@@ -129,8 +130,7 @@ def open_batches(data: Any, files: Files, channels_first: bool) -> StartPass:
         return lambda: _iter_images(data.as_numpy_iterator())
     if isinstance(data, (np.ndarray, list, tuple)):
         array = np.asarray(data)
-        if array.ndim != 4:
-            raise OptionError(f"`.fit()` needs images of rank 4 [N, H, W, C], got an array of shape {array.shape}")
+        check_images("the data of `.fit()`", array)
         return lambda: (array[start : start + _CHUNK] for start in range(0, len(array), _CHUNK))
     raise OptionError(
         f"`.fit()` takes an array of images, a directory, a Loader or a tf.data.Dataset; got {type(data).__name__}"

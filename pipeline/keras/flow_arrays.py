@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import OptionError
 from pipeline.images.decode import CHANNELS, Decoder
+from pipeline.keras.checks import check_flags, check_images
 from pipeline.keras.flow import Flow
 from pipeline.keras.iterators import FlowIterator
 from pipeline.keras.targets import BatchTargets, TargetColumn
@@ -60,14 +61,16 @@ class ArrayIterator(FlowIterator):
     """
 
     def __init__(self, flow: Flow, x: Any, y: Any, sample_weight: Any, subset: "ArraySubset") -> None:
-        images, inputs = (x[0], x[1] if isinstance(x[1], list) else [x[1]]) if isinstance(x, (tuple, list)) else (x, [])
+        check_flags(ignore_class_split=subset.ignores_classes)
+        images, inputs = _split_inputs(x)
         arrays = {
             "x": np.asarray(images),
             **{f"x[1][{number}]": np.asarray(array) for number, array in enumerate(inputs)},
         }
         optional = {"y": y, "sample_weight": sample_weight}
-        if arrays["x"].ndim != 4:
-            raise OptionError(f"`x` must be images of rank 4 [N, H, W, C], got an array of shape {arrays['x'].shape}")
+        check_images("`x`", arrays["x"])
+        if sample_weight is not None and y is None:
+            raise OptionError("`sample_weight` needs `y`, got y=None")
         arrays |= {name: np.asarray(array) for name, array in optional.items() if array is not None}
         for name, array in arrays.items():
             if len(array) != len(arrays["x"]):
@@ -84,8 +87,8 @@ class ArrayIterator(FlowIterator):
             targets=None if self.y is None else TargetColumn(self.y),
             weights=None if self.sample_weight is None or self.y is None else TargetColumn(self.sample_weight),
         )
-        stream = flow.stream(ImageArrays(images), Decoder(color_mode=color_mode), images.shape[1:])
-        super().__init__(stream, targets, flow.shuffle)
+        stream = flow.stream(ImageArrays(images), Decoder(color_mode=color_mode), images.shape[1:], targets)
+        super().__init__(stream, flow.shuffle)
 
 
 class ArraySubset:
@@ -102,7 +105,7 @@ class ArraySubset:
             raise OptionError(f'invalid `subset` {subset!r}; expected "training" or "validation"')
         self._subset = subset
         self._validation_split = validation_split
-        self._ignores_classes = ignore_class_split
+        self.ignores_classes = ignore_class_split
 
     def select(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return the used rows of each array.
@@ -113,7 +116,7 @@ class ArraySubset:
         if self._subset is None:
             return arrays
         first = int(len(arrays["x"]) * self._validation_split)
-        if "y" in arrays and not self._ignores_classes:
+        if "y" in arrays and not self.ignores_classes:
             classes = np.unique(arrays["y"][:first]), np.unique(arrays["y"][first:])
             if not np.array_equal(*classes):
                 raise OptionError(
@@ -122,6 +125,17 @@ class ArraySubset:
                 )
         rows = slice(None, first) if self._subset == "validation" else slice(first, None)
         return {name: array[rows] for name, array in arrays.items()}
+
+
+def _split_inputs(x: Any) -> tuple[Any, list[Any]]:
+    """Split `x` into images and further inputs."""
+    if not isinstance(x, (tuple, list)):
+        return x, []
+    if len(x) != 2:
+        raise OptionError(
+            f"`x` must be images, or (images, further inputs); got a {type(x).__name__} of length {len(x)}"
+        )
+    return x[0], x[1] if isinstance(x[1], list) else [x[1]]
 
 
 def _to_channels_last(images: NDArray[Any], is_first: bool) -> NDArray[Any]:

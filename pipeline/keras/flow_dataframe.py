@@ -3,17 +3,22 @@
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import OptionError
+from pipeline.keras.checks import check_class_names, check_flags, read_path
 from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
 from pipeline.keras.flow_files import FilesIterator, get_subset_bounds, make_class_targets
 from pipeline.keras.targets import BatchTargets, TargetColumn
+
+_MOST_NAMED = 5
+"""The most names in a warning."""
 
 CLASS_MODES = ("binary", "categorical", "input", "multi_output", "raw", "sparse", None)
 
@@ -31,10 +36,16 @@ class DataFrameColumns:
     """
 
     def __init__(self, frame: Any, columns: Iterable[str]) -> None:
-        try:
-            self._columns = {name: list(frame[name]) for name in columns}
-        except (KeyError, IndexError, TypeError) as error:
-            raise OptionError(f"the data frame has no column {error}") from None
+        self._columns: dict[str, list[Any]] = {}
+        for name in columns:
+            try:
+                self._columns[name] = list(frame[name])
+            except Exception as error:  # pandas and Polars raise their own types
+                available = list(frame.columns) if hasattr(frame, "columns") else _keys(frame)
+                raise OptionError(f"`dataframe` must have the column {name!r}, got columns {available}") from error
+        lengths = {name: len(column) for name, column in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise OptionError(f"the columns of `dataframe` must have one length, got {lengths}")
 
     def __getitem__(self, name: str) -> list[Any]:
         return self._columns[name]
@@ -68,12 +79,19 @@ class DataFrameIterator(FilesIterator):
         part: tuple[str | None, float],
         validate_filenames: bool,
     ) -> None:
-        self.directory = os.fspath(directory or "")
+        check_flags(validate_filenames=validate_filenames)
+        self.directory = read_path("directory", directory or "")
         table = DataFrameColumns(dataframe, columns.used_columns)
         columns.check(table)
+        paths = [os.path.join(self.directory, name) for name in table[columns.x_col]]
         if validate_filenames:
-            self._keep_valid(table, columns.x_col)
+            self._keep_valid(table, columns.x_col, paths)
         names = columns.keep_classes(table)
+        if not len(table):
+            raise OptionError(
+                f"no images: none of {len(paths)} rows has an image file and a known class; the first path tried: "
+                f"{paths[0] if paths else 'none'}; check `directory`, x_col={columns.x_col!r} and `classes`"
+            )
         first, last = get_subset_bounds(*part)
         table.keep(range(int(first * len(table)), int(last * len(table))))
         self.sample_weight = None if columns.weight_col is None else np.array(table[columns.weight_col])
@@ -104,16 +122,19 @@ class DataFrameIterator(FilesIterator):
         self.classes = self.labels = [_to_indices(value, self.class_indices) for value in table[columns.y_columns[0]]]
         return make_class_targets(columns.class_mode, self.classes, len(names), dtype)
 
-    def _keep_valid(self, table: DataFrameColumns, x_col: str) -> None:
-        paths = [os.path.join(self.directory, name) for name in table[x_col]]
-        valid = [row for row, path in enumerate(paths) if _is_image(path)]
-        if len(valid) < len(paths):
+    def _keep_valid(self, table: DataFrameColumns, x_col: str, paths: Sequence[str]) -> None:
+        others = [path for path in paths if not path.lower().endswith(PILLOW_EXTENSIONS)]
+        missing = [path for path in paths if path.lower().endswith(PILLOW_EXTENSIONS) and not os.path.isfile(path)]
+        if others or missing:
+            reasons = [("missing", missing), (f"without an extension of {', '.join(PILLOW_EXTENSIONS)}", others)]
+            details = "; ".join(f"{len(found)} {reason}: {_name_some(found)}" for reason, found in reasons if found)
             warnings.warn(
-                f'Found {len(paths) - len(valid)} invalid image filename(s) in x_col="{x_col}". These filename(s) will '
-                "be ignored.",
+                f'Found {len(others) + len(missing)} invalid image filename(s) in x_col="{x_col}". '
+                f"These filename(s) will be ignored. {details}",
                 stacklevel=4,
             )
-        table.keep(valid)
+        dropped = {*others, *missing}
+        table.keep([row for row, path in enumerate(paths) if path not in dropped])
 
 
 class ColumnRoles:
@@ -134,6 +155,10 @@ class ColumnRoles:
             raise OptionError(f"invalid `class_mode` {class_mode!r}; expected one of {CLASS_MODES}")
         if class_mode == "multi_output" and not isinstance(y_col, list):
             raise ColumnTypeError(f'with class_mode="multi_output", y_col must be a list, got {type(y_col).__name__}')
+        if isinstance(y_col, list) and class_mode in ("binary", "categorical", "sparse"):
+            raise ColumnTypeError(f'with class_mode="{class_mode}", y_col must be one column, got {y_col!r}')
+        check_class_names("classes", classes, may_repeat=True)
+        classes = None if classes is None else list(classes)
         if classes and class_mode in ("input", "multi_output", "raw", None):
             warnings.warn(f'`classes` will be ignored given the class_mode="{class_mode}"', stacklevel=4)
         self.x_col = x_col
@@ -184,15 +209,31 @@ class ColumnRoles:
         if self._classes is None:
             return sorted({name for value in column for name in ([value] if isinstance(value, str) else value)})
         known = set(self._classes)
+        found = [[value] if isinstance(value, str) else list(value) for value in column]
+        unknown = Counter(name for names in found for name in names if name not in known)
         for row, value in enumerate(column):
             if not isinstance(value, str):
                 column[row] = [name for name in value if name in known]
-        table.keep([row for row, value in enumerate(column) if (value in known if isinstance(value, str) else value)])
+        kept = [row for row, names in enumerate(found) if not known.isdisjoint(names)]
+        if unknown:
+            counts = _name_some([f"{name!r} ({count})" for name, count in unknown.most_common()])
+            warnings.warn(
+                f'Found classes in y_col="{self.y_col}" that are not in `classes`: {counts}. They are ignored, and '
+                f"{len(found) - len(kept)} of {len(found)} rows are dropped.",
+                stacklevel=5,
+            )
+        table.keep(kept)
         return self._classes
 
 
-def _is_image(path: str) -> bool:
-    return path.lower().endswith(PILLOW_EXTENSIONS) and os.path.isfile(path)
+def _keys(frame: Any) -> list[str]:
+    return list(frame) if isinstance(frame, Mapping) else []
+
+
+def _name_some(names: Sequence[str]) -> str:
+    """Name the first few of many names."""
+    more = f", and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def _to_indices(value: Any, class_indices: dict[str, int]) -> Any:

@@ -29,8 +29,9 @@ class FilesIterator(FlowIterator):
     def __init__(
         self, flow: Flow, files: Files, source: FileSource, filepaths: list[str], targets: BatchTargets, class_mode: Any
     ) -> None:
-        stream = flow.stream(source, files.decoder, files.shape)
-        super().__init__(stream, targets, flow.shuffle)
+        may_be_wide = files.color_mode == "grayscale"
+        stream = flow.stream(source, files.decoder, files.shape, targets, may_be_wide=may_be_wide)
+        super().__init__(stream, flow.shuffle)
         self.filepaths = filepaths
         self.filenames = [source.peek(index).key for index in range(len(source))]
         self.samples = len(source)
@@ -69,6 +70,6 @@ def get_subset_bounds(subset: str | None, validation_split: float) -> tuple[floa
         OptionError: the subset is unknown.
     """
     bounds = {None: (0.0, 1.0), "validation": (0.0, validation_split), "training": (validation_split, 1.0)}
-    if subset not in bounds:
+    if subset not in tuple(bounds):
         raise OptionError(f'invalid `subset` {subset!r}; expected "training" or "validation"')
     return bounds[subset]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipeline.keras.flow import Flow, SaveOptions, make_files
+from pipeline.keras.flow import Flow, make_files
 from pipeline.keras.image_processor import ImageProcessor
 from pipeline.keras.overridden import OverriddenNormalizer
+from pipeline.keras.saving import SaveOptions
 
 if TYPE_CHECKING:
     from pipeline.keras.flow_arrays import ArrayIterator

@@ -1,10 +1,8 @@
 """`image_dataset_from_directory` with Keras's arguments."""
 
-import logging
 import os
-import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,17 +20,18 @@ from pipeline.images.cache import Cache, PixelCache, RamCache
 from pipeline.images.decode import CHANNELS, Decoder
 from pipeline.images.stages import Batch, Stages
 from pipeline.keras.arguments import parse_data_format
+from pipeline.keras.checks import check_batch_size, check_flags, check_on_error, is_positive_integer, resolve_seed
 from pipeline.keras.decoding import Resizer, RoundingDecoder, UnorientedDecoder
 from pipeline.keras.files import FileSource
 from pipeline.keras.listing import LabeledFiles, Labeling, check_split, list_files, shuffle_files, split_listing
 from pipeline.keras.stream import FinishedStages, Stream, to_channels_first
+from pipeline.keras.targets import BatchTargets, TargetColumn
+from pipeline.options import build_option
 from pipeline.sampling.order import Order
 from pipeline.sources.base import Source, digest
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-_log = logging.getLogger(__name__)
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """The extensions of images, in lower or upper case."""
@@ -72,8 +71,10 @@ def image_dataset_from_directory(
 
     Args:
         directory: class-folder directory, or any directory if `labels` is None or a list.
-        labels: "inferred", None, or a list with one label per file, in alphanumeric order of the paths.
-        label_mode: "int" (int32 [B]), "categorical" (one-hot float32 [B, classes]), "binary" (float32 [B, 1]) or None.
+        labels: "inferred", None, or a list with one label per file, in alphanumeric order of the paths. Integers,
+            floats and booleans keep their type.
+        label_mode: "int" (int32 [B], or the values of `labels`), "categorical" (one-hot float32 [B, classes]), "binary"
+            (float32 [B, 1]) or None.
         class_names: class names in the order of their labels; by default all subfolders, sorted.
         color_mode: "rgb", "grayscale" or "rgba".
         batch_size: number of images per batch; None yields single samples.
@@ -89,7 +90,8 @@ def image_dataset_from_directory(
         data_format: "channels_last", "channels_first", or None for Keras's setting.
         format: "tf", the only supported format.
         verbose: print the number of files and classes.
-        augment: Albumentations transform, applied to the decoded uint8 image before the resize.
+        augment: Albumentations transform, applied to the decoded uint8 image before the resize; with `subset="both"`,
+            to the training subset alone.
         cache: None; "ram" (encoded images in memory); a directory (decoded and resized images, in whole levels); or a
             `pipeline.Cache`, whose size must be None or `image_size`.
         on_error: what happens at a bad image: "raise", "skip" or "replace"; `dataset.loader.errors` lists bad samples.
@@ -103,6 +105,13 @@ def image_dataset_from_directory(
         SourceError: the directory cannot be listed.
     """
     labeling = Labeling(labels=labels, label_mode=label_mode, class_names=class_names)
+    check_flags(
+        shuffle=shuffle,
+        follow_links=follow_links,
+        crop_to_aspect_ratio=crop_to_aspect_ratio,
+        pad_to_aspect_ratio=pad_to_aspect_ratio,
+        verbose=verbose,
+    )
     check_split(validation_split, subset, shuffle, seed)
     definition = _Definition(
         label_mode=labeling.mode,
@@ -111,7 +120,7 @@ def image_dataset_from_directory(
         resizer=_make_resizer(image_size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio),
         channels_first=parse_data_format(data_format) == "channels_first",
         seed=resolve_seed(seed),
-        augment=augment,
+        plan=build_option(augment, Plan),
         cache=Cache.from_option(cache),
         on_error=on_error,
     )
@@ -125,42 +134,8 @@ def image_dataset_from_directory(
     for files in subsets:
         check_not_empty(files, "images", EXTENSIONS)
     if subset == "both":
-        return [definition.dataset(subsets[0], shuffle), definition.dataset(subsets[1], False)]
+        return [definition.dataset(subsets[0], shuffle), replace(definition, plan=None).dataset(subsets[1], False)]
     return definition.dataset(subsets[0], shuffle)
-
-
-def resolve_seed(seed: int | None) -> int:
-    """Return the seed, or draw one and log it.
-
-    Raises:
-        OptionError: it is not an integer of at least 0.
-    """
-    if seed is None:
-        seed = secrets.randbits(32)
-        _log.info("drew seed=%d; pass it to reproduce this stream", seed)
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise OptionError(f"`seed` must be an integer of at least 0, or None; got {seed!r}")
-    return int(seed)
-
-
-def check_batch_size(batch_size: object) -> None:
-    """Refuse an invalid batch size.
-
-    Raises:
-        OptionError: it is neither None nor an integer of at least 1.
-    """
-    if batch_size is not None and not is_positive_integer(batch_size):
-        raise OptionError(f"`batch_size` must be an integer of at least 1, or None; got {batch_size!r}")
-
-
-def check_on_error(on_error: object) -> None:
-    """Refuse an unknown value of `on_error`.
-
-    Raises:
-        OptionError: it is unknown.
-    """
-    if on_error not in ("raise", "skip", "replace"):
-        raise OptionError(f'`on_error` must be "raise", "skip" or "replace"; got {on_error!r}')
 
 
 def check_binary(labeling: Labeling, listing: LabeledFiles) -> None:
@@ -185,6 +160,17 @@ def check_not_empty(listing: LabeledFiles, what: str, extensions: Sequence[str])
         )
 
 
+def make_label_column(listing: LabeledFiles, label_mode: str | None) -> TargetColumn | None:
+    """Return the labels of listed files in the form of a label mode; None without labels."""
+    if listing.labels is None or label_mode is None:
+        return None
+    if label_mode == "categorical":
+        return TargetColumn(listing.labels, len(listing.class_names or ()))
+    return TargetColumn(
+        listing.labels.astype(np.float32)[..., np.newaxis] if label_mode == "binary" else listing.labels
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Definition:
     """How listed files become a dataset."""
@@ -195,12 +181,12 @@ class _Definition:
     resizer: Resizer
     channels_first: bool
     seed: int
-    augment: Any
+    plan: Plan | None
     cache: Cache | None
     on_error: str
 
     def __post_init__(self) -> None:
-        if self.color_mode not in CHANNELS:
+        if self.color_mode not in tuple(CHANNELS):
             raise OptionError(f"`color_mode` must be one of {', '.join(map(repr, CHANNELS))}; got {self.color_mode!r}")
         check_on_error(self.on_error)
         check_batch_size(self.batch_size)
@@ -208,29 +194,26 @@ class _Definition:
             raise OptionError(f"`cache` keeps images of image_size={self.resizer.size}; got size={self.cache.size}")
 
     def dataset(self, listing: LabeledFiles, shuffle: bool) -> "tf.data.Dataset":
-        stream = Stream(self._make_stages(listing, shuffle), self._make_layout(len(listing.keys)), self.seed)
+        targets = BatchTargets(targets=make_label_column(listing, self.label_mode))
+        stream = Stream(self._make_stages(listing, shuffle), self._make_layout(len(listing.keys)), self.seed, targets)
         dataset = stream.dataset()
         dataset.class_names = listing.class_names
         dataset.file_paths = listing.paths
-        dataset.loader = stream
         return dataset
 
     def _make_stages(self, listing: LabeledFiles, shuffle: bool) -> FinishedStages:
         root = keys.root(self.seed)
         decoder = UnorientedDecoder(color_mode=self.color_mode)
-        files = FileSource(
-            listing.root, listing.keys, listing.labels or [0] * len(listing.keys), listing.class_names or (),
-            decoder.max_bytes,
-        )  # fmt: skip
+        files = FileSource(listing.root, listing.keys, None, listing.class_names or (), decoder.max_bytes)
         pixel_cache = self._open_pixel_cache(files)
         source = files if self.cache is None or not self.cache.is_ram else RamCache(files, None, self.cache.limit_bytes)
         stages = Stages(
-            order=Order(size=len(files), key=root, shuffle=shuffle),
+            order=Order(size=len(files), key=root, shuffle=bool(shuffle)),
             members=None,
             source=cast(Source, source),
             decoder=decoder if pixel_cache is None else self._make_rounding_decoder(),
             pixel_cache=pixel_cache,
-            plan=ResizedAugmentation(None if self.augment is None else Plan(self.augment), self.resizer),
+            plan=ResizedAugmentation(self.plan, self.resizer),
             augment_key=keys.fold_in(root, "augment"),
             image_size=None,
             interpolation="bilinear",  # unused: the decoder resizes
@@ -244,8 +227,7 @@ class _Definition:
             stages=stages,
             shape=(channels, height, width) if self.channels_first else (height, width, channels),
             dtype=self.resizer.dtype,
-            label_mode=self.label_mode,
-            finish=partial(_finish, self, len(listing.class_names or ())),
+            finish=partial(_finish, self),
         )
 
     def _make_layout(self, length: int) -> graph.EpochLayout:
@@ -257,7 +239,7 @@ class _Definition:
             num_parallel_calls=len(os.sched_getaffinity(0)),
             prefetch=2,
             with_keys=False,
-            with_labels=self.label_mode is not None,
+            with_labels=True,
             static_batch=False,  # as in Keras
         )
 
@@ -294,15 +276,9 @@ class ResizedAugmentation(Augmentation):
         return self.resizer(image)
 
 
-def _finish(definition: _Definition, classes: int, batch: Batch, epoch: int) -> Batch:  # noqa: ARG001
-    """Encode the labels. Integers that are not class indices are allowed, as in Keras."""
+def _finish(definition: _Definition, batch: Batch, epoch: int) -> Batch:  # noqa: ARG001
     images = to_channels_first(batch.images) if definition.channels_first else batch.images
-    labels = batch.labels
-    if definition.label_mode == "categorical":
-        labels = (labels[:, np.newaxis] == np.arange(classes)).astype(np.float32)
-    elif definition.label_mode == "binary":
-        labels = labels.astype(np.float32)[:, np.newaxis]
-    return Batch(images.astype(definition.resizer.dtype, copy=False), labels, batch.keys)
+    return batch._replace(images=images.astype(definition.resizer.dtype, copy=False))
 
 
 def _make_resizer(image_size: Any, interpolation: str, crops: bool, pads: bool) -> Resizer:
@@ -315,8 +291,3 @@ def _make_resizer(image_size: Any, interpolation: str, crops: bool, pads: bool) 
         raise OptionError("only one of `pad_to_aspect_ratio` and `crop_to_aspect_ratio` can be True")
     height, width = map(int, size)
     return Resizer(size=(height, width), interpolation=interpolation.lower(), crops=crops, pads=pads)
-
-
-def is_positive_integer(value: object) -> bool:
-    """Return whether a value is an integer of at least 1."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) > 0

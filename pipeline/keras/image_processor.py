@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 
 from augment import keys
 from pipeline.errors import OptionError
-from pipeline.images.augmentation import Augmentation
 from pipeline.keras import arguments
+from pipeline.keras.checks import check_flags, check_seed, check_validation_split, is_positive_integer, resolve_seed
 from pipeline.keras.fitting import StatisticsFitter, open_batches
 from pipeline.keras.flow import make_files
-from pipeline.keras.image_directory import resolve_seed
 from pipeline.keras.normalizer import Normalizer, round_to_dtype
 from pipeline.keras.overridden import OverriddenTransform
 from pipeline.keras.statistics import Statistics, Whitening
-from pipeline.keras.transform import RandomTransform, Ranges
+from pipeline.keras.transform import FlowTransform, RandomTransform, Ranges
 
 
 class ImageProcessor:
@@ -88,10 +87,11 @@ class ImageProcessor:
         self.rescale = rescale
         self.preprocessing_function = preprocessing_function
         self.data_format = arguments.parse_data_format(data_format)
-        self.validation_split = arguments.parse_validation_split(validation_split)
+        self.validation_split = check_validation_split(validation_split)
         self.interpolation_order = interpolation_order
         self.dtype = arguments.parse_dtype(dtype).name
         self.exact = exact
+        check_flags(exact=exact)
         self.mean: Any = None
         self.std: Any = None
         self.statistics: Statistics | None = None
@@ -107,6 +107,9 @@ class ImageProcessor:
         Returns:
             The normalized image of the same shape.
         """
+        if not isinstance(x, np.ndarray) or x.dtype.kind not in "buif":
+            kind = f"an array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+            raise OptionError(f"`x` must be an array of numbers, got {kind}")
         normalizer = self._normalizer
         normalizer.warn_missing()
         return normalizer.standardize(x)
@@ -123,7 +126,9 @@ class ImageProcessor:
             (factors), "flip_horizontal", "flip_vertical", "channel_shift_intensity" (levels or None), "brightness"
             (factor or None).
         """
-        key = keys.root(secrets.randbits(63) if seed is None else seed).reshape(1)
+        if not isinstance(img_shape, Sequence) or len(img_shape) != 3 or not all(map(is_positive_integer, img_shape)):
+            raise OptionError(f"`img_shape` must be the shape of one image, such as (H, W, C); got {img_shape!r}")
+        key = keys.root(secrets.randbits(63) if seed is None else check_seed(seed)).reshape(1)
         size = img_shape[1:3] if self.data_format == "channels_first" else img_shape[:2]
         drawn = {name: column[0].item() for name, column in self._compile(True).draw(key, [size]).items()}
         return {name: None if value != value else value for name, value in drawn.items()}  # NaN
@@ -141,6 +146,7 @@ class ImageProcessor:
         if not isinstance(x, np.ndarray) or x.ndim != 3 or x.dtype.kind not in "buif":
             kind = f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
             raise OptionError(f"an image must be an array of numbers with three dimensions, got {kind}")
+        arguments.check_parameters(transform_parameters)
         is_first = self.data_format == "channels_first"
         image = np.moveaxis(x, 0, -1) if is_first else x
         image = np.ascontiguousarray(image, np.uint8 if x.dtype == np.uint8 else np.float32)
@@ -188,7 +194,8 @@ class ImageProcessor:
             OptionError: an argument is wrong.
             SourceError: there are no images.
         """
-        if isinstance(rounds, bool) or not isinstance(rounds, (int, np.integer)) or rounds < 1:
+        check_flags(augment=augment)
+        if not is_positive_integer(rounds):
             raise OptionError(f"`rounds` must be an integer of at least 1, got {rounds!r}")
         is_first = self.data_format == "channels_first"
         fitter = StatisticsFitter(
@@ -279,7 +286,7 @@ class ImageProcessor:
         warp = arguments.make_warp(self.fill_mode, self.cval, self.interpolation_order)
         return RandomTransform(ranges=ranges, warp=warp, exact=exact)
 
-    def _transform(self, channels: int, *, exact: bool) -> Augmentation:
+    def _transform(self, channels: int, *, exact: bool) -> FlowTransform:
         if self._overrides("get_random_transform") or self._overrides("apply_transform"):
             is_first = self.data_format == "channels_first"
             return OverriddenTransform(self.get_random_transform, self.apply_transform, channels, is_first)

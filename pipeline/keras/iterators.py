@@ -1,6 +1,7 @@
 """The iterators that `ImageDataGenerator.flow*` return, which Keras trains on, and their datasets."""
 
 import itertools
+import operator
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.error_log import BadSample
 from pipeline.errors import OptionError, SampleError
-from pipeline.feeds import graph
+from pipeline.images.stages import Batch
 from pipeline.keras.stream import Stream
-from pipeline.keras.targets import BatchTargets
 from pipeline.threads.look_ahead import LookAhead
 
 if TYPE_CHECKING:
@@ -31,15 +31,13 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         shuffle: whether each epoch has its own order.
         seed: seed of the order and the transforms, as passed or drawn.
         stream: definition of the stream.
-        targets: targets, weights and further inputs of the samples.
     """
 
-    def __init__(self, stream: Stream, targets: BatchTargets, shuffle: bool) -> None:
+    def __init__(self, stream: Stream, shuffle: bool) -> None:
         super().__init__(workers=len(os.sched_getaffinity(0)), max_queue_size=2 * len(os.sched_getaffinity(0)))
         if not stream.num_examples:
             raise OptionError("no images to iterate over")
         self.stream = stream
-        self.targets = targets
         self.shuffle = shuffle
         self.n = stream.num_examples
         self.batch_size = stream.layout.block
@@ -52,15 +50,16 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
 
     def __getitem__(self, idx: int) -> Any:
         """Return one batch of this epoch: images, (images, targets) or (images, targets, weights)."""
+        idx = operator.index(idx)
         if not 0 <= idx < len(self):
             raise OptionError(f"batch {idx} is out of range: an epoch has {len(self)} batches")
-        return self._compute(self.epoch, int(idx))
+        return self._save(*self._compute(self.epoch, idx))
 
     def __iter__(self) -> "FlowIterator":
         return self
 
     def __next__(self) -> Any:
-        return next(self._batches)
+        return self._save(*next(self._batches))
 
     def next(self) -> Any:
         """Return the next batch; the iterator is endless."""
@@ -111,12 +110,7 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         Raises:
             OptionError: the position is out of range.
         """
-        numbered = self.stream.dataset(epoch, step)
-        dataset = numbered.map(graph.without_autograph(self.targets.make_tensors))
-        if "cardinality" in vars(numbered):  # tf.data does not know it; see pipeline/feeds/graph.py
-            dataset.cardinality = numbered.cardinality
-        dataset.loader = self.stream
-        return dataset
+        return self.stream.dataset(epoch, step)
 
     def _begin(self, epoch: int) -> None:
         """Let `next` continue at the beginning of an epoch."""
@@ -134,9 +128,15 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         """(epoch, step) of the batch that `next` will return."""
         return divmod(self._first + self._batches.taken, len(self))
 
-    def _compute(self, epoch: int, step: int) -> Any:
+    def _compute(self, epoch: int, step: int) -> tuple[Batch, Any]:
+        """Return a batch of the stream, and the same batch with its targets."""
         batch = self.stream.batch(epoch, step)
         if not len(batch.images):  # the loss of an empty batch is NaN
             bad = self.errors[-1]
             raise SampleError(bad.sample, f'{bad.reason} (every sample of this batch is bad; use on_error="replace")')
-        return self.targets.make_arrays(batch.images, batch.labels)
+        return batch, self.stream.targets.make_arrays(batch.images, batch.labels)
+
+    def _save(self, batch: Batch, arrays: Any) -> Any:
+        """Write pictures of a batch at the moment when it is returned, and return it with its targets."""
+        self.stream.save(batch)
+        return arrays

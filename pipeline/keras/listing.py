@@ -7,14 +7,17 @@ validation subset from the end.
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import OptionError, SourceError
+from pipeline.keras.checks import check_class_names, check_validation_split, read_path
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,13 @@ class LabeledFiles:
     Attributes:
         root: path of the directory.
         keys: paths of the files relative to the directory.
-        labels: one label per file; None without labels.
+        labels: one label per file, an array [N] of any type; None without labels.
         class_names: class names in the order of their labels; None without labels.
     """
 
     root: str
     keys: list[str]
-    labels: list[int] | None
+    labels: NDArray[Any] | None
     class_names: list[str] | None
 
     @property
@@ -58,6 +61,7 @@ class Labeling:
                 '`labels` argument should be "inferred" (from the subfolders), None, or a list or tuple with one label '
                 f"per file; got {self.labels!r}"
             )
+        check_class_names("class_names", self.class_names)
         if isinstance(self.labels, (list, tuple)) and self.class_names:
             raise OptionError(
                 f'you can only pass `class_names` if `labels="inferred"`; got labels={self.labels!r} and '
@@ -85,8 +89,7 @@ def check_split(validation_split: float | None, subset: str | None, shuffle: boo
     Raises:
         OptionError: Keras refuses it.
     """
-    if validation_split and not 0 < validation_split < 1:
-        raise OptionError(f"`validation_split` must be between 0 and 1, got {validation_split}")
+    validation_split = check_validation_split(validation_split)
     if bool(validation_split) != bool(subset):
         raise OptionError(
             f"if `subset` is set, `validation_split` must be set, and vice versa; got {validation_split=}, {subset=}"
@@ -120,7 +123,7 @@ def list_files(
         OptionError: the labels or class names do not match the directory.
         SourceError: the directory cannot be listed.
     """
-    root = os.fspath(directory)
+    root = read_path("directory", directory)
     if not os.path.isdir(root):
         raise SourceError(f"{root} is not a directory")
     if not labeling.is_inferred:
@@ -138,7 +141,9 @@ def list_files(
         keys += found
         labels += [label] * len(found)
     _print(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
-    return LabeledFiles(root, keys, labels, class_names)
+    used = set(labels)
+    warn_empty_classes(root, [name for label, name in enumerate(class_names) if label not in used])
+    return LabeledFiles(root, keys, np.array(labels, np.int32), class_names)
 
 
 def _list_without_folders(
@@ -153,31 +158,45 @@ def _list_without_folders(
     if labeling.mode is None:
         _print(verbose, f"Found {len(keys)} files.")
         return LabeledFiles(root, keys, None, None)
-    labels = [int(label) for label in labeling.labels]
-    if len(labels) != len(keys):
+    if len(labeling.labels) != len(keys):
         raise OptionError(
-            f"Expected the lengths of `labels` to match the number of files: {root} has {len(keys)} files, got "
-            f"{len(labels)} labels"
+            f"Expected the lengths of `labels` to match the number of files: {root} has {len(keys)} files that are not "
+            f"hidden, got {len(labeling.labels)} labels"
         )
-    class_names = [str(label) for label in sorted(set(labels))]
+    labels = _read_labels(labeling.labels, labeling.mode)
+    class_names = [str(label) for label in sorted(set(labeling.labels))]
     _print(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
     return LabeledFiles(root, keys, labels, class_names)
 
 
 def walk_files(folder: str, extensions: tuple[str, ...], follow_links: bool) -> Iterator[str]:
-    """Yield the paths of a folder's files in Keras's order, relative to the folder, with "/" as separator."""
-    for path, _, names in sorted(os.walk(folder, followlinks=follow_links)):
+    """Yield the paths of a folder's files in Keras's order, relative to the folder, with "/" as separator.
+
+    Unlike Keras, files and folders are skipped if their name begins with a dot.
+    """
+    for path, _, names in sorted(_walk_visible(folder, follow_links)):
         relative = Path(path).relative_to(folder).as_posix()
         for name in sorted(names):
-            if name.lower().endswith(extensions):
+            if name.lower().endswith(extensions) and not is_hidden(name):
                 yield name if relative == "." else f"{relative}/{name}"
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden, such as `.ipynb_checkpoints` and `._photo.jpg`."""
+    return name.startswith(".")
+
+
+def warn_empty_classes(root: str, class_names: Sequence[str]) -> None:
+    """Warn of classes without files, which shift no label and have no sample."""
+    if class_names:
+        warnings.warn(f"classes without files in {root}: {', '.join(class_names)}", stacklevel=4)
 
 
 def shuffle_files(listing: LabeledFiles, seed: int) -> LabeledFiles:
     """Shuffle the files as Keras does before it splits them."""
     order = list(range(len(listing.keys)))
     np.random.RandomState(seed % 2**32).shuffle(order)
-    labels = None if listing.labels is None else [listing.labels[index] for index in order]
+    labels = None if listing.labels is None else listing.labels[order]
     return LabeledFiles(listing.root, [listing.keys[index] for index in order], labels, listing.class_names)
 
 
@@ -195,6 +214,37 @@ def split_listing(
         start, stop = bounds[name]
         _print(verbose, f"Using {stop - start} files for {name}.")
     return [listing.slice(*bounds[name]) for name in subsets]
+
+
+def _walk_visible(folder: str, follow_links: bool) -> Iterator[tuple[str, list[str], list[str]]]:
+    for path, folders, names in os.walk(folder, followlinks=follow_links):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        yield path, folders, names
+
+
+def _read_labels(labels: Sequence[Any], label_mode: str | None) -> NDArray[Any]:
+    """Return an explicit list of labels as an array of the type that Keras yields.
+
+    Raises:
+        OptionError: the labels have different types, or do not suit the label mode.
+    """
+    import tensorflow as tf
+
+    try:
+        array: NDArray[Any] = tf.convert_to_tensor(list(labels)).numpy()
+        sorted(set(labels))
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"`labels` must be hashable values of one type, got {list(labels)[:3]!r}, ...: {error}"
+        ) from None
+    kinds = {"categorical": "ui", "binary": "buif"}.get(label_mode or "")
+    if kinds and (array.dtype.kind not in kinds or (label_mode == "categorical" and array.ndim > 1)):
+        allowed = "integer" if label_mode == "categorical" else "numeric"
+        raise OptionError(
+            f'label_mode="{label_mode}" needs {allowed} labels, got {array.dtype} of shape {array.shape}; '
+            'use label_mode="int", which yields the values of `labels`'
+        )
+    return array
 
 
 def _is_inferred(labels: object) -> bool:

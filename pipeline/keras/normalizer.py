@@ -1,6 +1,7 @@
 """Normalize levels after the random transforms, as `ImageDataGenerator.standardize` does."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from augment.plan import kernels
 from augment.transform import Image
+from pipeline.errors import OptionError
 from pipeline.keras.arguments import Normalization
 from pipeline.keras.statistics import Whitening
 
@@ -27,6 +29,8 @@ class Normalizer:
         whitening: the training set's whitening, or None.
         dtype: dtype of normalized batches.
         channels_first: whether normalized images are [C, H, W].
+        restores_uint8: whether float32 images of whole levels are normalized as uint8, with equal results whatever the
+            other images of a batch are.
     """
 
     settings: Normalization
@@ -35,6 +39,7 @@ class Normalizer:
     whitening: Whitening | NDArray[Any] | None
     dtype: np.dtype[Any]
     channels_first: bool = False
+    restores_uint8: bool = False
 
     def warn_missing(self) -> None:
         """Warn, as Keras does, of each normalization that is skipped because its statistics are missing."""
@@ -65,14 +70,29 @@ class Normalizer:
         Returns:
             [B, H, W, C] or [B, C, H, W], of `dtype`.
         """
-        if images.dtype == np.uint8 and (levels := self._compute_levels(images.shape[-1])) is not None:
+        has_uint8 = images.dtype == np.uint8 or self.restores_uint8
+        levels = self._compute_levels(images.shape[-1]) if has_uint8 else None
+        if levels is None:
+            finished = self._normalize_images(self._move_channels(images))
+        elif images.dtype == np.uint8:
             finished = self._move_channels(self._apply_luts(images, levels))
         else:
-            # Always a copy, because it is changed in place.
-            finished = self._move_channels(images).astype(self._working)
-            for row in range(len(finished)):
-                finished[row] = self._normalize_pointwise(finished[row])
+            finished = np.concatenate([self._normalize_restored(image[np.newaxis], levels) for image in images])
         return self._whiten(finished).astype(self.dtype, copy=False)
+
+    def _normalize_restored(self, image: NDArray[Any], levels: NDArray[Any]) -> NDArray[Any]:
+        """Normalize a float32 image [1, H, W, C] as uint8 if its levels allow it."""
+        restored = image.astype(np.uint8) if image.min() >= 0 and image.max() <= 255 else None
+        if restored is None or not np.array_equal(restored, image):
+            return self._normalize_images(self._move_channels(image))
+        return self._move_channels(self._apply_luts(restored, levels))
+
+    def _normalize_images(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Normalize images one by one, without lookup tables."""
+        finished = images.astype(self._working)  # always a copy, because it is changed in place
+        for row in range(len(finished)):
+            finished[row] = self._normalize_pointwise(finished[row])
+        return finished
 
     @property
     def _working(self) -> np.dtype[Any]:
@@ -85,7 +105,7 @@ class Normalizer:
         """Apply all normalizations but the whitening, in place."""
         settings = self.settings
         if settings.preprocessing_function is not None:
-            x = settings.preprocessing_function(x)
+            x = _call(settings.preprocessing_function, x)
         if settings.rescale:
             x *= settings.rescale
         if settings.samplewise_center:
@@ -145,6 +165,21 @@ class Normalizer:
         if self.settings.featurewise_std_normalization and self.std is not None:
             lut = lut / (np.reshape(self.std, (1, -1)) + _EPSILON)
         return np.ascontiguousarray(lut.astype(self._working, copy=False))
+
+
+def _call(function: Callable[[Any], Any], x: NDArray[Any]) -> NDArray[Any]:
+    """Return the result of a `preprocessing_function`, which may have fewer channels, as in Keras."""
+    result = np.asarray(function(x))
+    try:
+        np.broadcast_to(result, x.shape)
+    except ValueError:
+        is_image = False
+    else:
+        is_image = result.dtype.kind in "buif"
+    if not is_image:
+        kind = f"{result.dtype} {result.shape}" if result.ndim else type(result.item()).__name__
+        raise OptionError(f"`preprocessing_function` must return an image of shape {x.shape}, got {kind}")
+    return result
 
 
 def round_to_dtype(image: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

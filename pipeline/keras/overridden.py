@@ -16,12 +16,12 @@ from augment import keys
 from augment.plan.plan import Window
 from augment.transform import Image
 from pipeline.errors import OptionError
-from pipeline.images.augmentation import Augmentation
 from pipeline.keras.normalizer import Normalizer
+from pipeline.keras.transform import FlowTransform
 
 
 @dataclass(frozen=True)
-class OverriddenTransform(Augmentation):
+class OverriddenTransform(FlowTransform):
     """A generator's own methods as an augmentation.
 
     Attributes:
@@ -35,6 +35,11 @@ class OverriddenTransform(Augmentation):
     transform: Callable[[NDArray[Any], Mapping[str, Any]], NDArray[Any]]
     channels: int
     channels_first: bool
+
+    @property
+    def yields_float(self) -> bool:
+        """True: the methods get and return float32."""
+        return True
 
     def draw(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> list[Mapping[str, Any]]:
         """Call the generator's draw for each image; see `RandomTransform.draw`."""

@@ -1,7 +1,8 @@
 """The stream of batches behind a dataset or an iterator."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from pipeline.error_log import BadSample, ErrorLog
 from pipeline.feeds import graph
 from pipeline.images.stages import Batch, Stages
+from pipeline.keras.saving import SaveOptions
+from pipeline.keras.targets import BatchTargets
 from pipeline.sources.base import Source
 
 if TYPE_CHECKING:
@@ -23,18 +26,23 @@ class FinishedStages:
     """Stages with a last step per batch, such as normalization and the encoding of labels.
 
     Attributes:
-        stages: stages with raw labels (`label_mode=None`).
+        stages: stages whose labels are the samples' indices.
         shape: shape of a finished image.
         dtype: dtype of finished images.
-        label_mode: form of the finished labels.
         finish: last step; called with a batch and its epoch.
+        channels_first: whether finished images are [C, H, W].
     """
 
     stages: Stages
     shape: Shape
     dtype: np.dtype[Any]
-    label_mode: str | None
     finish: Callable[[Batch, int], Batch]
+    channels_first: bool = False
+
+    @property
+    def label_mode(self) -> str | None:
+        """None: the labels are the samples' indices."""
+        return None
 
     @property
     def error_log(self) -> ErrorLog:
@@ -64,11 +72,15 @@ class Stream:
         batches: computes the batches.
         layout: division of an epoch into batches.
         seed: seed of the order and the augmentation.
+        targets: targets by the samples' indices.
+        saving: where pictures of the batches are written.
     """
 
     batches: FinishedStages
     layout: graph.EpochLayout
     seed: int
+    targets: BatchTargets
+    saving: SaveOptions = field(default_factory=SaveOptions)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -91,7 +103,7 @@ class Stream:
         return self.batches.error_log.failure
 
     def batch(self, epoch: int, step: int) -> Batch:
-        """Return one batch, without a `tf.data` pipeline."""
+        """Return one batch of images and indices, without a `tf.data` pipeline."""
         start = step * self.layout.block
         return self.batches.batch(epoch, start, min(start + self.layout.block, self.layout.length))
 
@@ -102,7 +114,34 @@ class Stream:
             OptionError: the position is out of range.
             TypeError: `epoch` or `step` is not an integer.
         """
-        return graph.build(self.batches, self.layout, *self.layout.check_position(epoch, step))
+        indexed = graph.build(self.batches, self.layout, *self.layout.check_position(epoch, step))
+        cardinality = vars(indexed).get("cardinality")  # tf.data does not know it; see pipeline/feeds/graph.py
+        if self.saving.is_on:
+            indexed = graph.observe(indexed, partial(_save, self.saving, self.batches.channels_first))
+        dataset = indexed.map(graph.without_autograph(partial(_make_tensors, self.targets)))
+        if cardinality is not None:
+            dataset.cardinality = cardinality
+        dataset.loader = self
+        return dataset
+
+    def save(self, batch: Batch) -> None:
+        """Write pictures of a batch from `batch`, if they are wanted; the caller is about to return it."""
+        if self.saving.is_on:
+            _save(self.saving, self.batches.channels_first, *batch)
+
+
+def _make_tensors(targets: BatchTargets, images: Any, indices: Any, names: Any = None) -> Any:  # noqa: ARG001
+    return targets.make_tensors(images, indices)
+
+
+def _save(
+    saving: SaveOptions,
+    channels_first: bool,
+    images: NDArray[Any],
+    indices: NDArray[Any],  # noqa: ARG001
+    names: NDArray[np.object_],
+) -> None:
+    saving.save(np.moveaxis(images, 1, -1) if channels_first else images, names)
 
 
 def to_channels_first(images: NDArray[Any]) -> NDArray[Any]:

@@ -11,13 +11,8 @@ from augment import keys
 from pipeline.errors import OptionError
 from pipeline.feeds import graph
 from pipeline.feeds.graph import EpochCounter
-from pipeline.keras.image_directory import (
-    check_batch_size,
-    check_binary,
-    check_not_empty,
-    is_positive_integer,
-    resolve_seed,
-)
+from pipeline.keras.checks import check_batch_size, check_flags, is_positive_integer, resolve_seed
+from pipeline.keras.image_directory import check_binary, check_not_empty, make_label_column
 from pipeline.keras.listing import LabeledFiles, Labeling, check_split, list_files, shuffle_files, split_listing
 from pipeline.sampling.order import Order
 
@@ -49,8 +44,10 @@ def text_dataset_from_directory(
 
     Args:
         directory: class-folder directory, or any directory if `labels` is None or a list.
-        labels: "inferred", None, or a list with one label per file, in alphanumeric order of the paths.
-        label_mode: "int" (int32 [B]), "categorical" (one-hot float32 [B, classes]), "binary" (float32 [B, 1]) or None.
+        labels: "inferred", None, or a list with one label per file, in alphanumeric order of the paths. Integers,
+            floats and booleans keep their type.
+        label_mode: "int" (int32 [B], or the values of `labels`), "categorical" (one-hot float32 [B, classes]), "binary"
+            (float32 [B, 1]) or None.
         class_names: class names in the order of their labels; by default all subfolders, sorted.
         batch_size: number of texts per batch; None yields single samples.
         max_length: number of bytes that are kept of each text; None keeps all.
@@ -73,6 +70,7 @@ def text_dataset_from_directory(
     labeling = Labeling(labels=labels, label_mode=label_mode, class_names=class_names)
     if format != "tf":
         raise OptionError(f'`format` should be "tf"; got {format!r} (Keras itself builds Grain datasets)')
+    check_flags(shuffle=shuffle, follow_links=follow_links, verbose=verbose)
     check_split(validation_split, subset, shuffle, seed)
     check_batch_size(batch_size)
     if max_length is not None and not is_positive_integer(max_length):
@@ -85,7 +83,7 @@ def text_dataset_from_directory(
     subsets = split_listing(listing, validation_split, subset, verbose)
     for files in subsets:
         check_not_empty(files, "text files", EXTENSIONS)
-    orders = [Order(size=len(files.keys), key=keys.root(seed), shuffle=shuffle) for files in subsets]
+    orders = [Order(size=len(files.keys), key=keys.root(seed), shuffle=bool(shuffle)) for files in subsets]
     if subset == "both":
         orders[1] = Order(size=len(subsets[1].keys), key=keys.root(seed), shuffle=False)
     datasets = [
@@ -103,7 +101,7 @@ def _build_dataset(
 
     take_epoch = EpochCounter(0, 0)
     paths = tf.constant([os.fsencode(path) for path in listing.paths])
-    labels = None if label_mode is None else tf.constant(_encode_labels(listing, label_mode))
+    labels = None if (column := make_label_column(listing, label_mode)) is None else column.make_tensors
 
     def indices() -> NDArray[np.int64]:
         epoch, _ = take_epoch()
@@ -114,7 +112,7 @@ def _build_dataset(
         text = tf.io.read_file(tf.gather(paths, index))
         if max_length is not None:
             text = tf.strings.substr(text, 0, max_length)
-        return text if labels is None else (text, tf.gather(labels, index))
+        return text if labels is None else (text, labels(index))
 
     dataset = graph.iterate_rows(indices, [])
     dataset = dataset.map(example, num_parallel_calls=len(os.sched_getaffinity(0)), deterministic=True)
@@ -126,11 +124,3 @@ def _build_dataset(
     dataset = dataset.prefetch(2).with_options(options)
     dataset.class_names = listing.class_names
     return dataset
-
-
-def _encode_labels(listing: LabeledFiles, label_mode: str) -> NDArray[Any]:
-    labels: NDArray[Any] = np.array(listing.labels, np.int32)
-    if label_mode == "categorical":
-        one_hot: NDArray[Any] = labels[:, np.newaxis] == np.arange(len(listing.class_names or ()))
-        return one_hot.astype(np.float32)
-    return labels.astype(np.float32)[:, np.newaxis] if label_mode == "binary" else labels

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from numbers import Integral
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
@@ -41,8 +41,19 @@ class Ranges:
     vertical_flip: bool = False
 
 
+class FlowTransform(Augmentation, Protocol):
+    """A random transform of `flow*`.
+
+    Attributes:
+        yields_float: whether uint8 images become float32.
+    """
+
+    @property
+    def yields_float(self) -> bool: ...  # noqa: D102  # described above
+
+
 @dataclass(frozen=True, kw_only=True)
-class RandomTransform(Augmentation):
+class RandomTransform(FlowTransform):
     """The random transform of `ImageDataGenerator`.
 
     Attributes:
@@ -115,7 +126,8 @@ class RandomTransform(Augmentation):
     @cached_property
     def yields_float(self) -> bool:
         """Whether uint8 images become float32: channel shifts and brightness are not whole levels."""
-        return bool(self.ranges.channel_shift_range) or self.ranges.brightness_range is not None
+        shifts_levels = bool(self.ranges.channel_shift_range) or self.ranges.brightness_range is not None
+        return shifts_levels or self.warp.exceeds_uint8
 
     def run(self, image: Image, parameters: Mapping[str, Any]) -> Image:
         """Transform one image with parameters by Keras's names; a missing parameter has no effect."""
@@ -123,13 +135,14 @@ class RandomTransform(Augmentation):
         shift, brightness = (
             None if value is None or np.isnan(value) else float(value) for value in (shift, brightness)
         )
-        if brightness is not None:
-            image = image.astype(np.float32)  # Keras cuts off to whole levels there: they must not be rounded before
+        if brightness is not None or self.warp.exceeds_uint8:
+            image = image.astype(np.float32)  # Keras truncates in the last step: no step before may round or clip
         image = self._move(image, parameters)
         if shift is not None:
             image = shift_channels(image, shift)
         if brightness is not None:
-            image = brighten(image, brightness, 0 if self.exact else _SLACK)
+            is_approximate = not self.exact and self.warp.is_approximated(image)
+            image = brighten(image, brightness, _SLACK if is_approximate else 0)
         return image
 
     def _move(self, image: Image, parameters: Mapping[str, Any]) -> Image:
@@ -183,8 +196,36 @@ def _flip(image: Image, flips: tuple[bool, bool]) -> Image:
     return kernels.restore_channel_axis(cv2.flip(image, -1 if all(flips) else int(flips[0])), image)
 
 
+@dataclass(frozen=True)
+class FloatTransform(FlowTransform):
+    """A transform whose results are float32, for images of which some are uint8.
+
+    Attributes:
+        transform: the transform.
+    """
+
+    transform: FlowTransform
+
+    @property
+    def yields_float(self) -> bool:
+        """True: all results are float32."""
+        return True
+
+    def draw(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Any:
+        """Draw the parameters of a batch; see `RandomTransform.draw`."""
+        return self.transform.draw(sample_keys, shapes)
+
+    def window(self, params: Any, row: int) -> Window | None:
+        """Return the window that the transform needs."""
+        return self.transform.window(params, row)
+
+    def apply(self, image: Image, params: Any, row: int, window: Window | None = None) -> Image:
+        """Transform one image: float32 [H, W, C]."""
+        return self.transform.apply(image, params, row, window).astype(np.float32)
+
+
 def shift_channels(image: Image, intensity: float) -> Image:
-    """Add a number to all levels, and clip to the range that the image had: float32."""
+    """Add a number to all levels, and clip to the range of the image: float32."""
     if image.dtype != np.uint8:
         return np.clip(image + np.float32(intensity), image.min(), image.max())
     low, high, _, _ = cv2.minMaxLoc(image.reshape(len(image), -1))
@@ -192,14 +233,14 @@ def shift_channels(image: Image, intensity: float) -> Image:
 
 
 def brighten(image: Image, brightness: float, slack: float = 0) -> Image:
-    """Multiply all levels as Pillow does, in whole levels, each cut off downwards: float32.
+    """Multiply all levels as Pillow does, truncated to whole levels: float32.
 
-    What reaches outside 0 to 255 is stretched to it before, and back afterwards. Transparency, a fourth channel, stays.
-    `slack` is added before levels are cut off.
+    An image with levels outside 0 to 255 is stretched to that range before, and back afterwards. Transparency, the
+    fourth channel, does not change. `slack` is added before levels are truncated.
     """
     low, high = image.min(), image.max()
     is_stretched = low < 0 or high > 255
-    if is_stretched:  # in Keras's order, so that the same levels are cut off
+    if is_stretched:  # in Keras's order, so that rounding truncates the same levels
         image = image - low
         image /= image.max() or 1
         image *= 255

@@ -76,10 +76,19 @@ class SplineWarp:
                 part[outside] = kernels.to_pixels(self.cval, image.dtype)
         return warped
 
+    @property
+    def exceeds_uint8(self) -> bool:
+        """Whether a warped uint8 image may have levels outside 0 to 255, which Keras keeps: a spline overshoots."""
+        return self.order > 1 or (self.fill_mode == "constant" and not 0 <= self.cval <= 255)
+
+    def is_approximated(self, image: Image) -> bool:
+        """Return whether `warp_fast` rounds coordinates for an image of this shape."""
+        is_supported = self.order == 1 and self.fill_mode in ("nearest", "reflect")
+        return is_supported and image.shape[2] <= _MAX_CHANNELS and max(image.shape) <= _MAX_SIDE
+
     def warp_fast(self, image: Image, to_input: Floats) -> Image:
         """Warp by OpenCV, which rounds coordinates to 1/32 of a pixel, if it has the border mode; else exactly."""
-        is_supported = self.order == 1 and self.fill_mode in ("nearest", "reflect")
-        if not is_supported or image.shape[2] > _MAX_CHANNELS or max(image.shape) > _MAX_SIDE:
+        if not self.is_approximated(image):
             return self(image, to_input)
         border = Border(FILL_MODES[self.fill_mode])
         return kernels.resample(image, to_input, image.shape[:2], cv2.INTER_LINEAR, border, 0)

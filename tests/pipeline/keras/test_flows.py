@@ -411,7 +411,7 @@ def test_images_and_masks_stay_in_step() -> None:
     ("arguments", "message"),
     [
         ({"x": ARRAYS[0]}, "rank 4"),
-        ({"x": [1, 2, 3]}, "rank 4"),
+        ({"x": [1, 2, 3]}, "further inputs"),
         ({"x": ARRAYS, "y": np.arange(3)}, "same length"),
         ({"x": ARRAYS, "sample_weight": np.arange(3)}, "same length"),
         ({"x": ARRAYS[:0]}, "no images"),
