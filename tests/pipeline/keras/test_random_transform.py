@@ -71,6 +71,55 @@ def test_pixels_are_those_of_the_legacy_class(
     assert off <= (max(1, 0.01 * ours.size) if parameters.get("brightness") is not None else 0)
 
 
+@settings(max_examples=250, deadline=None)
+@given(
+    parameters=PARAMETERS,
+    shape=SHAPES,
+    fill_mode=st.sampled_from(["constant", "nearest", "reflect", "wrap"]),
+    cval=st.floats(-100, 400),
+    order=st.sampled_from([1, 1, 0, 2, 3, 5]),
+    seed=st.integers(0, 9),
+    is_dark=st.booleans(),
+)
+def test_flow_of_uint8_equals_the_legacy_class(
+    legacy: Callable[..., Any],
+    parameters: dict[str, Any],
+    shape: tuple[int, int, int],
+    fill_mode: str,
+    cval: float,
+    order: int,
+    seed: int,
+    is_dark: bool,
+) -> None:
+    """With `exact=True`, `flow` of uint8 images rounds to whole levels at most once, and never clips before the end.
+
+    Keras computes in float32. Here a warp that stays within 0 to 255 rounds by half a level, if no brightness follows.
+    """
+    arguments: dict[str, Any] = {"fill_mode": fill_mode, "cval": cval, "interpolation_order": order}
+    image = picture(shape, seed, np.uint8) // (3 if is_dark else 1)
+    generator = ImageDataGenerator(**arguments, **ranges_of(parameters), exact=True)
+    drawn = generator._transform(shape[2], exact=True)
+    ours = drawn.apply(image, {name: np.array([value]) for name, value in without_none(parameters).items()}, 0)
+    theirs = legacy(**arguments).apply_transform(image.astype(np.float32), parameters)
+    assert ours.dtype == (np.float32 if drawn.yields_float else np.uint8)
+    difference = np.abs(ours - theirs)
+    if parameters.get("brightness") is None:
+        assert difference.max() <= (0.01 if drawn.warp.exceeds_uint8 else 0.501)
+    else:
+        assert (difference > 0.01).sum() <= max(1, 0.01 * ours.size)
+
+
+def without_none(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters that have a value."""
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def ranges_of(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a generator that draws a channel shift or a brightness if the parameters have one."""
+    shifts = {"channel_shift_range": 9.0} if "channel_shift_intensity" in parameters else {}
+    return {**shifts, **({"brightness_range": (0.5, 1)} if parameters.get("brightness") is not None else {})}
+
+
 @pytest.mark.parametrize("shape", [(40000, 2, 1), (2, 40000, 3)])
 @pytest.mark.parametrize("order", [0, 1])
 def test_images_may_exceed_the_sides_of_opencv(
@@ -281,3 +330,13 @@ def test_flow_interpolates_exactly_on_request() -> None:
         worst[exact] = np.abs(batch - np.stack(expected)).max()
     assert worst[True] <= 0.51
     assert 1 < worst[False] < 8  # 2 x 255 / 64
+
+
+@pytest.mark.parametrize("arguments", [{"interpolation_order": 3}, {"fill_mode": "constant", "cval": -40.0}])
+def test_levels_outside_0_to_255_reach_the_batch(arguments: dict[str, Any], legacy: Callable[..., Any]) -> None:
+    """Overshoots of splines, and a border outside 0 to 255, are in the batches of uint8 images, as in Keras."""
+    images = picture((8, 20, 20, 3), 3, np.uint8)
+    batch = next(ImageDataGenerator(**arguments, zoom_range=(1.3, 1.3)).flow(images, shuffle=False, batch_size=8))
+    expected = next(legacy(**arguments, zoom_range=(1.3, 1.3)).flow(images, shuffle=False, batch_size=8))
+    assert np.abs(batch - expected).max() < (0.01 if "cval" not in arguments else 0.5)
+    assert expected.min() < 0
