@@ -217,6 +217,27 @@ def iterate_rows(compute: Callable[[], NDArray[np.int64]], shape: Sequence[int])
     return tf.data.Dataset.from_tensors(0).map(rows).unbatch()
 
 
+def observe(dataset: "tf.data.Dataset", function: Callable[..., object]) -> "tf.data.Dataset":
+    """Call a function with the arrays of each element at the moment when the element is consumed, not ahead of it.
+
+    Args:
+        dataset: its elements are tuples, and stay as they are.
+        function: TensorFlow keeps it, and what it refers to, for as long as the program runs.
+    """
+    import tensorflow as tf
+
+    def guarded(*arrays: NDArray[Any]) -> None:
+        with shutdown.callback():
+            function(*arrays)
+
+    @without_autograph
+    def call(*element: Any) -> Any:
+        tf.numpy_function(guarded, element, [], stateful=True)
+        return element
+
+    return dataset.map(call)
+
+
 def without_autograph(function: _Function) -> _Function:
     """Keep Autograph from converting a function that tf.data maps: it has no Python control flow.
 

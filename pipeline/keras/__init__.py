@@ -1,6 +1,6 @@
-"""Front doors in Keras's shape: what a user of Keras's own loaders changes is one import.
+"""Functions and a class with Keras's names and arguments: a user of Keras's loaders changes one import.
 
-docs/keras.md lists what differs. Keras and TensorFlow are imported when a dataset or an iterator is made, not before.
+docs/keras.md lists the differences. Keras and TensorFlow are imported when a dataset or an iterator is created.
 """
 
 from pipeline.keras.generator import ImageDataGenerator as ImageDataGenerator

@@ -1,20 +1,25 @@
-"""The arguments of `ImageDataGenerator`, checked, and what they imply."""
+"""Check the arguments of `ImageDataGenerator`, and set the arguments that they imply."""
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import OptionError
+from pipeline.keras.checks import check_flags, check_number, is_number
 from pipeline.keras.transform import Ranges
 from pipeline.keras.warp import FILL_MODES, SplineWarp
+
+_GEOMETRY = ("theta", "tx", "ty", "shear", "zx", "zy")
+_LEVEL_SHIFTS = ("channel_shift_intensity", "brightness")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Normalization:
-    """What is done to the levels of an image behind the random transforms; Keras's arguments of these names."""
+    """How levels are normalized after the random transforms: Keras's arguments of these names."""
 
     featurewise_center: bool = False
     samplewise_center: bool = False
@@ -27,109 +32,127 @@ class Normalization:
 
     @property
     def needs_statistics(self) -> bool:
-        """Whether the training set has to be seen first."""
+        """Whether `fit` is needed first."""
         return self.featurewise_center or self.featurewise_std_normalization or self.zca_whitening
 
     def __post_init__(self) -> None:
         if self.preprocessing_function is not None and not callable(self.preprocessing_function):
             raise OptionError(f"`preprocessing_function` must be a function, got {self.preprocessing_function!r}")
-        for name in ("rescale", "zca_epsilon"):
-            if getattr(self, name) is not None and not _is_finite(getattr(self, name)):
-                raise OptionError(f"`{name}` must be a finite number, got {getattr(self, name)!r}")
+        names = [field.name for field in fields(self) if isinstance(field.default, bool)]
+        check_flags(**{name: getattr(self, name) for name in names})
+        if self.rescale is not None:
+            check_number("rescale", self.rescale)
+        check_number("zca_epsilon", self.zca_epsilon, 0)
 
     def resolve_conflicts(self) -> "Normalization":
-        """Add what one argument asks of another, with Keras's warnings."""
-        one = self
-        if one.zca_whitening and not one.featurewise_center:
-            one = _override(one, "zca_whitening", featurewise_center=True)
-        if one.zca_whitening and one.featurewise_std_normalization:
-            one = _override(one, "zca_whitening", featurewise_std_normalization=False)
-        if one.featurewise_std_normalization and not one.featurewise_center:
-            one = _override(one, "featurewise_std_normalization", featurewise_center=True)
-        if one.samplewise_std_normalization and not one.samplewise_center:
-            one = _override(one, "samplewise_std_normalization", samplewise_center=True)
-        return one
+        """Set the arguments that others imply, with Keras's warnings."""
+        settings = self
+        if settings.zca_whitening and not settings.featurewise_center:
+            settings = _override(settings, "zca_whitening", featurewise_center=True)
+        if settings.zca_whitening and settings.featurewise_std_normalization:
+            settings = _override(settings, "zca_whitening", featurewise_std_normalization=False)
+        if settings.featurewise_std_normalization and not settings.featurewise_center:
+            settings = _override(settings, "featurewise_std_normalization", featurewise_center=True)
+        if settings.samplewise_std_normalization and not settings.samplewise_center:
+            settings = _override(settings, "samplewise_std_normalization", samplewise_center=True)
+        return settings
 
 
 def parse_zoom(zoom_range: Any) -> list[float]:
-    """Give the two factors of a zoom.
+    """Return the range of the zoom factor, [low, high].
 
     Raises:
-        OptionError: it is neither a number nor two.
+        OptionError: it is neither a number nor two numbers.
     """
-    if isinstance(zoom_range, (int, float)):
+    if is_number(zoom_range):
         return [1 - zoom_range, 1 + zoom_range]
-    is_pair = isinstance(zoom_range, (tuple, list, np.ndarray)) and len(zoom_range) == 2
-    if is_pair and all(isinstance(value, (int, float)) for value in zoom_range):
+    if _is_pair(zoom_range):
         return list(zoom_range)
-    raise OptionError(f"`zoom_range` should be a float or a tuple or list of two floats; got {zoom_range!r}")
+    raise OptionError(f"`zoom_range` must be a number, or two numbers; got {zoom_range!r}")
 
 
 def parse_ranges(ranges: Mapping[str, Any]) -> Ranges:
-    """Bring the ranges into one form.
+    """Return the ranges of the random parameters.
 
     Raises:
-        OptionError: one is no range, with Keras's reasons.
+        OptionError: a value is not a range.
     """
     brightness = ranges["brightness_range"]
-    if brightness is not None and (not isinstance(brightness, (tuple, list)) or len(brightness) != 2):
-        raise OptionError(f"`brightness_range` should be a tuple or list of two floats; got {brightness!r}")
-    for name, value in ranges.items():
-        if value is not None and not _is_finite(value):
-            raise OptionError(f"`{name}` must be made of finite numbers, got {value!r}")
+    if brightness is not None and (isinstance(brightness, np.ndarray) or not _is_pair(brightness)):
+        raise OptionError(f"`brightness_range` must be a tuple or list of two numbers; got {brightness!r}")
+    for name in ("rotation_range", "shear_range", "channel_shift_range"):
+        check_number(name, ranges[name])
+    for name in ("width_shift_range", "height_shift_range"):
+        check_shift(name, ranges[name])
+    if not _is_pair(ranges["zoom_range"]):
+        raise OptionError(f"`zoom_range` must be a number, or two numbers; got {ranges['zoom_range']!r}")
+    check_flags(horizontal_flip=ranges["horizontal_flip"], vertical_flip=ranges["vertical_flip"])
     return Ranges(**{**ranges, "brightness_range": brightness and tuple(brightness)})
 
 
-def make_warp(fill_mode: str, cval: float, interpolation_order: int) -> SplineWarp:
-    """Refuse what SciPy would refuse at the first image.
+def check_shift(name: str, limits: Any) -> None:
+    """Refuse what is not a limit of shifts, or a list of shifts.
 
     Raises:
-        OptionError: there is no such mode or order.
+        OptionError: it is neither a finite number above -1 nor a list of finite numbers.
     """
-    if fill_mode not in FILL_MODES:
+    if isinstance(limits, (list, tuple, np.ndarray)):
+        if np.ndim(limits) != 1 or not all(map(is_number, limits)):
+            raise OptionError(f"`{name}` must be a number, or a list of numbers; got {limits!r}")
+    elif not is_number(limits) or limits <= -1:
+        raise OptionError(f"`{name}` must be a finite number of at least 0, or a list of numbers; got {limits!r}")
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters of `apply_transform` that are not finite numbers. Unknown names are a subclass's own.
+
+    Raises:
+        OptionError: a parameter is not a finite number.
+    """
+    for name, value in parameters.items():
+        scalar = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+        if name in _GEOMETRY or (name in _LEVEL_SHIFTS and value is not None):
+            check_number(name, scalar)
+
+
+def make_warp(fill_mode: str, cval: float, interpolation_order: int) -> SplineWarp:
+    """Return the warp, and refuse now what SciPy would refuse at the first image.
+
+    Raises:
+        OptionError: the fill mode, the value or the order is invalid.
+    """
+    if fill_mode not in tuple(FILL_MODES):
         raise OptionError(f"`fill_mode` must be one of {', '.join(map(repr, FILL_MODES))}; got {fill_mode!r}")
-    if interpolation_order not in range(6):
+    if not isinstance(interpolation_order, Integral) or interpolation_order not in range(6):
         raise OptionError(f"`interpolation_order` must be an integer from 0 to 5, got {interpolation_order!r}")
-    if not _is_finite(cval):
-        raise OptionError(f"`cval` must be a finite number, got {cval!r}")
+    check_number("cval", cval)
     return SplineWarp(fill_mode=fill_mode, cval=float(cval), order=int(interpolation_order))
 
 
-def parse_validation_split(validation_split: float) -> float:
-    """Refuse what is no share.
-
-    Raises:
-        OptionError: it is not between 0 and 1.
-    """
-    if validation_split and not 0 < validation_split < 1:
-        raise OptionError(f"`validation_split` must be strictly between 0 and 1, got {validation_split}")
-    return float(validation_split or 0)
-
-
 def parse_dtype(dtype: Any) -> np.dtype[Any]:
-    """Give the dtype of what is delivered; None is Keras's setting.
+    """Return the dtype of the batches; None is Keras's setting.
 
     Raises:
-        OptionError: it is no floating-point dtype.
+        OptionError: it is not a floating-point dtype.
     """
     if dtype is None:
         import keras
 
         dtype = keras.config.floatx()
     try:
-        checked: np.dtype[Any] = np.dtype(dtype)
+        parsed: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
-        checked = np.dtype(object)
-    if not np.issubdtype(checked, np.floating):
+        parsed = np.dtype(object)
+    if not np.issubdtype(parsed, np.floating):
         raise OptionError(f"`dtype` must be a floating-point dtype, got {dtype!r}")
-    return checked
+    return parsed
 
 
 def parse_data_format(data_format: str | None) -> str:
-    """Give the layout of images; None is Keras's setting.
+    """Return the axis order of images; None is Keras's setting.
 
     Raises:
-        OptionError: there is no such layout.
+        OptionError: the value is invalid.
     """
     if data_format is None:
         import keras
@@ -140,14 +163,11 @@ def parse_data_format(data_format: str | None) -> str:
     return data_format
 
 
-def _is_finite(value: Any) -> bool:
-    try:
-        return bool(np.isfinite(np.asarray(value, np.float64)).all())
-    except (TypeError, ValueError):
-        return False
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (tuple, list, np.ndarray)) and len(value) == 2 and all(map(is_number, value))
 
 
-def _override(given: Normalization, argument: str, **implied: Any) -> Normalization:
+def _override(settings: Normalization, argument: str, **implied: Any) -> Normalization:
     (name,) = implied
     warnings.warn(f"This ImageDataGenerator specifies `{argument}`, which overrides setting of `{name}`.", stacklevel=5)
-    return replace(given, **implied)
+    return replace(settings, **implied)

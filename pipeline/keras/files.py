@@ -1,4 +1,4 @@
-"""A list of files as a source of samples."""
+"""A source of listed files."""
 
 import os
 from collections import Counter
@@ -12,14 +12,14 @@ from pipeline.sources.base import Labels, Sample, digest
 
 
 class FileSource:
-    """Files that were listed elsewhere.
+    """A source of files from a given list.
 
     Args:
-        root: the directory to which the keys are relative.
-        keys: the files' paths.
-        labels: one a file; None for their numbers.
-        class_names: in the order of the labels.
-        max_bytes: files that are larger are bad samples: they are never read.
+        root: directory that the keys are relative to.
+        keys: paths of the files.
+        labels: one label per file; None for the files' indices.
+        class_names: class names in the order of their labels.
+        max_bytes: maximum size of a file in bytes; larger files are bad samples and are not read.
     """
 
     def __init__(
@@ -42,22 +42,22 @@ class FileSource:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Made of the paths, sizes and times of modification."""
+        """A hash of the paths, sizes and modification times."""
         status = [os.stat(os.path.join(self._root, key)) for key in self._keys]
         return digest(
-            ("files", *((key, one.st_size, one.st_mtime_ns) for key, one in zip(self._keys, status, strict=True)))
+            ("files", *((key, stat.st_size, stat.st_mtime_ns) for key, stat in zip(self._keys, status, strict=True)))
         )
 
     def labels(self) -> Labels:
-        """Give the label of every sample, int64 [N]."""
+        """Return the label of every sample, int64 [N]."""
         return self._labels
 
     def sizes(self) -> Labels:
-        """Give the bytes of every file, int64 [N]."""
+        """Return the size of every file in bytes, int64 [N]."""
         return np.array([os.path.getsize(os.path.join(self._root, key)) for key in self._keys], np.int64)
 
     def peek(self, index: int) -> Sample:
-        """Give the sample's key and label; nothing is read."""
+        """Return the sample's key and label without reading the file."""
         return Sample(self._keys[index], int(self._labels[index]))
 
     def read(self, index: int) -> Sample:
@@ -71,7 +71,9 @@ class FileSource:
             with open(os.path.join(self._root, key), "rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 if self._max_bytes is not None and size > self._max_bytes:
-                    raise ReadError(key, f"the file has {size} bytes, more than an image of max_pixels could need")
+                    raise ReadError(
+                        key, f"the file has {size:,} bytes; files above {self._max_bytes:,} bytes are not read"
+                    )
                 encoded = file.read()
         except OSError as error:
             raise ReadError(key, f"cannot be read: {error.strerror}") from None

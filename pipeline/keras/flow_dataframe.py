@@ -1,36 +1,47 @@
-"""`ImageDataGenerator.flow_from_dataframe`: batches of images that a table names."""
+"""`ImageDataGenerator.flow_from_dataframe`: batches of images that a data frame lists."""
 
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import ColumnTypeError, OptionError
+from pipeline.keras.checks import check_class_names, check_flags, read_path
 from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
 from pipeline.keras.flow_files import FilesIterator, get_subset_bounds, make_class_targets
 from pipeline.keras.targets import BatchTargets, TargetColumn
 
+_MOST_NAMED = 5
+"""The most names in a warning."""
+
 CLASS_MODES = ("binary", "categorical", "input", "multi_output", "raw", "sparse", None)
 
 
 class DataFrameColumns:
-    """The columns of a data frame that are used, as lists, without the rows that are not.
+    """The used columns and rows of a data frame, as lists.
 
     Args:
-        frame: gives a column by its name: a pandas or Polars data frame, a dict of lists.
-        columns: their names.
+        frame: pandas or Polars data frame, or dict of lists.
+        columns: names of the used columns.
     """
 
     def __init__(self, frame: Any, columns: Iterable[str]) -> None:
-        try:
-            self._columns = {name: list(frame[name]) for name in columns}
-        except (KeyError, IndexError, TypeError) as error:
-            raise OptionError(f"the data frame has no column {error}") from None
+        self._columns: dict[str, list[Any]] = {}
+        for name in columns:
+            try:
+                self._columns[name] = list(frame[name])
+            except Exception as error:  # pandas and Polars raise their own types
+                available = list(frame.columns) if hasattr(frame, "columns") else _keys(frame)
+                raise OptionError(f"`dataframe` must have the column {name!r}, got columns {available}") from error
+        lengths = {name: len(column) for name, column in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise OptionError(f"the columns of `dataframe` must have one length, got {lengths}")
 
     def __getitem__(self, name: str) -> list[Any]:
         return self._columns[name]
@@ -39,19 +50,19 @@ class DataFrameColumns:
         return len(next(iter(self._columns.values())))
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Keep some rows."""
+        """Keep these rows and drop the others."""
         self._columns = {name: [column[row] for row in rows] for name, column in self._columns.items()}
 
 
 class DataFrameIterator(FilesIterator):
-    """Batches of images that a data frame names.
+    """Batches of images that a data frame lists.
 
     Attributes:
-        directory: to which the file names are relative.
-        class_indices: the classes' numbers by their names, where there are classes.
-        classes: of every file, its class or a list of them.
-        sample_weight: float [samples], or None.
-        labels: the classes, or the columns themselves.
+        directory: directory that the file names are relative to.
+        class_indices: class index by class name, in class modes with classes.
+        classes: class index of every file, or a list of several.
+        sample_weight: weights [samples], or None.
+        labels: the class indices, or the columns' values.
     """
 
     def __init__(
@@ -61,26 +72,33 @@ class DataFrameIterator(FilesIterator):
         dataframe: Any,
         directory: str | os.PathLike[str] | None,
         columns: "ColumnRoles",
-        share: tuple[str | None, float],
+        part: tuple[str | None, float],
         validate_filenames: bool,
     ) -> None:
-        self.directory = os.fspath(directory or "")
+        check_flags(validate_filenames=validate_filenames)
+        self.directory = read_path("directory", directory or "")
         table = DataFrameColumns(dataframe, columns.used_columns)
         columns.check(table)
+        paths = [os.path.join(self.directory, name) for name in table[columns.x_col]]
         if validate_filenames:
-            self._keep_valid(table, columns.x_col)
+            self._keep_valid(table, columns.x_col, paths)
         names = columns.keep_classes(table)
-        first, last = get_subset_bounds(*share)
+        if not len(table):
+            raise OptionError(
+                f"no images: none of {len(paths)} rows has an image file and a known class; the first path tried: "
+                f"{paths[0] if paths else 'none'}; check `directory`, x_col={columns.x_col!r} and `classes`"
+            )
+        first, last = get_subset_bounds(*part)
         table.keep(range(int(first * len(table)), int(last * len(table))))
         self.sample_weight = None if columns.weight_col is None else np.array(table[columns.weight_col])
         weights = None if self.sample_weight is None else TargetColumn(self.sample_weight)
-        kept = table[columns.x_col]
+        filenames = table[columns.x_col]
         word = "validated" if validate_filenames else "non-validated"
         classes = "" if names is None else f" belonging to {len(names)} classes"
-        sys.stdout.write(f"Found {len(kept)} {word} image filenames{classes}.\n")  # as Keras does
+        sys.stdout.write(f"Found {len(filenames)} {word} image filenames{classes}.\n")  # as Keras does
         targets = self._make_targets(table, columns, names, flow.normalizer.dtype)
-        source = FileSource(self.directory, kept, max_bytes=files.decoder.max_bytes)
-        paths = [os.path.join(self.directory, name) for name in table[columns.x_col]]
+        source = FileSource(self.directory, filenames, max_bytes=files.decoder.max_bytes)
+        paths = [os.path.join(self.directory, name) for name in filenames]
         super().__init__(flow, files, source, paths, BatchTargets(targets=targets, weights=weights), columns.class_mode)
 
     def _make_targets(
@@ -96,31 +114,34 @@ class DataFrameIterator(FilesIterator):
             return TargetColumn(self.labels)
         if names is None:
             return columns.class_mode
-        self.class_indices = {name: number for number, name in enumerate(names)}
-        self.classes = self.labels = [_to_numbers(value, self.class_indices) for value in table[columns.y_columns[0]]]
+        self.class_indices = {name: index for index, name in enumerate(names)}
+        self.classes = self.labels = [_to_indices(value, self.class_indices) for value in table[columns.y_columns[0]]]
         return make_class_targets(columns.class_mode, self.classes, len(names), dtype)
 
-    def _keep_valid(self, table: DataFrameColumns, x_col: str) -> None:
-        paths = [os.path.join(self.directory, name) for name in table[x_col]]
-        valid = [row for row, path in enumerate(paths) if _is_image(path)]
-        if len(valid) < len(paths):
+    def _keep_valid(self, table: DataFrameColumns, x_col: str, paths: Sequence[str]) -> None:
+        others = [path for path in paths if not path.lower().endswith(PILLOW_EXTENSIONS)]
+        missing = [path for path in paths if path.lower().endswith(PILLOW_EXTENSIONS) and not os.path.isfile(path)]
+        if others or missing:
+            reasons = [("missing", missing), (f"without an extension of {', '.join(PILLOW_EXTENSIONS)}", others)]
+            details = "; ".join(f"{len(found)} {reason}: {_name_some(found)}" for reason, found in reasons if found)
             warnings.warn(
-                f'Found {len(paths) - len(valid)} invalid image filename(s) in x_col="{x_col}". These filename(s) will '
-                "be ignored.",
+                f'Found {len(others) + len(missing)} invalid image filename(s) in x_col="{x_col}". '
+                f"These filename(s) will be ignored. {details}",
                 stacklevel=4,
             )
-        table.keep(valid)
+        dropped = {*others, *missing}
+        table.keep([row for row, path in enumerate(paths) if path not in dropped])
 
 
 class ColumnRoles:
-    """Which column is what.
+    """The roles of the columns.
 
     Args:
-        x_col: the file names.
-        y_col: the targets, or a list of columns.
-        weight_col: the samples' weights, or None.
-        class_mode: how the targets are written.
-        classes: the classes in the order of their numbers; by default all, sorted.
+        x_col: column of the file names.
+        y_col: column of the targets, or a list of columns.
+        weight_col: column of the sample weights, or None.
+        class_mode: form of the targets.
+        classes: class names in the order of their labels; by default all, sorted.
     """
 
     def __init__(
@@ -130,6 +151,10 @@ class ColumnRoles:
             raise OptionError(f"invalid `class_mode` {class_mode!r}; expected one of {CLASS_MODES}")
         if class_mode == "multi_output" and not isinstance(y_col, list):
             raise ColumnTypeError(f'with class_mode="multi_output", y_col must be a list, got {type(y_col).__name__}')
+        if isinstance(y_col, list) and class_mode in ("binary", "categorical", "sparse"):
+            raise ColumnTypeError(f'with class_mode="{class_mode}", y_col must be one column, got {y_col!r}')
+        check_class_names("classes", classes, may_repeat=True)
+        classes = None if classes is None else list(classes)
         if classes and class_mode in ("input", "multi_output", "raw", None):
             warnings.warn(f'`classes` will be ignored given the class_mode="{class_mode}"', stacklevel=4)
         self.x_col = x_col
@@ -140,22 +165,22 @@ class ColumnRoles:
 
     @property
     def y_columns(self) -> list[str]:
-        """The columns of the targets."""
+        """The names of the target columns."""
         if self.class_mode in ("input", None):
             return []
         return list(self.y_col) if isinstance(self.y_col, list) else [self.y_col]
 
     @property
     def used_columns(self) -> list[str]:
-        """All columns."""
+        """The names of all columns with a role."""
         return [self.x_col, *self.y_columns, *([] if self.weight_col is None else [self.weight_col])]
 
     def check(self, table: DataFrameColumns) -> None:
-        """Refuse columns that hold the wrong kind of value.
+        """Refuse columns with values of the wrong type.
 
         Raises:
-            ColumnTypeError: one does.
-            OptionError: binary classes are not two.
+            ColumnTypeError: a column has such values.
+            OptionError: `class_mode="binary"`, and the number of classes is not 2.
         """
         if not all(isinstance(name, str) for name in table[self.x_col]):
             raise ColumnTypeError(f"all values in column x_col={self.x_col} must be strings")
@@ -173,23 +198,39 @@ class ColumnRoles:
             raise ColumnTypeError(f"column weight_col={self.weight_col} must be numeric")
 
     def keep_classes(self, table: DataFrameColumns) -> list[str] | None:
-        """Leave out the rows (and of lists the members) of other classes; give the classes, or None without any."""
+        """Drop rows (and members of lists) of other classes; return the class names, or None without classes."""
         if self.class_mode in ("input", "multi_output", "raw", None):
             return None
         column = table[self.y_columns[0]]
         if self._classes is None:
             return sorted({name for value in column for name in ([value] if isinstance(value, str) else value)})
         known = set(self._classes)
+        found = [[value] if isinstance(value, str) else list(value) for value in column]
+        unknown = Counter(name for names in found for name in names if name not in known)
         for row, value in enumerate(column):
             if not isinstance(value, str):
                 column[row] = [name for name in value if name in known]
-        table.keep([row for row, value in enumerate(column) if (value in known if isinstance(value, str) else value)])
+        kept = [row for row, names in enumerate(found) if not known.isdisjoint(names)]
+        if unknown:
+            counts = _name_some([f"{name!r} ({count})" for name, count in unknown.most_common()])
+            warnings.warn(
+                f'Found classes in y_col="{self.y_col}" that are not in `classes`: {counts}. They are ignored, and '
+                f"{len(found) - len(kept)} of {len(found)} rows are dropped.",
+                stacklevel=5,
+            )
+        table.keep(kept)
         return self._classes
 
 
-def _is_image(path: str) -> bool:
-    return path.lower().endswith(PILLOW_EXTENSIONS) and os.path.isfile(path)
+def _keys(frame: Any) -> list[str]:
+    return list(frame) if isinstance(frame, Mapping) else []
 
 
-def _to_numbers(value: Any, numbers: dict[str, int]) -> Any:
-    return numbers[value] if isinstance(value, str) else [numbers[name] for name in value]
+def _name_some(names: Sequence[str]) -> str:
+    """Name the first few of many names."""
+    more = f", and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
+def _to_indices(value: Any, class_indices: dict[str, int]) -> Any:
+    return class_indices[value] if isinstance(value, str) else [class_indices[name] for name in value]

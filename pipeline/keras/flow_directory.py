@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.errors import OptionError, SourceError
+from pipeline.keras.checks import check_class_names, check_flags, read_path
 from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
 from pipeline.keras.flow_files import FilesIterator, get_subset_bounds, make_class_targets
-from pipeline.keras.listing import walk_files
+from pipeline.keras.listing import is_hidden, walk_files, warn_empty_classes
 from pipeline.keras.targets import BatchTargets
 
 CLASS_MODES = ("categorical", "binary", "sparse", "input", None)
@@ -21,11 +22,11 @@ class DirectoryIterator(FilesIterator):
     """Batches of images in class-folders.
 
     Attributes:
-        directory: the root.
-        class_indices: the classes' numbers by their names.
-        num_classes: how many there are.
-        classes: int32 [samples], of every file.
-        labels: the same.
+        directory: path of the class-folder directory.
+        class_indices: class index by class name.
+        num_classes: number of classes.
+        classes: class index of every file, int32 [samples].
+        labels: the same as `classes`.
     """
 
     def __init__(
@@ -35,16 +36,23 @@ class DirectoryIterator(FilesIterator):
         directory: str | os.PathLike[str],
         classes: Sequence[str] | None,
         class_mode: str | None,
-        share: tuple[str | None, float],
+        part: tuple[str | None, float],
         follow_links: bool,
     ) -> None:
         if class_mode not in CLASS_MODES:
             raise OptionError(f"invalid `class_mode` {class_mode!r}; expected one of {CLASS_MODES}")
-        self.directory = os.fspath(directory)
+        check_flags(follow_links=follow_links)
+        check_class_names("classes", classes)
+        self.directory = read_path("directory", directory)
         if not os.path.isdir(self.directory):
-            raise SourceError(f"{self.directory} is no directory")
-        names = list(classes) if classes else _list_folders(self.directory)
-        found = [_list_part(self.directory, name, share, follow_links) for name in names]
+            raise SourceError(f"{self.directory} is not a directory")
+        names = _list_folders(self.directory) if classes is None or len(classes) == 0 else list(classes)
+        if class_mode == "binary" and len(names) != 2:
+            raise OptionError(f'class_mode="binary" needs 2 classes, got {names}; use class_mode="sparse"')
+        first, last = get_subset_bounds(*part)
+        listed = [_list_class(self.directory, name, follow_links) for name in names]
+        warn_empty_classes(self.directory, [name for name, keys in zip(names, listed, strict=True) if not keys])
+        found = [keys[int(first * len(keys)) : int(last * len(keys))] for keys in listed]  # each class by itself
         labels = [label for label, keys in enumerate(found) for _ in keys]
         self.class_indices = {name: label for label, name in enumerate(names)}
         self.num_classes = len(names)
@@ -52,9 +60,9 @@ class DirectoryIterator(FilesIterator):
         keys = [key for keys in found for key in keys]
         sys.stdout.write(f"Found {len(keys)} images belonging to {len(names)} classes.\n")  # as Keras does
         if not keys:
-            part = "" if share[0] is None else f" for the {share[0]} part"
+            subset = "" if part[0] is None else f" for subset={part[0]!r}, validation_split={part[1]}"
             raise OptionError(
-                f"there is no image below the folders {', '.join(names)} of {self.directory}{part}; looked for "
+                f"no images in the folders {', '.join(names)} of {self.directory}{subset}; extensions: "
                 f"{', '.join(PILLOW_EXTENSIONS)}"
             )
         targets = make_class_targets(class_mode, labels, len(names), flow.normalizer.dtype)
@@ -64,14 +72,11 @@ class DirectoryIterator(FilesIterator):
 
 
 def _list_folders(directory: str) -> list[str]:
-    names = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
+    names = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir() and not is_hidden(entry.name))
     if not names:
-        raise SourceError(f"{directory} has no subfolder; it needs one a class")
+        raise SourceError(f"{directory} has no subfolders; create one subfolder per class")
     return names
 
 
-def _list_part(directory: str, name: str, share: tuple[str | None, float], follow_links: bool) -> list[str]:
-    """List a class's files, and take the subset's part of them: each class is split by itself."""
-    keys = [f"{name}/{key}" for key in walk_files(os.path.join(directory, name), PILLOW_EXTENSIONS, follow_links)]
-    first, last = get_subset_bounds(*share)
-    return keys[int(first * len(keys)) : int(last * len(keys))]
+def _list_class(directory: str, name: str, follow_links: bool) -> list[str]:
+    return [f"{name}/{key}" for key in walk_files(os.path.join(directory, name), PILLOW_EXTENSIONS, follow_links)]

@@ -1,9 +1,10 @@
-"""What iterators over image files share: Keras's attributes, and how classes are written."""
+"""What iterators over image files share: Keras's attributes, and the targets of class modes."""
 
 from typing import Any
 
 import numpy as np
 
+from pipeline.errors import OptionError
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
 from pipeline.keras.iterators import FlowIterator
@@ -14,22 +15,23 @@ class FilesIterator(FlowIterator):
     """Batches of images from files.
 
     Attributes:
-        filenames: the files, relative to the directory.
-        filepaths: their whole paths.
-        samples: how many there are.
+        filenames: paths of the files, relative to the directory.
+        filepaths: paths of the files, with the directory.
+        samples: number of files.
         target_size: (height, width) of the images.
         color_mode: "rgb", "grayscale" or "rgba".
-        image_shape: of one image as it is delivered.
-        class_mode: how the targets are written.
-        dtype: of the images.
+        image_shape: shape of an image in a batch.
+        class_mode: form of the targets.
+        dtype: dtype of the images.
         data_format: "channels_last" or "channels_first".
     """
 
     def __init__(
         self, flow: Flow, files: Files, source: FileSource, filepaths: list[str], targets: BatchTargets, class_mode: Any
     ) -> None:
-        stream = flow.stream(source, files.decoder, files.shape)
-        super().__init__(stream, targets, flow.shuffle)
+        may_be_wide = files.color_mode == "grayscale"
+        stream = flow.stream(source, files.decoder, files.shape, targets, may_be_wide=may_be_wide)
+        super().__init__(stream, flow.shuffle)
         self.filepaths = filepaths
         self.filenames = [source.peek(index).key for index in range(len(source))]
         self.samples = len(source)
@@ -44,17 +46,17 @@ class FilesIterator(FlowIterator):
 
 
 def make_class_targets(class_mode: str | None, classes: list[Any], count: int, dtype: np.dtype[Any]) -> Any:
-    """Write classes as a class mode says.
+    """Return the targets of the samples in the form of a class mode.
 
     Args:
         class_mode: "categorical", "binary", "sparse", "input" or None.
-        classes: of every sample: its number, or a list of several.
-        count: of all classes.
-        dtype: of the targets, as in Keras that of the images.
+        classes: class index of every sample, or a list of several.
+        count: number of classes.
+        dtype: dtype of the targets; as in Keras, that of the images.
     """
     if class_mode in (None, "input"):
         return class_mode
-    if class_mode == "categorical" and any(isinstance(one, list) for one in classes):
+    if class_mode == "categorical" and any(isinstance(label, list) for label in classes):
         return encode_multi_hot(classes, count, dtype)
     if class_mode == "categorical":
         return TargetColumn(np.array(classes, np.int64), count, dtype)
@@ -62,14 +64,12 @@ def make_class_targets(class_mode: str | None, classes: list[Any], count: int, d
 
 
 def get_subset_bounds(subset: str | None, validation_split: float) -> tuple[float, float]:
-    """Give the shares between which a subset lies: validation comes first.
+    """Return the fractions at which a subset begins and ends; the validation subset comes first.
 
     Raises:
-        OptionError: there is no such subset.
+        OptionError: the subset is unknown.
     """
-    from pipeline.errors import OptionError
-
-    shares = {None: (0.0, 1.0), "validation": (0.0, validation_split), "training": (validation_split, 1.0)}
-    if subset not in shares:
+    bounds = {None: (0.0, 1.0), "validation": (0.0, validation_split), "training": (validation_split, 1.0)}
+    if subset not in tuple(bounds):
         raise OptionError(f'invalid `subset` {subset!r}; expected "training" or "validation"')
-    return shares[subset]
+    return bounds[subset]

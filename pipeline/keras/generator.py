@@ -1,4 +1,4 @@
-"""`ImageDataGenerator`, with every argument of the class that Keras gave up."""
+"""`ImageDataGenerator`, with every argument of the class that Keras has retired."""
 
 import os
 import warnings
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipeline.keras.flow import Flow, SaveOptions, make_files
+from pipeline.keras.flow import Flow, make_files
 from pipeline.keras.image_processor import ImageProcessor
 from pipeline.keras.overridden import OverriddenNormalizer
+from pipeline.keras.saving import SaveOptions
 
 if TYPE_CHECKING:
     from pipeline.keras.flow_arrays import ArrayIterator
@@ -17,43 +18,45 @@ if TYPE_CHECKING:
 
 
 class ImageDataGenerator(ImageProcessor):
-    """Batches of images with random transforms: Keras's class of this name, keyed, streaming, and faster.
+    """Yield batches of randomly transformed images: Keras's class of this name, reproducible and faster.
 
-    All arguments before the star are those of `keras.src.legacy.preprocessing.image.ImageDataGenerator` in Keras 3.15,
-    with its defaults; docs/keras.md lists, argument by argument, what differs. Images are [H, W, C], or [C, H, W] where
-    `data_format` says so, with levels from 0 to 255 as read from files.
+    The arguments before the star, and their defaults, are those of
+    `keras.src.legacy.preprocessing.image.ImageDataGenerator` in Keras 3.15. docs/keras.md lists the differences for
+    each argument. Images are [H, W, C], or [C, H, W] with `data_format="channels_first"`, with levels as read from
+    files: 0 to 255 in most.
 
     Args:
-        featurewise_center: subtracts the training set's mean of each channel; see `fit`.
-        samplewise_center: subtracts each image's own mean.
-        featurewise_std_normalization: divides by the training set's standard deviation of each channel; see `fit`.
-        samplewise_std_normalization: divides by each image's own.
-        zca_whitening: applies ZCA whitening; see `fit`.
-        zca_epsilon: added to the singular values there.
-        rotation_range: degrees to either side.
-        width_shift_range: a fraction of the width (float below 1), a number of pixels (float from 1 on), a whole number
-            below this (int), or a list to choose from, to either side.
-        height_shift_range: likewise.
-        brightness_range: two factors, between which one is drawn.
-        shear_range: degrees to either side.
-        zoom_range: two factors, or z for [1 - z, 1 + z], between which one is drawn for each axis.
-        channel_shift_range: levels to either side, added to all channels alike.
-        fill_mode: what stands outside the image: "nearest", "constant", "reflect" or "wrap".
-        cval: the value outside, under "constant".
-        horizontal_flip: mirrors half of the images.
-        vertical_flip: turns half of the images upside down.
-        rescale: multiplies all levels, behind the random transforms.
-        preprocessing_function: called with each image behind the random transforms, before `rescale`; gives one of the
-            same shape.
+        featurewise_center: subtract the training set's mean per channel; see `fit`.
+        samplewise_center: subtract each image's own mean.
+        featurewise_std_normalization: divide by the training set's standard deviation per channel; see `fit`.
+        samplewise_std_normalization: divide by each image's own standard deviation.
+        zca_whitening: apply ZCA whitening; see `fit`.
+        zca_epsilon: number added to the singular values of the ZCA.
+        rotation_range: largest rotation in degrees, in both directions.
+        width_shift_range: largest shift in both directions: a fraction of the width (float below 1), pixels (float from
+            1), whole pixels below this number (int), or a list of shifts to choose from.
+        height_shift_range: the same for the height.
+        brightness_range: range of the brightness factor, (low, high).
+        shear_range: largest shear in degrees, in both directions.
+        zoom_range: range of the zoom factor per axis: (low, high), or z for (1 - z, 1 + z).
+        channel_shift_range: largest number added to the levels of all channels, in both directions.
+        fill_mode: border mode of the warp: "nearest", "constant", "reflect" or "wrap".
+        cval: level outside the image for `fill_mode="constant"`.
+        horizontal_flip: mirror half of the images.
+        vertical_flip: turn half of the images upside down.
+        rescale: factor of all levels, after the random transforms.
+        preprocessing_function: function that is called with each image after the random transforms and before
+            `rescale`; it returns an image of the same shape.
         data_format: "channels_last", "channels_first", or None for Keras's setting.
-        validation_split: the share that `subset="validation"` gets: the first files of each class, or the first images.
-        interpolation_order: of the spline that interpolates, 0 to 5; 0 and 1 are fast, SciPy runs the others.
-        dtype: of the batches; None for Keras's setting.
-        exact: makes `flow*` interpolate at exact places, as `apply_transform` does in any case, instead of at 1/32 of a
-            pixel; slower.
+        validation_split: fraction of the samples in `subset="validation"`: the first files of each class, or the first
+            images.
+        interpolation_order: order of the interpolating spline, 0 to 5; 0 and 1 are fast, SciPy computes the others.
+        dtype: dtype of the batches; None for Keras's setting.
+        exact: interpolate at exact coordinates in `flow*`, not at 1/32 of a pixel; slower. `apply_transform` is always
+            exact.
 
     Raises:
-        OptionError: an argument is wrong, for Keras's reasons.
+        OptionError: Keras would refuse an argument, or fail with it at the first image.
     """
 
     def flow(
@@ -73,23 +76,23 @@ class ImageDataGenerator(ImageProcessor):
         """Iterate over images in memory.
 
         Args:
-            x: images [N, H, W, C]; uint8 stays uint8 until it is normalized. Or (images, further inputs).
+            x: images [N, H, W, C], or (images, further inputs); uint8 images stay uint8 until they are normalized.
             y: targets [N, ...].
-            batch_size: images in a batch.
-            shuffle: a new order in each epoch.
-            sample_weight: [N].
-            seed: of the order and the transforms; None draws one.
-            save_to_dir: a directory into which every image that is delivered is written, to be looked at.
-            save_prefix: of those files' names.
-            save_format: their extension.
-            ignore_class_split: bears that training and validation part have different classes.
+            batch_size: number of images per batch.
+            shuffle: draw a new order in each epoch.
+            sample_weight: weights [N].
+            seed: seed of the order and the transforms; None draws one.
+            save_to_dir: directory for pictures of the images in each returned batch.
+            save_prefix: prefix of those pictures' file names.
+            save_format: file format of those pictures.
+            ignore_class_split: tolerate different classes in the training and the validation subset.
             subset: "training", "validation" (the first `validation_split` of the images), or None for all.
 
         Returns:
-            An endless iterator over arrays, for `model.fit` too; its `.dataset()` is a `tf.data.Dataset`.
+            An endless iterator over arrays, which `model.fit` takes; its `.dataset()` is a `tf.data.Dataset`.
 
         Raises:
-            OptionError: an argument is wrong, for Keras's reasons.
+            OptionError: Keras would refuse an argument, or fail with it later.
         """
         from pipeline.keras.flow_arrays import ArrayIterator, ArraySubset
 
@@ -120,29 +123,29 @@ class ImageDataGenerator(ImageProcessor):
         """Iterate over images in class-folders.
 
         Args:
-            directory: one subfolder a class.
-            target_size: (height, width) that every image is resized to before it is transformed.
+            directory: class-folder directory: one subfolder per class.
+            target_size: (height, width) in pixels; every image is resized to it before it is transformed.
             color_mode: "rgb", "grayscale" or "rgba".
-            classes: the subfolders in the order of their numbers; by default all, sorted.
-            class_mode: "categorical" (one-hot), "binary" or "sparse" (numbers), "input" (the image itself), or None.
-            batch_size: see `flow`; so are the five arguments behind it.
+            classes: class names in the order of their labels; by default all subfolders, sorted.
+            class_mode: "categorical" (one-hot), "binary" or "sparse" (class indices), "input" (the image), or None.
+            batch_size: see `flow`.
             shuffle: see `flow`.
             seed: see `flow`.
             save_to_dir: see `flow`.
             save_prefix: see `flow`.
             save_format: see `flow`.
-            follow_links: enters folders that are symbolic links.
+            follow_links: enter folders that are symbolic links.
             subset: "training", "validation" (the first `validation_split` of each class), or None for all.
-            interpolation: Pillow's: "nearest", "bilinear", "bicubic", "lanczos", "box" or "hamming".
-            keep_aspect_ratio: cuts out the middle first, so that nothing is stretched.
-            on_error: what a bad file does: "raise", "skip" (batches become smaller) or "replace" (the next good one
-                takes its place); `errors` of what is returned lists them.
+            interpolation: Pillow's filter: "nearest", "bilinear", "bicubic", "lanczos", "box" or "hamming".
+            keep_aspect_ratio: crop the center first, so that nothing is stretched.
+            on_error: what happens at a bad file: "raise", "skip" (the batch is smaller) or "replace" (by the next good
+                sample). The iterator's `errors` lists the bad samples.
 
         Returns:
-            An endless iterator over arrays, for `model.fit` too; its `.dataset()` is a `tf.data.Dataset`.
+            An endless iterator over arrays, which `model.fit` takes; its `.dataset()` is a `tf.data.Dataset`.
 
         Raises:
-            OptionError: an argument is wrong, for Keras's reasons.
+            OptionError: Keras would refuse an argument, or fail with it later.
             SourceError: the directory cannot be listed.
         """
         from pipeline.keras.flow_directory import DirectoryIterator
@@ -150,8 +153,8 @@ class ImageDataGenerator(ImageProcessor):
         saving = SaveOptions(save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format)
         flow = self._flow(batch_size, shuffle, seed, saving, on_error)
         files = make_files(target_size, color_mode, interpolation, keep_aspect_ratio)
-        share = (subset, self.validation_split)
-        return DirectoryIterator(flow, files, directory, classes, class_mode, share, follow_links)
+        part = (subset, self.validation_split)
+        return DirectoryIterator(flow, files, directory, classes, class_mode, part, follow_links)
 
     def flow_from_dataframe(
         self,
@@ -177,20 +180,21 @@ class ImageDataGenerator(ImageProcessor):
         on_error: str = "raise",
         **kwargs: Any,
     ) -> "DataFrameIterator":
-        """Iterate over images that a table names.
+        """Iterate over images that a data frame lists.
 
         Args:
-            dataframe: gives columns by their names: a pandas or Polars data frame, or a dict of lists.
-            directory: to which the file names are relative; None where they are whole paths.
-            x_col: the column of the file names.
-            y_col: the column of the targets; a list of columns for several.
-            weight_col: the column of the samples' weights, or None.
+            dataframe: pandas or Polars data frame, dict of lists, or another object with columns by name.
+            directory: directory that the file names are relative to; None if they are whole paths.
+            x_col: column of the file names.
+            y_col: column of the targets; a list for several columns.
+            weight_col: column of the sample weights, or None.
             target_size: see `flow_from_directory`.
             color_mode: see `flow_from_directory`.
-            classes: the classes in the order of their numbers, others are left out; by default all, sorted.
-            class_mode: those of `flow_from_directory` ("categorical" takes lists of classes too); "raw" (the columns as
-                they are), or "multi_output" (a list of columns, one a model's output).
-            batch_size: see `flow`; so are the five arguments behind it.
+            classes: class names in the order of their labels; by default all, sorted. Rows of other classes are dropped
+                with a warning.
+            class_mode: as in `flow_from_directory` ("categorical" also takes lists of classes); or "raw" (the columns'
+                values), or "multi_output" (a list of columns, one per output of the model).
+            batch_size: see `flow`.
             shuffle: see `flow`.
             seed: see `flow`.
             save_to_dir: see `flow`.
@@ -198,23 +202,23 @@ class ImageDataGenerator(ImageProcessor):
             save_format: see `flow`.
             subset: "training", "validation" (the first `validation_split` of the rows), or None for all.
             interpolation: see `flow_from_directory`.
-            validate_filenames: leaves out rows whose file does not exist or is no image by its extension, and warns.
+            validate_filenames: drop rows whose file does not exist or has no image extension, with a warning.
             on_error: see `flow_from_directory`.
-            **kwargs: what older versions of Keras took: has_ext, sort, drop_duplicates.
+            **kwargs: arguments of older versions of Keras, without effect: has_ext, sort, drop_duplicates.
 
         Returns:
-            An endless iterator over arrays, for `model.fit` too; its `.dataset()` is a `tf.data.Dataset`.
+            An endless iterator over arrays, which `model.fit` takes; its `.dataset()` is a `tf.data.Dataset`.
 
         Raises:
-            OptionError: an argument is wrong, for Keras's reasons.
-            ColumnTypeError: a column holds the wrong kind of value; it is a `TypeError` as well.
+            OptionError: Keras would refuse an argument, or fail with it later.
+            ColumnTypeError: a column has values of the wrong type; a `TypeError`, too.
         """
         from pipeline.keras.flow_dataframe import ColumnRoles, DataFrameIterator
 
         if unknown := set(kwargs) - {"has_ext", "sort", "drop_duplicates"}:
             raise TypeError(f"flow_from_dataframe() got unexpected arguments: {sorted(unknown)}")
         for name in kwargs:
-            warnings.warn(f"{name} is deprecated, and does nothing", DeprecationWarning, stacklevel=2)
+            warnings.warn(f"{name} is deprecated and has no effect", DeprecationWarning, stacklevel=2)
         if class_mode == "other":
             warnings.warn('class_mode="other" is deprecated, use "raw"', DeprecationWarning, stacklevel=2)
             class_mode = "raw"
@@ -222,8 +226,8 @@ class ImageDataGenerator(ImageProcessor):
         flow = self._flow(batch_size, shuffle, seed, saving, on_error)
         files = make_files(target_size, color_mode, interpolation)
         roles = ColumnRoles(x_col, y_col, weight_col, class_mode, classes)
-        share = (subset, self.validation_split)
-        return DataFrameIterator(flow, files, dataframe, directory, roles, share, validate_filenames)
+        part = (subset, self.validation_split)
+        return DataFrameIterator(flow, files, dataframe, directory, roles, part, validate_filenames)
 
     def _flow(
         self, batch_size: int, shuffle: bool, seed: int | None, saving: SaveOptions, on_error: str = "raise"

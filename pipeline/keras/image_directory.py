@@ -1,10 +1,8 @@
 """`image_dataset_from_directory` with Keras's arguments."""
 
-import logging
 import os
-import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,23 +20,24 @@ from pipeline.images.cache import Cache, PixelCache, RamCache
 from pipeline.images.decode import CHANNELS, Decoder
 from pipeline.images.stages import Batch, Stages
 from pipeline.keras.arguments import parse_data_format
+from pipeline.keras.checks import check_batch_size, check_flags, check_on_error, is_positive_integer, resolve_seed
 from pipeline.keras.decoding import Resizer, RoundingDecoder, UnorientedDecoder
 from pipeline.keras.files import FileSource
 from pipeline.keras.listing import LabeledFiles, Labeling, check_split, list_files, shuffle_files, split_listing
-from pipeline.keras.stream import FinishedStages, Stream, channels_first
+from pipeline.keras.stream import FinishedStages, Stream, to_channels_first
+from pipeline.keras.targets import BatchTargets, TargetColumn
+from pipeline.options import build_option
 from pipeline.sampling.order import Order
 from pipeline.sources.base import Source, digest
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_log = logging.getLogger(__name__)
-
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-"""What counts as an image, in either case."""
+"""The extensions of images, in lower or upper case."""
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
-"""What `tf.image.resize` knows."""
+"""The methods of `tf.image.resize`."""
 
 
 def image_dataset_from_directory(
@@ -65,44 +64,54 @@ def image_dataset_from_directory(
     cache: str | os.PathLike[str] | Cache | None = None,
     on_error: str = "raise",
 ) -> "tf.data.Dataset | list[tf.data.Dataset]":
-    """Make a dataset of the images in a directory: `keras.utils.image_dataset_from_directory`, reproducible.
+    """Build a reproducible dataset of the images in a directory, as `keras.utils.image_dataset_from_directory`.
 
-    All arguments before the star, their defaults, and what is delivered are Keras 3.15's; docs/keras.md lists the
-    differences. With the same seed the training and validation parts are Keras's own.
+    The arguments before the star, their defaults, and the elements are Keras 3.15's; docs/keras.md lists the
+    differences. With the same seed, the training and validation subsets are Keras's.
 
     Args:
-        directory: one subfolder a class, or any folder where there are no labels or a list of them.
-        labels: "inferred", None, or integers, one a file in alphanumeric order.
-        label_mode: "int" (int32 [B]), "categorical" (one-hot float32 [B, classes]), "binary" (float32 [B, 1]) or None.
-        class_names: the classes in the order of their labels; by default all subfolders, sorted.
+        directory: class-folder directory, or any directory if `labels` is None or a list.
+        labels: "inferred", None, or a list with one label per file, in alphanumeric order of the paths. Integers,
+            floats and booleans keep their type.
+        label_mode: "int" (int32 [B], or the values of `labels`), "categorical" (one-hot float32 [B, classes]), "binary"
+            (float32 [B, 1]) or None.
+        class_names: class names in the order of their labels; by default all subfolders, sorted.
         color_mode: "rgb", "grayscale" or "rgba".
-        batch_size: None delivers single samples.
+        batch_size: number of images per batch; None yields single samples.
         image_size: (height, width) in pixels, or one number for both.
-        shuffle: a new order of all samples in each epoch.
-        seed: of the split, the order and the augmentation; None draws one.
-        validation_split: the validation part's share.
+        shuffle: draw a new order of all samples in each epoch.
+        seed: seed of the split, the order and the augmentation; None draws one.
+        validation_split: fraction of the files in the validation subset.
         subset: "training", "validation", or "both" (a list of two datasets).
         interpolation: one of `INTERPOLATIONS`.
-        follow_links: enters folders that are symbolic links.
-        crop_to_aspect_ratio: cuts out the middle, so that nothing is stretched.
-        pad_to_aspect_ratio: adds black, so that nothing is stretched.
+        follow_links: enter folders that are symbolic links.
+        crop_to_aspect_ratio: crop the center, so that nothing is stretched.
+        pad_to_aspect_ratio: add black borders, so that nothing is stretched.
         data_format: "channels_last", "channels_first", or None for Keras's setting.
-        format: "tf"; there is no "grain" here.
-        verbose: writes what was found to standard output.
-        augment: an Albumentations transform, run on the decoded uint8 image before it is resized.
-        cache: None; "ram" (encoded images in memory); a directory (decoded images, resized, in whole levels); or a
-            `pipeline.Cache`, whose size, if it has one, is `image_size`.
-        on_error: what a bad image does: "raise", "skip" or "replace"; `dataset.loader.errors` lists them.
+        format: "tf", the only supported format.
+        verbose: print the number of files and classes.
+        augment: Albumentations transform, applied to the decoded uint8 image before the resize; with `subset="both"`,
+            to the training subset alone.
+        cache: None; "ram" (encoded images in memory); a directory (decoded and resized images, in whole levels); or a
+            `pipeline.Cache`, whose size must be None or `image_size`.
+        on_error: what happens at a bad image: "raise", "skip" or "replace"; `dataset.loader.errors` lists bad samples.
 
     Returns:
-        A `tf.data.Dataset` of float32 images in 0 to 255 (uint8 under "nearest", as in Keras), with `class_names`,
-        `file_paths`, and `loader`: a `Stream`, whose `dataset(epoch, step)` starts anywhere.
+        A `tf.data.Dataset` of float32 images in 0 to 255 (uint8 for "nearest", as in Keras), with `class_names`,
+        `file_paths`, and `loader`: a `Stream`, whose `dataset(epoch, step)` starts at any position.
 
     Raises:
-        OptionError: an argument is wrong, for Keras's reasons and in its words.
+        OptionError: Keras would refuse an argument, or fail with it later.
         SourceError: the directory cannot be listed.
     """
     labeling = Labeling(labels=labels, label_mode=label_mode, class_names=class_names)
+    check_flags(
+        shuffle=shuffle,
+        follow_links=follow_links,
+        crop_to_aspect_ratio=crop_to_aspect_ratio,
+        pad_to_aspect_ratio=pad_to_aspect_ratio,
+        verbose=verbose,
+    )
     check_split(validation_split, subset, shuffle, seed)
     definition = _Definition(
         label_mode=labeling.mode,
@@ -111,60 +120,26 @@ def image_dataset_from_directory(
         resizer=_make_resizer(image_size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio),
         channels_first=parse_data_format(data_format) == "channels_first",
         seed=resolve_seed(seed),
-        augment=augment,
+        plan=build_option(augment, Plan),
         cache=Cache.from_option(cache),
         on_error=on_error,
     )
     if format != "tf":
-        raise OptionError(f'`format` should be "tf"; got {format!r} (Keras itself makes Grain datasets)')
+        raise OptionError(f'`format` should be "tf"; got {format!r} (Keras itself builds Grain datasets)')
     listing = list_files(directory, labeling, EXTENSIONS, follow_links=follow_links, verbose=verbose)
     check_binary(labeling, listing)
     if shuffle:
         listing = shuffle_files(listing, definition.seed)
-    parts = split_listing(listing, validation_split, subset, verbose)
-    for part in parts:
-        check_not_empty(part, "images", EXTENSIONS)
+    subsets = split_listing(listing, validation_split, subset, verbose)
+    for files in subsets:
+        check_not_empty(files, "images", EXTENSIONS)
     if subset == "both":
-        return [definition.dataset(parts[0], shuffle), definition.dataset(parts[1], False)]
-    return definition.dataset(parts[0], shuffle)
-
-
-def resolve_seed(seed: int | None) -> int:
-    """Give a seed, or draw one and log it.
-
-    Raises:
-        OptionError: it is no integer from 0 on.
-    """
-    if seed is None:
-        seed = secrets.randbits(32)
-        _log.info("drew seed=%d; give it to see the same stream again", seed)
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise OptionError(f"`seed` must be an integer from 0 on, or None; got {seed!r}")
-    return int(seed)
-
-
-def check_batch_size(batch_size: object) -> None:
-    """Refuse what is no size of a batch.
-
-    Raises:
-        OptionError: it is neither None nor an integer of at least 1.
-    """
-    if batch_size is not None and not is_positive_integer(batch_size):
-        raise OptionError(f"`batch_size` must be an integer of at least 1, or None; got {batch_size!r}")
-
-
-def check_on_error(on_error: object) -> None:
-    """Refuse what is no way to treat bad samples.
-
-    Raises:
-        OptionError: there is no such way.
-    """
-    if on_error not in ("raise", "skip", "replace"):
-        raise OptionError(f'`on_error` must be "raise", "skip" or "replace"; got {on_error!r}')
+        return [definition.dataset(subsets[0], shuffle), replace(definition, plan=None).dataset(subsets[1], False)]
+    return definition.dataset(subsets[0], shuffle)
 
 
 def check_binary(labeling: Labeling, listing: LabeledFiles) -> None:
-    """Refuse binary labels of anything but two classes.
+    """Refuse binary labels unless there are two classes.
 
     Raises:
         OptionError: there are more or fewer.
@@ -174,21 +149,31 @@ def check_binary(labeling: Labeling, listing: LabeledFiles) -> None:
 
 
 def check_not_empty(listing: LabeledFiles, what: str, extensions: Sequence[str]) -> None:
-    """Refuse a part without files.
+    """Refuse a subset without files.
 
     Raises:
         OptionError: it has none.
     """
     if not listing.keys:
         raise OptionError(
-            f"No {what} found in directory {listing.root}, or none left in this part of it; "
-            f"looked for {', '.join(extensions)}"
+            f"No {what} found in {listing.root}, or none in this subset; extensions: {', '.join(extensions)}"
         )
+
+
+def make_label_column(listing: LabeledFiles, label_mode: str | None) -> TargetColumn | None:
+    """Return the labels of listed files in the form of a label mode; None without labels."""
+    if listing.labels is None or label_mode is None:
+        return None
+    if label_mode == "categorical":
+        return TargetColumn(listing.labels, len(listing.class_names or ()))
+    return TargetColumn(
+        listing.labels.astype(np.float32)[..., np.newaxis] if label_mode == "binary" else listing.labels
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Definition:
-    """What is done with the files of a listing."""
+    """How listed files become a dataset."""
 
     label_mode: str | None
     color_mode: str
@@ -196,12 +181,12 @@ class _Definition:
     resizer: Resizer
     channels_first: bool
     seed: int
-    augment: Any
+    plan: Plan | None
     cache: Cache | None
     on_error: str
 
     def __post_init__(self) -> None:
-        if self.color_mode not in CHANNELS:
+        if self.color_mode not in tuple(CHANNELS):
             raise OptionError(f"`color_mode` must be one of {', '.join(map(repr, CHANNELS))}; got {self.color_mode!r}")
         check_on_error(self.on_error)
         check_batch_size(self.batch_size)
@@ -209,32 +194,29 @@ class _Definition:
             raise OptionError(f"`cache` keeps images of image_size={self.resizer.size}; got size={self.cache.size}")
 
     def dataset(self, listing: LabeledFiles, shuffle: bool) -> "tf.data.Dataset":
-        stream = Stream(self._make_stages(listing, shuffle), self._make_layout(len(listing.keys)), self.seed)
+        targets = BatchTargets(targets=make_label_column(listing, self.label_mode))
+        stream = Stream(self._make_stages(listing, shuffle), self._make_layout(len(listing.keys)), self.seed, targets)
         dataset = stream.dataset()
         dataset.class_names = listing.class_names
         dataset.file_paths = listing.paths
-        dataset.loader = stream
         return dataset
 
     def _make_stages(self, listing: LabeledFiles, shuffle: bool) -> FinishedStages:
         root = keys.root(self.seed)
         decoder = UnorientedDecoder(color_mode=self.color_mode)
-        files = FileSource(
-            listing.root, listing.keys, listing.labels or [0] * len(listing.keys), listing.class_names or (),
-            decoder.max_bytes,
-        )  # fmt: skip
+        files = FileSource(listing.root, listing.keys, None, listing.class_names or (), decoder.max_bytes)
         pixel_cache = self._open_pixel_cache(files)
         source = files if self.cache is None or not self.cache.is_ram else RamCache(files, None, self.cache.limit_bytes)
         stages = Stages(
-            order=Order(size=len(files), key=root, shuffle=shuffle),
+            order=Order(size=len(files), key=root, shuffle=bool(shuffle)),
             members=None,
             source=cast(Source, source),
             decoder=decoder if pixel_cache is None else self._make_rounding_decoder(),
             pixel_cache=pixel_cache,
-            plan=ResizedAugmentation(None if self.augment is None else Plan(self.augment), self.resizer),
+            plan=ResizedAugmentation(self.plan, self.resizer),
             augment_key=keys.fold_in(root, "augment"),
             image_size=None,
-            interpolation="bilinear",  # of nothing: what is cached has its size already
+            interpolation="bilinear",  # unused: the decoder resizes
             label_mode=None,
             error_log=ErrorLog(self.on_error, None, len(files)),
             replaces=self.on_error == "replace",
@@ -245,8 +227,7 @@ class _Definition:
             stages=stages,
             shape=(channels, height, width) if self.channels_first else (height, width, channels),
             dtype=self.resizer.dtype,
-            label_mode=self.label_mode,
-            finish=partial(_finish, self, len(listing.class_names or ())),
+            finish=partial(_finish, self),
         )
 
     def _make_layout(self, length: int) -> graph.EpochLayout:
@@ -258,8 +239,8 @@ class _Definition:
             num_parallel_calls=len(os.sched_getaffinity(0)),
             prefetch=2,
             with_keys=False,
-            with_labels=self.label_mode is not None,
-            static_batch=False,  # Keras's datasets do not know it either
+            with_labels=True,
+            static_batch=False,  # as in Keras
         )
 
     def _make_rounding_decoder(self) -> Decoder:
@@ -275,17 +256,17 @@ class _Definition:
 
 @dataclass(frozen=True)
 class ResizedAugmentation(Augmentation):
-    """An augmentation, or none, with a resize behind it."""
+    """An optional augmentation, and a resize after it."""
 
     plan: Plan | None
     resizer: Resizer
 
     def draw(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Any:
-        """Draw what the augmentation draws."""
+        """Draw the parameters of the augmentation."""
         return () if self.plan is None else self.plan.draw(sample_keys, shapes)
 
     def window(self, params: Any, row: int) -> Window | None:
-        """Ask for the part that the augmentation needs."""
+        """Return the window that the augmentation needs."""
         return None if self.plan is None else self.plan.window(params, row)
 
     def apply(self, image: Image, params: Any, row: int, window: Window | None = None) -> Image:
@@ -295,15 +276,9 @@ class ResizedAugmentation(Augmentation):
         return self.resizer(image)
 
 
-def _finish(definition: _Definition, classes: int, batch: Batch, epoch: int) -> Batch:  # noqa: ARG001
-    """Write the labels as the mode says; other integers than the classes' numbers are as good to Keras."""
-    images = channels_first(batch.images) if definition.channels_first else batch.images
-    labels = batch.labels
-    if definition.label_mode == "categorical":
-        labels = (labels[:, np.newaxis] == np.arange(classes)).astype(np.float32)
-    elif definition.label_mode == "binary":
-        labels = labels.astype(np.float32)[:, np.newaxis]
-    return Batch(images.astype(definition.resizer.dtype, copy=False), labels, batch.keys)
+def _finish(definition: _Definition, batch: Batch, epoch: int) -> Batch:  # noqa: ARG001
+    images = to_channels_first(batch.images) if definition.channels_first else batch.images
+    return batch._replace(images=images.astype(definition.resizer.dtype, copy=False))
 
 
 def _make_resizer(image_size: Any, interpolation: str, crops: bool, pads: bool) -> Resizer:
@@ -316,8 +291,3 @@ def _make_resizer(image_size: Any, interpolation: str, crops: bool, pads: bool) 
         raise OptionError("only one of `pad_to_aspect_ratio` and `crop_to_aspect_ratio` can be True")
     height, width = map(int, size)
     return Resizer(size=(height, width), interpolation=interpolation.lower(), crops=crops, pads=pads)
-
-
-def is_positive_integer(value: object) -> bool:
-    """Tell whether a value is an integer of at least 1."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) > 0

@@ -1,36 +1,32 @@
-"""What `ImageDataGenerator` does with images: normalize and transform single ones, and learn statistics of many."""
+"""The part of `ImageDataGenerator` that works on images: transform, normalize, and compute statistics."""
 
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
 from pipeline.errors import OptionError
-from pipeline.images.augmentation import Augmentation
 from pipeline.keras import arguments
+from pipeline.keras.checks import check_flags, check_seed, check_validation_split, is_positive_integer, resolve_seed
 from pipeline.keras.fitting import StatisticsFitter, open_batches
 from pipeline.keras.flow import make_files
-from pipeline.keras.image_directory import resolve_seed
 from pipeline.keras.normalizer import Normalizer, round_to_dtype
 from pipeline.keras.overridden import OverriddenTransform
 from pipeline.keras.statistics import Statistics, Whitening
-from pipeline.keras.transform import RandomTransform, Ranges
-
-if TYPE_CHECKING:
-    pass
+from pipeline.keras.transform import FlowTransform, RandomTransform, Ranges
 
 
 class ImageProcessor:
-    """What `ImageDataGenerator` does with images, wherever they come from; see there for the arguments.
+    """Transform and normalize images from any source; `ImageDataGenerator` describes the arguments.
 
     Raises:
-        OptionError: an argument is wrong, for Keras's reasons.
+        OptionError: Keras would refuse an argument, or fail with it at the first image.
     """
 
     def __init__(
@@ -91,25 +87,29 @@ class ImageProcessor:
         self.rescale = rescale
         self.preprocessing_function = preprocessing_function
         self.data_format = arguments.parse_data_format(data_format)
-        self.validation_split = arguments.parse_validation_split(validation_split)
+        self.validation_split = check_validation_split(validation_split)
         self.interpolation_order = interpolation_order
         self.dtype = arguments.parse_dtype(dtype).name
         self.exact = exact
+        check_flags(exact=exact)
         self.mean: Any = None
         self.std: Any = None
         self.statistics: Statistics | None = None
         self._whitening: Whitening | NDArray[Any] | None = None
-        self._compile(exact)  # what is wrong is refused now
+        self._compile(exact)  # refuse wrong arguments now
 
     def standardize(self, x: NDArray[Any]) -> NDArray[Any]:
         """Normalize one image: `preprocessing_function`, `rescale`, samplewise, featurewise, ZCA.
 
         Args:
-            x: of a floating dtype, it is written to, as by Keras; integers are copied.
+            x: image; a floating-point array is changed in place, as in Keras; an integer array is copied.
 
         Returns:
-            The normalized image, of the same shape.
+            The normalized image of the same shape.
         """
+        if not isinstance(x, np.ndarray) or x.dtype.kind not in "buif":
+            kind = f"an array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+            raise OptionError(f"`x` must be an array of numbers, got {kind}")
         normalizer = self._normalizer
         normalizer.warn_missing()
         return normalizer.standardize(x)
@@ -118,32 +118,35 @@ class ImageProcessor:
         """Draw the parameters of one transform.
 
         Args:
-            img_shape: of the image, [H, W, C] or as `data_format` says.
-            seed: of the draw; None draws one.
+            img_shape: shape of the image: (H, W, C), or (C, H, W) with `data_format="channels_first"`.
+            seed: seed of the draw; None draws one.
 
         Returns:
-            What `apply_transform` takes: "theta" and "shear" (degrees), "tx" and "ty" (pixels), "zx" and "zy"
-            (factors), "flip_horizontal", "flip_vertical", "channel_shift_intensity" (levels, or None), "brightness"
-            (a factor, or None).
+            Parameters for `apply_transform`: "theta" and "shear" (degrees), "tx" and "ty" (pixels), "zx" and "zy"
+            (factors), "flip_horizontal", "flip_vertical", "channel_shift_intensity" (levels or None), "brightness"
+            (factor or None).
         """
-        key = keys.root(secrets.randbits(63) if seed is None else seed).reshape(1)
+        if not isinstance(img_shape, Sequence) or len(img_shape) != 3 or not all(map(is_positive_integer, img_shape)):
+            raise OptionError(f"`img_shape` must be the shape of one image, such as (H, W, C); got {img_shape!r}")
+        key = keys.root(secrets.randbits(63) if seed is None else check_seed(seed)).reshape(1)
         size = img_shape[1:3] if self.data_format == "channels_first" else img_shape[:2]
         drawn = {name: column[0].item() for name, column in self._compile(True).draw(key, [size]).items()}
         return {name: None if value != value else value for name, value in drawn.items()}  # NaN
 
     def apply_transform(self, x: NDArray[Any], transform_parameters: Mapping[str, Any]) -> NDArray[Any]:
-        """Transform one image by given parameters: those of `get_random_transform`; what is missing does nothing.
+        """Transform one image with parameters of `get_random_transform`; a missing parameter has no effect.
 
         Args:
-            x: one image; it is not written to.
-            transform_parameters: by name.
+            x: one image; it is not changed.
+            transform_parameters: values by name.
 
         Returns:
-            An image of the same shape and dtype; of float32 where integer levels are shifted or made brighter.
+            An image of the same shape and dtype; float32 if a channel shift or brightness changes integer levels.
         """
         if not isinstance(x, np.ndarray) or x.ndim != 3 or x.dtype.kind not in "buif":
             kind = f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
             raise OptionError(f"an image must be an array of numbers with three dimensions, got {kind}")
+        arguments.check_parameters(transform_parameters)
         is_first = self.data_format == "channels_first"
         image = np.moveaxis(x, 0, -1) if is_first else x
         image = np.ascontiguousarray(image, np.uint8 if x.dtype == np.uint8 else np.float32)
@@ -156,7 +159,7 @@ class ImageProcessor:
         return np.moveaxis(transformed, -1, 0) if is_first else transformed
 
     def random_transform(self, x: NDArray[Any], seed: int | None = None) -> NDArray[Any]:
-        """Transform one image at random; see `get_random_transform` and `apply_transform`."""
+        """Transform one image randomly; see `get_random_transform` and `apply_transform`."""
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
     def fit(
@@ -171,30 +174,31 @@ class ImageProcessor:
         interpolation: str = "nearest",
         zca_rank: int | None = None,
     ) -> None:
-        """Learn the training set's mean, standard deviation and ZCA whitening, as far as they are asked for.
+        """Compute the training set's mean, standard deviation and ZCA whitening, as far as this generator needs them.
 
-        Nothing is held but 64 images at once: mean and standard deviation take one pass, ZCA one or three more.
+        Memory holds 64 images at a time. Mean and standard deviation take one pass; ZCA takes one or three more.
 
         Args:
             x: images [N, H, W, C]; a directory (all images below it); a `pipeline.Loader` or a `tf.data.Dataset` (one
-                epoch of it).
-            augment: sees images as the random transforms make them.
-            rounds: how often it sees each image, where it does.
-            seed: of those transforms; None draws one.
-            target_size: of images from a directory, as `flow_from_directory` reads them.
-            color_mode: likewise.
-            interpolation: likewise.
-            zca_rank: makes a low-rank ZCA of this rank. None makes the exact one where memory has room for four
-                covariances (8 bytes x (H x W x C)^2 each), else one of rank 512.
+                epoch).
+            augment: compute the statistics of randomly transformed images.
+            rounds: number of random transforms per image, with `augment`.
+            seed: seed of those transforms; None draws one.
+            target_size: size of images from a directory; see `flow_from_directory`.
+            color_mode: see `flow_from_directory`.
+            interpolation: see `flow_from_directory`.
+            zca_rank: rank of a low-rank ZCA. None computes the exact ZCA if memory has room for four covariances
+                (8 bytes x (H x W x C)^2 each), and else one of rank 512.
 
         Raises:
             OptionError: an argument is wrong.
-            SourceError: there is no image.
+            SourceError: there are no images.
         """
-        if isinstance(rounds, bool) or not isinstance(rounds, (int, np.integer)) or rounds < 1:
+        check_flags(augment=augment)
+        if not is_positive_integer(rounds):
             raise OptionError(f"`rounds` must be an integer of at least 1, got {rounds!r}")
         is_first = self.data_format == "channels_first"
-        fitting = StatisticsFitter(
+        fitter = StatisticsFitter(
             normalization=self._normalization,
             channels_first=is_first,
             augment=partial(self._transform, exact=True) if augment else None,
@@ -202,31 +206,31 @@ class ImageProcessor:
             seed=resolve_seed(seed),
             zca_rank=zca_rank,
         )
-        statistics = fitting(open_batches(x, make_files(target_size, color_mode, interpolation), is_first))
+        statistics = fitter(open_batches(x, make_files(target_size, color_mode, interpolation), is_first))
         self._use_statistics(replace(statistics, settings=self._settings))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what `fit` learned: `.json` (mean and standard deviation) or `.npz` (ZCA too).
+        """Write the statistics that `fit` computed: `.json` (mean and standard deviation) or `.npz` (ZCA, too).
 
         Raises:
-            OptionError: there is nothing to write, or the extension is another one.
+            OptionError: `fit` was not called, or the extension is neither.
         """
         if self.statistics is None:
-            raise OptionError("there are no statistics to save: call fit first")
+            raise OptionError("no statistics to save; call fit first")
         self.statistics.save(path)
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Read what `save` wrote, for the images of another set: those of the training set are applied to the test set.
+        """Read statistics that `save` wrote, such as those of the training set to normalize the test set.
 
         Raises:
-            SourceError: the file cannot be read, or holds no statistics.
-            OptionError: they are of images with another `rescale` or `data_format`, or lack what is needed here.
+            SourceError: the file cannot be read, or is not a statistics file.
+            OptionError: the statistics were computed with another `rescale` or `data_format`, or lack a needed one.
         """
         statistics = Statistics.load(path)
         if statistics.settings != self._settings:
             raise OptionError(
-                f"{os.fspath(path)} holds the statistics of images with {statistics.settings}, and this generator has "
-                f"{self._settings}"
+                f"{os.fspath(path)}: the statistics were computed with {statistics.settings}, but this generator has "
+                f"{self._settings}; call fit again"
             )
         needed = {
             "mean": self.featurewise_center,
@@ -235,12 +239,14 @@ class ImageProcessor:
         }
         missing = [name for name, is_needed in needed.items() if is_needed and getattr(statistics, name) is None]
         if missing:
-            raise OptionError(f"{os.fspath(path)} lacks what this generator needs: {', '.join(missing)}")
+            raise OptionError(
+                f"{os.fspath(path)} lacks {', '.join(missing)}, which this generator needs; call fit again"
+            )
         self._use_statistics(statistics)
 
     @property
     def zca_whitening_matrix(self) -> NDArray[Any] | None:
-        """The matrix [D, D] that flattened images are multiplied by; None before `fit`. Can be set."""
+        """The matrix [D, D] that multiplies flattened images; None before `fit`. It can be set."""
         return self._whitening.matrix if isinstance(self._whitening, Whitening) else self._whitening
 
     @zca_whitening_matrix.setter
@@ -275,17 +281,17 @@ class ImageProcessor:
         )
 
     def _compile(self, exact: bool) -> RandomTransform:
-        """Make the transform that the attributes describe now: as with Keras they can be changed."""
+        """Return the transform that the attributes describe now: users may change them, as in Keras."""
         ranges = arguments.parse_ranges({field.name: getattr(self, field.name) for field in fields(Ranges)})
         warp = arguments.make_warp(self.fill_mode, self.cval, self.interpolation_order)
         return RandomTransform(ranges=ranges, warp=warp, exact=exact)
 
-    def _transform(self, channels: int, *, exact: bool) -> Augmentation:
+    def _transform(self, channels: int, *, exact: bool) -> FlowTransform:
         if self._overrides("get_random_transform") or self._overrides("apply_transform"):
             is_first = self.data_format == "channels_first"
             return OverriddenTransform(self.get_random_transform, self.apply_transform, channels, is_first)
         return self._compile(exact)
 
     def _overrides(self, method: str) -> bool:
-        """Tell whether a subclass, or somebody from outside, has put another method in the place of ours."""
+        """Return whether a subclass, or an assignment, has replaced one of our methods."""
         return getattr(getattr(self, method), "__func__", None) is not getattr(ImageProcessor, method)

@@ -1,6 +1,7 @@
-"""What `ImageDataGenerator.flow*` return: endless iterators that Keras trains on, and the datasets that feed them."""
+"""The iterators that `ImageDataGenerator.flow*` return, which Keras trains on, and their datasets."""
 
 import itertools
+import operator
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.error_log import BadSample
 from pipeline.errors import OptionError, SampleError
-from pipeline.feeds import graph
+from pipeline.images.stages import Batch
 from pipeline.keras.stream import Stream
-from pipeline.keras.targets import BatchTargets
 from pipeline.threads.look_ahead import LookAhead
 
 if TYPE_CHECKING:
@@ -20,26 +20,24 @@ if TYPE_CHECKING:
 
 
 class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
-    """Batches of arrays: by number, or one after the other without end.
+    """An endless iterator over batches of arrays, with random access to the steps of an epoch.
 
-    `it[step]` is a pure function of the epoch and the step; `on_epoch_end()` goes to the next epoch, as does `next(it)`
-    at the end of one.
+    `it[step]` is a pure function of the epoch and the step. `on_epoch_end()` advances to the next epoch, as does
+    `next(it)` at the end of an epoch.
 
     Attributes:
-        n: samples in an epoch.
-        batch_size: samples in a batch; the last one of an epoch may have fewer.
-        shuffle: whether each epoch has an order of its own.
-        seed: of the order and the transforms: the one given, or drawn.
-        stream: the definition behind it.
-        targets: what stands beside the images.
+        n: number of samples per epoch.
+        batch_size: number of samples per batch; the last batch of an epoch may have fewer.
+        shuffle: whether each epoch has its own order.
+        seed: seed of the order and the transforms, as passed or drawn.
+        stream: definition of the stream.
     """
 
-    def __init__(self, stream: Stream, targets: BatchTargets, shuffle: bool) -> None:
+    def __init__(self, stream: Stream, shuffle: bool) -> None:
         super().__init__(workers=len(os.sched_getaffinity(0)), max_queue_size=2 * len(os.sched_getaffinity(0)))
         if not stream.num_examples:
-            raise OptionError("there is no image to iterate over")
+            raise OptionError("no images to iterate over")
         self.stream = stream
-        self.targets = targets
         self.shuffle = shuffle
         self.n = stream.num_examples
         self.batch_size = stream.layout.block
@@ -47,79 +45,75 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         self._begin(epoch=0)
 
     def __len__(self) -> int:
-        """The batches of an epoch."""
+        """Return the number of batches per epoch."""
         return self.stream.steps_per_epoch
 
     def __getitem__(self, idx: int) -> Any:
-        """Compute one batch of this epoch: images, (images, targets) or (images, targets, weights)."""
+        """Return one batch of this epoch: images, (images, targets) or (images, targets, weights)."""
+        idx = operator.index(idx)
         if not 0 <= idx < len(self):
-            raise OptionError(f"asked to retrieve element {idx}, but the iterator has length {len(self)}")
-        return self._compute(self.epoch, int(idx))
+            raise OptionError(f"batch {idx} is out of range: an epoch has {len(self)} batches")
+        return self._save(*self._compute(self.epoch, idx))
 
     def __iter__(self) -> "FlowIterator":
         return self
 
     def __next__(self) -> Any:
-        return next(self._batches)
+        return self._save(*next(self._batches))
 
     def next(self) -> Any:
-        """Give the next batch; there is always one."""
+        """Return the next batch; the iterator is endless."""
         return next(self)
 
     @property
     def epoch(self) -> int:
-        """The epoch that `next` is in, and that `it[step]` belongs to."""
+        """The current epoch, of `next(it)` and `it[step]`."""
         return self._position[0]
 
     @property
     def batch_index(self) -> int:
-        """The step of this epoch that `next` will give."""
+        """The step of this epoch that `next(it)` returns."""
         return self._position[1]
 
     @property
     def total_batches_seen(self) -> int:
-        """The steps from the beginning of the first epoch to here."""
+        """The number of steps since the first epoch began."""
         return self.epoch * len(self) + self.batch_index
 
     @property
     def errors(self) -> tuple[BadSample, ...]:
-        """The bad samples that were met so far: (sample, stage, reason)."""
+        """The bad samples so far: (sample, stage, reason)."""
         return self.stream.errors
 
     @property
     def index_array(self) -> NDArray[np.int64]:
-        """The samples' numbers in the order of this epoch, int64 [n], bad ones included."""
+        """The indices of the samples in the order of this epoch, int64 [n], bad samples included."""
         return self.stream.batches.stages.order(self.epoch, np.arange(self.n))
 
     def reset(self) -> None:
-        """Begin an epoch: the next one, where this one has begun."""
+        """Return to the beginning of this epoch if no batch was taken, else advance to the next epoch."""
         self._begin(self.epoch + (self.batch_index > 0))
 
     def on_epoch_end(self) -> None:
-        """Go to the next epoch; Keras calls this."""
+        """Advance to the next epoch; Keras calls this."""
         self._begin(self.epoch + 1)
 
     def dataset(self, epoch: int = 0, step: int = 0) -> "tf.data.Dataset":
-        """Build the `tf.data.Dataset` of the same batches; under `model.fit` it is faster than the iterator itself.
+        """Return a `tf.data.Dataset` of the same batches, which `model.fit` reads faster than this iterator.
 
-        Iterating it once gives an epoch, again the next one.
+        Each iteration yields one epoch: the first the rest of `epoch`, the following the next epochs.
 
         Args:
-            epoch: at which it begins.
-            step: of that epoch.
+            epoch: first epoch.
+            step: first step of that epoch.
 
         Raises:
-            OptionError: there is no such position.
+            OptionError: the position is out of range.
         """
-        numbered = self.stream.dataset(epoch, step)
-        dataset = numbered.map(graph.without_autograph(self.targets.make_tensors))
-        if "cardinality" in vars(numbered):  # known to us, not to tf.data; see pipeline/feeds/graph.py
-            dataset.cardinality = numbered.cardinality
-        dataset.loader = self.stream
-        return dataset
+        return self.stream.dataset(epoch, step)
 
     def _begin(self, epoch: int) -> None:
-        """Let `next` continue with the beginning of an epoch."""
+        """Let `next` continue at the beginning of an epoch."""
         processors = len(os.sched_getaffinity(0))
         self._first = epoch * len(self)
         self._batches = LookAhead(
@@ -134,9 +128,15 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
         """(epoch, step) of the batch that `next` will return."""
         return divmod(self._first + self._batches.taken, len(self))
 
-    def _compute(self, epoch: int, step: int) -> Any:
+    def _compute(self, epoch: int, step: int) -> tuple[Batch, Any]:
+        """Return a batch of the stream, and the same batch with its targets."""
         batch = self.stream.batch(epoch, step)
-        if not len(batch.images):  # a model would make NaN of it
+        if not len(batch.images):  # the loss of an empty batch is NaN
             bad = self.errors[-1]
-            raise SampleError(bad.sample, f'{bad.reason} (all of this batch is bad; on_error="replace" would fill it)')
-        return self.targets.make_arrays(batch.images, batch.labels)
+            raise SampleError(bad.sample, f'{bad.reason} (every sample of this batch is bad; use on_error="replace")')
+        return batch, self.stream.targets.make_arrays(batch.images, batch.labels)
+
+    def _save(self, batch: Batch, arrays: Any) -> Any:
+        """Write pictures of a batch at the moment when it is returned, and return it with its targets."""
+        self.stream.save(batch)
+        return arrays

@@ -1,20 +1,23 @@
-"""Which files a Keras-shaped directory function takes, with which labels, and how it splits them.
+"""List, label and split the files of a directory as Keras does, with messages in Keras's words.
 
-The order of the files is Keras's own, and so is the split for a given seed: a model that was trained on Keras's
-training part meets the same validation part here. Keras shuffles the list by `numpy.random.RandomState(seed)`, a
-generator of its own, and cuts the validation part off the end.
+The order of the files, and the split for a seed, are Keras's: a model trained on Keras's training subset has the same
+validation subset here. Keras shuffles the list with its own generator, `numpy.random.RandomState(seed)`, and takes the
+validation subset from the end.
 """
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import OptionError, SourceError
+from pipeline.keras.checks import check_class_names, check_validation_split, read_path
 
 
 @dataclass(frozen=True)
@@ -22,31 +25,31 @@ class LabeledFiles:
     """Files and their labels.
 
     Attributes:
-        root: the directory.
-        keys: the files' paths relative to it.
-        labels: one a file; None where there are none.
-        class_names: in the order of their labels; None where there are no labels.
+        root: path of the directory.
+        keys: paths of the files relative to the directory.
+        labels: one label per file, an array [N] of any type; None without labels.
+        class_names: class names in the order of their labels; None without labels.
     """
 
     root: str
     keys: list[str]
-    labels: list[int] | None
+    labels: NDArray[Any] | None
     class_names: list[str] | None
 
     @property
     def paths(self) -> list[str]:
-        """The files' paths, as Keras gives them."""
+        """The paths of the files, as in Keras."""
         return [os.path.join(self.root, key) for key in self.keys]
 
-    def cut(self, start: int, stop: int) -> "LabeledFiles":
-        """Take a part."""
+    def slice(self, start: int, stop: int) -> "LabeledFiles":
+        """Return a range of the files."""
         labels = None if self.labels is None else self.labels[start:stop]
         return LabeledFiles(self.root, self.keys[start:stop], labels, self.class_names)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labeling:
-    """Where labels come from and how they are written; Keras's arguments of these names."""
+    """The labels and their form: Keras's arguments of these names."""
 
     labels: Any
     label_mode: Any
@@ -55,9 +58,10 @@ class Labeling:
     def __post_init__(self) -> None:
         if not (self.labels is None or isinstance(self.labels, (list, tuple)) or _is_inferred(self.labels)):
             raise OptionError(
-                '`labels` argument should be "inferred" (from the subdirectories), None, or a list or tuple of integer '
-                f"labels, one a file; got {self.labels!r}"
+                '`labels` argument should be "inferred" (from the subfolders), None, or a list or tuple with one label '
+                f"per file; got {self.labels!r}"
             )
+        check_class_names("class_names", self.class_names)
         if isinstance(self.labels, (list, tuple)) and self.class_names:
             raise OptionError(
                 f'you can only pass `class_names` if `labels="inferred"`; got labels={self.labels!r} and '
@@ -70,7 +74,7 @@ class Labeling:
 
     @property
     def mode(self) -> str | None:
-        """The label mode; None where there are no labels."""
+        """The label mode; None without labels."""
         return None if self.labels is None else self.label_mode
 
     @property
@@ -80,19 +84,22 @@ class Labeling:
 
 
 def check_split(validation_split: float | None, subset: str | None, shuffle: bool, seed: int | None) -> None:
-    """Refuse what Keras refuses.
+    """Refuse a split that Keras refuses.
 
     Raises:
-        OptionError: with Keras's reasons.
+        OptionError: Keras refuses it.
     """
-    if validation_split and not 0 < validation_split < 1:
-        raise OptionError(f"`validation_split` must be between 0 and 1, got {validation_split}")
+    validation_split = check_validation_split(validation_split)
     if bool(validation_split) != bool(subset):
-        raise OptionError("if `subset` is set, `validation_split` must be set, and the other way round")
+        raise OptionError(
+            f"if `subset` is set, `validation_split` must be set, and vice versa; got {validation_split=}, {subset=}"
+        )
     if subset not in ("training", "validation", "both", None):
         raise OptionError(f'`subset` must be either "training", "validation" or "both"; got {subset!r}')
     if validation_split and shuffle and seed is None:
-        raise OptionError("to split a shuffled dataset you must provide a `seed`: without it the parts would overlap")
+        raise OptionError(
+            "to split a shuffled dataset you must provide a `seed`, or the subsets would overlap; got seed=None"
+        )
 
 
 def list_files(
@@ -106,26 +113,25 @@ def list_files(
     """List the files below a directory in Keras's order: by folder, then by name.
 
     Args:
-        directory: holds one subfolder a class where labels are inferred; else everything below it is listed.
-        labeling: says which.
-        extensions: lower case, with their dots.
-        follow_links: enters folders that are symbolic links.
-        verbose: writes what was found to standard output, as Keras does.
+        directory: class-folder directory if labels are inferred; else any directory, listed with all its subfolders.
+        labeling: labels and their form.
+        extensions: extensions of the files in lower case, with dots.
+        follow_links: enter folders that are symbolic links.
+        verbose: print the number of files and classes, as Keras does.
 
     Raises:
-        OptionError: the labels or class names do not fit the directory.
-        SourceError: it cannot be listed.
+        OptionError: the labels or class names do not match the directory.
+        SourceError: the directory cannot be listed.
     """
-    root = os.fspath(directory)
+    root = read_path("directory", directory)
     if not os.path.isdir(root):
-        raise SourceError(f"{root} is no directory")
+        raise SourceError(f"{root} is not a directory")
     if not labeling.is_inferred:
         return _list_without_folders(root, labeling, extensions, follow_links, verbose)
     folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
     if labeling.class_names is not None and (unknown := set(labeling.class_names) - set(folders)):
         raise OptionError(
-            f"the `class_names` passed did not match the subdirectories of {root}: there is no {sorted(unknown)} among "
-            f"{folders}"
+            f"the `class_names` passed did not match the subfolders of {root}: {sorted(unknown)} not in {folders}"
         )
     class_names = folders if labeling.class_names is None else list(labeling.class_names)
     keys: list[str] = []
@@ -134,8 +140,10 @@ def list_files(
         found = [f"{name}/{key}" for key in walk_files(os.path.join(root, name), extensions, follow_links)]
         keys += found
         labels += [label] * len(found)
-    _say(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
-    return LabeledFiles(root, keys, labels, class_names)
+    _print(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
+    used = set(labels)
+    warn_empty_classes(root, [name for label, name in enumerate(class_names) if label not in used])
+    return LabeledFiles(root, keys, np.array(labels, np.int32), class_names)
 
 
 def _list_without_folders(
@@ -143,60 +151,106 @@ def _list_without_folders(
 ) -> LabeledFiles:
     if labeling.class_names is not None:
         raise OptionError(
-            "`class_names` names subdirectories, which are no classes with labels=None or label_mode=None"
+            f'`class_names` needs labels="inferred" and a label_mode; got labels={labeling.labels!r}, '
+            f"label_mode={labeling.label_mode!r}"
         )
     keys = list(walk_files(root, extensions, follow_links))
     if labeling.mode is None:
-        _say(verbose, f"Found {len(keys)} files.")
+        _print(verbose, f"Found {len(keys)} files.")
         return LabeledFiles(root, keys, None, None)
-    labels = [int(label) for label in labeling.labels]
-    if len(labels) != len(keys):
+    if len(labeling.labels) != len(keys):
         raise OptionError(
-            f"Expected the lengths of `labels` to match the number of files in {root}: there are {len(labels)} labels "
-            f"and {len(keys)} files"
+            f"Expected the lengths of `labels` to match the number of files: {root} has {len(keys)} files that are not "
+            f"hidden, got {len(labeling.labels)} labels"
         )
-    class_names = [str(label) for label in sorted(set(labels))]
-    _say(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
+    labels = _read_labels(labeling.labels, labeling.mode)
+    class_names = [str(label) for label in sorted(set(labeling.labels))]
+    _print(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
     return LabeledFiles(root, keys, labels, class_names)
 
 
 def walk_files(folder: str, extensions: tuple[str, ...], follow_links: bool) -> Iterator[str]:
-    """Walk a folder: the paths relative to it, with "/" between their parts."""
-    for path, _, names in sorted(os.walk(folder, followlinks=follow_links)):
+    """Yield the paths of a folder's files in Keras's order, relative to the folder, with "/" as separator.
+
+    Unlike Keras, files and folders are skipped if their name begins with a dot.
+    """
+    for path, _, names in sorted(_walk_visible(folder, follow_links)):
         relative = Path(path).relative_to(folder).as_posix()
         for name in sorted(names):
-            if name.lower().endswith(extensions):
+            if name.lower().endswith(extensions) and not is_hidden(name):
                 yield name if relative == "." else f"{relative}/{name}"
 
 
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden, such as `.ipynb_checkpoints` and `._photo.jpg`."""
+    return name.startswith(".")
+
+
+def warn_empty_classes(root: str, class_names: Sequence[str]) -> None:
+    """Warn of classes without files, which shift no label and have no sample."""
+    if class_names:
+        warnings.warn(f"classes without files in {root}: {', '.join(class_names)}", stacklevel=4)
+
+
 def shuffle_files(listing: LabeledFiles, seed: int) -> LabeledFiles:
-    """Shuffle a list as Keras does before it splits it."""
+    """Shuffle the files as Keras does before it splits them."""
     order = list(range(len(listing.keys)))
     np.random.RandomState(seed % 2**32).shuffle(order)
-    labels = None if listing.labels is None else [listing.labels[place] for place in order]
-    return LabeledFiles(listing.root, [listing.keys[place] for place in order], labels, listing.class_names)
+    labels = None if listing.labels is None else listing.labels[order]
+    return LabeledFiles(listing.root, [listing.keys[index] for index in order], labels, listing.class_names)
 
 
 def split_listing(
     listing: LabeledFiles, validation_split: float | None, subset: str | None, verbose: bool
 ) -> list[LabeledFiles]:
-    """Cut the parts that were asked for: one, or under "both" the training and the validation part."""
+    """Return the requested subset; for "both", the training and the validation subset."""
     size = len(listing.keys)
     if not validation_split:
         return [listing]
     first = size - int(validation_split * size)
-    parts = {"training": (0, first), "validation": (first, size)}
-    wanted: Sequence[str] = ("training", "validation") if subset == "both" else (subset or "",)
-    for part in wanted:
-        start, stop = parts[part]
-        _say(verbose, f"Using {stop - start} files for {part}.")
-    return [listing.cut(*parts[part]) for part in wanted]
+    bounds = {"training": (0, first), "validation": (first, size)}
+    subsets: Sequence[str] = ("training", "validation") if subset == "both" else (subset or "",)
+    for name in subsets:
+        start, stop = bounds[name]
+        _print(verbose, f"Using {stop - start} files for {name}.")
+    return [listing.slice(*bounds[name]) for name in subsets]
+
+
+def _walk_visible(folder: str, follow_links: bool) -> Iterator[tuple[str, list[str], list[str]]]:
+    for path, folders, names in os.walk(folder, followlinks=follow_links):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        yield path, folders, names
+
+
+def _read_labels(labels: Sequence[Any], label_mode: str | None) -> NDArray[Any]:
+    """Return an explicit list of labels as an array of the type that Keras yields.
+
+    Raises:
+        OptionError: the labels have different types, or do not suit the label mode.
+    """
+    import tensorflow as tf
+
+    try:
+        array: NDArray[Any] = tf.convert_to_tensor(list(labels)).numpy()
+        sorted(set(labels))
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"`labels` must be hashable values of one type, got {list(labels)[:3]!r}, ...: {error}"
+        ) from None
+    kinds = {"categorical": "ui", "binary": "buif"}.get(label_mode or "")
+    if kinds and (array.dtype.kind not in kinds or (label_mode == "categorical" and array.ndim > 1)):
+        allowed = "integer" if label_mode == "categorical" else "numeric"
+        raise OptionError(
+            f'label_mode="{label_mode}" needs {allowed} labels, got {array.dtype} of shape {array.shape}; '
+            'use label_mode="int", which yields the values of `labels`'
+        )
+    return array
 
 
 def _is_inferred(labels: object) -> bool:
     return isinstance(labels, str) and labels == "inferred"
 
 
-def _say(verbose: bool, message: str) -> None:
-    if verbose:  # Keras prints, and has an argument for it
+def _print(verbose: bool, message: str) -> None:
+    if verbose:  # as in Keras, on standard output
         sys.stdout.write(f"{message}\n")

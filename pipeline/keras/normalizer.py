@@ -1,6 +1,7 @@
-"""What stands behind the random transforms: normalizing the levels, as `ImageDataGenerator.standardize` does."""
+"""Normalize levels after the random transforms, as `ImageDataGenerator.standardize` does."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from augment.plan import kernels
 from augment.transform import Image
+from pipeline.errors import OptionError
 from pipeline.keras.arguments import Normalization
 from pipeline.keras.statistics import Whitening
 
@@ -18,15 +20,17 @@ _EPSILON = 1e-6  # Keras adds it to standard deviations
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Normalizer:
-    """Normalizes images; a value that threads can share.
+    """Normalizes images; any number of threads may use it.
 
     Attributes:
-        settings: what is to be done.
-        mean: of the training set, or None: anything that broadcasts with an image.
-        std: likewise.
-        whitening: of the training set, or None.
-        dtype: of what is delivered.
-        channels_first: whether images are [C, H, W].
+        settings: which normalizations to apply.
+        mean: the training set's mean, which broadcasts with an image; or None.
+        std: the training set's standard deviation, which broadcasts with an image; or None.
+        whitening: the training set's whitening, or None.
+        dtype: dtype of normalized batches.
+        channels_first: whether normalized images are [C, H, W].
+        restores_uint8: whether float32 images of whole levels are normalized as uint8, with equal results whatever the
+            other images of a batch are.
     """
 
     settings: Normalization
@@ -35,16 +39,17 @@ class Normalizer:
     whitening: Whitening | NDArray[Any] | None
     dtype: np.dtype[Any]
     channels_first: bool = False
+    restores_uint8: bool = False
 
     def warn_missing(self) -> None:
-        """Warn, as Keras does, where statistics are asked for and there are none: they are then left out."""
-        wanted = {
+        """Warn, as Keras does, of each normalization that is skipped because its statistics are missing."""
+        requirements = {
             "featurewise_center": (self.settings.featurewise_center, self.mean),
             "featurewise_std_normalization": (self.settings.featurewise_std_normalization, self.std),
             "zca_whitening": (self.settings.zca_whitening, self.whitening),
         }
-        for name, (is_wanted, statistic) in wanted.items():
-            if is_wanted and statistic is None:
+        for name, (is_enabled, statistic) in requirements.items():
+            if is_enabled and statistic is None:
                 warnings.warn(
                     f"This ImageDataGenerator specifies `{name}`, but it hasn't been fit on any training data. Fit it "
                     "first by calling `.fit(data)`, or load statistics by `.load(path)`.",
@@ -52,27 +57,42 @@ class Normalizer:
                 )
 
     def standardize(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Normalize an image, or a batch as if it were one image; in place, where it is one of floating point."""
+        """Normalize an image, or a batch as if it were one image; a floating-point array is changed in place."""
         x = self._normalize_pointwise(x if np.issubdtype(x.dtype, np.floating) else x.astype(self._working))
         return self._whiten(x)
 
     def batch(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Normalize a batch, each image by itself.
+        """Normalize a batch, image by image.
 
         Args:
-            images: [B, H, W, C], uint8 or float32, channels last in any case.
+            images: [B, H, W, C], uint8 or float32, always channels last.
 
         Returns:
             [B, H, W, C] or [B, C, H, W], of `dtype`.
         """
-        if images.dtype == np.uint8 and (tables := self._make_base_table(images.shape[-1])) is not None:
-            finished = self._move_channels(self._apply_tables(images, tables))
+        has_uint8 = images.dtype == np.uint8 or self.restores_uint8
+        levels = self._compute_levels(images.shape[-1]) if has_uint8 else None
+        if levels is None:
+            finished = self._normalize_images(self._move_channels(images))
+        elif images.dtype == np.uint8:
+            finished = self._move_channels(self._apply_luts(images, levels))
         else:
-            # A copy in any case: what follows writes to it.
-            finished = self._move_channels(images).astype(self._working)
-            for row in range(len(finished)):
-                finished[row] = self._normalize_pointwise(finished[row])
+            finished = np.concatenate([self._normalize_restored(image[np.newaxis], levels) for image in images])
         return self._whiten(finished).astype(self.dtype, copy=False)
+
+    def _normalize_restored(self, image: NDArray[Any], levels: NDArray[Any]) -> NDArray[Any]:
+        """Normalize a float32 image [1, H, W, C] as uint8 if its levels allow it."""
+        restored = image.astype(np.uint8) if image.min() >= 0 and image.max() <= 255 else None
+        if restored is None or not np.array_equal(restored, image):
+            return self._normalize_images(self._move_channels(image))
+        return self._move_channels(self._apply_luts(restored, levels))
+
+    def _normalize_images(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Normalize images one by one, without lookup tables."""
+        finished = images.astype(self._working)  # always a copy, because it is changed in place
+        for row in range(len(finished)):
+            finished[row] = self._normalize_pointwise(finished[row])
+        return finished
 
     @property
     def _working(self) -> np.dtype[Any]:
@@ -82,10 +102,10 @@ class Normalizer:
         return np.ascontiguousarray(np.moveaxis(images, -1, 1)) if self.channels_first else images
 
     def _normalize_pointwise(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Do all but the whitening, in place."""
+        """Apply all normalizations but the whitening, in place."""
         settings = self.settings
         if settings.preprocessing_function is not None:
-            x = settings.preprocessing_function(x)
+            x = _call(settings.preprocessing_function, x)
         if settings.rescale:
             x *= settings.rescale
         if settings.samplewise_center:
@@ -108,47 +128,62 @@ class Normalizer:
         whitened: NDArray[Any] = flat @ matrix
         return whitened.reshape(x.shape)
 
-    def _make_base_table(self, channels: int) -> NDArray[Any] | None:
-        """Make a table [256, 1] of what all images have in common; None where tables cannot do it."""
+    def _compute_levels(self, channels: int) -> NDArray[Any] | None:
+        """Return the 256 levels after `rescale`, [256, 1]; None if lookup tables cannot normalize the images."""
         vectors = [vector for vector in (self.mean, self.std) if vector is not None]
         if self.settings.preprocessing_function is not None or any(np.size(v) not in (1, channels) for v in vectors):
             return None
-        table = np.arange(256, dtype=self._working)[:, np.newaxis]
+        levels = np.arange(256, dtype=self._working)[:, np.newaxis]
         if self.settings.rescale:
-            table *= self.settings.rescale
-        return table
+            levels *= self.settings.rescale
+        return levels
 
-    def _apply_tables(self, images: NDArray[Any], base: NDArray[Any]) -> NDArray[Any]:
+    def _apply_luts(self, images: NDArray[Any], levels: NDArray[Any]) -> NDArray[Any]:
         finished = np.empty(images.shape, self._working)
-        shared = None if self.settings.samplewise_center else self._normalize_featurewise(base)
+        shared = None if self.settings.samplewise_center else self._normalize_featurewise(levels)
         for image, row in zip(images, finished, strict=True):
-            table = self._normalize_featurewise(self._center_samplewise(base, image)) if shared is None else shared
-            if table.shape[1] == 1 or image.shape[2] <= 4:
-                cv2.LUT(image, table[np.newaxis] if table.shape[1] > 1 else table[:, 0], dst=row)
+            lut = self._normalize_featurewise(self._center_samplewise(levels, image)) if shared is None else shared
+            if lut.shape[1] == 1 or image.shape[2] <= 4:
+                cv2.LUT(image, lut[np.newaxis] if lut.shape[1] > 1 else lut[:, 0], dst=row)
             else:
-                row[:] = table[image, np.arange(image.shape[2])]
+                row[:] = lut[image, np.arange(image.shape[2])]
         return finished
 
-    def _center_samplewise(self, table: NDArray[Any], image: Image) -> NDArray[Any]:
-        """Centre (and scale) a table by the image that will be looked up in it."""
+    def _center_samplewise(self, lut: NDArray[Any], image: Image) -> NDArray[Any]:
+        """Center (and scale) a lookup table by the mean (and deviation) of its image."""
         counts = np.bincount(image.ravel(), minlength=256)
-        levels = table[:, 0].astype(np.float64)
+        levels = lut[:, 0].astype(np.float64)
         mean = counts @ levels / image.size
-        table = table - mean
+        lut = lut - mean
         if self.settings.samplewise_std_normalization:
-            table = table / (np.sqrt(counts @ (levels - mean) ** 2 / image.size) + _EPSILON)
-        return table
+            lut = lut / (np.sqrt(counts @ (levels - mean) ** 2 / image.size) + _EPSILON)
+        return lut
 
-    def _normalize_featurewise(self, table: NDArray[Any]) -> NDArray[Any]:
+    def _normalize_featurewise(self, lut: NDArray[Any]) -> NDArray[Any]:
         if self.settings.featurewise_center and self.mean is not None:
-            table = table - np.reshape(self.mean, (1, -1))
+            lut = lut - np.reshape(self.mean, (1, -1))
         if self.settings.featurewise_std_normalization and self.std is not None:
-            table = table / (np.reshape(self.std, (1, -1)) + _EPSILON)
-        return np.ascontiguousarray(table.astype(self._working, copy=False))
+            lut = lut / (np.reshape(self.std, (1, -1)) + _EPSILON)
+        return np.ascontiguousarray(lut.astype(self._working, copy=False))
+
+
+def _call(function: Callable[[Any], Any], x: NDArray[Any]) -> NDArray[Any]:
+    """Return the result of a `preprocessing_function`, which may have fewer channels, as in Keras."""
+    result = np.asarray(function(x))
+    try:
+        np.broadcast_to(result, x.shape)
+    except ValueError:
+        is_image = False
+    else:
+        is_image = result.dtype.kind in "buif"
+    if not is_image:
+        kind = f"{result.dtype} {result.shape}" if result.ndim else type(result.item()).__name__
+        raise OptionError(f"`preprocessing_function` must return an image of shape {x.shape}, got {kind}")
+    return result
 
 
 def round_to_dtype(image: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Give an image of float32 the dtype of the one that it was made of."""
+    """Convert a transformed float32 image to the dtype of its original."""
     if np.issubdtype(dtype, np.floating):
         return image.astype(dtype, copy=False)
     return kernels.to_pixels(image, np.uint8) if dtype == np.uint8 else np.rint(image).astype(dtype)

@@ -1,7 +1,7 @@
-"""What `flow*` do where a subclass of `ImageDataGenerator` has methods of its own: call them, image by image, as Keras.
+"""Call the methods that a subclass of `ImageDataGenerator` overrides, per image, as Keras does.
 
-Keras's iterators call `get_random_transform`, `apply_transform` and `standardize` of the generator for each image, so
-that people override one of them: to add a crop, a cut-out, or another normalization. The plan knows nothing of that.
+Keras's iterators call the generator's `get_random_transform`, `apply_transform` and `standardize` for each image. Users
+override them to add a crop, a cut-out, or another normalization.
 """
 
 import inspect
@@ -16,19 +16,19 @@ from augment import keys
 from augment.plan.plan import Window
 from augment.transform import Image
 from pipeline.errors import OptionError
-from pipeline.images.augmentation import Augmentation
 from pipeline.keras.normalizer import Normalizer
+from pipeline.keras.transform import FlowTransform
 
 
 @dataclass(frozen=True)
-class OverriddenTransform(Augmentation):
+class OverriddenTransform(FlowTransform):
     """A generator's own methods as an augmentation.
 
     Attributes:
-        get: called as `get_random_transform(img_shape)`, with a `seed` below 2^32 where it takes one.
-        transform: called as `apply_transform(x, transform_parameters)` with float32, as in Keras.
-        channels: of the images.
-        channels_first: whether the methods see images [C, H, W].
+        get: called as `get_random_transform(img_shape)`, with a `seed` below 2^32 if it takes one.
+        transform: called as `apply_transform(x, transform_parameters)` with a float32 image, as in Keras.
+        channels: number of channels of the images.
+        channels_first: whether the methods get images [C, H, W].
     """
 
     get: Callable[..., Mapping[str, Any]]
@@ -36,26 +36,32 @@ class OverriddenTransform(Augmentation):
     channels: int
     channels_first: bool
 
+    @property
+    def yields_float(self) -> bool:
+        """True: the methods get and return float32."""
+        return True
+
     def draw(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> list[Mapping[str, Any]]:
-        """Let the generator draw for each image; see `RandomTransform.draw`."""
+        """Call the generator's draw for each image; see `RandomTransform.draw`."""
         seeds = (sample_keys % np.uint64(2**32)).tolist()
         return [
             self.get(self._shape(*shape[:2]), **({"seed": seed} if self._takes_seed else {}))
             for seed, shape in zip(seeds, shapes, strict=True)
         ]
 
-    def window(self, params: list[Mapping[str, Any]], row: int) -> Window | None:  # noqa: ARG002  # it needs all
-        """Say that the whole image is needed."""
+    def window(self, params: list[Mapping[str, Any]], row: int) -> Window | None:  # noqa: ARG002
+        """Return None: the whole image is needed."""
         return None
 
     def apply(self, image: Image, params: list[Mapping[str, Any]], row: int, window: Window | None = None) -> Image:  # noqa: ARG002
-        """Let the generator transform one image: float32 [H, W, C]."""
-        given = np.ascontiguousarray(np.moveaxis(image, -1, 0) if self.channels_first else image, np.float32)
-        given = given.copy() if given is image else given  # it may be written to
-        transformed = np.asarray(self.transform(given, params[row]), np.float32)
-        if transformed.shape != given.shape:
+        """Transform one image by the generator's method: float32 [H, W, C]."""
+        x = np.ascontiguousarray(np.moveaxis(image, -1, 0) if self.channels_first else image, np.float32)
+        x = x.copy() if x is image else x  # the method may write to it
+        shape = x.shape
+        transformed = np.asarray(self.transform(x, params[row]), np.float32)
+        if transformed.shape != shape:
             raise OptionError(
-                f"apply_transform must keep the shape of the image: it made {transformed.shape} of {given.shape}"
+                f"`apply_transform` must keep the image shape {shape}, got {transformed.shape}; resize to that shape"
             )
         return np.ascontiguousarray(np.moveaxis(transformed, 0, -1)) if self.channels_first else transformed
 
@@ -65,7 +71,7 @@ class OverriddenTransform(Augmentation):
     @property
     def _takes_seed(self) -> bool:
         parameters = inspect.signature(self.get).parameters.values()
-        return any(one.name == "seed" or one.kind is one.VAR_KEYWORD for one in parameters)
+        return any(parameter.name == "seed" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,13 +79,13 @@ class OverriddenNormalizer(Normalizer):
     """Normalizes by a generator's own `standardize`.
 
     Attributes:
-        own: called with an image of floating point, as `data_format` says; gives one of the same shape.
+        own: called with a floating-point image in the axis order of `data_format`; returns one of the same shape.
     """
 
     own: Callable[[NDArray[Any]], NDArray[Any]]
 
     def batch(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Normalize a batch, each image by itself; see `Normalizer.batch`."""
+        """Normalize a batch, image by image; see `Normalizer.batch`."""
         finished = self._move_channels(images).astype(self._working)
         for row in range(len(finished)):
             finished[row] = self.own(finished[row])

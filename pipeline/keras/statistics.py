@@ -1,8 +1,8 @@
-"""The statistics of a training set, in one pass or a few, whatever its size; and how they are kept.
+"""Compute a training set's statistics in few passes and constant memory, and save and load them.
 
 Mean and variance are updated batch by batch in float64 (Chan, Golub and LeVeque 1983, "Algorithms for computing the
 sample variance", the pairwise form of Welford's update). ZCA whitening (Bell and Sejnowski 1997) needs the covariance
-of all pixels of an image: exactly where it fits into memory, else its leading part by a randomised range finder with
+of all pixels of an image: exactly if it fits into memory, else its leading part by a randomized range finder with
 one power iteration (Halko, Martinsson and Tropp 2011, "Finding structure with randomness").
 """
 
@@ -23,12 +23,12 @@ from pipeline.images.cache import get_available_memory
 
 Floats = NDArray[np.float64]
 StartPass = Callable[[], Iterable[NDArray[Any]]]
-"""Starts one pass over a dataset: batches of images, [B, ...]; every pass must give the same."""
+"""Starts one pass over a dataset in batches of images [B, ...]; every pass must yield the same images."""
 
 DEFAULT_RANK = 512
-"""Of a low-rank ZCA where none is asked for."""
+"""Default rank of a low-rank ZCA."""
 
-_OVERSAMPLING = 10  # random directions beyond the rank, as Halko et al. advise
+_OVERSAMPLING = 10  # additional random directions, as Halko et al. advise
 _VERSION = 1
 
 
@@ -37,9 +37,9 @@ class Whitening:
     """A ZCA whitening: `x @ (components * scale) @ components.T`.
 
     Attributes:
-        components: float64 [D, R], orthonormal: directions in the space of flattened images.
-        scale: float64 [R], what each is multiplied by.
-        is_exact: False where it is the leading part of rank R of one that did not fit into memory.
+        components: orthonormal directions in the space of flattened images, float64 [D, R].
+        scale: factor of each direction, float64 [R].
+        is_exact: False for the leading part of rank R of a whitening that does not fit into memory.
     """
 
     components: Floats
@@ -48,11 +48,11 @@ class Whitening:
 
     @property
     def matrix(self) -> Floats:
-        """The whole matrix, [D, D]."""
+        """The whitening matrix, [D, D]."""
         return (self.components * self.scale) @ self.components.T
 
     def __call__(self, flat: NDArray[Any]) -> NDArray[Any]:
-        """Whiten flattened images [B, D], in their own dtype."""
+        """Whiten flattened images [B, D] in their dtype."""
         components = self.components.astype(flat.dtype, copy=False)
         scaled = flat @ components * self.scale.astype(flat.dtype, copy=False)
         return cast(NDArray[Any], scaled @ components.T)
@@ -60,14 +60,14 @@ class Whitening:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Statistics:
-    """What a training set looks like.
+    """The statistics of a training set. Those that were not computed are None.
 
     Attributes:
-        count: images that were seen.
-        mean: float64 [C], of each channel; None where it was not asked for.
-        std: float64 [C], over all pixels (the population's, as NumPy's default); None likewise.
-        whitening: None likewise.
-        settings: what the images were like, by name; a generator with other settings refuses the file.
+        count: number of images.
+        mean: mean per channel, float64 [C].
+        std: standard deviation per channel over all pixels (of the population, as NumPy's default), float64 [C].
+        whitening: ZCA whitening.
+        settings: options that shaped the images; a generator with other options refuses the file.
     """
 
     count: int
@@ -77,16 +77,18 @@ class Statistics:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write them: `.json` for mean and standard deviation, `.npz` for everything. The file is complete or absent.
+        """Write a file: `.json` for mean and standard deviation, `.npz` for all. The file is complete or absent.
 
         Raises:
-            OptionError: another extension, or a whitening for JSON.
+            OptionError: the extension is neither, or is `.json` with a whitening.
         """
         target = Path(path)
         if target.suffix not in (".json", ".npz"):
-            raise OptionError(f"statistics are written as .json or .npz, got {target.name}")
+            raise OptionError(f"the file name of statistics must end in .json or .npz, got {target.name}")
         if target.suffix == ".json" and self.whitening is not None:
-            raise OptionError(f"a ZCA whitening is too large for JSON: write {target.with_suffix('.npz').name}")
+            raise OptionError(
+                f"a ZCA whitening is too large for JSON, got {target.name}; use {target.with_suffix('.npz').name}"
+            )
         scratch = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             with open(scratch, "wb") as file:
@@ -102,10 +104,10 @@ class Statistics:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Statistics":
-        """Read what `save` wrote; nothing in the file is run.
+        """Read a file that `save` wrote; no code in the file is executed.
 
         Raises:
-            SourceError: it cannot be read, or holds no statistics.
+            SourceError: the file cannot be read, or is not a statistics file.
         """
         try:
             if Path(path).suffix == ".json":
@@ -119,14 +121,14 @@ class Statistics:
                     head = json.loads(str(file["head"]))
             return cls._from_arrays(head, arrays)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise SourceError(f"{os.fspath(path)} holds no statistics: {error}") from None
+            raise SourceError(f"{os.fspath(path)} is not a statistics file: {error}") from None
 
     @classmethod
     def _from_arrays(cls, head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Statistics":
         if not isinstance(head, dict) or (head.get("format"), head.get("version")) != ("caudal-statistics", _VERSION):
-            raise ValueError(f"it is no file of format caudal-statistics, version {_VERSION}")
+            raise ValueError(f"expected format caudal-statistics, version {_VERSION}")
         if not all(np.isfinite(array).all() for array in arrays.values()):
-            raise ValueError("it holds numbers that are not finite")
+            raise ValueError("it contains non-finite numbers")
         whitening = None
         if "components" in arrays:
             whitening = Whitening(arrays["components"], arrays["scale"], bool(head["zca_is_exact"]))
@@ -151,10 +153,10 @@ class Statistics:
 
 
 class Moments:
-    """Mean and variance of each channel, updated batch by batch.
+    """Mean and variance per channel, updated batch by batch.
 
     Attributes:
-        images: how many were seen.
+        images: number of images so far.
     """
 
     def __init__(self) -> None:
@@ -164,7 +166,7 @@ class Moments:
         self._squares: Floats = np.zeros(1)
 
     def update(self, batch: NDArray[Any]) -> None:
-        """Take in a batch of images, [B, ..., C]."""
+        """Add a batch of images [B, ..., C]."""
         pixels = batch.reshape(-1, batch.shape[-1]).astype(np.float64)
         if not len(pixels):
             return
@@ -178,32 +180,33 @@ class Moments:
 
     @property
     def mean(self) -> Floats:
-        """Of each channel, float64 [C]."""
+        """The mean per channel, float64 [C]."""
         return self._mean
 
     @property
     def std(self) -> Floats:
-        """Of each channel, float64 [C]."""
+        """The standard deviation per channel, float64 [C]."""
         return np.sqrt(self._squares / max(self._pixels, 1))
 
 
-def whitening(batches: StartPass, count: int, size: int, epsilon: float, rank: int | None = None) -> Whitening:
-    """Compute a ZCA whitening of centred images.
+def compute_whitening(batches: StartPass, count: int, size: int, epsilon: float, rank: int | None = None) -> Whitening:
+    """Compute a ZCA whitening of centered images.
 
     Args:
-        batches: flattened and centred images, [B, D].
-        count: how many there are.
+        batches: starts a pass over flattened and centered images, [B, D].
+        count: number of images.
         size: D.
-        epsilon: added to the singular values, as Keras does.
-        rank: None for the exact whitening, or one of rank `DEFAULT_RANK` where that does not fit into memory.
-            What a low-rank whitening leaves out, it maps to 0, as Keras does where there are fewer images than pixels.
+        epsilon: number added to the singular values, as in Keras.
+        rank: rank of the whitening. None computes the exact whitening if it fits into memory, and else one of rank
+            `DEFAULT_RANK`. A low-rank whitening maps the other directions to 0, as Keras does with fewer images than
+            pixels.
 
     Raises:
         OptionError: the rank is out of range.
     """
     most = min(count, size)
     if rank is not None and (isinstance(rank, bool) or not isinstance(rank, (int, np.integer)) or rank < 1):
-        raise OptionError(f"zca_rank must be an integer of at least 1, or None; got {rank!r}")
+        raise OptionError(f"`zca_rank` must be an integer of at least 1, or None; got {rank!r}")
     if rank is None and 4 * 8 * size**2 <= get_available_memory():  # LAPACK needs about three times the matrix
         components, squares = _decompose_exactly(batches, size)
         is_exact = True
@@ -211,7 +214,7 @@ def whitening(batches: StartPass, count: int, size: int, epsilon: float, rank: i
         rank = min(rank or DEFAULT_RANK, most)
         components, squares = _decompose_leading(batches, size, min(rank + _OVERSAMPLING, most))
         most, is_exact = rank, False
-    components, squares = components[:, -most:], squares[-most:]  # the largest stand last
+    components, squares = components[:, -most:], squares[-most:]  # in ascending order
     singular = np.sqrt(np.maximum(squares, 0))
     return Whitening(np.ascontiguousarray(components), np.sqrt(count) / (singular + epsilon), is_exact)
 

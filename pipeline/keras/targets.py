@@ -1,4 +1,4 @@
-"""What stands beside the images of a batch: targets and weights, by the samples' numbers."""
+"""Targets, weights and further inputs of a batch, by the samples' indices."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class TargetColumn:
-    """One value a sample.
+    """One value per sample.
 
     Attributes:
-        values: [N, ...]; the class of each sample, where there are classes.
-        classes: writes the classes one-hot, this many wide; None leaves the values as they are.
-        dtype: of one-hot rows.
+        values: values [N, ...], or class indices [N].
+        classes: number of classes, to encode class indices one-hot; None keeps the values.
+        dtype: dtype of one-hot rows.
     """
 
     values: NDArray[Any]
@@ -23,48 +23,48 @@ class TargetColumn:
     dtype: Any = np.float32
 
     def make_arrays(self, indices: NDArray[Any]) -> Any:
-        """Take the values of some samples."""
-        taken = self.values[indices]
-        return taken if self.classes is None else (taken[:, np.newaxis] == np.arange(self.classes)).astype(self.dtype)
+        """Return the values of some samples."""
+        values = self.values[indices]
+        return values if self.classes is None else (values[:, np.newaxis] == np.arange(self.classes)).astype(self.dtype)
 
     def make_tensors(self, indices: Any) -> Any:
-        """Take the values of some samples, in a graph."""
+        """Return the values of some samples, in a graph."""
         import tensorflow as tf
 
-        with tf.init_scope():  # outside of the graph, which holds at most 2 GB
-            values = tf.constant(self.values)
-        taken = tf.gather(values, indices)
-        return taken if self.classes is None else tf.one_hot(taken, self.classes, dtype=tf.as_dtype(self.dtype))
+        with tf.init_scope():  # outside the graph, which holds at most 2 GB
+            all_values = tf.constant(self.values)
+        values = tf.gather(all_values, indices)
+        return values if self.classes is None else tf.one_hot(values, self.classes, dtype=tf.as_dtype(self.dtype))
 
 
 def encode_multi_hot(samples: list[Any], classes: int, dtype: np.dtype[Any]) -> TargetColumn:
-    """Write several classes a sample as rows of zeros and ones."""
+    """Return rows [N, classes] with a 1 for each class of a sample."""
     rows = np.zeros((len(samples), classes), dtype)
-    for row, chosen in zip(rows, samples, strict=True):
-        row[chosen] = 1
+    for row, indices in zip(rows, samples, strict=True):
+        row[indices] = 1
     return TargetColumn(rows)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BatchTargets:
-    """What a batch is made of.
+    """The parts of a batch beside the images.
 
     Attributes:
-        beside: further inputs.
-        targets: None for none; "input" for the images themselves; one column; or several, for several outputs.
-        weights: of the samples, or None.
+        inputs: further inputs of the model.
+        targets: None; "input" for the images themselves; a column; or several, one per output of the model.
+        weights: weights of the samples, or None.
     """
 
-    beside: tuple[TargetColumn, ...] = ()
+    inputs: tuple[TargetColumn, ...] = ()
     targets: str | TargetColumn | tuple[TargetColumn, ...] | None = None
     weights: TargetColumn | None = None
 
     def make_arrays(self, images: NDArray[Any], indices: NDArray[Any]) -> Any:
-        """Make a batch of arrays: images, (images, targets) or (images, targets, weights), with Keras's lists."""
+        """Return a batch of arrays: images, (images, targets) or (images, targets, weights), with Keras's lists."""
         return self._assemble(images, images.copy, lambda column: column.make_arrays(indices), list)
 
     def make_tensors(self, images: Any, indices: Any) -> Any:
-        """Make a batch of tensors; where Keras has lists stand tuples, which tf.data keeps apart."""
+        """Return a batch of tensors, with tuples instead of Keras's lists, which tf.data would stack."""
         return self._assemble(images, lambda: images, lambda column: column.make_tensors(indices), tuple)
 
     def _assemble(
@@ -74,7 +74,7 @@ class BatchTargets:
         take: Callable[[TargetColumn], Any],
         group: Callable[[Any], Any],
     ) -> Any:
-        inputs = group([images, *map(take, self.beside)]) if self.beside else images
+        inputs = group([images, *map(take, self.inputs)]) if self.inputs else images
         if self.targets is None:
             return inputs
         if isinstance(self.targets, tuple):

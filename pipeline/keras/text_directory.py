@@ -11,13 +11,8 @@ from augment import keys
 from pipeline.errors import OptionError
 from pipeline.feeds import graph
 from pipeline.feeds.graph import EpochCounter
-from pipeline.keras.image_directory import (
-    check_batch_size,
-    check_binary,
-    check_not_empty,
-    is_positive_integer,
-    resolve_seed,
-)
+from pipeline.keras.checks import check_batch_size, check_flags, is_positive_integer, resolve_seed
+from pipeline.keras.image_directory import check_binary, check_not_empty, make_label_column
 from pipeline.keras.listing import LabeledFiles, Labeling, check_split, list_files, shuffle_files, split_listing
 from pipeline.sampling.order import Order
 
@@ -42,37 +37,40 @@ def text_dataset_from_directory(
     format: str = "tf",  # noqa: A002  # Keras's name for it
     verbose: bool = True,
 ) -> "tf.data.Dataset | list[tf.data.Dataset]":
-    """Make a dataset of the text files in a directory: `keras.utils.text_dataset_from_directory`, reproducible.
+    """Build a reproducible dataset of the text files in a directory, as `keras.utils.text_dataset_from_directory`.
 
-    All arguments, their defaults, and what is delivered are Keras 3.15's; docs/keras.md lists the differences. With the
-    same seed the training and validation parts are Keras's own.
+    The arguments, their defaults, and the elements are Keras 3.15's; docs/keras.md lists the differences. With the same
+    seed, the training and validation subsets are Keras's.
 
     Args:
-        directory: one subfolder a class, or any folder where there are no labels or a list of them.
-        labels: "inferred", None, or integers, one a file in alphanumeric order.
-        label_mode: "int" (int32 [B]), "categorical" (one-hot float32 [B, classes]), "binary" (float32 [B, 1]) or None.
-        class_names: the classes in the order of their labels; by default all subfolders, sorted.
-        batch_size: None delivers single samples.
-        max_length: bytes of a text that are kept; None keeps all.
-        shuffle: a new order of all samples in each epoch.
-        seed: of the split and the order; None draws one.
-        validation_split: the validation part's share.
+        directory: class-folder directory, or any directory if `labels` is None or a list.
+        labels: "inferred", None, or a list with one label per file, in alphanumeric order of the paths. Integers,
+            floats and booleans keep their type.
+        label_mode: "int" (int32 [B], or the values of `labels`), "categorical" (one-hot float32 [B, classes]), "binary"
+            (float32 [B, 1]) or None.
+        class_names: class names in the order of their labels; by default all subfolders, sorted.
+        batch_size: number of texts per batch; None yields single samples.
+        max_length: number of bytes that are kept of each text; None keeps all.
+        shuffle: draw a new order of all samples in each epoch.
+        seed: seed of the split and the order; None draws one.
+        validation_split: fraction of the files in the validation subset.
         subset: "training", "validation", or "both" (a list of two datasets).
-        follow_links: enters folders that are symbolic links.
-        format: "tf"; there is no "grain" here.
-        verbose: writes what was found to standard output.
+        follow_links: enter folders that are symbolic links.
+        format: "tf", the only supported format.
+        verbose: print the number of files and classes.
 
     Returns:
-        A `tf.data.Dataset` of texts, strings [B], and labels, with `class_names`. Iterating it again gives the next
-        epoch.
+        A `tf.data.Dataset` of texts, strings [B], and labels, with `class_names`. Each further iteration yields the
+        next epoch.
 
     Raises:
-        OptionError: an argument is wrong, for Keras's reasons and in its words.
+        OptionError: Keras would refuse an argument, or fail with it later.
         SourceError: the directory cannot be listed.
     """
     labeling = Labeling(labels=labels, label_mode=label_mode, class_names=class_names)
     if format != "tf":
-        raise OptionError(f'`format` should be "tf"; got {format!r} (Keras itself makes Grain datasets)')
+        raise OptionError(f'`format` should be "tf"; got {format!r} (Keras itself builds Grain datasets)')
+    check_flags(shuffle=shuffle, follow_links=follow_links, verbose=verbose)
     check_split(validation_split, subset, shuffle, seed)
     check_batch_size(batch_size)
     if max_length is not None and not is_positive_integer(max_length):
@@ -82,15 +80,15 @@ def text_dataset_from_directory(
     check_binary(labeling, listing)
     if shuffle:
         listing = shuffle_files(listing, seed)
-    parts = split_listing(listing, validation_split, subset, verbose)
-    for part in parts:
-        check_not_empty(part, "text files", EXTENSIONS)
-    orders = [Order(size=len(part.keys), key=keys.root(seed), shuffle=shuffle) for part in parts]
+    subsets = split_listing(listing, validation_split, subset, verbose)
+    for files in subsets:
+        check_not_empty(files, "text files", EXTENSIONS)
+    orders = [Order(size=len(files.keys), key=keys.root(seed), shuffle=bool(shuffle)) for files in subsets]
     if subset == "both":
-        orders[1] = Order(size=len(parts[1].keys), key=keys.root(seed), shuffle=False)
+        orders[1] = Order(size=len(subsets[1].keys), key=keys.root(seed), shuffle=False)
     datasets = [
-        _build_dataset(part, order, labeling.mode, batch_size, max_length)
-        for part, order in zip(parts, orders, strict=True)
+        _build_dataset(files, order, labeling.mode, batch_size, max_length)
+        for files, order in zip(subsets, orders, strict=True)
     ]
     return datasets if subset == "both" else datasets[0]
 
@@ -98,12 +96,12 @@ def text_dataset_from_directory(
 def _build_dataset(
     listing: LabeledFiles, order: Order, label_mode: str | None, batch_size: int | None, max_length: int | None
 ) -> "tf.data.Dataset":
-    """Build `order -> read -> label -> batch`; each iteration takes the next epoch."""
+    """Build `order -> read -> label -> batch`; each iteration yields the next epoch."""
     import tensorflow as tf
 
     take_epoch = EpochCounter(0, 0)
     paths = tf.constant([os.fsencode(path) for path in listing.paths])
-    labels = None if label_mode is None else tf.constant(_encode_labels(listing, label_mode))
+    labels = None if (column := make_label_column(listing, label_mode)) is None else column.make_tensors
 
     def indices() -> NDArray[np.int64]:
         epoch, _ = take_epoch()
@@ -114,7 +112,7 @@ def _build_dataset(
         text = tf.io.read_file(tf.gather(paths, index))
         if max_length is not None:
             text = tf.strings.substr(text, 0, max_length)
-        return text if labels is None else (text, tf.gather(labels, index))
+        return text if labels is None else (text, labels(index))
 
     dataset = graph.iterate_rows(indices, [])
     dataset = dataset.map(example, num_parallel_calls=len(os.sched_getaffinity(0)), deterministic=True)
@@ -126,11 +124,3 @@ def _build_dataset(
     dataset = dataset.prefetch(2).with_options(options)
     dataset.class_names = listing.class_names
     return dataset
-
-
-def _encode_labels(listing: LabeledFiles, label_mode: str) -> NDArray[Any]:
-    labels: NDArray[Any] = np.array(listing.labels, np.int32)
-    if label_mode == "categorical":
-        one_hot: NDArray[Any] = labels[:, np.newaxis] == np.arange(len(listing.class_names or ()))
-        return one_hot.astype(np.float32)
-    return labels.astype(np.float32)[:, np.newaxis] if label_mode == "binary" else labels

@@ -1,10 +1,10 @@
-"""The random transforms of `ImageDataGenerator`: drawn for a batch by keys, run on an image as one warp and tables."""
+"""The random transforms of `ImageDataGenerator`: keyed draws per batch; one warp and lookup tables per image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from numbers import Integral
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
@@ -23,12 +23,12 @@ Columns = Mapping[str, NDArray[Any]]
 _LEVELS = np.arange(256, dtype=np.float32)
 
 _SLACK = 1e-3
-"""Of a level: OpenCV's weights do not add up to 1 exactly, and must not take a level off a flat area."""
+"""Fraction of a level. The sum of OpenCV's weights is not exactly 1, which must not darken a flat area by a level."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranges:
-    """Between what the parameters are drawn; the arguments of `ImageDataGenerator` of these names."""
+    """The ranges of the random parameters: the arguments of `ImageDataGenerator` of these names."""
 
     rotation_range: float = 0
     width_shift_range: Any = 0.0
@@ -41,14 +41,25 @@ class Ranges:
     vertical_flip: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class RandomTransform(Augmentation):
-    """What `ImageDataGenerator` does to an image at random.
+class FlowTransform(Augmentation, Protocol):
+    """A random transform of `flow*`.
 
     Attributes:
-        ranges: of the parameters.
-        warp: how pixels are fetched.
-        exact: fetches them at exact places; else at 1/32 of a pixel where OpenCV knows the border.
+        yields_float: whether uint8 images become float32.
+    """
+
+    @property
+    def yields_float(self) -> bool: ...  # noqa: D102  # described above
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomTransform(FlowTransform):
+    """The random transform of `ImageDataGenerator`.
+
+    Attributes:
+        ranges: ranges of the parameters.
+        warp: warp of the geometric transforms.
+        exact: interpolate at exact coordinates; else at 1/32 of a pixel if OpenCV has the border mode.
     """
 
     ranges: Ranges
@@ -56,10 +67,10 @@ class RandomTransform(Augmentation):
     exact: bool = True
 
     def draw(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Columns:
-        """Draw the parameters of a batch: Keras's distributions, each from numbers of its own.
+        """Draw the parameters of a batch from Keras's distributions, each from its own key.
 
         Args:
-            sample_keys: uint64 [N].
+            sample_keys: keys of the N samples, uint64 [N].
             shapes: (height, width) of the N images.
         """
         ranges = self.ranges
@@ -94,49 +105,51 @@ class RandomTransform(Augmentation):
             "brightness": unset if ranges.brightness_range is None else uniform("brightness", *ranges.brightness_range),
         }
 
-    def window(self, params: Columns, row: int) -> Window | None:  # noqa: ARG002  # it needs the whole image
-        """Say that the whole image is needed."""
+    def window(self, params: Columns, row: int) -> Window | None:  # noqa: ARG002
+        """Return None: the whole image is needed."""
         return None
 
     def apply(self, image: Image, params: Columns, row: int, window: Window | None = None) -> Image:  # noqa: ARG002
         """Transform one image.
 
         Args:
-            image: [H, W, C], uint8, or float32 of any range; it is not written to.
-            params: of its batch.
-            row: its place in the batch.
+            image: [H, W, C], uint8, or float32 of any range; it is not changed.
+            params: parameters of its batch.
+            row: row of the image in them.
             window: always None.
 
         Returns:
-            [H, W, C]: float32 where `yields_float`, else of the dtype of the image.
+            Image [H, W, C]: float32 if `yields_float`, else of the image's dtype.
         """
         return self.run(image, {name: column[row] for name, column in params.items()})
 
     @cached_property
     def yields_float(self) -> bool:
-        """Whether uint8 images become float32: what shifts channels leaves whole levels."""
-        return bool(self.ranges.channel_shift_range) or self.ranges.brightness_range is not None
+        """Whether uint8 images become float32: channel shifts and brightness are not whole levels."""
+        shifts_levels = bool(self.ranges.channel_shift_range) or self.ranges.brightness_range is not None
+        return shifts_levels or self.warp.exceeds_uint8
 
     def run(self, image: Image, parameters: Mapping[str, Any]) -> Image:
-        """Transform one image by single parameters, of Keras's names; what is missing does nothing."""
+        """Transform one image with parameters by Keras's names; a missing parameter has no effect."""
         shift, brightness = (parameters.get(name) for name in ("channel_shift_intensity", "brightness"))
         shift, brightness = (
             None if value is None or np.isnan(value) else float(value) for value in (shift, brightness)
         )
-        if brightness is not None:
-            image = image.astype(np.float32)  # Keras cuts off to whole levels there: they must not be rounded before
+        if brightness is not None or self.warp.exceeds_uint8:
+            image = image.astype(np.float32)  # Keras truncates in the last step: no step before may round or clip
         image = self._move(image, parameters)
         if shift is not None:
             image = shift_channels(image, shift)
         if brightness is not None:
-            image = brighten(image, brightness, 0 if self.exact else _SLACK)
+            is_approximate = not self.exact and self.warp.is_approximated(image)
+            image = brighten(image, brightness, _SLACK if is_approximate else 0)
         return image
 
     def _move(self, image: Image, parameters: Mapping[str, Any]) -> Image:
         to_input = compute_matrix(parameters, image.shape[0], image.shape[1])
         flips = bool(parameters.get("flip_horizontal", False)), bool(parameters.get("flip_vertical", False))
         if to_input is not None and not self.exact:
-            if flips[0]:  # where x stands, stands width - 1 - x
+            if flips[0]:  # width - 1 - x replaces x
                 to_input[:, 2] += to_input[:, 0] * (image.shape[1] - 1)
                 to_input[:, 0] *= -1
             if flips[1]:
@@ -149,10 +162,10 @@ class RandomTransform(Augmentation):
 
 
 def compute_matrix(parameters: Mapping[str, Any], height: int, width: int) -> NDArray[np.float64] | None:
-    """Make Keras's matrix from output to input pixels; None where nothing moves.
+    """Return Keras's matrix from output to input pixels; None if no pixel moves.
 
-    As in Keras 3.15, "tx" (drawn from `height_shift_range`) moves along the columns, and the centre of turning is
-    (height / 2, width / 2) in (x, y): beside the middle, where the image is not square.
+    As in Keras 3.15, "tx" (drawn from `height_shift_range`) moves along the columns, and the center of rotation is
+    (height / 2, width / 2) in (x, y), which is not the image's center unless the image is square.
     """
     theta, shear = (np.deg2rad(parameters.get(name, 0)) for name in ("theta", "shear"))
     tx, ty = (parameters.get(name, 0) for name in ("tx", "ty"))
@@ -169,7 +182,7 @@ def compute_matrix(parameters: Mapping[str, Any], height: int, width: int) -> ND
     if not factors:
         return None
     x, y = height / 2 - 0.5, width / 2 - 0.5
-    # Multiplied as Keras does, so that rounding takes no pixel to the other side of an edge.
+    # Multiplied in Keras's order, so that rounding moves no pixel across an edge.
     product = reduce(np.dot, map(np.array, factors))
     centered: NDArray[np.float64] = np.dot(
         np.dot(np.array([(1, 0, x), (0, 1, y), (0, 0, 1)]), product), np.array([(1, 0, -x), (0, 1, -y), (0, 0, 1)])
@@ -178,13 +191,41 @@ def compute_matrix(parameters: Mapping[str, Any], height: int, width: int) -> ND
 
 
 def _flip(image: Image, flips: tuple[bool, bool]) -> Image:
-    if image.shape[2] > 4:  # more than OpenCV takes
+    if image.shape[2] > 4:  # OpenCV takes at most 4
         return np.ascontiguousarray(image[:: -1 if flips[1] else 1, :: -1 if flips[0] else 1])
     return kernels.restore_channel_axis(cv2.flip(image, -1 if all(flips) else int(flips[0])), image)
 
 
+@dataclass(frozen=True)
+class FloatTransform(FlowTransform):
+    """A transform whose results are float32, for images of which some are uint8.
+
+    Attributes:
+        transform: the transform.
+    """
+
+    transform: FlowTransform
+
+    @property
+    def yields_float(self) -> bool:
+        """True: all results are float32."""
+        return True
+
+    def draw(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Any:
+        """Draw the parameters of a batch; see `RandomTransform.draw`."""
+        return self.transform.draw(sample_keys, shapes)
+
+    def window(self, params: Any, row: int) -> Window | None:
+        """Return the window that the transform needs."""
+        return self.transform.window(params, row)
+
+    def apply(self, image: Image, params: Any, row: int, window: Window | None = None) -> Image:
+        """Transform one image: float32 [H, W, C]."""
+        return self.transform.apply(image, params, row, window).astype(np.float32)
+
+
 def shift_channels(image: Image, intensity: float) -> Image:
-    """Add a number to all levels, and clip to the range that the image had: float32."""
+    """Add a number to all levels, and clip to the range of the image: float32."""
     if image.dtype != np.uint8:
         return np.clip(image + np.float32(intensity), image.min(), image.max())
     low, high, _, _ = cv2.minMaxLoc(image.reshape(len(image), -1))
@@ -192,14 +233,14 @@ def shift_channels(image: Image, intensity: float) -> Image:
 
 
 def brighten(image: Image, brightness: float, slack: float = 0) -> Image:
-    """Multiply all levels as Pillow does, in whole levels, each cut off downwards: float32.
+    """Multiply all levels as Pillow does, truncated to whole levels: float32.
 
-    What reaches outside 0 to 255 is stretched to it before, and back afterwards. Transparency, a fourth channel, stays.
-    `slack` is added before levels are cut off.
+    An image with levels outside 0 to 255 is stretched to that range before, and back afterwards. Transparency, the
+    fourth channel, does not change. `slack` is added before levels are truncated.
     """
     low, high = image.min(), image.max()
     is_stretched = low < 0 or high > 255
-    if is_stretched:  # in Keras's order, so that the same levels are cut off
+    if is_stretched:  # in Keras's order, so that rounding truncates the same levels
         image = image - low
         image /= image.max() or 1
         image *= 255
@@ -212,7 +253,7 @@ def brighten(image: Image, brightness: float, slack: float = 0) -> Image:
 
 
 def _draw_shifts(limits: Any, uniforms: NDArray[np.float64], sides: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Draw shifts in pixels as Keras does, for what it takes: a fraction, a number of pixels, or a list of choices."""
+    """Draw shifts in pixels as Keras does: from a fraction, a number of pixels, or a list of choices."""
     if not np.any(limits):
         return np.zeros(len(uniforms))
     if _is_choice(limits):

@@ -1,8 +1,7 @@
-"""One warp as SciPy's `ndimage.affine_transform` does it, which Keras's `ImageDataGenerator` calls.
+"""Warp as SciPy's `ndimage.affine_transform` does, which Keras's `ImageDataGenerator` calls.
 
-SciPy's borders are not OpenCV's: "constant" begins sharply at the outermost pixels' centres, and "wrap" lets the first
-and the last pixel coincide. So the places are computed here, folded into the image as SciPy folds them, and only looked
-up by OpenCV.
+SciPy's border modes are not OpenCV's: "constant" begins sharply at the centers of the outermost pixels, and "wrap" lets
+the first and the last pixel coincide. So the coordinates are computed here, and folded into the image as SciPy does.
 """
 
 from dataclasses import dataclass
@@ -22,28 +21,28 @@ FILL_MODES = {
     "reflect": cv2.BORDER_REFLECT,
     "wrap": cv2.BORDER_WRAP,
 }
-"""What stands outside an image, by Keras's names."""
+"""Border modes by Keras's names."""
 
 Floats = NDArray[np.float64]
 
 _MAX_CHANNELS = 4
-"""Of an image that OpenCV's warp takes."""
+"""The most channels that OpenCV's warp takes."""
 
 _MAX_SIDE = 32766
-"""Likewise."""
+"""The most pixels of a side that OpenCV's warp takes."""
 
 _STRIP = 16384
-"""Pixels that are interpolated at once: what lies between stays in the processor's cache."""
+"""Pixels per interpolation, so that intermediate arrays stay in the processor's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplineWarp:
-    """How pixels are fetched.
+    """A warp with a border mode and an interpolating spline.
 
     Attributes:
         fill_mode: one of `FILL_MODES`.
-        cval: the value outside, under "constant".
-        order: of the interpolating spline, 0 (nearest) to 5; 2 and more are left to SciPy itself.
+        cval: level outside the image for "constant".
+        order: order of the spline, 0 (nearest) to 5; SciPy computes 2 to 5.
     """
 
     fill_mode: str = "nearest"
@@ -51,20 +50,20 @@ class SplineWarp:
     order: int = 1
 
     def __call__(self, image: Image, to_input: Floats) -> Image:
-        """Fetch every pixel from its place in the image.
+        """Warp an image.
 
         Args:
-            image: [H, W, C], uint8 or float32; it is not written to.
-            to_input: [3, 3], from the centre (x, y, 1) of an output pixel to its place in the image, in pixels.
+            image: [H, W, C], uint8 or float32; it is not changed.
+            to_input: matrix [3, 3] from the center (x, y, 1) of an output pixel to input coordinates, in pixels.
 
         Returns:
-            A new image of the same shape and dtype. Linear interpolation is exact: OpenCV's own would round places to
-            1/32 of a pixel, which is up to 8 levels between black and white.
+            A new image of the same shape and dtype. Linear interpolation is exact: OpenCV's rounds coordinates to 1/32
+            of a pixel, which is up to 8 levels between black and white.
         """
         if self.order > 1:
             return self._warp_by_splines(image, to_input)
         height, width, _ = image.shape
-        fetch, pixels = (_fetch_linear, _pad_neighbors(image)) if self.order else (_fetch_nearest, image)
+        interpolate, pixels = (_interpolate, _pad_neighbors(image)) if self.order else (_select_nearest, image)
         pixels = pixels.reshape(-1, pixels.shape[2])
         warped = np.empty_like(image)
         strip = max(_STRIP // width, 1)
@@ -72,15 +71,24 @@ class SplineWarp:
             rows = np.arange(start, min(start + strip, height))
             x, y, outside = self._compute_coordinates(to_input, rows, height, width)
             part = warped[start : start + strip]
-            fetch(pixels, x, y, part)
+            interpolate(pixels, x, y, part)
             if outside is not None:
                 part[outside] = kernels.to_pixels(self.cval, image.dtype)
         return warped
 
+    @property
+    def exceeds_uint8(self) -> bool:
+        """Whether a warped uint8 image may have levels outside 0 to 255, which Keras keeps: a spline overshoots."""
+        return self.order > 1 or (self.fill_mode == "constant" and not 0 <= self.cval <= 255)
+
+    def is_approximated(self, image: Image) -> bool:
+        """Return whether `warp_fast` rounds coordinates for an image of this shape."""
+        is_supported = self.order == 1 and self.fill_mode in ("nearest", "reflect")
+        return is_supported and image.shape[2] <= _MAX_CHANNELS and max(image.shape) <= _MAX_SIDE
+
     def warp_fast(self, image: Image, to_input: Floats) -> Image:
-        """Do the same by OpenCV's warp, whose places are rounded to 1/32 of a pixel, where it knows the border."""
-        is_known = self.order == 1 and self.fill_mode in ("nearest", "reflect")
-        if not is_known or image.shape[2] > _MAX_CHANNELS or max(image.shape) > _MAX_SIDE:
+        """Warp by OpenCV, which rounds coordinates to 1/32 of a pixel, if it has the border mode; else exactly."""
+        if not self.is_approximated(image):
             return self(image, to_input)
         border = Border(FILL_MODES[self.fill_mode])
         return kernels.resample(image, to_input, image.shape[:2], cv2.INTER_LINEAR, border, 0)
@@ -88,9 +96,9 @@ class SplineWarp:
     def _compute_coordinates(
         self, to_input: Floats, rows: Integers, height: int, width: int
     ) -> tuple[Floats, Floats, NDArray[np.bool_] | None]:
-        """Give the places (x, y) in the image of some rows' pixels, [R, W] each; under "constant", which have none."""
+        """Return the input coordinates (x, y) of some rows' pixels, [R, W] each; for "constant", which are outside."""
         columns = np.arange(width)
-        # In SciPy's order of summation, so that what falls on an edge falls on the same side of it.
+        # Summed in SciPy's order, so that rounding moves no pixel across an edge.
         x = np.add.outer(rows * to_input[0, 1], columns * to_input[0, 0])
         y = np.add.outer(rows * to_input[1, 1], columns * to_input[1, 0])
         x += to_input[0, 2]
@@ -100,19 +108,18 @@ class SplineWarp:
             outside = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
         return self._fold(x, width), self._fold(y, height), outside
 
-    def _fold(self, places: Floats, size: int) -> Floats:
-        """Fold places into [0, size - 1]."""
+    def _fold(self, coordinates: Floats, size: int) -> Floats:
+        """Fold coordinates into [0, size - 1]."""
         if self.fill_mode == "wrap" and size > 1:
-            # Whole periods are taken away or added, so that what falls on the last pixel stays there.
+            # Whole periods are added or subtracted, so that the last pixel's own coordinate stays.
             period = size - 1
-            above, below = np.floor(places / period), np.floor(-places / period) + 1
-            places = np.where(
-                places < 0, places + period * below, np.where(places > period, places - period * above, places)
-            )
+            above, below = np.floor(coordinates / period), np.floor(-coordinates / period) + 1
+            inside = np.where(coordinates > period, coordinates - period * above, coordinates)
+            coordinates = np.where(coordinates < 0, coordinates + period * below, inside)
         if self.fill_mode == "reflect":
-            places = (places + 0.5) % (2 * size)
-            places = np.minimum(places, 2 * size - places) - 0.5
-        return np.clip(places, 0, size - 1, out=places)
+            coordinates = (coordinates + 0.5) % (2 * size)
+            coordinates = np.minimum(coordinates, 2 * size - coordinates) - 0.5
+        return np.clip(coordinates, 0, size - 1, out=coordinates)
 
     def _warp_by_splines(self, image: Image, to_input: Floats) -> Image:
         from scipy import ndimage
@@ -127,45 +134,45 @@ class SplineWarp:
         return np.stack(warp, axis=2)
 
 
-def _fetch_nearest(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
-    """Fetch the nearest pixel of every place."""
+def _select_nearest(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
+    """Write the pixel nearest to each coordinate."""
     out[:] = _take(pixels, np.floor(x + 0.5) + np.floor(y + 0.5) * out.shape[1])
 
 
 def _pad_neighbors(image: Image) -> Image:
-    """Give the outermost pixels neighbours, whose weight will be 0: [H + 1, W + 1, C].
+    """Pad an image with neighbors of its last row and column, whose weight is 0: [H + 1, W + 1, C].
 
-    Three channels become four: NumPy fetches 16 bytes three times as fast as 12.
+    Three channels become four: NumPy copies 16 bytes three times as fast as 12.
     """
-    larger = kernels.restore_channel_axis(cv2.copyMakeBorder(image, 0, 1, 0, 1, cv2.BORDER_REPLICATE), image)
-    return cv2.cvtColor(larger, cv2.COLOR_RGB2RGBA) if image.shape[2] == 3 else larger
+    padded = kernels.restore_channel_axis(cv2.copyMakeBorder(image, 0, 1, 0, 1, cv2.BORDER_REPLICATE), image)
+    return cv2.cvtColor(padded, cv2.COLOR_RGB2RGBA) if image.shape[2] == 3 else padded
 
 
-def _fetch_linear(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
-    """Mix the four neighbours of every place, in float32. Equal ones stay exactly as they are."""
+def _interpolate(pixels: Image, x: Floats, y: Floats, out: Image) -> None:
+    """Interpolate linearly between the four neighbors of each coordinate, in float32; equal neighbors stay equal."""
     stride, channels = out.shape[1] + 1, pixels.shape[1]
     left, above = np.floor(x), np.floor(y)
     to_right, below = _spread(x - left, channels), _spread(y - above, channels)
     above *= stride
     above += left
-    places, pixels = above.astype(np.intp), pixels.astype(np.float32, copy=False)
-    upper, right, lower, opposite = (_take(pixels[offset:], places) for offset in (0, 1, stride, stride + 1))
+    first, pixels = above.astype(np.intp), pixels.astype(np.float32, copy=False)
+    upper, right, lower, opposite = (_take(pixels[offset:], first) for offset in (0, 1, stride, stride + 1))
     mixed = _mix(_mix(upper, right, to_right), _mix(lower, opposite, to_right), below)
     if out.dtype == np.uint8:
-        mixed = cv2.convertScaleAbs(mixed)  # it rounds, and nothing is negative
+        mixed = cv2.convertScaleAbs(mixed)  # rounds; no value is negative
     if out.shape[2] == 3:
         cv2.cvtColor(mixed, cv2.COLOR_RGBA2RGB, out)
     else:
         out[:] = mixed.reshape(out.shape)
 
 
-def _take(pixels: Image, places: NDArray[Any]) -> Image:
-    """Fetch whole pixels by their numbers; all exist."""
-    return pixels.take(places.astype(np.intp, copy=False), axis=0, mode="clip")
+def _take(pixels: Image, rows: NDArray[Any]) -> Image:
+    """Return whole pixels by their rows, all of which exist."""
+    return pixels.take(rows.astype(np.intp, copy=False), axis=0, mode="clip")
 
 
 def _mix(first: Image, second: Image, weight: Image) -> Image:
-    """Mix two images, into the second one."""
+    """Interpolate between two images; the result replaces the second."""
     second -= first
     second *= weight
     second += first

@@ -1,4 +1,4 @@
-"""What the tests of the Keras-shaped functions share: the legacy class as an oracle, and folders of photographs."""
+"""Fixtures for the tests of the Keras-shaped functions: the legacy class as an oracle, and class-folders."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def legacy() -> Callable[..., Any]:
-    """Give `legacy(**arguments)`: the `ImageDataGenerator` that Keras still installs, without its warnings."""
+    """Return `legacy(**arguments)`: the `ImageDataGenerator` that Keras still installs, without its warnings."""
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
     def make(**arguments: Any) -> Any:
@@ -27,7 +27,7 @@ def legacy() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def quietly() -> Callable[..., Any]:
-    """Give `quietly(function, ...)`: its result, without what it prints."""
+    """Return `quietly(function, ...)`, which returns the function's result and suppresses its output."""
 
     def call(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -38,7 +38,7 @@ def quietly() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give class-folders of pictures of several sizes and kinds: JPEG in colour and grey, PNG; one folder is nested."""
+    """Return class-folders of images of several sizes: JPEG in color and gray, PNG; one folder is nested."""
     root = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     sizes = [(40, 60), (61, 47), (33, 33), (80, 50), (50, 81), (44, 70), (70, 44)]

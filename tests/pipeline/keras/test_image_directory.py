@@ -1,4 +1,4 @@
-"""`image_dataset_from_directory`: Keras's pixels, labels and parts, and what is beyond Keras."""
+"""`image_dataset_from_directory`: Keras's pixels, labels and subsets, and the additional options."""
 
 import inspect
 from itertools import pairwise
@@ -42,7 +42,7 @@ def epoch(dataset: Any) -> list[Any]:
 
 @pytest.mark.parametrize("arguments", CASES, ids=str)
 def test_pixels_and_labels_are_keras(arguments: dict[str, Any], photos: Path) -> None:
-    """Without shuffling, every element is Keras's, within 0.01 of a level, and so are the attributes and the spec."""
+    """Without shuffling, elements (within 0.01 levels), attributes and spec equal Keras's."""
     options = {"shuffle": False, "verbose": False, "image_size": (32, 48), "batch_size": 5} | arguments
     ours = pipeline.image_dataset_from_directory(photos, **options)
     theirs = keras.utils.image_dataset_from_directory(str(photos), **options)
@@ -57,7 +57,7 @@ def test_pixels_and_labels_are_keras(arguments: dict[str, Any], photos: Path) ->
 
 
 def test_signature_is_keras() -> None:
-    """All of Keras's parameters stand in its order with its defaults; ours follow, by keyword only."""
+    """Keras's parameters come in its order with its defaults; ours follow, keyword-only."""
     for name in ("image_dataset_from_directory", "text_dataset_from_directory"):
         ours = list(inspect.signature(getattr(pipeline, name)).parameters.values())
         theirs = list(inspect.signature(getattr(keras.utils, name)).parameters.values())
@@ -68,16 +68,16 @@ def test_signature_is_keras() -> None:
 
 @pytest.mark.parametrize("subset", ["training", "validation"])
 @pytest.mark.parametrize("seed", [0, 7, 123456])
-def test_parts_are_keras(subset: str, seed: int, photos: Path) -> None:
-    """For a seed the same files make up the training and the validation part."""
+def test_subsets_are_keras(subset: str, seed: int, photos: Path) -> None:
+    """For a seed, the training and validation subsets have Keras's files."""
     options = {"validation_split": 0.3, "subset": subset, "seed": seed, "verbose": False}
     ours = pipeline.image_dataset_from_directory(photos, **options)
     theirs = keras.utils.image_dataset_from_directory(str(photos), **options)
     assert ours.file_paths == theirs.file_paths
 
 
-def test_both_parts_share_nothing(photos: Path) -> None:
-    """Under "both" the two datasets partition the files, and validation is not shuffled anew."""
+def test_both_subsets_are_disjoint(photos: Path) -> None:
+    """With "both", the two datasets partition the files, and validation has one order."""
     training, validation = pipeline.image_dataset_from_directory(
         photos, validation_split=0.3, subset="both", seed=3, verbose=False, image_size=8
     )
@@ -87,14 +87,14 @@ def test_both_parts_share_nothing(photos: Path) -> None:
     assert all(map(np.array_equal, first, second))
 
 
-def test_a_part_without_files_is_refused(photos: Path) -> None:
-    """A split that leaves nothing of a part says so (Keras would take all files)."""
-    with pytest.raises(OptionError, match="none left"):
+def test_an_empty_subset_is_refused(photos: Path) -> None:
+    """A split with an empty subset is refused (Keras would use all files)."""
+    with pytest.raises(OptionError, match="none in this subset"):
         pipeline.image_dataset_from_directory(photos, validation_split=0.01, subset="validation", seed=3, verbose=False)
 
 
 def test_stream_is_reproducible_and_resumes(photos: Path) -> None:
-    """The same seed gives the same epochs, all different; `loader.dataset` starts in the middle of one."""
+    """The same seed yields the same epochs, which differ; `loader.dataset` starts at any position."""
     options: dict[str, Any] = {"seed": 5, "verbose": False, "image_size": 16, "batch_size": 4}
     one, other = (pipeline.image_dataset_from_directory(photos, **options) for _ in range(2))
     epochs = [epoch(one) for _ in range(3)]
@@ -108,7 +108,7 @@ def test_stream_is_reproducible_and_resumes(photos: Path) -> None:
 
 def test_no_global_generator_is_read_or_seeded(photos: Path) -> None:
     """NumPy's global state is the same before and after."""
-    np.random.seed(3)  # noqa: NPY002  # the global generator is what is looked at
+    np.random.seed(3)  # noqa: NPY002  # the test is about the global generator
     before = np.random.get_state()[1].copy()  # type: ignore[index, union-attr]  # noqa: NPY002
     epoch(pipeline.image_dataset_from_directory(photos, verbose=False, image_size=8))
     assert np.array_equal(before, np.random.get_state()[1])  # type: ignore[index]  # noqa: NPY002
@@ -116,7 +116,7 @@ def test_no_global_generator_is_read_or_seeded(photos: Path) -> None:
 
 @pytest.mark.parametrize(("on_error", "count"), [("skip", 20), ("replace", 21)])
 def test_bad_images_are_governed_by_on_error(on_error: str, count: int, photos: Path, tmp_path: Path) -> None:
-    """A damaged file is left out or replaced, and stands in `loader.errors`; by default it ends the iteration."""
+    """A damaged file is skipped or replaced, and listed in `loader.errors`; by default it ends the iteration."""
     root = copy_folders(photos, tmp_path)
     (root / "ants" / "ants0.jpg").write_bytes((root / "ants" / "ants0.jpg").read_bytes()[:200])
     options: dict[str, Any] = {"verbose": False, "image_size": 8, "shuffle": False}
@@ -136,8 +136,8 @@ def copy_folders(photos: Path, to: Path) -> Path:
     return Path(shutil.copytree(photos, to / "copy"))
 
 
-def test_cache_gives_the_same_pixels(photos: Path, tmp_path: Path) -> None:
-    """From memory they are the same, from a directory within half a level; the second epoch reads no file."""
+def test_cache_keeps_the_pixels(photos: Path, tmp_path: Path) -> None:
+    """Pixels from memory are equal, from a directory within half a level; the second epoch reads no file."""
     options: dict[str, Any] = {"verbose": False, "image_size": 24, "shuffle": False}
     plain = epoch(pipeline.image_dataset_from_directory(photos, **options))
     for cache, tolerance in (("ram", 0), (tmp_path / "cache", 0.5)):
@@ -150,8 +150,8 @@ def test_cache_gives_the_same_pixels(photos: Path, tmp_path: Path) -> None:
             assert np.abs(one - other).max() <= tolerance
 
 
-def test_a_cache_has_the_size_of_the_images_and_a_limit(photos: Path, tmp_path: Path) -> None:
-    """Another size is refused, and so is a cache that would not fit."""
+def test_a_cache_of_another_size_or_above_its_limit_is_refused(photos: Path, tmp_path: Path) -> None:
+    """A cache of another size is refused, and so is one above its limit."""
     options: dict[str, Any] = {"verbose": False, "image_size": 24, "cache": Cache(tmp_path, size=(24, 24))}
     assert len(epoch(pipeline.image_dataset_from_directory(photos, **options))) == len(
         epoch(pipeline.image_dataset_from_directory(photos, **options | {"cache": tmp_path}))
@@ -164,7 +164,7 @@ def test_a_cache_has_the_size_of_the_images_and_a_limit(photos: Path, tmp_path: 
 
 
 def test_augmentation_runs_before_the_resize(photos: Path) -> None:
-    """An Albumentations crop sees the whole image, and what comes out has the asked size and dtype."""
+    """An Albumentations crop gets the whole image; the batch has the requested size and dtype."""
     dataset = pipeline.image_dataset_from_directory(
         photos, verbose=False, image_size=(8, 9), seed=1, augment=A.Compose([A.RandomCrop(20, 20), A.HorizontalFlip()])
     )
@@ -190,19 +190,19 @@ def test_augmentation_runs_before_the_resize(photos: Path) -> None:
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str, photos: Path) -> None:
-    """What is wrong is said when the dataset is made, by the argument's name."""
+    """A wrong argument is named when the dataset is created."""
     with pytest.raises(OptionError, match=message):
         pipeline.image_dataset_from_directory(photos, verbose=False, **arguments)
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
-    """A directory that is not there is an OSError that names it."""
+    """A missing directory raises a SourceError that names it."""
     with pytest.raises(SourceError, match="nowhere"):
         pipeline.image_dataset_from_directory(tmp_path / "nowhere")
 
 
-def test_verbose_says_what_keras_says(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The files and classes that were found, on standard output; nothing with verbose=False."""
+def test_verbose_prints_what_keras_prints(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The numbers of files and classes are printed, or nothing with verbose=False."""
     pipeline.image_dataset_from_directory(photos)
     assert capsys.readouterr().out == "Found 21 files belonging to 2 classes.\n"
     pipeline.image_dataset_from_directory(photos, verbose=False)
@@ -210,7 +210,7 @@ def test_verbose_says_what_keras_says(photos: Path, capsys: pytest.CaptureFixtur
 
 
 def test_keras_trains_on_it(photos: Path) -> None:
-    """It goes into `model.fit` as Keras's does."""
+    """`model.fit` takes the dataset."""
     dataset = pipeline.image_dataset_from_directory(photos, verbose=False, image_size=8, seed=0)
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

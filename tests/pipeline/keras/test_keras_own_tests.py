@@ -1,4 +1,4 @@
-"""Keras's own test files, as they are installed with it, run on our functions."""
+"""Run Keras's own test files, as installed, on our functions."""
 
 import os
 import re
@@ -16,7 +16,7 @@ texts.text_dataset_from_directory = pipeline.text_dataset_from_directory
 
 
 def test_keras_own_tests_pass(tmp_path: Path, project_root: Path) -> None:
-    """All tests of format "tf" in Keras's two files pass: 15 of images, 10 of texts; only the function is swapped."""
+    """All tests of format "tf" in Keras's two files pass with our functions: 15 of images, 10 of texts."""
     import keras
 
     utils = Path(keras.__file__).parent / "src" / "utils"

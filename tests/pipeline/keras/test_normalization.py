@@ -1,4 +1,4 @@
-"""Normalizing, and the statistics it needs: `standardize`, `fit`, `save` and `load`."""
+"""Normalization and its statistics: `standardize`, `fit`, `save` and `load`."""
 
 import json
 import warnings
@@ -14,19 +14,19 @@ from hypothesis import strategies as st
 import pipeline
 from pipeline import ImageDataGenerator
 from pipeline.errors import OptionError, SampleError, SourceError
-from pipeline.keras.statistics import Moments, Statistics, whitening
+from pipeline.keras.statistics import Moments, Statistics, compute_whitening
 
 SWITCHES = ("featurewise_center", "featurewise_std_normalization", "samplewise_center", "samplewise_std_normalization")
 
 
 def pictures(count: int, shape: tuple[int, ...] = (6, 5, 3), seed: int = 0, dtype: type = np.float32) -> np.ndarray:
-    """Make noise with another mean in each channel."""
+    """Return noise with another mean in each channel."""
     noise = np.random.default_rng(seed).integers(0, 200, (count, *shape))
     return (noise + np.arange(shape[-1]) * 20).astype(dtype)
 
 
 def make_generator(**arguments: Any) -> ImageDataGenerator:
-    """Make a generator without the warnings of what its arguments imply."""
+    """Return a generator without the warnings of implied arguments."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ImageDataGenerator(**arguments)
@@ -48,7 +48,7 @@ def test_standardize_and_flow_are_those_of_the_legacy_class(
     data_format: str,
     integers: bool,
 ) -> None:
-    """`fit`, then `standardize` image by image, and `flow`: within 1e-5 of the largest level of the legacy class's."""
+    """After `fit`, `standardize` and `flow` equal the legacy class, within 1e-5 of the largest level."""
     arguments: dict[str, Any] = dict.fromkeys(switches, True) | {"rescale": rescale, "data_format": data_format}
     if squares:
         arguments["preprocessing_function"] = lambda image: image * image / 255
@@ -58,18 +58,18 @@ def test_standardize_and_flow_are_those_of_the_legacy_class(
     ours, theirs = make_generator(**arguments), legacy(**arguments)
     ours.fit(images)
     theirs.fit(images)
-    given_images = images.astype(np.uint8) if integers else images
-    (batch,) = [next(ours.flow(given_images, batch_size=12, shuffle=False))]
-    for image, delivered in zip(images, batch, strict=True):
+    flow_images = images.astype(np.uint8) if integers else images
+    (batch,) = [next(ours.flow(flow_images, batch_size=12, shuffle=False))]
+    for image, normalized in zip(images, batch, strict=True):
         expected = theirs.standardize(image.copy())
         tolerance = 1e-5 * max(1, np.abs(expected).max())
         assert np.abs(ours.standardize(image.copy()) - expected).max() <= tolerance
-        assert np.abs(delivered - expected).max() <= tolerance
+        assert np.abs(normalized - expected).max() <= tolerance
     assert batch.dtype == np.float32
 
 
-def test_standardize_writes_to_what_it_is_given() -> None:
-    """As in Keras, an image of floating point is normalized in place; integers are left alone."""
+def test_standardize_changes_floating_point_in_place() -> None:
+    """As in Keras, a floating-point image is normalized in place; an integer one is copied."""
     generator, image = make_generator(rescale=0.5, samplewise_center=True), pictures(1)[0]
     assert generator.standardize(image) is image
     integers = pictures(1, dtype=np.uint8)[0]
@@ -77,22 +77,22 @@ def test_standardize_writes_to_what_it_is_given() -> None:
     assert np.array_equal(integers, pictures(1, dtype=np.uint8)[0])
 
 
-def test_statistics_that_are_missing_warn_and_are_left_out() -> None:
-    """Without `fit` the image stays, and a warning says what is missing."""
+def test_missing_statistics_warn_and_are_skipped() -> None:
+    """Without `fit` the image is unchanged, and a warning names the missing statistics."""
     generator, image = make_generator(featurewise_center=True), pictures(1)[0]
     with pytest.warns(UserWarning, match=r"hasn't been fit.*\.fit"):
         assert np.array_equal(generator.standardize(image.copy()), image)
 
 
-def test_statistics_can_be_given_as_in_keras() -> None:
-    """`generator.mean = ...` and `.std = ...` are used, of any shape that broadcasts."""
+def test_statistics_can_be_set_as_in_keras() -> None:
+    """`generator.mean = ...` and `.std = ...` work with any shape that broadcasts."""
     images = pictures(4, dtype=np.uint8)
     for mean, std in (([10.0, 20.0, 30.0], [2.0, 3.0, 4.0]), (images.mean(axis=0), np.float32(7))):
         generator = make_generator(featurewise_center=True, featurewise_std_normalization=True)
         generator.mean, generator.std = np.array(mean), np.array(std)
         expected = (images - np.array(mean)) / (np.array(std) + 1e-6)
-        delivered = next(generator.flow(images, shuffle=False))
-        assert np.allclose(delivered, expected, atol=1e-4)
+        batch = next(generator.flow(images, shuffle=False))
+        assert np.allclose(batch, expected, atol=1e-4)
 
 
 @settings(max_examples=40, deadline=None)
@@ -100,7 +100,7 @@ def test_statistics_can_be_given_as_in_keras() -> None:
     sizes=st.lists(st.integers(0, 9), min_size=1, max_size=6), offset=st.sampled_from([0, 1e4]), seed=st.integers(0, 99)
 )
 def test_moments_do_not_depend_on_the_batches(sizes: list[int], offset: float, seed: int) -> None:
-    """However a set is cut into batches, mean and deviation are NumPy's over all of it, to 1e-6."""
+    """For any division into batches, mean and deviation equal NumPy's, to 1e-6."""
     images = np.random.default_rng(seed).normal(offset, 3, (sum(sizes) + 1, 4, 3, 2))
     moments = Moments()
     for batch in np.split(images, np.cumsum(sizes)):
@@ -111,7 +111,7 @@ def test_moments_do_not_depend_on_the_batches(sizes: list[int], offset: float, s
 
 
 def test_fit_takes_arrays_directories_loaders_and_datasets(photos: Path, quietly: Callable[..., Any]) -> None:
-    """The same images give the same statistics, wherever they come from: those of NumPy, to 1e-6."""
+    """The statistics of the same images from any kind of data equal NumPy's, to 1e-6."""
     arguments = {"featurewise_center": True, "featurewise_std_normalization": True, "rescale": 1 / 255}
     flow = quietly(make_generator().flow_from_directory, photos, target_size=(32, 32), shuffle=False, batch_size=21)
     images = flow[0][0]
@@ -127,8 +127,8 @@ def test_fit_takes_arrays_directories_loaders_and_datasets(photos: Path, quietly
         assert generator.statistics.count == 21
 
 
-def test_fit_sees_the_channels_of_a_loader_whatever_the_layout() -> None:
-    """A Loader delivers channels last; a generator of channels first learns the same statistics from it."""
+def test_fit_takes_a_loader_with_channels_first() -> None:
+    """A generator with channels first computes the same statistics from a Loader, which yields channels last."""
     images = pictures(20, dtype=np.uint8)
     generator = make_generator(featurewise_center=True, data_format="channels_first")
     generator.fit(pipeline.Loader((images, None), image_size=(6, 5), batch_size=8))
@@ -143,15 +143,15 @@ def test_fit_names_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         make_generator(featurewise_center=True).fit(tmp_path)
 
 
-def test_fit_refuses_what_has_no_end() -> None:
-    """A dataset that is repeated without end is named, not waited for."""
+def test_fit_refuses_an_infinite_dataset() -> None:
+    """A dataset that repeats endlessly is refused."""
     dataset = make_generator().flow(pictures(4), batch_size=2).dataset().repeat()
-    with pytest.raises(OptionError, match="without end"):
+    with pytest.raises(OptionError, match="finite dataset"):
         make_generator(featurewise_center=True).fit(dataset)
 
 
 def test_fit_on_augmented_images_is_reproducible(legacy: Callable[..., Any]) -> None:
-    """`augment` and `rounds` see each image so often, transformed; the statistics are near the legacy class's."""
+    """With `augment` and `rounds`, the statistics are near the legacy class's."""
     images = pictures(150, (12, 12, 3))
     arguments = {"featurewise_center": True, "rotation_range": 40, "fill_mode": "constant"}
     one, other, oracle = make_generator(**arguments), make_generator(**arguments), legacy(**arguments)
@@ -165,7 +165,7 @@ def test_fit_on_augmented_images_is_reproducible(legacy: Callable[..., Any]) -> 
 
 
 def test_fit_augments_by_the_methods_of_a_subclass() -> None:
-    """As in Keras, `fit(augment=True)` sees what a subclass makes of the images."""
+    """As in Keras, `fit(augment=True)` calls a subclass's methods."""
 
     class Halved(ImageDataGenerator):
         def apply_transform(self, x: Any, transform_parameters: Any) -> Any:
@@ -179,7 +179,7 @@ def test_fit_augments_by_the_methods_of_a_subclass() -> None:
 @pytest.mark.parametrize("count", [200, 30])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_exact_zca_is_the_legacy_class(count: int, data_format: str, legacy: Callable[..., Any]) -> None:
-    """With more images than pixels, and with fewer, whitened images are the legacy class's."""
+    """With more images than pixels, and with fewer, whitened images equal the legacy class's."""
     images = pictures(count)
     if data_format == "channels_first":
         images = np.ascontiguousarray(np.moveaxis(images, -1, 1))
@@ -190,26 +190,26 @@ def test_exact_zca_is_the_legacy_class(count: int, data_format: str, legacy: Cal
     ours.fit(images)
     theirs.fit(images)
     expected = np.stack([theirs.standardize(image.copy()) for image in images])
-    delivered = next(ours.flow(images, batch_size=count, shuffle=False))
-    assert np.abs(delivered - expected).max() < 1e-3 * np.abs(expected).max()
+    batch = next(ours.flow(images, batch_size=count, shuffle=False))
+    assert np.abs(batch - expected).max() < 1e-3 * np.abs(expected).max()
     assert ours.zca_whitening_matrix is not None
     assert np.allclose(ours.zca_whitening_matrix, theirs.zca_whitening_matrix, atol=1e-4)
 
 
 def test_low_rank_zca_is_the_leading_part_of_the_exact_one() -> None:
-    """Where the spectrum falls off, the randomised whitening of rank r is that of the r largest singular values."""
+    """If the spectrum decays, the randomized whitening of rank r is that of the r largest singular values."""
     rng = np.random.default_rng(0)
     spectrum = np.concatenate([np.linspace(50, 20, 8), np.full(52, 0.1)])
     images = rng.normal(size=(300, 60)) * spectrum @ np.linalg.qr(rng.normal(size=(60, 60))).Q
     left, singular, _ = np.linalg.svd(images.T, full_matrices=False)
     expected = (left[:, :8] * (np.sqrt(300) / (singular[:8] + 1e-6))) @ left[:, :8].T
-    low = whitening(lambda: np.array_split(images, 7), 300, 60, 1e-6, rank=8)
+    low = compute_whitening(lambda: np.array_split(images, 7), 300, 60, 1e-6, rank=8)
     assert not low.is_exact
     assert np.abs(low.matrix - expected).max() < 1e-3 * np.abs(expected).max()
 
 
-def test_zca_falls_back_to_low_rank_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit is not attempted: the rank is then 512, or the number of images."""
+def test_zca_is_of_low_rank_if_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the covariance does not fit into memory, the rank is 512 or the number of images."""
     monkeypatch.setattr("pipeline.keras.statistics.get_available_memory", lambda: 1000)
     generator = make_generator(zca_whitening=True)
     generator.fit(pictures(40))
@@ -223,7 +223,7 @@ def test_zca_falls_back_to_low_rank_where_memory_is_short(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("arguments", "name"), [({}, "s.json"), ({}, "s.npz"), ({"zca_whitening": True}, "s.npz")])
 def test_statistics_survive_a_file(arguments: dict[str, Any], name: str, tmp_path: Path) -> None:
-    """What one generator saved, another loads, and normalizes alike, bit for bit; no pickle is involved."""
+    """A generator that loads saved statistics normalizes with equal results."""
     arguments = {"featurewise_center": True, "rescale": 0.5, **arguments}
     if "zca_whitening" not in arguments:
         arguments["featurewise_std_normalization"] = True
@@ -237,7 +237,7 @@ def test_statistics_survive_a_file(arguments: dict[str, Any], name: str, tmp_pat
 
 
 def test_statistics_of_other_images_are_refused(tmp_path: Path) -> None:
-    """A file from another `rescale`, without what is needed, damaged, or hostile is refused with a reason."""
+    """A file of another `rescale`, without a needed statistic, damaged, or hostile is refused with a reason."""
     generator = make_generator(featurewise_center=True)
     with pytest.raises(OptionError, match="fit first"):
         generator.save(tmp_path / "s.json")
@@ -265,7 +265,7 @@ def test_statistics_of_other_images_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [np.zeros((3, 3)), 5, "nowhere"])
-def test_what_cannot_be_fitted_on_is_named(data: Any) -> None:
+def test_fit_refuses_invalid_data(data: Any) -> None:
     """Arrays of another rank, missing directories and other objects are refused."""
     with pytest.raises((OptionError, SourceError), match=r"rank 4|takes an array|nowhere"):
         make_generator(featurewise_center=True).fit(data)

@@ -1,4 +1,4 @@
-"""The random transforms of `ImageDataGenerator` against the legacy class: pixels, and what is drawn."""
+"""The random transforms of `ImageDataGenerator` against the legacy class: pixels and draws."""
 
 import itertools
 import warnings
@@ -35,7 +35,7 @@ SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3
 
 
 def picture(shape: tuple[int, ...], seed: int, dtype: type = np.float32) -> np.ndarray:
-    """Make noise in 0 to 255: the hardest image for an interpolation."""
+    """Return noise in 0 to 255, the hardest image to interpolate."""
     return np.random.default_rng(seed).integers(0, 256, shape).astype(dtype)
 
 
@@ -57,10 +57,9 @@ def test_pixels_are_those_of_the_legacy_class(
     order: int,
     seed: int,
 ) -> None:
-    """For given parameters all pixels are alike within 0.01 of a level, borders too.
+    """With equal parameters all pixels, borders included, are equal within 0.01 levels.
 
-    Brightness cuts off to whole levels, where one in thousands falls on the other side: those may differ by one level,
-    times the brightness.
+    Brightness truncates to whole levels; one pixel in thousands then differs by one level, times the brightness.
     """
     arguments: dict[str, Any] = {"fill_mode": fill_mode, "cval": float(cval), "interpolation_order": order}
     image = picture(shape, seed)
@@ -72,12 +71,61 @@ def test_pixels_are_those_of_the_legacy_class(
     assert off <= (max(1, 0.01 * ours.size) if parameters.get("brightness") is not None else 0)
 
 
+@settings(max_examples=250, deadline=None)
+@given(
+    parameters=PARAMETERS,
+    shape=SHAPES,
+    fill_mode=st.sampled_from(["constant", "nearest", "reflect", "wrap"]),
+    cval=st.floats(-100, 400),
+    order=st.sampled_from([1, 1, 0, 2, 3, 5]),
+    seed=st.integers(0, 9),
+    is_dark=st.booleans(),
+)
+def test_flow_of_uint8_equals_the_legacy_class(
+    legacy: Callable[..., Any],
+    parameters: dict[str, Any],
+    shape: tuple[int, int, int],
+    fill_mode: str,
+    cval: float,
+    order: int,
+    seed: int,
+    is_dark: bool,
+) -> None:
+    """With `exact=True`, `flow` of uint8 images rounds to whole levels at most once, and never clips before the end.
+
+    Keras computes in float32. Here a warp that stays within 0 to 255 rounds by half a level, if no brightness follows.
+    """
+    arguments: dict[str, Any] = {"fill_mode": fill_mode, "cval": cval, "interpolation_order": order}
+    image = picture(shape, seed, np.uint8) // (3 if is_dark else 1)
+    generator = ImageDataGenerator(**arguments, **ranges_of(parameters), exact=True)
+    drawn = generator._transform(shape[2], exact=True)
+    ours = drawn.apply(image, {name: np.array([value]) for name, value in without_none(parameters).items()}, 0)
+    theirs = legacy(**arguments).apply_transform(image.astype(np.float32), parameters)
+    assert ours.dtype == (np.float32 if drawn.yields_float else np.uint8)
+    difference = np.abs(ours - theirs)
+    if parameters.get("brightness") is None:
+        assert difference.max() <= (0.01 if drawn.warp.exceeds_uint8 else 0.501)
+    else:
+        assert (difference > 0.01).sum() <= max(1, 0.01 * ours.size)
+
+
+def without_none(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters that have a value."""
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def ranges_of(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a generator that draws a channel shift or a brightness if the parameters have one."""
+    shifts = {"channel_shift_range": 9.0} if "channel_shift_intensity" in parameters else {}
+    return {**shifts, **({"brightness_range": (0.5, 1)} if parameters.get("brightness") is not None else {})}
+
+
 @pytest.mark.parametrize("shape", [(40000, 2, 1), (2, 40000, 3)])
 @pytest.mark.parametrize("order", [0, 1])
-def test_images_may_be_longer_than_opencv_takes(
+def test_images_may_exceed_the_sides_of_opencv(
     shape: tuple[int, int, int], order: int, legacy: Callable[..., Any]
 ) -> None:
-    """A side of more than 32,767 pixels is no obstacle, neither to `apply_transform` nor to `flow`."""
+    """`apply_transform` and `flow` take sides above 32,767 pixels."""
     image, parameters = picture(shape, 8, np.uint8), {"zx": 0.9, "zy": 0.9}
     ours = ImageDataGenerator(interpolation_order=order, zoom_range=(0.9, 0.9))
     transformed = ours.apply_transform(image, parameters)
@@ -88,7 +136,7 @@ def test_images_may_be_longer_than_opencv_takes(
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 def test_dtype_is_kept_and_the_image_unchanged(dtype: type, legacy: Callable[..., Any]) -> None:
-    """uint8 stays uint8, rounded; the image that was given is not written to."""
+    """uint8 stays uint8, rounded; the argument is not changed."""
     image = picture((30, 30, 3), 1, dtype)
     before = image.copy()
     parameters = {"theta": 20.0, "tx": 3.0, "zx": 0.8, "flip_horizontal": True}
@@ -112,7 +160,7 @@ def test_channels_first(shape: tuple[int, int, int], legacy: Callable[..., Any])
 
 
 def test_images_outside_0_to_255_are_stretched_for_brightness(legacy: Callable[..., Any]) -> None:
-    """Brightness is done on levels stretched to 0 to 255, as in the legacy class, and stretched back."""
+    """Brightness stretches levels to 0 to 255 and back, as in the legacy class."""
     image = np.linspace(-300, 700, 1200, dtype=np.float32).reshape(20, 20, 3)
     ours = ImageDataGenerator().apply_transform(image, {"brightness": 0.7})
     theirs = legacy().apply_transform(image.copy(), {"brightness": 0.7})
@@ -132,8 +180,8 @@ DRAWN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("arguments", DRAWN, ids=str)
-def test_what_is_drawn_is_distributed_alike(arguments: dict[str, Any], legacy: Callable[..., Any]) -> None:
-    """2,000 draws of each parameter: the same values where there are few, else no difference by Kolmogorov-Smirnov."""
+def test_draws_have_the_same_distributions(arguments: dict[str, Any], legacy: Callable[..., Any]) -> None:
+    """2,000 draws per parameter have equal distributions, by chi-squared or Kolmogorov-Smirnov."""
     generator, oracle, shape = ImageDataGenerator(**arguments), legacy(**arguments), (40, 60, 3)
     ours = [generator.get_random_transform(shape, seed=seed) for seed in range(2000)]
     theirs = [oracle.get_random_transform(shape, seed=seed) for seed in range(2000)]
@@ -152,7 +200,7 @@ def test_what_is_drawn_is_distributed_alike(arguments: dict[str, Any], legacy: C
 
 
 def test_draws_are_keyed() -> None:
-    """A seed gives the same draw, without one every draw is another; NumPy's global state is left alone."""
+    """A seed reproduces a draw; without one draws differ; NumPy's global state does not change."""
     generator = ImageDataGenerator(rotation_range=30, brightness_range=(0.5, 1))
     assert generator.get_random_transform((5, 5, 3), seed=3) == generator.get_random_transform((5, 5, 3), seed=3)
     before = np.random.get_state()[1].copy()  # type: ignore[index, union-attr]  # noqa: NPY002
@@ -161,8 +209,8 @@ def test_draws_are_keyed() -> None:
     assert np.array_equal(before, np.random.get_state()[1])  # type: ignore[index]  # noqa: NPY002
 
 
-def test_parameters_do_not_depend_on_what_else_is_drawn() -> None:
-    """The draw of one parameter is the same with others beside it: image and mask generators stay in step."""
+def test_parameters_are_drawn_independently() -> None:
+    """A parameter's draw does not depend on other parameters: image and mask generators stay in step."""
     image = ImageDataGenerator(rotation_range=30, horizontal_flip=True, brightness_range=(0.5, 1))
     mask = ImageDataGenerator(rotation_range=30, horizontal_flip=True)
     for seed in range(20):
@@ -179,7 +227,7 @@ def test_random_transform_is_apply_of_get() -> None:
 
 @pytest.mark.parametrize("order", range(6))
 def test_every_order_runs(order: int, legacy: Callable[..., Any]) -> None:
-    """All orders of the interpolating spline give what the legacy class gives."""
+    """All orders of the interpolating spline equal the legacy class."""
     image, parameters = picture((25, 25, 3), 5), {"theta": 21.0, "zx": 1.3}
     ours = ImageDataGenerator(interpolation_order=order).apply_transform(image, parameters)
     theirs = legacy(interpolation_order=order).apply_transform(image.copy(), parameters)
@@ -187,7 +235,7 @@ def test_every_order_runs(order: int, legacy: Callable[..., Any]) -> None:
 
 
 def test_arguments_and_defaults_are_those_of_the_legacy_class(legacy: Callable[..., Any]) -> None:
-    """Every method takes the legacy parameters in their order, with their defaults; ours are by keyword only."""
+    """Every method has the legacy parameters in their order with their defaults; ours are keyword-only."""
     import inspect
 
     oracle = type(legacy())
@@ -207,7 +255,7 @@ def test_arguments_and_defaults_are_those_of_the_legacy_class(legacy: Callable[.
 
 
 def test_attributes_are_those_of_the_legacy_class(legacy: Callable[..., Any]) -> None:
-    """Arguments can be read as attributes, completed as the legacy class completes them, with its warnings."""
+    """Arguments are attributes, with the values and warnings of the legacy class."""
     arguments: dict[str, Any] = {
         "zoom_range": 0.3,
         "featurewise_std_normalization": True,
@@ -244,7 +292,7 @@ def test_attributes_are_those_of_the_legacy_class(legacy: Callable[..., Any]) ->
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
-    """What is wrong is said when the generator is made, by the argument's name."""
+    """A wrong argument is named when the generator is created."""
     with pytest.raises(OptionError, match=message):
         ImageDataGenerator(**arguments)
 
@@ -252,14 +300,14 @@ def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> N
 @pytest.mark.parametrize(
     "image", [np.zeros((3, 3)), [[[1]]], np.zeros((4, 4, 3), complex), np.zeros((4, 4, 3), object)]
 )
-def test_what_is_no_image_is_named(image: Any) -> None:
-    """Arrays of other ranks, lists, and arrays of what is no level are refused."""
+def test_an_invalid_image_is_refused(image: Any) -> None:
+    """Arrays of other ranks or dtypes, and lists, are refused."""
     with pytest.raises(OptionError, match="an image must be an array of numbers"):
         ImageDataGenerator().apply_transform(image, {"theta": 4.0})
 
 
 def test_implied_arguments_warn_as_in_keras() -> None:
-    """ZCA centres and takes away the standard deviation; a samplewise deviation centres."""
+    """ZCA enables centering and disables the deviation; a samplewise deviation enables centering."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         one = ImageDataGenerator(
@@ -271,14 +319,24 @@ def test_implied_arguments_warn_as_in_keras() -> None:
     assert not one.featurewise_std_normalization
 
 
-def test_flow_fetches_at_exact_places_where_asked() -> None:
-    """With `exact=True` what `flow` delivers is `apply_transform`'s, rounded; else some pixels are a few levels off."""
+def test_flow_interpolates_exactly_on_request() -> None:
+    """With `exact=True`, `flow` equals `apply_transform`, rounded; else some pixels are a few levels off."""
     images = picture((40, 32, 32, 3), 6, np.uint8)
     worst = {}
     for exact in (True, False):
         generator = ImageDataGenerator(zoom_range=(0.83, 0.83), exact=exact)
-        (delivered,) = itertools.islice(generator.flow(images, batch_size=40, shuffle=False), 1)
+        (batch,) = itertools.islice(generator.flow(images, batch_size=40, shuffle=False), 1)
         expected = [generator.apply_transform(image.astype(np.float32), {"zx": 0.83, "zy": 0.83}) for image in images]
-        worst[exact] = np.abs(delivered - np.stack(expected)).max()
+        worst[exact] = np.abs(batch - np.stack(expected)).max()
     assert worst[True] <= 0.51
     assert 1 < worst[False] < 8  # 2 x 255 / 64
+
+
+@pytest.mark.parametrize("arguments", [{"interpolation_order": 3}, {"fill_mode": "constant", "cval": -40.0}])
+def test_levels_outside_0_to_255_reach_the_batch(arguments: dict[str, Any], legacy: Callable[..., Any]) -> None:
+    """Overshoots of splines, and a border outside 0 to 255, are in the batches of uint8 images, as in Keras."""
+    images = picture((8, 20, 20, 3), 3, np.uint8)
+    batch = next(ImageDataGenerator(**arguments, zoom_range=(1.3, 1.3)).flow(images, shuffle=False, batch_size=8))
+    expected = next(legacy(**arguments, zoom_range=(1.3, 1.3)).flow(images, shuffle=False, batch_size=8))
+    assert np.abs(batch - expected).max() < (0.01 if "cval" not in arguments else 0.5)
+    assert expected.min() < 0

@@ -1,4 +1,4 @@
-"""`text_dataset_from_directory`: the files' bytes, Keras's parts, and epochs that are reproducible."""
+"""`text_dataset_from_directory`: the files' bytes, Keras's subsets, and reproducible epochs."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from pipeline.errors import OptionError
 
 @pytest.fixture
 def texts(tmp_path: Path) -> Path:
-    """Give class-folders of texts, one of them Latin-1."""
+    """Return class-folders of Latin-1 texts."""
     for name in ("neg", "pos"):
         (tmp_path / name).mkdir()
         for number in range(6):
@@ -23,7 +23,7 @@ def texts(tmp_path: Path) -> Path:
 
 
 def epoch(dataset: Any) -> list[tuple[bytes, int]]:
-    """Collect one epoch of integers' labels."""
+    """Collect one epoch of (text, label)."""
     return [
         pair
         for texts, labels in dataset.as_numpy_iterator()
@@ -33,7 +33,7 @@ def epoch(dataset: Any) -> list[tuple[bytes, int]]:
 
 @pytest.mark.parametrize("arguments", [{}, {"max_length": 5}, {"label_mode": "categorical"}, {"label_mode": "binary"}])
 def test_elements_are_keras(arguments: dict[str, Any], texts: Path) -> None:
-    """Without shuffling, every element is Keras's, and so is the spec."""
+    """Without shuffling, elements and spec equal Keras's."""
     options = {"shuffle": False, "verbose": False, "batch_size": 5} | arguments
     ours = pipeline.text_dataset_from_directory(texts, **options)
     theirs = keras.utils.text_dataset_from_directory(str(texts), **options)
@@ -44,7 +44,7 @@ def test_elements_are_keras(arguments: dict[str, Any], texts: Path) -> None:
 
 
 def test_epochs_are_shuffled_and_reproducible(texts: Path) -> None:
-    """Every epoch has all texts in an order of its own; the same seed gives the same orders."""
+    """Every epoch has all texts in its own order; the same seed yields the same orders."""
     one, other = (pipeline.text_dataset_from_directory(texts, seed=4, verbose=False) for _ in range(2))
     epochs = [epoch(one) for _ in range(3)]
     assert epochs == [epoch(other) for _ in range(3)]
@@ -54,8 +54,8 @@ def test_epochs_are_shuffled_and_reproducible(texts: Path) -> None:
 
 
 @pytest.mark.parametrize("subset", ["training", "validation"])
-def test_parts_are_keras(subset: str, texts: Path) -> None:
-    """For a seed the same texts make up the training and the validation part."""
+def test_subsets_are_keras(subset: str, texts: Path) -> None:
+    """For a seed, the training and validation subsets have Keras's texts."""
     options = {"validation_split": 0.25, "subset": subset, "seed": 2, "verbose": False}
     ours = pipeline.text_dataset_from_directory(texts, **options)
     theirs = keras.utils.text_dataset_from_directory(str(texts), **options)
@@ -67,6 +67,6 @@ def test_parts_are_keras(subset: str, texts: Path) -> None:
     [({"max_length": 0}, "max_length"), ({"format": "grain"}, "format"), ({"batch_size": 2.5}, "batch_size")],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str, texts: Path) -> None:
-    """What is wrong is said when the dataset is made, by the argument's name."""
+    """A wrong argument is named when the dataset is created."""
     with pytest.raises(OptionError, match=message):
         pipeline.text_dataset_from_directory(texts, verbose=False, **arguments)
