@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, cast
 import numpy as np
 
 from augment import keys
-from pipeline.error_log import BadSample
+from pipeline.error_log import BadSample, ErrorLog
 from pipeline.errors import OptionError
 from pipeline.feeds import graph
 from pipeline.options import (
@@ -239,6 +239,15 @@ class BaseLoader(ABC):
                 f"batch_size={self.batch_size}; lower batch_size"
             )
         return order
+
+    def _create_error_log(self, order: Order, repeats: int) -> ErrorLog:
+        """Create the error log; a fraction of `max_errors` is of all samples that any epoch may contain.
+
+        A shard of a shuffled dataset has other samples in each epoch, in the end all. Without shuffling it always has
+        the same.
+        """
+        count = order.size // repeats
+        return ErrorLog(self.on_error, self.max_errors, count if self.shuffle else min(count, len(order)))
 
     @property
     def _batches(self) -> graph.Batches:

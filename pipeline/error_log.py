@@ -1,5 +1,6 @@
 """The error log: which samples were bad, at which stage, and why."""
 
+import itertools
 import threading
 from collections.abc import Container
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ class ErrorLog:
         self._num_examples = num_examples
         self._bad_samples: dict[int, BadSample] = {}
         self._lock = threading.Lock()
-        self._failures: dict[tuple[int, int], Exception] = {}
+        self._failures: dict[tuple[int, int, int], Exception] = {}
+        self._iterations = itertools.count(1)
+        self._is_failure_read = False
 
     @property
     def bad_samples(self) -> tuple[BadSample, ...]:
@@ -55,22 +58,31 @@ class ErrorLog:
 
     @property
     def failure(self) -> Exception | None:
-        """The error that ended an iteration, as it was raised; `tf.data` raises an error of its own for it.
+        """The error that ended the latest iteration that failed; `tf.data` raises an error of its own for it.
 
         Several batches are computed at once and may fail; `tf.data` raises the first in the order of the stream.
         """
         with self._lock:
-            return self._failures[min(self._failures)] if self._failures else None
+            self._is_failure_read = True
+            latest = max((iteration for iteration, _, _ in self._failures), default=0)
+            positions = [key for key in self._failures if key[0] == latest]
+            return self._failures[min(positions)] if positions else None
 
-    def record_failure(self, epoch: int, position: int, error: Exception) -> None:
-        """Record the error of the batch at a position of an epoch."""
+    def record_failure(self, iteration: int, epoch: int, position: int, error: Exception) -> None:
+        """Record the error of the batch at a position of an epoch, in an iteration."""
         with self._lock:
-            self._failures[epoch, position] = error
+            self._failures[iteration, epoch, position] = error
+            self._is_failure_read = False
 
-    def clear_failures(self) -> None:
-        """Forget the failures of earlier iterations."""
+    def begin_iteration(self) -> int:
+        """Return the number of a new iteration, and forget the failures of earlier ones once they have been read.
+
+        Iterations may run at the same time: one that begins must not hide the failure of another.
+        """
         with self._lock:
-            self._failures.clear()
+            if self._is_failure_read:
+                self._failures.clear()
+            return next(self._iterations)
 
     def record(self, index: int, error: SampleError) -> None:
         """Record a bad sample, once for all epochs.

@@ -13,7 +13,6 @@ from augment.mixing import Mixer, to_mixer
 from augment.plan.plan import Plan
 from augment.views import Views, parse_views
 from pipeline.base_loader import BaseLoader, dataset_function
-from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
 from pipeline.feeds import graph
 from pipeline.images.cache import Cache, PixelCache, RamCache
@@ -267,7 +266,7 @@ class Loader(BaseLoader):
             label_mode=self.label_mode,
             repetition=self._repeats,
             mix=self._mixer,
-            error_log=ErrorLog(self.on_error, self.max_errors, max(1, len(order) // self.samples_per_image)),
+            error_log=self._create_error_log(order, self.samples_per_image),
             replaces=self.on_error == "replace",
         )
 

@@ -12,7 +12,6 @@ from augment.text.specification import to_dict
 from augment.text.transforms import TextTransform
 from augment.text.variants import Variants
 from pipeline.base_loader import BaseLoader, dataset_function
-from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
 from pipeline.options import check_integer
 from pipeline.sources.base import Source, digest
@@ -163,7 +162,7 @@ class TextLoader(BaseLoader):
             copies=copies,
             augment_key=keys.fold_in(self._key, "augment"),
             label_mode=self.label_mode,
-            error_log=ErrorLog(self.on_error, self.max_errors, max(1, len(order) // (copies or 1))),
+            error_log=self._create_error_log(order, copies or 1),
             replaces=self.on_error == "replace",
         )
 

@@ -142,12 +142,16 @@ def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.da
     stop = min(layout.steps * layout.block, layout.length)
 
     def begin() -> NDArray[np.int64]:
-        get_stages().error_log.clear_failures()
+        iteration = get_stages().error_log.begin_iteration()
         epoch, start = take_epoch()
         starts = np.arange(start, stop, layout.block)
-        return np.stack([np.full_like(starts, epoch), starts], axis=1)
+        return np.stack([np.full_like(starts, iteration), np.full_like(starts, epoch), starts], axis=1)
 
-    shape, dtype = stages.element_spec
+    try:
+        shape, dtype = stages.element_spec
+    except Exception as error:
+        stages.error_log.record_failure(stages.error_log.begin_iteration(), epoch, 0, error)
+        raise
     is_full = layout.static_batch and not layout.has_variable_batches and stop % layout.block == 0
     size = layout.batch_size if is_full else None
     label_dtype = tf.int32 if stages.label_mode in ("int", None) else tf.float32
@@ -155,11 +159,11 @@ def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.da
 
     def compute(position: Any) -> Any:
         with shutdown.callback():
-            stages, (epoch, start) = get_stages(), position.tolist()
+            stages, (iteration, epoch, start) = get_stages(), position.tolist()
             try:
                 return stages.batch(epoch, start, min(start + layout.block, layout.length))
             except Exception as error:
-                stages.error_log.record_failure(epoch, start, error)
+                stages.error_log.record_failure(iteration, epoch, start, error)
                 raise
 
     @without_autograph
@@ -175,7 +179,7 @@ def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.da
     def is_not_empty(*batch: Any) -> Any:
         return tf.shape(tf.nest.flatten(batch)[0])[0] > 0
 
-    dataset = iterate_rows(begin, [2]).map(batch, num_parallel_calls=layout.num_parallel_calls, deterministic=True)
+    dataset = iterate_rows(begin, [3]).map(batch, num_parallel_calls=layout.num_parallel_calls, deterministic=True)
     if layout.batch_size is None:
         dataset = dataset.unbatch()
     elif layout.has_variable_batches:

@@ -93,6 +93,11 @@ class Decoder:
             image = _decode_png(encoded, min(channels, 3) if header.is_opaque else channels)
         else:
             image = _decode_with_opencv(encoded, header.format)
+        if image.shape[:2] != (header.height, header.width):
+            raise ValueError(
+                f"damaged {header.format.upper()}: the header claims {header.height} x {header.width} pixels, but "
+                f"{image.shape[0]} x {image.shape[1]} were decoded"
+            )
         return convert_channels(turn_upright(image, header.orientation), channels)
 
     def window(self, encoded: Any, header: Header, window: Any, ratio: int) -> Image:

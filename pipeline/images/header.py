@@ -50,7 +50,7 @@ def read_header(encoded: bytes) -> Header:
         if encoded.startswith(signature):
             try:
                 return read(encoded)
-            except (struct.error, IndexError):
+            except (struct.error, IndexError, ValueError):
                 raise ValueError(f"the {read.__name__.removeprefix('_read_')} header is truncated or damaged") from None
     if not encoded:
         raise ValueError("the file is empty")
@@ -81,16 +81,16 @@ def max_bytes(max_pixels: int = MAX_PIXELS) -> int:
 
 def _read_jpeg(encoded: bytes) -> Header:
     # A JPEG file is a chain of segments: 0xFF, a marker, and a big-endian length that counts itself (ITU-T T.81, annex
-    # B).
+    # B). Between segments libjpeg skips bytes that are no marker (`next_marker` of jdmarker.c). This reader must skip
+    # the same, or the decoder finds another frame, of another size.
     position, orientation = 2, 1
     while True:
-        while encoded[position] != 0xFF:  # decoders pass over rubbish between segments, and so must we
-            position += 1
+        position = encoded.index(b"\xff", position)
         while encoded[position] == 0xFF:
             position += 1
         marker = encoded[position]
         position += 1
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # no payload
+        if marker <= 0x01 or 0xD0 <= marker <= 0xD8:  # a stuffed zero, or a marker without a payload
             continue
         (length,) = struct.unpack_from(">H", encoded, position)
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame

@@ -47,6 +47,20 @@ def test_the_same_sample_again_does_not_count_again() -> None:
     assert len(error_log.bad_samples) == 1
 
 
+def test_an_iteration_that_begins_does_not_hide_the_failure_of_another() -> None:
+    """Until it has been read, whatever the order of threads; the failure is of the latest iteration that failed."""
+    error_log = ErrorLog("raise", None, 10)
+    first, error, later = error_log.begin_iteration(), DecodeError("a.jpg", "bad"), DecodeError("b.jpg", "bad")
+    error_log.record_failure(first, 0, 8, later)
+    error_log.record_failure(first, 0, 0, error)
+    second = error_log.begin_iteration()
+    assert error_log.failure is error
+    error_log.record_failure(second, 1, 4, later)
+    assert error_log.failure is later
+    error_log.begin_iteration()
+    assert error_log.failure is None
+
+
 def test_many_threads_lose_no_row() -> None:
     """1,000 bad samples from eight threads are 1,000 rows."""
     error_log = ErrorLog("skip", None, 1_000)

@@ -165,8 +165,29 @@ def test_a_bad_sample_at_the_very_beginning_is_raised_as_it_is(folders: Make) ->
     """Before anything is iterated the loader looks at one sample, and its error is Caudal's own."""
     folder = folders(a=2)
     (folder / "a" / "0.png").write_bytes(b"bad")
-    with pytest.raises(DecodeError, match=r"^a/0\.png: not a JPEG"):
-        Loader(folder, shuffle=False, **OPTIONS).dataset()
+    loader = Loader(folder, shuffle=False, **OPTIONS)
+    with pytest.raises(DecodeError, match=r"^a/0\.png: not a JPEG") as caught:
+        loader.dataset()
+    assert loader.failure is caught.value
+
+
+@pytest.mark.parametrize(
+    ("shuffle", "copies", "count"), [(True, 1, 40), (True, 3, 40), (False, 1, 10), (False, 3, 30), (False, 8, 40)]
+)
+def test_a_fraction_of_errors_is_of_all_samples_that_a_shard_meets(
+    folders: Make, shuffle: bool, copies: int, count: int
+) -> None:
+    """A shuffled shard meets all samples over the epochs, and all bad ones; otherwise always those at its positions."""
+    folder = folders(a=40)
+    for number in range(0, 40, 5):
+        (folder / "a" / f"{number}.png").write_bytes(b"bad")
+    options = {**OPTIONS, "on_error": "skip", "shuffle": shuffle, "shard": (0, 4), "copies": copies}
+    dataset = Loader(folder, max_errors=0.25, **options).dataset()
+    for _ in range(12):
+        list(dataset)
+    assert len(dataset.loader.errors) == 8 if count == 40 else 0 < len(dataset.loader.errors) < 8
+    with pytest.raises(Exception, match=rf"1 of {count} samples are bad, more than max_errors=0.01"):
+        list(Loader(folder, max_errors=0.01, **options).dataset().repeat(12))
 
 
 def test_a_good_stream_has_neither_errors_nor_a_failure(folders: Make) -> None:

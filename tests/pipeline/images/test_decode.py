@@ -293,6 +293,15 @@ def test_max_pixels_is_the_last_number_that_passes(extension: str, picture: Make
         Decoder(max_pixels=24 * 32 - 1)(encoded)
 
 
+def test_another_size_than_the_header_claims_is_refused(picture: Make, encode: Make) -> None:
+    """The parameters of an augmentation are drawn for the header's size: an image of another one is damaged."""
+    for extension in FORMATS:
+        encoded = encode(picture(0, 24, 32), extension)
+        header = Decoder().header(encoded)._replace(width=31)
+        with pytest.raises(ValueError, match="the header claims 24 x 31 pixels, but 24 x 32 were decoded"):
+            Decoder()(encoded, header)
+
+
 @given(extension=st.sampled_from(FORMATS), where=st.floats(0, 1, exclude_max=True), flipped=st.integers(1, 255))
 def test_a_flipped_byte_gives_an_image_or_a_value_error(
     picture: Make, encode: Make, extension: str, where: float, flipped: int

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.images.header import Header, read_header
+from pipeline.images.header import Header, read_header, read_valid_header
 
 FORMATS = {".jpg": "jpeg", ".png": "png", ".gif": "gif", ".bmp": "bmp", ".webp": "webp"}
 SIGNATURES = [b"\xff\xd8", b"\xff\xd8\xff\xe1", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"RIFF\0\0\0\0WEBPVP8X", b""]
@@ -161,16 +161,52 @@ def test_segments_may_stand_in_any_order_before_the_pixels(picture: Make, encode
     assert read_header(reordered) == read_header(image) == Header("jpeg", 20, 30)
 
 
-def test_rubbish_and_fill_bytes_between_segments_are_passed_over(picture: Make, encode: Make) -> None:
-    """What a JPEG decoder passes over, the header's reader passes over, and the decoder agrees."""
+def split_at_frame(image: bytes) -> tuple[bytes, bytes, bytes]:
+    """Split a JPEG: all before its frame segment, that segment, and the rest."""
+    start = image.index(b"\xff\xc0")
+    end = start + 2 + struct.unpack_from(">H", image, start + 2)[0]
+    return image[:start], image[start:end], image[end:]
+
+
+FRAME = b"\xff\xc0\0\x11\x08\0\x10\0\x10\3\1\x22\0\2\x11\1\3\x11\1"
+"""A frame segment that claims 16 x 16 pixels."""
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([b"\xff\0", b"\xff\xff", b"\xff\1", b"\xff\xd0", b"\xff\xfe\0\4ab", b"\0\x11", FRAME]),
+            st.sampled_from([b"\xff\xfe\0\x15" + FRAME, b"\xff\0\0\x28", b"\xff\0\xff\0\0\x15", b"\xff\xfe\0\1"]),
+            st.binary(max_size=4),
+        ),
+        max_size=6,
+    )
+)
+def test_bytes_between_segments_are_skipped_as_libjpeg_does(picture: Make, encode: Make, between: list[bytes]) -> None:
+    """Whatever stands between segments: where the decoder finds an image, the header has its size."""
     import tensorflow as tf
 
-    image = encode(picture(0, 20, 30), ".jpg")
-    end = 4 + struct.unpack_from(">H", image, 4)[0]
-    padded = image[:end] + b"\x00\x01\x02\xff\xff" + image[end:]
-    header = read_header(padded)
-    assert (header.height, header.width) == (20, 30)
-    assert tf.io.decode_jpeg(padded).shape == (20, 30, 3)
+    before, frame, after = split_at_frame(encode(picture(0, 20, 30), ".jpg"))
+    image = before + b"".join(between) + frame + after
+    try:
+        shape = tf.io.decode_jpeg(image).shape
+    except tf.errors.InvalidArgumentError:
+        return
+    header = read_header(image)
+    assert (header.height, header.width, 3) == shape
+
+
+def test_a_stuffed_zero_hides_no_frame(picture: Make, encode: Make) -> None:
+    """`FF 00` is no segment: a length behind it cannot take the reader past the frame to a smaller one."""
+    import tensorflow as tf
+
+    before, frame, after = split_at_frame(encode(picture(0, 40, 60), ".jpg"))
+    comment = b"\xff\xfe" + struct.pack(">H", 2 + len(FRAME)) + FRAME
+    image = before + b"\xff\0" + struct.pack(">H", 2 + len(frame) + 4) + frame + comment + after
+    assert tf.io.decode_jpeg(image).shape == (40, 60, 3)
+    assert read_header(image)[1:3] == (40, 60)
+    with pytest.raises(ValueError, match="claims 40 x 60 pixels, more than max_pixels=256"):
+        read_valid_header(image, 256)
 
 
 def test_bitmaps_of_either_direction_and_age_say_their_size(picture: Make, encode: Make) -> None:
