@@ -212,7 +212,7 @@ def apply_values(experiment: Experiment, values: dict[str, Any]) -> Experiment:
         values["augment"] = _make_augmentation(values["augment"], experiment.image_size)
     augment = values.get("augment", experiment.augment)
     if augment is not None and strength < 1:
-        import albumentations as A  # noqa: N812  # its users know it by this name
+        import albumentations as A  # noqa: N812  # the usual name
 
         values["augment"] = A.Compose([augment], p=strength)
     return experiment.with_changes(**values)

@@ -1,4 +1,4 @@
-"""What a dataset contains besides samples is said by every command that reads it."""
+"""Every command says what a dataset contains besides samples."""
 
 import json
 from collections.abc import Callable
@@ -86,7 +86,7 @@ def test_dropped_validation_classes_are_reported(
     validation = tmp_path / "validation"
     for name in ("bees", "flies"):
         (validation / name).mkdir(parents=True)
-        (validation / name / "0.png").write_bytes((root / "bees" / "6.png").read_bytes())
+        (validation / name / "0.png").write_bytes((root / "bees" / "5.png").read_bytes())
     outcome = caudal("train", root, *MODEL, "--epochs", 1, "--validation", validation)
     assert outcome.status == 0
     lines = outcome.out.splitlines()

@@ -152,7 +152,7 @@ def test_an_interrupt_within_native_code_is_one_too(
 def test_an_interrupt_within_a_finalizer_is_one_too(
     caudal: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python has nobody to raise it to, and goes on."""
+    """Python drops it and continues."""
 
     class Finalized:
         def __del__(self) -> None:

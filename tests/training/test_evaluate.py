@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import albumentations as A  # noqa: N812  # its users know it by this name
+import albumentations as A  # noqa: N812  # the usual name
 import numpy as np
 import pytest
 
@@ -108,7 +108,7 @@ def test_random_augmentations_are_reduced_too(model: Any, source: Path) -> None:
 
 
 @pytest.mark.parametrize("on_error", ["skip", "replace"])
-def test_bad_samples_are_left_out(model: Any, source: Path, on_error: Any) -> None:
+def test_bad_samples_are_skipped(model: Any, source: Path, on_error: Any) -> None:
     """No sample counts twice, whatever the loader does in training."""
     (source / "bees" / "2.png").write_bytes(b"")
     found = evaluate(model, loader(source, on_error=on_error), views="flip")

@@ -46,7 +46,7 @@ def test_initializing_keeps_the_initializers_spread() -> None:
 
 
 def test_a_report_tells_what_came_out(folders: Make, tmp_path: Path) -> None:
-    """Page, pictures, numbers and a model that loads; a bad sample is left out and named."""
+    """Page, pictures, numbers and a model that loads; a bad sample is skipped and named."""
     root = folders(ants=12, bees=12)
     (root / "bees" / "z.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
     experiment = Experiment(source=root, model="graph", image_size=(8, 8), epochs=1, on_error="skip", batch_size=4)
@@ -80,7 +80,7 @@ def test_many_classes_and_strange_names_fit_the_matrix(tmp_path: Path) -> None:
 
 def test_normalized_pixels_are_refused(folders: Make) -> None:
     """Validation images are not augmented, and would differ from the training ones."""
-    import albumentations as A  # noqa: N812  # its users know it by this name
+    import albumentations as A  # noqa: N812  # the usual name
 
     experiment = Experiment(source=folders(ants=5, bees=5), augment=A.Compose([A.Normalize()]), image_size=(8, 8))
     with pytest.raises(TrainingError, match="yields float32 pixels, but validation images are uint8; remove Normalize"):
@@ -99,8 +99,8 @@ def test_a_split_of_nothing_is_refused(folders: Make) -> None:
         Experiment(source=folders(ants=5, bees=5), image_size=(8, 8), validation_split=0.0).make_loaders()
 
 
-def test_bad_validation_samples_are_left_out_where_others_are_replaced(folders: Make) -> None:
-    """Another sample in its place would count twice; and a bad sample is told once, not once an epoch."""
+def test_bad_validation_samples_are_skipped_where_others_are_replaced(folders: Make) -> None:
+    """A replacement would count twice; and a bad sample is listed once, not once per epoch."""
     root = folders(ants=6, bees=6)
     (root / "bees" / "9.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
     experiment = Experiment(

@@ -13,7 +13,7 @@ from training.input_wait import WaitingMeter, suggest_remedy
 
 
 def test_the_meter_tells_waiting_from_working() -> None:
-    """Three seconds a batch of waiting and one of work are 75 %; the first batch is left out."""
+    """Three seconds of waiting and one of work per batch are 75 %; the first batch does not count."""
     now = 0.0
 
     def batches() -> Iterator[int]:
@@ -35,7 +35,7 @@ def test_the_meter_tells_waiting_from_working() -> None:
 
 @pytest.mark.alone
 def test_a_model_that_waits_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Slow data: the log says how much was waited, and a remedy; the history has the share of each epoch."""
+    """Slow data: the log names the input wait and a remedy; the history has the input wait of each epoch."""
     import keras
 
     model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])

@@ -1,4 +1,4 @@
-"""Previews: what is shown is what the loader delivers, with what belongs to it."""
+"""Previews show what the loader yields, with the targets."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import albumentations as A  # noqa: N812  # its users know it by this name
+import albumentations as A  # noqa: N812  # the usual name
 import cv2
 import numpy as np
 import pytest
@@ -332,7 +332,7 @@ def test_long_names_leave_room_for_the_pictures(source: Path) -> None:
 
 
 def test_an_augmentation_for_boxes_is_shown_without_them(source: Path) -> None:
-    """Its `bbox_params` ask for boxes and their labels; a `Loader` delivers images alone, and so does a preview."""
+    """Its `bbox_params` need boxes and labels; a `Loader` yields images only, and so does a preview."""
     transform = A.Compose(
         [A.HorizontalFlip(p=1)],
         bbox_params=A.BboxParams("coco", label_fields=["names"]),
@@ -361,6 +361,7 @@ def test_annotations_match_with_backslashes_and_by_their_last_component(
 ) -> None:
     """Windows programs write backslashes; masks are found by such keys, too."""
     source = folders(ants=1, bees=1)
+    (source / "bees" / "0.png").rename(source / "bees" / "1.png")
     for names in (("ants\\0.png", "bees\\1.png"), ("0.png", "1.png"), ("ants/0.png",)):
         samples = choose(source, 2, annotations=_list_in_coco(tmp_path / "c.json", *names))
         assert [len(sample.data["bboxes"]) for sample in samples] == [1] * len(names) + [0] * (2 - len(names))
@@ -400,6 +401,5 @@ def test_annotations_that_match_nothing_are_refused(
 def test_an_ambiguous_name_in_a_coco_file_is_refused(folders: Callable[..., Path], tmp_path: Path) -> None:
     """Two samples of one file name would get the same boxes."""
     source = folders(ants=1, bees=1)
-    (source / "bees" / "1.png").rename(source / "bees" / "0.png")
     with pytest.raises(SourceError, match=r"0\.png in the COCO file matches several samples"):
         choose(source, 2, annotations=_list_in_coco(tmp_path / "c.json", "0.png"))

@@ -114,7 +114,7 @@ def test_balanced_weights_come_from_the_loader(folders: Make) -> None:
     history = fit(small_model(), loader, epochs=1, recipe=Recipe(class_weights="balanced")).history
     with pytest.raises(TrainingError, match="class_weights='balanced' needs a loader"):
         fit(small_model(), loader.dataset(), recipe=Recipe(class_weights="balanced"))
-    with pytest.raises(TrainingError, match="one number for each of 2 classes, got 3"):
+    with pytest.raises(TrainingError, match="needs 2 numbers, one per class; got 3"):
         fit(small_model(), loader, recipe=Recipe(class_weights=[1.0, 2.0, 3.0]))
     assert np.isfinite(history["loss"]).all()
 

@@ -60,7 +60,7 @@ def determinism() -> Iterator[None]:
 @pytest.fixture
 def loaders(folders: Make) -> tuple[Loader, Loader]:
     """Define training data of seven batches an epoch, and validation data."""
-    import albumentations as A  # noqa: N812  # its users know it by this name
+    import albumentations as A  # noqa: N812  # the usual name
 
     options: dict[str, Any] = {"image_size": (8, 8), "batch_size": 4}
     train = Loader(folders(ants=13, bees=14), augment=A.Compose([A.HorizontalFlip()]), **options)
@@ -129,7 +129,7 @@ def test_a_directory_in_use_is_not_overwritten(loaders: tuple[Loader, Loader], t
 
 
 def test_another_training_is_refused(loaders: tuple[Loader, Loader], tmp_path: Path, folders: Make) -> None:
-    """Other data, another recipe and a damaged file are told apart from a continuation, and it is said what differs."""
+    """Other data, another recipe and a damaged file are refused; the message names what differs."""
     train(loaders, tmp_path)
     checkpoints = Checkpoints(directory=tmp_path, resume=True)
     with pytest.raises(TrainingError, match="another training: the recipe, and the optimizer"):
@@ -159,7 +159,7 @@ def test_two_trainings_do_not_share_a_directory(loaders: tuple[Loader, Loader], 
 
 
 def test_a_training_in_mixed_precision_goes_on(loaders: tuple[Loader, Loader], tmp_path: Path) -> None:
-    """The optimizer, with the scale of its losses, is what it was; on a GPU this is how everything is trained."""
+    """The optimizer, with the scale of its losses, is restored; on a GPU every training uses it."""
     import keras
 
     before = keras.config.dtype_policy()

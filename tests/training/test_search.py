@@ -85,7 +85,7 @@ def test_steps_of_a_range_end_at_its_end() -> None:
 
 
 def test_brute_force_tries_every_combination_once(tmp_path: Path) -> None:
-    """A search that was cut off goes on with the rest; one that is complete tries nothing more."""
+    """An interrupted search resumes with the rest; a complete one runs no more trials."""
     first = search(experiment(), SPACE, tmp_path, method="brute-force", trials=1)
     assert [trial.params for trial in first] == [{"learning_rate": 0.001, "width": 0.25}]
     found = search(experiment(), SPACE, tmp_path, method="brute-force")
@@ -101,7 +101,7 @@ def test_brute_force_tries_every_combination_once(tmp_path: Path) -> None:
 
 
 def test_a_combination_that_has_just_begun_is_not_tried_again(tmp_path: Path) -> None:
-    """Its trial knows what it was made for before it has chosen everything."""
+    """Its trial contains the enqueued values before it has chosen all of them."""
     import optuna
 
     from training.search import _enqueue
@@ -153,7 +153,7 @@ def test_two_processes_share_the_combinations(tmp_path: Path, folders: Make, pro
 
 def test_strength_is_the_share_of_augmented_samples() -> None:
     """At a half, about half of the samples of a flip that is always applied are flipped."""
-    import albumentations as A  # noqa: N812  # its users know it by this name
+    import albumentations as A  # noqa: N812  # the usual name
 
     images = np.tile(np.arange(8, dtype=np.uint8)[:, None], (200, 8, 1, 3))
     always = Experiment(

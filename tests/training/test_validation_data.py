@@ -61,7 +61,7 @@ def test_classes_are_matched_by_name(
     assert "classes without validation samples: ants, bees" in caplog.text
 
 
-def test_equal_classes_change_nothing(folders: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_equal_classes_change_nothing(folders: Make, caplog: pytest.LogCaptureFixture) -> None:
     """The stream and its fingerprint, which checkpoints contain, are those of a plain loader."""
     train = folders(ants=3, bees=4)
     _, held_out = Experiment(source=train, validation=train, image_size=(8, 8)).make_loaders()

@@ -164,7 +164,7 @@ class Augmenter:
 
 def _with_targets(transform: Any, *, has_boxes: bool) -> Any:
     """Let an augmentation take the boxes and keypoints of previews, or none, without changing its random values."""
-    import albumentations as A  # noqa: N812  # its users know it by this name
+    import albumentations as A  # noqa: N812  # the usual name
 
     from augment.transform import to_transform
 

@@ -1,4 +1,4 @@
-"""Tests of `caudal stream`: what it reports is what the loader delivers."""
+"""Tests of `caudal stream`: its report equals what the loader yields."""
 
 import hashlib
 import json

@@ -131,7 +131,7 @@ def test_text_alone_shows_its_commands(caudal: Callable[..., Any]) -> None:
 
 @pytest.mark.alone
 def test_an_interrupted_augment_is_resumed(start: Callable[..., Any], tmp_path: Path, project_root: Path) -> None:
-    """Ctrl-C ends it with status 130 and no traceback; the same command goes on, with the result of one run."""
+    """Ctrl-C ends it with status 130 and no traceback; the same command resumes, with the result of one run."""
     source, out = tmp_path / "in.txt", tmp_path / "out.txt"
     source.write_text("".join(f"{number % 2} number {number} is a good film indeed\n" for number in range(30_000)))
     command = [sys.executable, "-m", "caudal", "text", "augment", str(source), str(out), "--json"]

@@ -21,9 +21,9 @@ def leave_determinism_as_it_was() -> Any:
 
 def test_summary_prints_what_a_model_consists_of(caudal: Callable[..., Any]) -> None:
     """Layers, shapes, parameters and multiply-adds, without any data."""
-    told = json.loads(caudal("train", "--summary", "vgg-d", "--image-size", "32x32", "--json").out)
-    assert told["parameters"] == 33_638_218
-    assert sum(layer["parameters"] for layer in told["layers"]) == told["parameters"]
+    report = json.loads(caudal("train", "--summary", "vgg-d", "--image-size", "32x32", "--json").out)
+    assert report["parameters"] == 33_638_218
+    assert sum(layer["parameters"] for layer in report["layers"]) == report["parameters"]
     outcome = caudal("train", "--summary", "graph", "--image-size", "32x32")
     assert "113,294 parameters" in outcome.out
     assert "path3x3" in outcome.out
@@ -35,9 +35,9 @@ def test_train_reports_resumes_and_refuses(
     """One JSON object; a directory in use is refused; --resume repeats nothing and gives the same weights."""
     source, out = folders(ants=10, bees=10), tmp_path / "out"
     command = ("train", source, *SMALL, "--epochs", 2, "--out", out, "--augment", "flip")
-    told = json.loads(caudal(*command, "--json").out)
-    assert told["views"] is None
-    assert told["epochs"] == 2
+    report = json.loads(caudal(*command, "--json").out)
+    assert report["views"] is None
+    assert report["epochs"] == 2
     assert (out / "report.html").exists()
     refused = caudal(*command)
     assert refused.status == 2
@@ -47,7 +47,7 @@ def test_train_reports_resumes_and_refuses(
     assert "with test-time augmentation (five_crop, vote of predictions)" in again.out
     assert len(json.loads((out / "result.json").read_text())["views"]["error_of_each"]) == 5
     assert "test-time augmentation (five_crop)" in (out / "report.html").read_text()
-    assert json.loads((out / "result.json").read_text())["weights_sha256"] == told["weights_sha256"]
+    assert json.loads((out / "result.json").read_text())["weights_sha256"] == report["weights_sha256"]
     other = caudal(*command, "--resume", "--seed", 3)
     assert (other.status, other.out) == (2, "")
     assert "checkpoint of another training" in other.err
@@ -66,15 +66,15 @@ def test_search_and_curve_end_in_tables_and_pictures(
     assert "2 trials, best first" in outcome.out
     assert (tmp_path / "s" / "best" / "report.html").exists()
     assert len((tmp_path / "s" / "trials.csv").read_text().splitlines()) == 3
-    told = json.loads(
+    report = json.loads(
         caudal(
             *("curve", source, *SMALL, "--sizes", "4,12,40", "--seeds", 1, "--steps", 3, "--augment", "flip"),
             *("--target", 0.1, "--out", tmp_path / "c", "--json"),
         ).out
     )
-    assert list(told["curves"]) == ["logistic regression", "graph", "graph with augmentation"]
-    assert [one["examples"] for one in told["augmentation_worth"]] == [4, 12, 40]
-    assert Path(told["picture"]).exists()
+    assert list(report["curves"]) == ["logistic regression", "graph", "graph with augmentation"]
+    assert [one["examples"] for one in report["augmentation_worth"]] == [4, 12, 40]
+    assert Path(report["picture"]).exists()
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_one_model_takes_any_resolution() -> None:
 
 
 def test_weights_move_to_a_model_of_another_resolution() -> None:
-    """What was trained at one size goes on at any other."""
+    """A model trained at one size works at any other."""
     trained = all_convolutional("C", input_shape=(8, 8, 3), **SIXTEENTH)
     free = all_convolutional("C", input_shape=(None, None, 3), **SIXTEENTH)
     free.set_weights(trained.get_weights())
