@@ -1,4 +1,4 @@
-"""The photographs in a folder, each read once, within a budget of memory."""
+"""The photographs in a folder, cached within a memory budget."""
 
 import os
 import threading
@@ -13,25 +13,27 @@ from augment.transform import Image
 
 _EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 _MAX_SIDE = 1024
-"""In pixels, of what is kept: more than an image that a network sees, and 3 MiB at most."""
+"""Longer side of a cached image in pixels: more than a network's input, and at most 3 MiB per image."""
 
 
 class BackgroundFiles:
-    """Images in a folder, by number. Copies share what was read; safe to use from any number of threads.
+    """The images in a folder. Copies share the cache; thread-safe.
 
     Args:
-        folder: all images below it count, sorted by their paths.
-        cache_bytes: of decoded images that are kept; the one that was not used for longest goes first.
+        folder: all images below it, sorted by path.
+        cache_bytes: memory for decoded images; the least recently used image is dropped first.
 
     Raises:
-        TransformError: the folder does not exist, or holds no image.
+        TransformError: the folder does not exist, or contains no image.
     """
 
     def __init__(self, folder: str, cache_bytes: int) -> None:
         found = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
         self._paths = sorted(path for path in found if path.suffix.lower() in _EXTENSIONS)
         if not self._paths:
-            raise TransformError(f"{folder!r} holds no background: no folder, or one without {', '.join(_EXTENSIONS)}")
+            raise TransformError(
+                f"no background images in {folder!r}: it must be a folder with {', '.join(_EXTENSIONS)} files"
+            )
         self._cache_bytes = cache_bytes
         self._cache: OrderedDict[Path, Image] = OrderedDict()
         self._nbytes = 0
@@ -41,13 +43,13 @@ class BackgroundFiles:
         return len(self._paths)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "BackgroundFiles":
-        return self  # each thread copies the transform, and they read the same files
+        return self  # each thread copies the transform; the copies share the files
 
     def draw(self, uniform: float) -> Image:
-        """Give the image at `uniform` (in [0, 1)) of the way through the folder, uint8 RGB [H, W, 3].
+        """Return the image with index int(uniform * number of images), uint8 RGB [H, W, 3]; `uniform` is in [0, 1).
 
         Raises:
-            TransformError: it cannot be read.
+            TransformError: the image cannot be read.
         """
         path = self._paths[int(uniform * len(self._paths))]
         with self._lock:
@@ -67,7 +69,7 @@ class BackgroundFiles:
 def _read(path: Path) -> Image:
     image = cv2.imread(os.fspath(path), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise TransformError(f"the background {path} cannot be read")
+        raise TransformError(f"cannot read the background image {path}: replace or remove it")
     longest = max(image.shape[:2])
     if longest > _MAX_SIDE:
         height, width = (max(1, round(side * _MAX_SIDE / longest)) for side in image.shape[:2])

@@ -1,4 +1,4 @@
-"""Augmentations as files: JSON and YAML, as `albumentations.save` writes them."""
+"""Augmentations in files: JSON and YAML, as `albumentations.save` writes them."""
 
 import os
 from typing import Any, cast
@@ -10,17 +10,17 @@ def load(path: str | os.PathLike[str]) -> Any:
     """Read an augmentation that `albumentations.save` wrote.
 
     Args:
-        path: a JSON or YAML file, told apart by its extension.
+        path: a file, `.yaml` or `.yml` for YAML, anything else for JSON.
 
     Returns:
         An Albumentations transform or composition.
 
     Raises:
-        TransformError: the file cannot be read, or holds no Albumentations transform.
+        TransformError: the file cannot be read, or does not contain an Albumentations transform.
     """
     import albumentations
 
-    # Importing our own transforms registers them with Albumentations.
+    # Importing Caudal's own transforms registers them with Albumentations.
     import augment.backgrounds
     import augment.policies.aug_mix_transform
     import augment.policies.sharpness  # noqa: F401
@@ -31,6 +31,6 @@ def load(path: str | os.PathLike[str]) -> Any:
         return albumentations.load(name, data_format=cast(Any, data_format))
     except Exception as error:  # Albumentations raises different errors for different faults of a file
         raise TransformError(
-            f"{name} holds no transform ({type(error).__name__}: {error}); write one with "
+            f"cannot load a transform from {name} ({type(error).__name__}: {error}); write the file with "
             f"albumentations.save(transform, path, data_format={data_format!r})"
         ) from error

@@ -1,4 +1,4 @@
-"""Sharpness as Pillow has it: a blend of the image with itself smoothed, which Albumentations lacks."""
+"""Pillow's sharpness, a blend of the image with its smoothed version. Albumentations has no such transform."""
 
 from typing import Any, cast
 
@@ -14,15 +14,15 @@ _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
 
 
 class Sharpness(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations ships no types
-    """Sharpens an image, or softens it, as Pillow's `ImageEnhance.Sharpness`.
+    """Sharpens or softens an image, as Pillow's `ImageEnhance.Sharpness`.
 
     Args:
-        factor: the range of the factor: 0 smooths the image, 1 leaves it, 2 sharpens it as much as 0 smooths.
-        p: the probability that it is applied.
+        factor: range of the factor: 0 smooths the image, 1 changes nothing, 2 sharpens it as much as 0 smooths.
+        p: probability that the transform is applied.
     """
 
     class InitSchema(A.BasicTransform.InitSchema):  # type: ignore[misc]
-        """What the constructor takes."""
+        """The constructor's arguments."""
 
         factor: tuple[float, float]
 
@@ -34,7 +34,7 @@ class Sharpness(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations s
         """Draw the factor."""
         return {"factor": self.py_random.uniform(*self.factor)}
 
-    def apply(self, img: Image, factor: float, **params: Any) -> Image:  # noqa: ARG002  # as the base class has it
+    def apply(self, img: Image, factor: float, **params: Any) -> Image:  # noqa: ARG002  # the base class's signature
         """Sharpen an image [H, W, C], uint8 or float32 in 0 to 1."""
         return sharpen(img, factor)
 
@@ -51,19 +51,19 @@ class LoweredSharpness(Pointwise):
         return {"factor": scale_uniform(uniforms[:, 0], *self.transform.factor)}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:  # noqa: ARG002
-        """Give the factor."""
+        """Return the factor."""
         return {"factor": float(columns["factor"][row])}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:  # noqa: ARG002
-        """Give the function."""
+        """Return the function that sharpens an image."""
         factor = float(columns["factor"][row])
         return [] if factor == 1 else [lambda image: sharpen(image, factor)]
 
 
 def sharpen(image: Image, factor: float) -> Image:
-    """Blend an image with its smoothed self: `factor` of the one, 1 - `factor` of the other.
+    """Blend an image with its smoothed version: `factor` times the image, 1 - `factor` times the other.
 
-    The outermost pixels, for which the filter lacks neighbours, stay as they are (as in Pillow).
+    The outermost pixels, for which the filter lacks neighbors, stay unchanged, as in Pillow.
     """
     smooth = cv2.filter2D(image, -1, _SMOOTH).reshape(image.shape)
     smooth[[0, -1]] = image[[0, -1]]

@@ -1,4 +1,4 @@
-"""What may stand for a word: its synonyms, written as the word is."""
+"""The synonyms of words, in the case of the word."""
 
 from collections.abc import Callable, Collection, Sequence
 
@@ -7,24 +7,24 @@ from augment.text.synonyms import synonyms as wordnet_synonyms
 from augment.text.words import STOP_WORDS
 
 SynonymLookup = Callable[[str], Sequence[str]]
-"""Gives the synonyms of a word in lower case, without the word itself; the same at each call."""
+"""Returns the synonyms of a lower-case word, without the word itself; equal results in every call."""
 
 MAX_CACHED_WORDS = 2**16
-"""Words whose synonyms are kept: more than a corpus of reviews has (SST-2, TREC and CR together: 26,000)."""
+"""Words whose synonyms are cached: more than a corpus of reviews has (SST-2, TREC and CR together: 26,000)."""
 
 
 class Lexicon(dict[str, tuple[str, ...]]):
-    """The synonyms of each word that was asked for: none for stop words.
+    """A cache of synonyms; stop words have none.
 
-    `lexicon["Movie"]` gives them in the case of the word: "Film", "Picture", ...; those of "movie" stand in the same
-    order. A dictionary because nothing else is looked up as fast; any number of threads may share one.
+    `lexicon["Movie"]` is in the case of the word: "Film", "Picture", ...; `lexicon["movie"]` has the same order. It is
+    a dictionary because its lookup is the fastest; threads may share one.
 
     Args:
-        synonyms: gives the synonyms of a word; by default WordNet's.
-        stop_words: words in lower case that have none.
+        synonyms: a function that returns the synonyms of a word; by default WordNet's.
+        stop_words: lower-case words without synonyms.
 
     Raises:
-        AugmentError: one of them is none.
+        AugmentError: `synonyms` is not a function, or `stop_words` is not a collection.
     """
 
     def __init__(self, synonyms: SynonymLookup = wordnet_synonyms, stop_words: Collection[str] = STOP_WORDS) -> None:

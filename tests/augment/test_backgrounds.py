@@ -113,7 +113,7 @@ def test_it_composes_serializes_and_leaves_boxes(tmp_path: Path) -> None:
     loaded = augment.load(tmp_path / "a.json")
     assert loaded.to_dict() == transform.to_dict()
     plan = augment.compile(loaded)
-    assert "ReplaceBackground is not compiled: it asks for a mask" in plan.explain()
+    assert "ReplaceBackground is not compiled: it needs a mask" in plan.explain()
     data = {"image": photograph(), "mask": disc(), "bboxes": np.array([[18.0, 10.0, 38.0, 30.0, 1.0]])}
     result = plan.apply_to(data, plan.sample(0, 0, [0], [(HEIGHT, WIDTH)]), 0)
     mask = disc()[:, ::-1] != 0
@@ -152,30 +152,30 @@ def test_grabcut_finds_an_object_and_touches_no_generator() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ReplaceBackground("/nowhere"), "'/nowhere' holds no background"),
-        (lambda: ReplaceBackground([]), "backgrounds is a folder, 'noise', 'colors', or a list of colours"),
-        (lambda: ReplaceBackground([(1, 2, 300)]), "a list of colours"),
-        (lambda: ReplaceBackground(feather_px=-1), "feather_px must be at least 0"),
-        (lambda: ReplaceBackground(mask=""), "mask is the name of a target"),
-        (lambda: A.save(ReplaceBackground(mask=np.sum), "x.json"), "cannot be saved"),
-        (lambda: ReplaceBackground(feather_px=float("nan")), "feather_px must be at least 0, and finite, got nan"),
-        (lambda: ReplaceBackground([("a", "b", "c")]), "a list of colours"),
+        (lambda: ReplaceBackground("/nowhere"), "no background images in '/nowhere'"),
+        (lambda: ReplaceBackground([]), "backgrounds must be a folder, 'noise', 'colors' or a list of colors"),
+        (lambda: ReplaceBackground([(1, 2, 300)]), "a list of colors"),
+        (lambda: ReplaceBackground(feather_px=-1), "feather_px must be finite and at least 0"),
+        (lambda: ReplaceBackground(mask=""), "mask must be a target's name"),
+        (lambda: A.save(ReplaceBackground(mask=np.sum), "x.json"), "cannot save a ReplaceBackground"),
+        (lambda: ReplaceBackground(feather_px=float("nan")), "feather_px must be finite and at least 0, got nan"),
+        (lambda: ReplaceBackground([("a", "b", "c")]), "a list of colors"),
         (lambda: ReplaceBackground(cache_bytes=-1), "cache_bytes must be at least 0"),
         (
             lambda: apply_transform(ReplaceBackground(p=1), {"image": photograph()}),
-            "no 'mask' came with the image .*grabcut",
+            "the target 'mask' is missing .*grabcut",
         ),
         (
             lambda: apply_transform(ReplaceBackground(mask=lambda _: None, p=1), {"image": photograph()}),
-            r"a mask is \[H, W\]",
+            r"a mask must be \[H, W\]",
         ),
         (
             lambda: apply_transform(ReplaceBackground(mask="grabcut", p=1), {"image": np.zeros((9, 9, 4), np.uint8)}),
-            "GrabCut is for images of 1 or 3 channels, not 4",
+            "GrabCut needs an image of 1 or 3 channels, got 4",
         ),
         (
             lambda: apply_transform(ReplaceBackground(p=1), {"image": photograph(), "mask": disc()[:9]}),
-            r"the mask is \(9, 56\)",
+            r"the mask has shape \(9, 56\)",
         ),
         (
             lambda: apply_transform(ReplaceBackground(p=1), {"image": photograph() / np.float32(255), "mask": disc()}),
@@ -183,7 +183,7 @@ def test_grabcut_finds_an_object_and_touches_no_generator() -> None:
         ),
         (
             lambda: apply_transform(ReplaceBackground([(1,)], p=1), {"image": photograph(), "mask": disc()}),
-            "has 1 levels",
+            "has 1 values",
         ),
     ],
 )

@@ -79,7 +79,7 @@ def test_no_seed_epoch_and_index_is_the_twin_of_another() -> None:
 @pytest.mark.parametrize("seed", [-1, True, 1.0, "1", None, np.float64(2), np.bool_(True)])
 def test_what_is_no_seed_is_refused(seed: object) -> None:
     """A seed that is negative, or no integer, is named in the error."""
-    with pytest.raises(ValueError, match=r"^a seed must be a non-negative integer, got ") as caught:
+    with pytest.raises(ValueError, match=r"^seed must be a non-negative integer, got ") as caught:
         keys.root(seed)  # type: ignore[arg-type]
     assert str(caught.value).endswith(repr(seed))
 

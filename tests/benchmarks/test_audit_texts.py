@@ -47,11 +47,11 @@ def test_who_does_the_work_passes(workload: Workload) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda texts, labels: (texts[1:], labels[1:]), "369 texts of 370: 1 lines of 37 do not come 10 times"),
+        (lambda texts, labels: (texts[1:], labels[1:]), "369 texts of 370: 1 lines of 37 do not appear 10 times"),
         (lambda texts, labels: ([*texts, texts[0]], [*labels, labels[0]]), "371 texts of 370: 1 lines"),
-        (lambda texts, labels: ([texts[10], *texts[1:]], [labels[10], *labels[1:]]), "2 lines of 37 do not come"),
-        (lambda texts, labels: (texts, [*labels[10:], *labels[:10]]), "labels are not those of their lines"),
-        (lambda texts, labels: ([b"a film", *texts[1:]], labels), "1 of 370 texts come from no line"),
+        (lambda texts, labels: ([texts[10], *texts[1:]], [labels[10], *labels[1:]]), "2 lines of 37 do not appear"),
+        (lambda texts, labels: (texts, [*labels[10:], *labels[:10]]), "labels differ from their lines"),
+        (lambda texts, labels: ([b"a film", *texts[1:]], labels), "1 of 370 texts match no line"),
         (lambda texts, labels: ([texts[n // 10 * 10] for n in range(370)], labels), "0 of 370 texts differ"),
         (lambda texts, labels: (texts * 3, labels * 3), "1110 texts of 370"),
     ],

@@ -60,7 +60,7 @@ def test_who_fails_the_audit_is_not_timed(workload: Workload) -> None:
     good, bad = measure(workload, "honest", "shifts_labels", audited=True)
     assert good.failed is None
     assert len(good.epochs) == 2
-    assert "labels are not those of their folders" in str(bad.failed)
+    assert "labels differ from their folders" in str(bad.failed)
     assert bad.epochs == []
     row = bad.row("small")
     assert list(row) == [*COLUMNS, "failed"]
@@ -75,7 +75,7 @@ def test_who_forgets_samples_when_it_is_timed_is_found(workload: Workload, tmp_p
 
     many = link_images(Path(workload.folder), tmp_path / "many", 100)
     (result,) = measure(replace(workload, folder=str(many), count=100), "forgets_some_of_many")
-    assert result.failed == "delivered 96 samples of 100"
+    assert result.failed == "yielded 96 samples instead of 100"
     assert result.rates() == []
 
 
@@ -85,7 +85,7 @@ def test_misfits_are_named_and_the_others_go_on(workload: Workload) -> None:
     results = {result.peer: result for result in measure(workload, *names, rounds=1)}
     assert results["raises"].failed == "RuntimeError: a broken loader"
     assert results["dies"].failed == "its process ended: a last word"
-    assert results["has_no_end"].failed == "delivered 80 samples of 40"
+    assert results["has_no_end"].failed == "yielded 80 samples instead of 40"
     assert len(results["honest"].epochs) == 1
 
 
@@ -111,8 +111,8 @@ def test_who_is_not_installed_is_left_out(workload: Workload) -> None:
     }
     assert compare(known, RECIPES["small"], workload, None, Method(rounds=1), said.append) == []
     assert said == [
-        "absent: left out, No module named 'no_such_module'",
-        "peer: left out, --peers names no environment",
+        "absent: skipped, No module named 'no_such_module'",
+        "peer: skipped, it needs --peers",
     ]
 
 

@@ -202,9 +202,9 @@ def test_fingerprints_tell_multiplied_streams_apart(source: Path) -> None:
         ({"copies": 0}, "copies must be an integer of at least 1; got 0"),
         ({"copies": None}, "copies must be an integer of at least 1"),
         ({"views": "eleven_crop"}, "no set of views 'eleven_crop'"),
-        ({"views": 5}, "views are a name"),
+        ({"views": 5}, "views must be a name"),
         ({"mix": augment.MixUp()}, 'which label_mode="int" cannot hold: use label_mode="categorical"'),
-        ({"mix": "mixup", "label_mode": "categorical"}, "mix is MixUp, CutMix, Mosaic"),
+        ({"mix": "mixup", "label_mode": "categorical"}, "mix must be MixUp, CutMix, Mosaic"),
         ({"mix": augment.MixUp(), "label_mode": None, "batch_size": None}, "mix needs batches"),
     ],
 )

@@ -133,7 +133,7 @@ def test_the_key_of_a_sample_is_that_of_the_image_pipeline() -> None:
 )
 def test_what_is_no_key_is_refused(key: object) -> None:
     """With an error, not another key."""
-    with pytest.raises(ValueError, match=r"a text's key is|a seed must be"):
+    with pytest.raises(ValueError, match=r"a text's key must be|seed must be"):
         EDA()(SENTENCE, key)  # type: ignore[arg-type]
 
 
@@ -141,9 +141,9 @@ def test_what_is_no_key_is_refused(key: object) -> None:
 @pytest.mark.parametrize("augment", [EDA(), EDA(mode="paper"), SynonymReplacement(), Compose([RandomSwap()])])
 def test_what_is_no_text_is_refused(augment: Any, text: object) -> None:
     """Alone and in a batch; a text in the place of a batch is not taken for its letters."""
-    with pytest.raises(AugmentError, match="a text is a str"):
+    with pytest.raises(AugmentError, match="a text must be a str"):
         augment(text, (0, 0, 0))
-    with pytest.raises(AugmentError, match="a text is a str"):
+    with pytest.raises(AugmentError, match="a text must be a str"):
         augment.batch([text], [(0, 0, 0)])
     with pytest.raises(AugmentError, match="a list of texts"):
         augment.batch("abc", [(0, 0, 0), (0, 0, 1), (0, 0, 2)])
@@ -192,11 +192,11 @@ def test_a_word_with_combining_marks_is_whole() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alpha_sr": -0.1}, "alpha_sr must lie between 0 and 1"),
-        ({"p_rd": 1.5}, "p_rd must lie between 0 and 1"),
-        ({"alpha_ri": math.nan}, "alpha_ri must lie between 0 and 1"),
-        ({"alpha_rs": "0.1"}, "alpha_rs must lie between 0 and 1"),
-        ({"p_rd": None}, "p_rd must lie between 0 and 1"),
+        ({"alpha_sr": -0.1}, "alpha_sr must be between 0 and 1"),
+        ({"p_rd": 1.5}, "p_rd must be between 0 and 1"),
+        ({"alpha_ri": math.nan}, "alpha_ri must be between 0 and 1"),
+        ({"alpha_rs": "0.1"}, "alpha_rs must be between 0 and 1"),
+        ({"p_rd": None}, "p_rd must be between 0 and 1"),
         ({"stop_words": "the a"}, "stop_words must be a collection of words"),
         ({"stop_words": None}, "stop_words must be a collection of words"),
         ({"synonyms": None}, "synonyms must be a function of a word"),

@@ -80,7 +80,7 @@ def test_no_augmentation_is_shown_as_such(preview: Callable[..., Any]) -> None:
     ("options", "message"),
     [
         (["--augment", "flop"], "'flop' is neither a file nor a policy"),
-        (["--augment", "rand_augment(2"], "cannot be read; write arguments as in rand_augment(2, 9)"),
+        (["--augment", "rand_augment(2"], "cannot parse 'rand_augment(2'; write arguments as in rand_augment(2, 9)"),
         (["--stress", "--transform-grid"], "ask for one at a time"),
         (["--stress", "--html"], "--html is the page of the plain preview"),
         (["--transform-grid", "--html"], "--html is the page of the plain preview"),

@@ -88,7 +88,7 @@ def test_search_and_curve_end_in_tables_and_pictures(
         (["train", "SRC", "--learning-rate", "0"], "the learning rate must be positive"),
         (["train", "SRC", "--color-mode", "x"], "--color-mode is rgb or grayscale, got 'x'"),
         (["train", "SRC", "--out", "/dev/null/x"], "/dev/null/x cannot be made"),
-        (["train", "SRC", "--views", "x"], "there is no set of views 'x'"),
+        (["train", "SRC", "--views", "x"], "unknown set of views 'x'"),
         (["train", "SRC", "--views", "flip", "--reduce", "x"], "--reduce is mean, max or vote, got 'x'"),
         (["train", "nowhere"], "nowhere does not exist"),
         (["search", "SRC", "--space", "nowhere.toml"], "nowhere.toml cannot be read"),
