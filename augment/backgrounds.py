@@ -4,7 +4,6 @@ A network that sees a class only in front of one background learns the backgroun
 marks the object, or GrabCut estimates it.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -13,12 +12,16 @@ import cv2
 import numpy as np
 
 from augment.background_files import BackgroundFiles
+from augment.checks import is_integer, is_number
 from augment.errors import TransformError
 from augment.foreground import grabcut
 from augment.transform import Image
 
 Color = Sequence[int]
 """One level per channel, 0 to 255."""
+
+_NO_MASKS = ("image", "images", "bboxes", "keypoints")
+"""Targets that cannot be masks."""
 
 
 class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentations ships no types
@@ -52,8 +55,8 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
 
         backgrounds: Any
         mask: Any
-        feather_px: float
-        cache_bytes: int
+        feather_px: Any
+        cache_bytes: Any
 
     def __init__(
         self,
@@ -64,11 +67,11 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
         p: float = 0.5,
     ) -> None:
         super().__init__(p=p)
-        if not 0 <= feather_px < math.inf:
+        if not is_number(feather_px) or feather_px < 0:
             raise TransformError(f"feather_px must be finite and at least 0, got {feather_px!r}")
-        if cache_bytes < 0:
-            raise TransformError(f"cache_bytes must be at least 0, got {cache_bytes!r}")
-        if not callable(mask) and not (isinstance(mask, str) and mask):
+        if not is_integer(cache_bytes) or cache_bytes < 0:
+            raise TransformError(f"cache_bytes must be an integer of at least 0, got {cache_bytes!r}")
+        if not callable(mask) and not (isinstance(mask, str) and mask and mask not in _NO_MASKS):
             raise TransformError(f"mask must be a target's name, 'grabcut' or a function, got {mask!r}")
         self.backgrounds = _parse_backgrounds(backgrounds)
         self.mask, self.feather_px, self.cache_bytes = mask, feather_px, cache_bytes
@@ -204,6 +207,6 @@ def _parse_backgrounds(backgrounds: Any) -> str | list[list[int]]:
 
 
 def _is_color(color: Any) -> bool:
-    if not isinstance(color, Sequence):
+    if not isinstance(color, Sequence) or not len(color):
         return False
-    return all(isinstance(level, (int, float, np.integer)) and 0 <= level <= 255 for level in color)
+    return all(is_number(level) and 0 <= level <= 255 and level == int(level) for level in color)

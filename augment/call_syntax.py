@@ -38,13 +38,7 @@ def evaluate_call(text: str, makers: Mapping[str, Callable[..., _T]], what: str,
     except AugmentError:
         raise
     except (TypeError, ValueError, OverflowError) as error:
-        raise TransformError(f"{_truncate(text)!r}: {_summarize_error(error)}; write {example}") from None
-
-
-def _summarize_error(error: Exception) -> str:
-    """Return an error's text in one line; Pydantic, which checks Albumentations' arguments, writes several lines."""
-    listed = getattr(error.__cause__, "errors", None)
-    return "; ".join(f"{one['loc'][0]}: {one['msg']}" for one in listed()) if callable(listed) else str(error)
+        raise TransformError(f"{_truncate(text)!r}: {error}; write {example}") from None
 
 
 def _truncate(text: str) -> str:

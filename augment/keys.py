@@ -53,11 +53,14 @@ def fold_in(key: ArrayLike, *path: str | ArrayLike) -> Key:
 
     Returns:
         uint64 of the broadcast shape.
+
+    Raises:
+        ValueError: a step is neither a name nor integers.
     """
     folded = np.asarray(key, np.uint64)
     for step in path:
         # Mix each step before combining it: otherwise (1, 2) and (2, 1) could collide.
-        folded = _mix(folded ^ (_mix_name(step) if isinstance(step, str) else _mix(np.asarray(step).astype(np.uint64))))
+        folded = _mix(folded ^ (_mix_name(step) if isinstance(step, str) else _mix(_to_integers(step))))
     return folded
 
 
@@ -131,6 +134,14 @@ def _mix_name(name: str) -> Key:
 def _mix_range(count: int) -> Key:
     """Mix the steps 0 to `count - 1`; cached, too."""
     return _mix(np.arange(count, dtype=np.uint64))
+
+
+def _to_integers(step: ArrayLike) -> Key:
+    """Convert a step of a path; a fraction would be cut off, so that two steps had one key."""
+    integers = np.asarray(step)
+    if integers.dtype.kind not in "iu" and integers.size:
+        raise ValueError(f"a step of a key's path must be a name or integers, got {step!r}")
+    return integers.astype(np.uint64)
 
 
 def _mix_one(value: int) -> int:

@@ -9,7 +9,6 @@ two samples never mixes a sample with itself alone.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, cast
 
 import cv2
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
+from augment.checks import check_number, is_number
 from augment.errors import AugmentError
 from augment.transform import Image
 
@@ -27,6 +27,12 @@ Labels = NDArray[np.floating[Any]]
 """Fractions of the classes: float [B, K], one-hot or already mixed; or [B, 1] for two classes."""
 
 _Range = tuple[float, float]
+
+MAX_ALPHA = 1000
+"""With a larger parameter, a Beta distribution is a constant, and its generator overflows."""
+
+_TOLERANCE = 1e-5
+"""Of fractions in labels: rounding of float32."""
 
 
 class Mixer(ABC):
@@ -44,7 +50,7 @@ class Mixer(ABC):
             Images and labels of the same shapes and dtypes.
 
         Raises:
-            AugmentError: the labels are integers, or their number differs from the images'.
+            AugmentError: the labels are not fractions [B, K], or their number differs from the images'.
         """
         images, labels = np.asarray(images), None if labels is None else np.asarray(labels)
         _check_batch(type(self).__name__, images, labels)
@@ -70,7 +76,8 @@ class MixUp(Mixer):
     weight per sample.
 
     Attributes:
-        alpha: parameter of the weights' distribution Beta(alpha, alpha); 0.2 to 0.4 in the paper for ImageNet.
+        alpha: parameter of the weights' distribution Beta(alpha, alpha), above 0 and at most 1000; 0.2 to 0.4 in the
+            paper for ImageNet.
         p: probability that a sample is mixed.
     """
 
@@ -78,8 +85,8 @@ class MixUp(Mixer):
     p: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_positive("MixUp", alpha=self.alpha)
-        _check_probability("MixUp", self.p)
+        check_number("MixUp: alpha", self.alpha, 0, MAX_ALPHA, above=True)
+        check_number("MixUp: p", self.p, 0, 1)
 
     def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
         """Mix the images."""
@@ -104,7 +111,8 @@ class CutMix(Mixer):
     have the fractions of the pixels that are visible.
 
     Attributes:
-        alpha: the rectangle's fraction of the area is 1 minus a draw from Beta(alpha, alpha); 1 in the paper.
+        alpha: the rectangle's fraction of the area is 1 minus a draw from Beta(alpha, alpha), with alpha above 0 and at
+            most 1000; 1 in the paper.
         p: probability that a sample is mixed; 0.5 in the paper for CIFAR, 1 for ImageNet.
     """
 
@@ -112,8 +120,8 @@ class CutMix(Mixer):
     p: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_positive("CutMix", alpha=self.alpha)
-        _check_probability("CutMix", self.p)
+        check_number("CutMix: alpha", self.alpha, 0, MAX_ALPHA, above=True)
+        check_number("CutMix: p", self.p, 0, 1)
 
     def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
         """Mix the images."""
@@ -147,8 +155,9 @@ class Mosaic(Mixer):
     center: _Range = (0.25, 0.75)
 
     def __post_init__(self) -> None:
-        _check_probability("Mosaic", self.p)
-        if not (len(self.center) == 2 and 0 <= self.center[0] <= self.center[1] <= 1):
+        check_number("Mosaic: p", self.p, 0, 1)
+        is_pair = isinstance(self.center, Sequence) and len(self.center) == 2 and all(map(is_number, self.center))
+        if not is_pair or not 0 <= self.center[0] <= self.center[1] <= 1:
             raise AugmentError(f"Mosaic: center must be (low, high) with 0 <= low <= high <= 1, got {self.center!r}")
 
     def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
@@ -216,17 +225,12 @@ def _check_batch(name: str, images: Images, labels: Labels | None) -> None:
         raise AugmentError(
             f"{name} needs labels [B, classes] for images {list(images.shape)}, got {list(labels.shape)}"
         )
-
-
-def _check_positive(name: str, **values: float) -> None:
-    for option, value in values.items():
-        if not (isinstance(value, Real) and 0 < value < np.inf):
-            raise AugmentError(f"{name}: {option} must be finite and above 0, got {value!r}")
-
-
-def _check_probability(name: str, p: float) -> None:
-    if not (isinstance(p, Real) and 0 <= p <= 1):
-        raise AugmentError(f"{name}: p must be between 0 and 1, got {p!r}")
+    wrong = labels[~((labels >= -_TOLERANCE) & (labels <= 1 + _TOLERANCE))]  # NaN is wrong, too
+    if wrong.size:
+        raise AugmentError(
+            f"{name} needs labels that are fractions of classes, from 0 to 1, got {wrong.flat[0]:g}: class indices and "
+            "other numbers cannot be mixed"
+        )
 
 
 def _derive_sample_keys(key: keys.Key, count: int) -> keys.Key:

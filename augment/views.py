@@ -8,17 +8,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Real
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from augment import call_syntax
+from augment.checks import check_bool, check_integer, check_number, is_integer
 from augment.errors import AugmentError, TransformError
 from augment.transform import Image
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
+
+MAX_TILES = 100
+"""Largest number of tiles per side."""
 
 
 class View(NamedTuple):
@@ -75,6 +78,9 @@ class Flip(Views):
 
     vertical: bool = False
 
+    def __post_init__(self) -> None:
+        check_bool("flip: vertical", self.vertical)
+
     def __len__(self) -> int:
         return 2
 
@@ -119,6 +125,7 @@ class TenCrop(Views):
 
     def __post_init__(self) -> None:
         _check_scale(self.scale)
+        check_bool("ten_crop: vertical", self.vertical)
 
     def __len__(self) -> int:
         return 10
@@ -133,14 +140,13 @@ class Grid(Views):
     """n x n views: the tiles of the image, row by row.
 
     Attributes:
-        n: tiles along each side.
+        n: tiles along each side, 1 to 100.
     """
 
     n: int = 2
 
     def __post_init__(self) -> None:
-        if not isinstance(self.n, int) or isinstance(self.n, bool) or self.n < 1:
-            raise AugmentError(f"grid: n must be an integer of at least 1 (tiles per side), got {self.n!r}")
+        check_integer("grid: n (tiles per side)", self.n, 1, MAX_TILES)
 
     def __len__(self) -> int:
         return self.n**2
@@ -187,7 +193,7 @@ def five_windows(size: Size, crop: Size) -> list[View]:
     Raises:
         TransformError: the crop is larger than the image, or not (height, width).
     """
-    if isinstance(crop, int) or len(crop) != 2 or not all(isinstance(side, (int, np.integer)) for side in crop):
+    if not isinstance(crop, Sequence) or len(crop) != 2 or not all(map(is_integer, crop)):
         raise TransformError(f"size must be (height, width) in whole pixels, got {crop!r}")
     (height, width), (rows, columns) = size, crop
     if rows > height or columns > width or min(crop) < 1:
@@ -227,7 +233,7 @@ def grid(image: Image, n: int = 2) -> list[Image]:
 
 def multi_scale(image: Image, scales: Sequence[float] = (1.0, 0.875, 0.75)) -> list[Image]:
     """Return centered windows of an image [H, W, C]; their sides are these fractions of the image's sides."""
-    return [view.crop(image) for view in MultiScale(tuple(scales)).windows(_get_size(image))]
+    return [view.crop(image) for view in MultiScale(scales).windows(_get_size(image))]
 
 
 VIEWS_BY_NAME: dict[str, Callable[..., Views]] = {
@@ -267,8 +273,7 @@ def _center_window(size: Size, crop: Size) -> View:
 
 
 def _check_scale(scale: float) -> None:
-    if not (isinstance(scale, Real) and 0 < scale <= 1):
-        raise AugmentError(f"scale must be above 0 and at most 1, got {scale!r}")
+    check_number("scale", scale, 0, 1, above=True)
 
 
 def _get_size(image: Image) -> Size:

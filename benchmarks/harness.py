@@ -85,7 +85,7 @@ class Runner:
         return self._ask({"audit": function, "workload": workload.to_dict()})
 
     def epoch(self, command: str = "epoch") -> dict[str, float]:
-        """Run one epoch ("epoch") or get the first batch ("first"); add "cpu_s" and "peak_rss_mb" of its process tree."""
+        """Run one epoch ("epoch") or get the first batch ("first"), and add "cpu_s" and "peak_rss_mb" of its tree."""
         before = cpu_s(self._process.pid)  # before SIGCONT: its threads and processes continue at once
         os.killpg(self._process.pid, signal.SIGCONT)
         with PeakMemory(self._process.pid) as peak:

@@ -9,6 +9,8 @@ from functools import partial, wraps
 from typing import Any
 
 from augment import call_syntax
+from augment.checks import is_integer
+from augment.errors import TransformError
 from augment.policies.aug_mix import aug_mix as aug_mix
 from augment.policies.auto_augment import auto_augment as auto_augment
 from augment.policies.basic import NAMES as BASIC
@@ -49,6 +51,11 @@ def policy(name: str, image_size: tuple[int, int]) -> Any:
     """
     import albumentations as A  # noqa: N812  # its users know it by this name
 
+    if not isinstance(name, str):
+        raise TransformError(f"a policy must be a name such as 'flip' or 'rand_augment(2, 9)', got {name!r}")
+    is_pair = isinstance(image_size, Sequence) and len(image_size) == 2 and all(map(is_integer, image_size))
+    if not is_pair or min(image_size) < 1:
+        raise TransformError(f"image_size must be (height, width) in whole pixels, got {image_size!r}")
     parts = [part.strip() for part in re.split(r"\+(?![^(]*\))", name)]
     transforms = [transform for part in parts for transform in _make_transforms(part, image_size)]
     return A.Compose(transforms) if transforms else None

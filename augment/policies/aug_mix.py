@@ -13,9 +13,10 @@ def aug_mix(severity: float = 3, width: int = 3, depth: int = -1, alpha: float =
     Args:
         severity: strongest operation, above 0.1 and at most 10: each image and operation draws a strength from 0.1 to
             this value, on a scale of ten.
-        width: chains in the mixture; their fractions are drawn from a Dirichlet distribution.
-        depth: operations per chain; -1 draws one to three.
-        alpha: parameter of that distribution, and of the Beta distribution of the mixture's fraction in the result.
+        width: chains in the mixture, 1 to 32; their fractions are drawn from a Dirichlet distribution.
+        depth: operations per chain, 1 to 14; -1 draws one to three.
+        alpha: parameter of that distribution, and of the Beta distribution of the mixture's fraction in the result;
+            above 0 and at most 1000.
 
     Returns:
         An `albumentations.Compose`.

@@ -7,6 +7,7 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 
 from augment import keys
+from augment.checks import check_integer, check_number
 from augment.errors import TransformError
 from augment.plan.plan import Plan
 from augment.policies.operations import OperationRanges
@@ -23,6 +24,8 @@ RANGES = OperationRanges(translate=1 / 3, max_bits=4, min_bits=0, fill=0)
 
 _MIN_SEVERITY = 0.1
 _MAX_DEPTH = 3  # operations in a chain of random length
+_WIDEST, _DEEPEST = 32, 14  # the paper has 3 and 3; each chain costs an image and its operations
+_MAX_ALPHA = 1000  # with a larger parameter, the distributions are constants, and their generators overflow
 
 
 class AugMix(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations ships no types
@@ -32,9 +35,9 @@ class AugMix(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations ship
 
     Args:
         severity: strength of the strongest operation, above 0.1 and at most 10.
-        width: chains in the mixture.
-        depth: operations per chain; -1 draws one to three.
-        alpha: parameter of the Dirichlet and Beta distributions.
+        width: chains in the mixture, 1 to 32.
+        depth: operations per chain, 1 to 14; -1 draws one to three.
+        alpha: parameter of the Dirichlet and Beta distributions, above 0 and at most 1000.
         p: probability that the transform is applied.
 
     Raises:
@@ -44,22 +47,22 @@ class AugMix(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations ship
     not_lowered = "it runs its own plan per chain"  # for `Plan.explain`
 
     class InitSchema(A.BasicTransform.InitSchema):  # type: ignore[misc]
-        """The constructor's arguments."""
+        """The constructor's arguments; the constructor checks them."""
 
-        severity: float
-        width: int
-        depth: int
-        alpha: float
+        severity: Any
+        width: Any
+        depth: Any
+        alpha: Any
 
     def __init__(
         self, severity: float = 3, width: int = 3, depth: int = -1, alpha: float = 1.0, p: float = 0.5
     ) -> None:
         super().__init__(p=p)
-        if not (_MIN_SEVERITY < severity <= 10 and width >= 1 and (depth >= 1 or depth == -1) and alpha > 0):
-            raise TransformError(
-                f"aug_mix needs {_MIN_SEVERITY} < severity <= 10, width >= 1, depth >= 1 or -1, and alpha > 0; got "
-                f"severity={severity}, width={width}, depth={depth}, alpha={alpha}"
-            )
+        check_number("aug_mix: severity", severity, _MIN_SEVERITY, 10, TransformError, above=True)
+        check_integer("aug_mix: width", width, 1, _WIDEST, TransformError)
+        if depth != -1:
+            check_integer("aug_mix: depth (or -1)", depth, 1, _DEEPEST, TransformError)
+        check_number("aug_mix: alpha", alpha, 0, _MAX_ALPHA, TransformError, above=True)
         self.severity, self.width, self.depth, self.alpha = severity, width, depth, alpha
 
     def get_params(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from augment.errors import TransformError
-from augment.policies.operations import OperationRanges
+from augment.policies.operations import OperationRanges, check_fill
 
 SubPolicyStep = tuple[str, float, int]
 """An operation, its probability, and its magnitude from 0 to 10."""
@@ -29,7 +29,8 @@ def auto_augment(dataset: str = "imagenet", *, fill: float = 128) -> Any:
     """
     import albumentations as A  # noqa: N812  # its users know it by this name
 
-    if dataset not in SUB_POLICIES:
+    check_fill("auto_augment", fill)
+    if not isinstance(dataset, str) or dataset not in SUB_POLICIES:
         names = ", ".join(map(repr, SUB_POLICIES))
         raise TransformError(f"auto_augment: dataset must be one of {names}, got {dataset!r}")
     ranges = OperationRanges(fill=fill)

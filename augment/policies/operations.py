@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from augment.checks import check_number
 from augment.errors import TransformError
 
 FOURTEEN = (
@@ -17,6 +18,15 @@ FOURTEEN = (
     *("Contrast", "Brightness", "Sharpness", "ShearX", "ShearY", "TranslateX", "TranslateY"),
 )
 """The operations of RandAugment and TrivialAugment."""
+
+
+def check_fill(policy: str, fill: Any) -> None:
+    """Check the level of the pixels outside the image.
+
+    Raises:
+        TransformError: `fill` is not a number from 0 to 255.
+    """
+    check_number(f"{policy}: fill", fill, 0, 255, TransformError)
 
 
 @dataclass(frozen=True)

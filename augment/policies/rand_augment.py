@@ -1,10 +1,13 @@
 """RandAugment: several operations, drawn per image, at one strength."""
 
-from math import inf
 from typing import Any
 
+from augment.checks import check_integer, check_number
 from augment.errors import TransformError
-from augment.policies.operations import FOURTEEN, OperationRanges
+from augment.policies.operations import FOURTEEN, OperationRanges, check_fill
+
+MAX_STRENGTH = 3
+"""The largest magnitude in multiples of `maximum`: 30 of 10, as in the authors' code."""
 
 
 def rand_augment(n: int = 2, m: float = 9, *, maximum: float = 10, fill: float = 128) -> Any:
@@ -18,24 +21,23 @@ def rand_augment(n: int = 2, m: float = 9, *, maximum: float = 10, fill: float =
     0.9 times the strength: its magnitude 9 is 3 here.)
 
     Args:
-        n: operations per image; one operation may be drawn twice. 1 to 3 in the paper.
-        m: their magnitude. 4 to 28 in the paper.
-        maximum: the magnitude at which the ranges end: 30 for torchvision's scale.
+        n: operations per image, 1 to 14; one operation may be drawn twice. 1 to 3 in the paper.
+        m: their magnitude, 0 to 3 times `maximum`. 4 to 28 in the paper.
+        maximum: the magnitude at which the ranges end, above 0 and at most 1000: 30 for torchvision's scale.
         fill: level of the pixels outside the image, 0 to 255; 128 in the authors' code.
 
     Returns:
         An `albumentations.Compose`.
 
     Raises:
-        TransformError: `n` or `m` is negative, `n` no integer, or `m` or `maximum` not finite.
+        TransformError: an argument is out of range.
     """
     import albumentations as A  # noqa: N812  # its users know it by this name
 
-    if not isinstance(n, int) or isinstance(n, bool) or n < 0 or not (0 <= m < inf and 0 < maximum < inf):
-        raise TransformError(
-            "rand_augment needs an integer n >= 0, a finite m >= 0 and a finite maximum > 0; "
-            f"got n={n!r}, m={m!r}, maximum={maximum!r}"
-        )
+    check_integer("rand_augment: n", n, 1, len(FOURTEEN), TransformError)
+    check_number("rand_augment: maximum", maximum, 0, 1000, TransformError, above=True)
+    check_number("rand_augment: m", m, 0, MAX_STRENGTH * maximum, TransformError)
+    check_fill("rand_augment", fill)
     ranges = OperationRanges(fill=fill)
     return A.Compose(
         [A.OneOf([ranges.make_operation(name, m / maximum) for name in FOURTEEN], p=1.0) for _ in range(n)]

@@ -1,11 +1,14 @@
 """Pillow's sharpness, a blend of the image with its smoothed version. Albumentations has no such transform."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import albumentations as A  # noqa: N812  # its users know it by this name
 import cv2
 import numpy as np
 
+from augment.checks import is_number
+from augment.errors import TransformError
 from augment.plan.lowering import Columns, Floats, Integers, Operation, Pointwise, lowers, scale_uniform
 from augment.transform import Image
 
@@ -19,16 +22,22 @@ class Sharpness(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations s
     Args:
         factor: range of the factor: 0 smooths the image, 1 changes nothing, 2 sharpens it as much as 0 smooths.
         p: probability that the transform is applied.
+
+    Raises:
+        TransformError: `factor` is out of range.
     """
 
     class InitSchema(A.BasicTransform.InitSchema):  # type: ignore[misc]
-        """The constructor's arguments."""
+        """The constructor's arguments; the constructor checks them."""
 
-        factor: tuple[float, float]
+        factor: Any
 
     def __init__(self, factor: tuple[float, float] = (0.1, 1.9), p: float = 0.5) -> None:
         super().__init__(p=p)
-        self.factor = factor
+        is_pair = isinstance(factor, Sequence) and len(factor) == 2 and all(map(is_number, factor))
+        if not is_pair or not 0 <= factor[0] <= factor[1]:
+            raise TransformError(f"Sharpness: factor must be (low, high) with 0 <= low <= high, got {factor!r}")
+        self.factor = float(factor[0]), float(factor[1])
 
     def get_params(self) -> dict[str, Any]:
         """Draw the factor."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from augment.policies.operations import FOURTEEN, OperationRanges
+from augment.policies.operations import FOURTEEN, OperationRanges, check_fill
 
 WIDE = OperationRanges(shear=0.99, rotate=135.0, translate_px=32, enhance=(0.01, 2.0), min_bits=2, fill=0)
 """The ranges of TrivialAugment (Wide)."""
@@ -28,6 +28,7 @@ def trivial_augment(*, fill: float = 0) -> Any:
     """
     import albumentations as A  # noqa: N812  # its users know it by this name
 
+    check_fill("trivial_augment", fill)
     ranges = replace(WIDE, fill=fill)
     return A.Compose([A.OneOf([_make_operation(ranges, name) for name in FOURTEEN], p=1.0)])
 

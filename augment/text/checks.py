@@ -1,9 +1,9 @@
 """Checks of arguments."""
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
+from augment.checks import is_number
 from augment.errors import AugmentError
 
 
@@ -13,7 +13,7 @@ def check_fraction(name: str, value: Any) -> None:
     Raises:
         AugmentError: `value` is not a number between 0 and 1.
     """
-    if not isinstance(value, Real) or not 0 <= float(value) <= 1:
+    if not is_number(value) or not 0 <= value <= 1:
         raise AugmentError(f"{name} must be between 0 and 1, got {value!r}")
 
 

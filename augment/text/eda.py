@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys as keyed
+from augment.checks import check_integer
 from augment.errors import AugmentError
 from augment.text import enumerate_changes
 from augment.text.checks import check_fraction, check_text, check_texts
@@ -34,6 +35,8 @@ from augment.text.words import STOP_WORDS
 
 _Operation = Callable[[Sentence, float, Draw], str]
 
+_MAX_VARIANTS = 10_000
+
 _TRIES = 2
 """How often an operation that gave no new text is drawn again before other operations are tried."""
 
@@ -48,7 +51,7 @@ class EDA:
         alpha_ri: fraction of the words for random insertion.
         alpha_rs: fraction of the words for random swap.
         p_rd: probability that random deletion drops a word, 0 to 1.
-        num_aug: variants per sentence.
+        num_aug: variants per sentence, 1 to 10,000.
         mode: "fixed" keeps case, punctuation and every script. It returns exactly `num_aug` distinct variants, none of
             them the text itself; fewer if fewer exist, and the text alone if none exists (a text without words, or of
             one word without synonyms). "paper" is the published algorithm: lower-case letters a to z,
@@ -77,8 +80,7 @@ class EDA:
             check_fraction(name, rate)
         if not any(rates.values()):
             raise AugmentError(f"at least one of {', '.join(rates)} must be above 0")
-        if isinstance(self.num_aug, bool) or not isinstance(self.num_aug, int) or self.num_aug < 1:
-            raise AugmentError(f"num_aug must be an integer of at least 1, got {self.num_aug!r}")
+        check_integer("num_aug", self.num_aug, 1, _MAX_VARIANTS)
         if self.mode not in ("fixed", "paper"):
             raise AugmentError(f"mode must be 'fixed' or 'paper', got {self.mode!r}")
         object.__setattr__(self, "_lexicon", Lexicon(self.synonyms, self.stop_words))

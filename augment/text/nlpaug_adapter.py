@@ -22,6 +22,9 @@ _log = logging.getLogger(__name__)
 _lock = threading.RLock()
 """nltk's readers and nlpaug's models have state: they process one text at a time."""
 
+_NOT_TEXT = ("audio", "spectrogram")
+"""nlpaug's methods that are not for texts."""
+
 _MAX_SORTED = 10_000
 _TAGGER = "averaged_perceptron_tagger_eng"
 
@@ -58,6 +61,9 @@ class NlpAug(TextTransform):
             raise AugmentError(f"NlpAug needs nlpaug: pip install nlpaug ({error})") from None
         if not isinstance(self.augmenter, Augmenter):
             raise AugmentError(f"augmenter must be an nlpaug.Augmenter, got {self.augmenter!r}")
+        if self.augmenter.method in _NOT_TEXT:
+            name = type(self.augmenter).__name__
+            raise AugmentError(f"augmenter must augment texts, got {name} for {self.augmenter.method}")
         source = _Source()
         object.__setattr__(self, "_source", source)
         object.__setattr__(self, "_augmenter_copy", _copy_with_source(self.augmenter, source))

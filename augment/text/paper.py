@@ -8,7 +8,7 @@ does not end with a space.
 import re
 from collections.abc import Collection
 
-from augment.text.lexicon import MAX_CACHED_WORDS, SynonymLookup
+from augment.text.lexicon import MAX_CACHED_WORDS, SynonymLookup, find_synonyms
 from augment.text.operations import Draw, draw_deletions, draw_items
 
 Words = list[str]
@@ -26,7 +26,8 @@ class PaperLexicon(dict[str, tuple[str, ...]]):
 
     def __missing__(self, word: str) -> tuple[str, ...]:
         cleaned = dict.fromkeys(
-            " ".join(re.sub("[^a-z ]", "", name.replace("-", " ").lower()).split()) for name in self._synonyms(word)
+            " ".join(re.sub("[^a-z ]", "", name.replace("-", " ").lower()).split())
+            for name in find_synonyms(self._synonyms, word)
         )
         found = tuple(name for name in cleaned if name and name != word)
         if len(self) < MAX_CACHED_WORDS:

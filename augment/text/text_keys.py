@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
+from augment.checks import is_integer
 
 TextKey: TypeAlias = "tuple[int, ...] | int | np.uint64 | NDArray[np.uint64]"
 """The key of one text: (seed, epoch, index), the key of that sample in a dataset; or a key from `augment.keys`, as an
@@ -39,6 +40,8 @@ def to_keys(given: Sequence[TextKey] | NDArray[np.uint64], count: int) -> list[i
     Raises:
         ValueError: the numbers of keys and texts differ, or a key is not valid.
     """
+    if not isinstance(given, (Sequence, np.ndarray)) or isinstance(given, (str, bytes)):
+        raise ValueError(f"keys must be a sequence of keys, one per text, got {given!r}")
     if len(given) != count:
         raise ValueError(f"got {count} texts, but {len(given)} keys: pass one key per text")
     if isinstance(given, np.ndarray) and given.ndim == 1 and given.dtype == np.uint64:
@@ -48,7 +51,7 @@ def to_keys(given: Sequence[TextKey] | NDArray[np.uint64], count: int) -> list[i
 
 
 def _is_count(step: Any) -> bool:
-    return isinstance(step, (int, np.integer)) and bool(step >= 0)
+    return is_integer(step) and bool(step >= 0)
 
 
 @lru_cache(maxsize=16)

@@ -160,7 +160,7 @@ def test_grabcut_finds_an_object_and_touches_no_generator() -> None:
         (lambda: A.save(ReplaceBackground(mask=np.sum), "x.json"), "cannot save a ReplaceBackground"),
         (lambda: ReplaceBackground(feather_px=float("nan")), "feather_px must be finite and at least 0, got nan"),
         (lambda: ReplaceBackground([("a", "b", "c")]), "a list of colors"),
-        (lambda: ReplaceBackground(cache_bytes=-1), "cache_bytes must be at least 0"),
+        (lambda: ReplaceBackground(cache_bytes=-1), "cache_bytes must be an integer of at least 0"),
         (
             lambda: apply_transform(ReplaceBackground(p=1), {"image": photograph()}),
             "the target 'mask' is missing .*grabcut",

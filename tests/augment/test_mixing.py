@@ -109,12 +109,12 @@ def test_integer_labels_are_refused_by_name(mix: Mixer) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MixUp(0), "MixUp: alpha must be finite and above 0, got 0"),
-        (lambda: MixUp(float("inf")), "MixUp: alpha must be finite and above 0, got inf"),
-        (lambda: CutMix("1"), "CutMix: alpha must be finite and above 0, got '1'"),  # type: ignore[arg-type]
+        (lambda: MixUp(0), "MixUp: alpha must be a number above 0 and at most 1000, got 0"),
+        (lambda: MixUp(float("inf")), "MixUp: alpha must be a number above 0 and at most 1000, got inf"),
+        (lambda: CutMix("1"), "CutMix: alpha must be a number above 0 and at most 1000, got '1'"),  # type: ignore[arg-type]
         (lambda: MixUp()(plain(2).astype(np.float16), None, key(0)), "uint8 or float32, got float16"),
         (lambda: MixUp()(plain(2), [0, 1], key(0)), "needs float labels"),  # type: ignore[arg-type]
-        (lambda: CutMix(1, p=1.5), "CutMix: p must be between 0 and 1, got 1.5"),
+        (lambda: CutMix(1, p=1.5), "CutMix: p must be a number from 0 to 1, got 1.5"),
         (lambda: Mosaic(center=(0.9, 0.1)), "Mosaic: center must be"),
         (lambda: to_mixer("cutmix"), "mix must be MixUp, CutMix, Mosaic or a list of them"),
         (lambda: MixUp()(plain(2)[0], None, key(0)), r"needs a batch \[B, H, W, C\]"),

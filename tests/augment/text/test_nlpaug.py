@@ -152,7 +152,7 @@ def test_synonyms_through_nltk_are_those_of_the_table() -> None:
 
 def test_what_is_no_augmenter_is_refused() -> None:
     """And so is a probability that is none."""
-    with pytest.raises(AugmentError, match="augmenter must be an nlpaug.Augmenter"):
+    with pytest.raises(AugmentError, match=r"augmenter must be an nlpaug\.Augmenter"):
         NlpAug(RandomSwap())
     with pytest.raises(AugmentError, match="p must be between 0 and 1"):
         NlpAug(nac.KeyboardAug(), p=3)

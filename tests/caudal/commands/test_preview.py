@@ -84,7 +84,7 @@ def test_no_augmentation_is_shown_as_such(preview: Callable[..., Any]) -> None:
         (["--stress", "--transform-grid"], "ask for one at a time"),
         (["--stress", "--html"], "--html is the page of the plain preview"),
         (["--transform-grid", "--html"], "--html is the page of the plain preview"),
-        (["--augment", "rand_augment(fill='red')"], "fill: Input should be"),
+        (["--augment", "rand_augment(fill='red')"], "rand_augment: fill must be a number from 0 to 255, got 'red'"),
         (["--out", "sheet.jpg"], "--out is a PNG, got 'sheet.jpg'"),
         (["--augment", "none", "--stress"], "none could be applied"),
         (["--augment", "none", "--transform-grid"], "this one has none"),
