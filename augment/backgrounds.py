@@ -11,14 +11,17 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import cv2
 import numpy as np
 
-from augment.background_files import BackgroundFiles
-from augment.checks import is_integer, is_number
+from augment.background_files import MAX_PIXELS, BackgroundFiles
+from augment.checks import check_integer, is_integer, is_number
 from augment.errors import TransformError
 from augment.foreground import grabcut
 from augment.transform import Image
 
 Color = Sequence[int]
 """One level per channel, 0 to 255."""
+
+_MOST_PIXELS = 2**30
+"""OpenCV decodes no larger image."""
 
 _NO_MASKS = ("image", "images", "bboxes", "keypoints")
 """Targets that cannot be masks."""
@@ -42,6 +45,7 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
         feather_px: how far the blend extends outward from the foreground, in pixels; 0 for a hard edge.
         cache_bytes: memory for decoded backgrounds; all threads share them.
         p: probability that the transform is applied.
+        max_pixels: largest number of pixels of a background image; a larger one is an error, and is not decoded.
 
     Raises:
         TransformError: an argument is out of range, or the folder contains no image.
@@ -57,6 +61,7 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
         mask: Any
         feather_px: Any
         cache_bytes: Any
+        max_pixels: Any
 
     def __init__(
         self,
@@ -65,18 +70,21 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
         feather_px: float = 2,
         cache_bytes: int = 2**28,
         p: float = 0.5,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         super().__init__(p=p)
         if not is_number(feather_px) or feather_px < 0:
             raise TransformError(f"feather_px must be finite and at least 0, got {feather_px!r}")
         if not is_integer(cache_bytes) or cache_bytes < 0:
             raise TransformError(f"cache_bytes must be an integer of at least 0, got {cache_bytes!r}")
+        check_integer("max_pixels", max_pixels, 1, _MOST_PIXELS, TransformError)
         if not callable(mask) and not (isinstance(mask, str) and mask and mask not in _NO_MASKS):
             raise TransformError(f"mask must be a target's name, 'grabcut' or a function, got {mask!r}")
         self.backgrounds = _parse_backgrounds(backgrounds)
         self.mask, self.feather_px, self.cache_bytes = mask, feather_px, cache_bytes
         is_folder = isinstance(self.backgrounds, str) and self.backgrounds not in ("noise", "colors")
-        self._files = BackgroundFiles(str(self.backgrounds), cache_bytes) if is_folder else None
+        self.max_pixels = max_pixels
+        self._files = BackgroundFiles(str(self.backgrounds), cache_bytes, max_pixels) if is_folder else None
 
     @property
     def targets_as_params(self) -> list[str]:

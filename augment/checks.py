@@ -2,14 +2,15 @@
 
 import math
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, cast
 
 from augment.errors import AugmentError
 
 
 def is_number(value: Any) -> bool:
     """Return whether a value is a finite number; booleans are not."""
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(-math.inf < value < math.inf)
+    # Not `math.isfinite`: it raises OverflowError for large integers.
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(-math.inf < cast(Any, value) < math.inf)
 
 
 def is_integer(value: Any) -> bool:

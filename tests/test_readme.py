@@ -1,4 +1,4 @@
-"""The README's example must run as it stands."""
+"""The README's example runs unmodified."""
 
 import os
 import re
@@ -28,6 +28,6 @@ def test_example_runs_as_it_stands(folders: Callable[..., Path], project_root: P
 
 
 def test_no_placeholder_is_left(project_root: Path) -> None:
-    """What was to be filled in is filled in."""
+    """No page has a placeholder."""
     for path in (*project_root.glob("*.md"), *project_root.glob("docs/*.md"), *project_root.glob("benchmarks/*.md")):
         assert not re.search(r"@@|TODO|FIXME", path.read_text()), path

@@ -75,8 +75,8 @@ class OperationRanges:
         """
         makers: dict[str, Callable[[float, float, float], Any]] = {
             "Identity": _make_fixed("NoOp"),
-            "AutoContrast": _make_fixed("AutoContrast", method="pil"),
-            "Equalize": _make_fixed("Equalize", mode="pil"),
+            "AutoContrast": _make_pillow("PillowAutoContrast"),
+            "Equalize": _make_pillow("PillowEqualize"),
             "Invert": _make_fixed("InvertImg"),
             "Rotate": self._make_signed(self._make_rotate),
             "ShearX": self._make_signed(self._make_shear_x),
@@ -85,9 +85,9 @@ class OperationRanges:
             "TranslateY": self._make_signed(self._make_translate_y),
             "Solarize": self._make_solarize,
             "Posterize": self._make_posterize,
-            "Color": self._make_jitter("saturation"),
-            "Contrast": self._make_jitter("contrast"),
-            "Brightness": self._make_jitter("brightness"),
+            "Color": self._make_enhance("PillowColor"),
+            "Contrast": self._make_enhance("PillowContrast"),
+            "Brightness": self._make_enhance("PillowBrightness"),
             "Sharpness": self._make_sharpness,
         }
         if name not in makers:
@@ -139,11 +139,10 @@ class OperationRanges:
         return make_either
 
     def _make_solarize(self, low: float, high: float, p: float) -> Any:
-        import albumentations as A  # noqa: N812  # its users know it by this name
+        from augment.policies.pillow import PillowSolarize
 
-        # Albumentations inverts levels from 255 * threshold on: 256 cannot be expressed, and 255 inverts only white.
-        first, last = (min(max(256 * (1 - strength), 0) / 255, 1.0) for strength in (high, low))
-        return A.Solarize(threshold_range=(first, last), p=p)
+        first, last = (min(max(256 * (1 - strength), 0.0), 256.0) for strength in (high, low))
+        return PillowSolarize(threshold=(first, last), p=p)
 
     def _make_posterize(self, low: float, high: float, p: float) -> Any:
         import albumentations as A  # noqa: N812  # its users know it by this name
@@ -171,12 +170,11 @@ class OperationRanges:
         first, last = self.enhance
         return first + low * (last - first), first + high * (last - first)
 
-    def _make_jitter(self, factor: str) -> Callable[[float, float, float], Any]:
+    def _make_enhance(self, name: str) -> Callable[[float, float, float], Any]:
         def make(low: float, high: float, p: float) -> Any:
-            import albumentations as A  # noqa: N812  # its users know it by this name
+            from augment.policies import pillow
 
-            ones: dict[str, tuple[float, float]] = dict.fromkeys(("brightness", "contrast", "saturation"), (1.0, 1.0))
-            return A.ColorJitter(**ones | {factor: self._to_factors(low, high)}, hue=(0.0, 0.0), p=p)
+            return getattr(pillow, name)(factor=self._to_factors(low, high), p=p)
 
         return make
 
@@ -186,12 +184,23 @@ class OperationRanges:
         return Sharpness(self._to_factors(low, high), p=p)
 
 
-def _make_fixed(name: str, **options: Any) -> Callable[[float, float, float], Any]:
+def _make_fixed(name: str) -> Callable[[float, float, float], Any]:
     """Make an operation without a strength."""
 
     def make(low: float, high: float, p: float) -> Any:  # noqa: ARG001  # the signature of all operations
         import albumentations as A  # noqa: N812  # its users know it by this name
 
-        return getattr(A, name)(p=p, **options)
+        return getattr(A, name)(p=p)
+
+    return make
+
+
+def _make_pillow(name: str) -> Callable[[float, float, float], Any]:
+    """Make one of Pillow's operations without a strength."""
+
+    def make(low: float, high: float, p: float) -> Any:  # noqa: ARG001  # the signature of all operations
+        from augment.policies import pillow
+
+        return getattr(pillow, name)(p=p)
 
     return make

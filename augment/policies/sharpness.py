@@ -1,19 +1,16 @@
 """Pillow's sharpness, a blend of the image with its smoothed version. Albumentations has no such transform."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import albumentations as A  # noqa: N812  # its users know it by this name
-import cv2
 import numpy as np
 
 from augment.checks import is_number
 from augment.errors import TransformError
 from augment.plan.lowering import Columns, Floats, Integers, Operation, Pointwise, lowers, scale_uniform
+from augment.policies import pillow
 from augment.transform import Image
-
-_SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
-"""Pillow's `ImageFilter.SMOOTH`."""
 
 
 class Sharpness(A.ImageOnlyTransform):  # type: ignore[misc]  # Albumentations ships no types
@@ -70,12 +67,8 @@ class LoweredSharpness(Pointwise):
 
 
 def sharpen(image: Image, factor: float) -> Image:
-    """Blend an image with its smoothed version: `factor` times the image, 1 - `factor` times the other.
-
-    The outermost pixels, for which the filter lacks neighbors, stay unchanged, as in Pillow.
-    """
-    smooth = cv2.filter2D(image, -1, _SMOOTH).reshape(image.shape)
-    smooth[[0, -1]] = image[[0, -1]]
-    smooth[:, [0, -1]] = image[:, [0, -1]]
-    blended = cv2.addWeighted(image, factor, smooth, 1 - factor, 0).reshape(image.shape)
-    return cast(Image, blended if image.dtype == np.uint8 else np.clip(blended, 0, 1, out=blended))
+    """Sharpen an image [H, W, C]: uint8 as Pillow, float32 in 0 to 1 without rounding."""
+    if image.dtype == np.uint8:
+        return pillow.sharpen(image, factor)
+    smooth = pillow.smooth(image)
+    return np.clip(smooth + np.float32(factor) * (image - smooth), 0, 1)

@@ -1,4 +1,4 @@
-"""Keys: a path gives one key, and neighbouring paths give unrelated ones."""
+"""Keys: a path gives one key, and neighboring paths give unrelated ones."""
 
 import random
 import warnings
@@ -37,7 +37,7 @@ def test_names_do_not_run_into_each_other() -> None:
 
 @given(words, st.lists(words, min_size=1, max_size=20))
 def test_an_array_of_indices_gives_what_each_gives_alone(seed: int, indices: list[int]) -> None:
-    """Vectorised folding equals scalar folding."""
+    """Vectorized folding equals scalar folding."""
     key = keys.root(seed)
     together = keys.fold_in(key, "augment", np.array(indices))
     assert together.tolist() == [int(keys.fold_in(key, "augment", index)) for index in indices]

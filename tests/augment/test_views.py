@@ -19,7 +19,7 @@ def make_numbered_image(height: int, width: int) -> np.ndarray:
 
 @given(sides, sides, st.data())
 def test_five_crops_stand_at_the_corners_and_the_center(height: int, width: int, data: st.DataObject) -> None:
-    """The order is torchvision's: top left, top right, bottom left, bottom right, centre."""
+    """The order is torchvision's: top left, top right, bottom left, bottom right, center."""
     rows, columns = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))
     crops = views.five_crop(make_numbered_image(height, width), (rows, columns))
     assert crops.shape == (5, rows, columns, 3)

@@ -1,4 +1,4 @@
-"""Tests of the audit: it passes who does the work, and finds each planted fault."""
+"""The audit passes contenders that do the work, and finds each planted fault."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.benchmarks import contenders
 
 @pytest.fixture(scope="module")
 def workload(tmp_path_factory: pytest.TempPathFactory) -> Workload:
-    """Give the workload `full` of the audit's images."""
+    """Return the workload `full` of the audit's images."""
     folder = write_images(tmp_path_factory.mktemp("audit") / "images")
     return Workload(name="full", folder=str(folder), count=40, policy="full")
 
@@ -44,14 +44,14 @@ def test_honest_contender_passes_and_is_described(workload: Workload) -> None:
     ],
 )
 def test_planted_fault_is_found(workload: Workload, fault: str, sentence: str) -> None:
-    """The sentence says what is wrong."""
+    """The message names the fault."""
     (found, *_) = audit(getattr(contenders, fault), workload)["faults"]
     assert re.search(sentence, found), found
 
 
 @pytest.mark.parametrize(("policy", "size"), [("resize", (224, 224)), ("pad_crop_flip", (32, 32))])
 def test_other_workloads_can_be_audited(tmp_path: Path, policy: str, size: tuple[int, int]) -> None:
-    """Images that are only resized, and small ones, are recognised too."""
+    """Images that are only resized, and small ones, are recognized too."""
     folder = write_images(tmp_path / "images", (32, 32) if size == (32, 32) else (240, 320))
     workload = Workload(name=policy, folder=str(folder), count=40, policy=policy, size=size)
     assert audit(contenders.honest, workload)["faults"] == []

@@ -1,4 +1,4 @@
-"""Tests of the audit of texts: it passes who does the work, and finds each planted fault."""
+"""The audit of texts passes contenders that do the work, and finds each planted fault."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ Change = Callable[[list[bytes], list[int]], tuple[list[bytes], list[int]]]
 
 @pytest.fixture
 def workload(tmp_path: Path) -> Workload:
-    """Give the workload of the audit's texts."""
+    """Return the workload of the audit's texts."""
     return WORKLOADS["text"].prepare("text", write_texts(tmp_path / "samples"), tmp_path, None)
 
 
@@ -57,6 +57,6 @@ def test_who_does_the_work_passes(workload: Workload) -> None:
     ],
 )
 def test_planted_fault_is_found(workload: Workload, change: Change, sentence: str) -> None:
-    """The sentence says what is wrong."""
+    """The message names the fault."""
     (found, *_) = audit(contender(change), workload)["faults"]
     assert sentence in found

@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """Give `run(*arguments)`: runs the command line in this process."""
+    """Return `run(*arguments)`: runs the command line in this process."""
 
     def command(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["benchmarks", *map(str, arguments)])

@@ -44,7 +44,7 @@ small_texts = st.lists(st.sampled_from(["red", "blue", "the", "of"]), min_size=1
 
 
 def two_each(word: str) -> tuple[str, ...]:
-    """Give two synonyms to every word."""
+    """Return two synonyms to every word."""
     return (f"{word}1", f"{word} two")
 
 
@@ -177,7 +177,7 @@ def test_case_punctuation_and_spacing_stay() -> None:
 
 
 def test_synonyms_take_the_case_of_their_word() -> None:
-    """Capitalised for a capitalised word, capitals for capitals."""
+    """Capitalized for a capitalized word, capitals for capitals."""
     variants = EDA(0.1, 0, 0, 0, num_aug=6, synonyms=lambda _: ("big cat",))
     assert variants("Lion lion LION", (0, 0, 0)) == ["Big cat big cat BIG CAT"]
 
