@@ -32,8 +32,8 @@ from augment.transform import Image
 
 _LEVELS = np.arange(256, dtype=np.float32)
 
-_TO_GRAY = np.array([[19595, 38470, 7471, 32768]]) / 65536
-"""Pillow's RGB to gray, with an offset that rounds; sums of these fractions are exact in float32."""
+_TO_GRAY = np.array([[19595, 38470, 7471, 32768]] * 3) / 65536
+"""Pillow's RGB to gray, in three channels, with an offset that rounds; these sums are exact in float32."""
 
 _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
 """Pillow's `ImageFilter.SMOOTH`."""
@@ -340,7 +340,7 @@ def make_blend_luts(factors: Floats, level: int = 0) -> NDArray[np.uint8]:
 
 def make_contrast_lut(image: Image, factor: float) -> Lut:
     """Make the lookup table [256] of `ImageEnhance.Contrast` for an image, uint8 [H, W, 1 or 3]."""
-    gray = image if image.shape[2] == 1 else _convert_to_gray(image.astype(np.float32)).astype(np.uint8)
+    gray = image if image.shape[2] == 1 else _convert_to_gray(image.astype(np.float32), _TO_GRAY[:1]).astype(np.uint8)
     mean = int(colors.sum_levels(gray) / gray.size + 0.5)
     lut: Lut = make_blend_luts(np.array([factor]), mean)[0]
     return lut
@@ -351,7 +351,7 @@ def adjust_color(image: Image, factor: float) -> Image:
     if image.shape[2] == 1:
         return image.copy()
     levels = image.astype(np.float32)
-    return _blend(levels, _convert_to_gray(levels)[..., np.newaxis], factor)
+    return _blend(levels, _convert_to_gray(levels), factor)
 
 
 def sharpen(image: Image, factor: float) -> Image:
@@ -375,9 +375,10 @@ def _blend(levels: NDArray[np.float32], degenerate: NDArray[np.float32], factor:
     return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
 
 
-def _convert_to_gray(levels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Convert [H, W, 3] to gray levels [H, W], whole numbers."""
-    return cast(NDArray[np.float32], np.floor(cv2.transform(levels, _TO_GRAY)).reshape(levels.shape[:2]))
+def _convert_to_gray(levels: NDArray[np.float32], matrix: NDArray[np.float64] = _TO_GRAY) -> NDArray[np.float32]:
+    """Convert [H, W, 3] to gray levels, whole numbers: [H, W, 3], or [H, W, 1] by one row of the matrix."""
+    gray = cv2.transform(levels, matrix).reshape(*levels.shape[:2], len(matrix))
+    return cast(NDArray[np.float32], np.floor(gray, out=gray))
 
 
 def _count_levels(image: Image, channel: int) -> Integers:
