@@ -201,7 +201,7 @@ def test_fingerprints_tell_multiplied_streams_apart(source: Path) -> None:
     [
         ({"copies": 0}, "copies must be an integer of at least 1; got 0"),
         ({"copies": None}, "copies must be an integer of at least 1"),
-        ({"views": "eleven_crop"}, "no set of views 'eleven_crop'"),
+        ({"views": "eleven_crop"}, "unknown set of views 'eleven_crop'"),
         ({"views": 5}, "views must be a name"),
         ({"mix": augment.MixUp()}, 'which label_mode="int" cannot hold: use label_mode="categorical"'),
         ({"mix": "mixup", "label_mode": "categorical"}, "mix must be MixUp, CutMix, Mosaic"),
