@@ -1,6 +1,6 @@
 """Augmentation of images and texts: a pure function of the input and a key.
 
-This package knows arrays, texts and keys, and nothing of files, datasets or TensorFlow.
+This package handles arrays, texts and keys. It does not depend on datasets or TensorFlow.
 """
 
 import os
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from augment.mixing import Mosaic as Mosaic
     from augment.plan.params import Params as Params
     from augment.plan.plan import Plan as Plan
-    from augment.plan.plan import compile as compile  # noqa: A004  # `augment.compile` says what it does
+    from augment.plan.plan import compile as compile  # noqa: A004  # public as `augment.compile`
     from augment.policies import policy as policy
     from augment.serialization import load as load
     from augment.transform import KeyedTransform as KeyedTransform
@@ -47,7 +47,7 @@ __all__ = [
     "views",
 ]
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks a server for its newest version otherwise
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise Albumentations asks a server for its newest version
 
 __getattr__ = make_getattr(
     __name__,
@@ -60,7 +60,7 @@ __getattr__ = make_getattr(
         "Mosaic": "augment.mixing",
         "Params": "augment.plan.params",
         "Plan": "augment.plan.plan",
-        "ReplaceBackground": "augment.backgrounds",  # imports Albumentations, which takes seconds
+        "ReplaceBackground": "augment.backgrounds",  # imports Albumentations: seconds
         "TransformError": "augment.errors",
         "compile": "augment.plan.plan",
         "keys": "augment.keys",

@@ -1,10 +1,9 @@
-"""Replacing what stands behind an object: by photographs, plain colours or noise.
+"""Replacing the background of an object by photographs, plain colors or noise.
 
-A network that has seen every class before one background learns the background. The object is told by a mask that comes
-with the image, or estimated.
+A network that sees a class only in front of one background learns the background. A mask that accompanies the image
+marks the object, or GrabCut estimates it.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -12,48 +11,57 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import cv2
 import numpy as np
 
-from augment.background_files import BackgroundFiles
+from augment.background_files import MAX_PIXELS, BackgroundFiles
+from augment.checks import check_integer, is_integer, is_number
 from augment.errors import TransformError
 from augment.foreground import grabcut
 from augment.transform import Image
 
 Color = Sequence[int]
-"""One level for each channel, 0 to 255."""
+"""One level per channel, 0 to 255."""
+
+_MOST_PIXELS = 2**30
+"""OpenCV decodes no larger image."""
+
+_NO_MASKS = ("image", "images", "bboxes", "keypoints")
+"""Targets that cannot be masks."""
 
 
 class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentations ships no types
-    """Puts another background behind the foreground of an image.
+    """Replaces the background of an image.
 
-    The pixels of the foreground stay as they are, exactly. Around it the new background is blended in over `feather_px`
-    pixels. Masks, boxes and keypoints stay as they are, since nothing moves. It is for uint8 images [H, W, C] with 1 or
-    3 channels.
+    The pixels of the foreground keep their exact values. Around it the new background is blended in over `feather_px`
+    pixels. Masks, boxes and keypoints stay unchanged, since nothing moves. Images are uint8 [H, W, C] with 1 or 3
+    channels.
 
     Args:
-        backgrounds: a folder of images (all .bmp, .jpeg, .jpg, .png and .webp below it; each is scaled so that it
-            covers the image, and a part of it drawn); "noise" (every level of every pixel and channel equally likely);
-            "colors" (a colour drawn anew each time); or a list of colours such as [(255, 255, 255), (0, 128, 0)], of
-            which one is drawn.
-        mask: what the foreground is: the name of a mask among the targets, [H, W], not 0 in the foreground; "grabcut",
-            which takes what differs from the image's margin (see `augment.foreground`); or a function from an image
+        backgrounds: a folder of images (all .bmp, .jpeg, .jpg, .png and .webp files below it; each is scaled to cover
+            the image, and a random window of it is used); "noise" (every level of every pixel and channel equally
+            likely); "colors" (a random color per image); or a list of colors such as [(255, 255, 255), (0, 128, 0)],
+            from which one is drawn.
+        mask: where the foreground is: the name of a mask among the targets, [H, W], not 0 in the foreground; "grabcut",
+            which finds what differs from the image's margin (see `augment.foreground`); or a function from an image
             [H, W, C] to such a mask.
-        feather_px: how far the blend reaches outward from the foreground, in pixels; 0 for a hard edge.
-        cache_bytes: of decoded backgrounds that are kept in memory; all threads share them.
-        p: the probability that it is applied.
+        feather_px: how far the blend extends outward from the foreground, in pixels; 0 for a hard edge.
+        cache_bytes: memory for decoded backgrounds; all threads share them.
+        p: probability that the transform is applied.
+        max_pixels: largest number of pixels of a background image; a larger one is an error, and is not decoded.
 
     Raises:
-        TransformError: an argument is out of range, or the folder holds no image.
+        TransformError: an argument is out of range, or the folder contains no image.
     """
 
     _targets = (A.core.type_definitions.Targets.IMAGE,)
-    not_lowered = "it asks for a mask, and for other images"  # for `Plan.explain`
+    not_lowered = "it needs a mask and other images"  # for `Plan.explain`
 
     class InitSchema(A.BasicTransform.InitSchema):  # type: ignore[misc]
-        """What the constructor takes; it checks by itself."""
+        """The constructor's arguments; the constructor checks them."""
 
         backgrounds: Any
         mask: Any
-        feather_px: float
-        cache_bytes: int
+        feather_px: Any
+        cache_bytes: Any
+        max_pixels: Any
 
     def __init__(
         self,
@@ -62,36 +70,39 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
         feather_px: float = 2,
         cache_bytes: int = 2**28,
         p: float = 0.5,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         super().__init__(p=p)
-        if not 0 <= feather_px < math.inf:
-            raise TransformError(f"feather_px must be at least 0, and finite, got {feather_px!r}")
-        if cache_bytes < 0:
-            raise TransformError(f"cache_bytes must be at least 0, got {cache_bytes!r}")
-        if not callable(mask) and not (isinstance(mask, str) and mask):
-            raise TransformError(f"mask is the name of a target, 'grabcut' or a function; got {mask!r}")
+        if not is_number(feather_px) or feather_px < 0:
+            raise TransformError(f"feather_px must be finite and at least 0, got {feather_px!r}")
+        if not is_integer(cache_bytes) or cache_bytes < 0:
+            raise TransformError(f"cache_bytes must be an integer of at least 0, got {cache_bytes!r}")
+        check_integer("max_pixels", max_pixels, 1, _MOST_PIXELS, TransformError)
+        if not callable(mask) and not (isinstance(mask, str) and mask and mask not in _NO_MASKS):
+            raise TransformError(f"mask must be a target's name, 'grabcut' or a function, got {mask!r}")
         self.backgrounds = _parse_backgrounds(backgrounds)
         self.mask, self.feather_px, self.cache_bytes = mask, feather_px, cache_bytes
         is_folder = isinstance(self.backgrounds, str) and self.backgrounds not in ("noise", "colors")
-        self._files = BackgroundFiles(str(self.backgrounds), cache_bytes) if is_folder else None
+        self.max_pixels = max_pixels
+        self._files = BackgroundFiles(str(self.backgrounds), cache_bytes, max_pixels) if is_folder else None
 
     @property
     def targets_as_params(self) -> list[str]:
-        """Ask for the mask, where it is a target."""
+        """Request the mask if it is a target."""
         return [self.mask] if isinstance(self.mask, str) and self.mask != "grabcut" else []
 
     @property
     def targets(self) -> dict[str, Callable[..., Any]]:
-        """Say what is done to each target: the image is changed, and everything else left."""
-        still = dict.fromkeys(("mask", "masks", "bboxes", "keypoints"), _return_unchanged)
-        return {"image": self.apply, "images": self.apply_to_images, **still}
+        """Map each target to its function: the image is changed, everything else is not."""
+        unchanged = dict.fromkeys(("mask", "masks", "bboxes", "keypoints"), _return_unchanged)
+        return {"image": self.apply, "images": self.apply_to_images, **unchanged}
 
     def update_transform_params(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        """Refuse an image without its mask, before Albumentations does it in words that do not help."""
+        """Refuse an image without its mask; the message of Albumentations would not help."""
         if any(data.get(name) is None for name in self.targets_as_params):
             raise TransformError(
-                f"no {self.mask!r} came with the image (a Loader delivers images alone): give the target, or use "
-                "mask='grabcut' or a function of the image"
+                f"the target {self.mask!r} is missing (a Loader yields images only): pass it, or use mask='grabcut' or "
+                "a function of the image"
             )
         return cast(dict[str, Any], super().update_transform_params(params, data))
 
@@ -99,16 +110,18 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
         """Find the foreground, and draw the background."""
         image = data["image"]
         if image.dtype != np.uint8:
-            raise TransformError(f"ReplaceBackground is for uint8 images, got {image.dtype}: let Normalize follow it")
+            raise TransformError(f"ReplaceBackground needs uint8 images, got {image.dtype}: put Normalize after it")
         height, width = image.shape[:2]
         channels = 1 if image.ndim == 2 else image.shape[2]
         foreground = self._find_foreground(image, data)
         if foreground.shape != (height, width):
-            raise TransformError(f"the mask is {foreground.shape}, and the image {(height, width)}")
+            raise TransformError(
+                f"the mask has shape {foreground.shape}, but the image has {(height, width)}: they must be equal"
+            )
         return {"foreground": foreground, "background": self._draw_background(height, width, channels)}
 
     def apply(self, img: Image, foreground: Image, background: Image, **params: Any) -> Image:  # noqa: ARG002
-        """Put the background behind the foreground of an image, uint8 [H, W, C]."""
+        """Replace the background of an image, uint8 [H, W, C]."""
         replaced = composite(img, foreground, background.reshape(img.shape), self.feather_px)
         return cast(Image, replaced.reshape(img.shape))
 
@@ -120,7 +133,7 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
         else:
             mask = np.asarray(data[self.mask])
         if mask.ndim not in (2, 3):
-            raise TransformError(f"a mask is [H, W], got {mask.dtype} {list(mask.shape)}")
+            raise TransformError(f"a mask must be [H, W], got {mask.dtype} {list(mask.shape)}")
         return cast(Image, (mask if mask.ndim == 2 else mask.any(axis=2)) != 0)
 
     def _draw_background(self, height: int, width: int, channels: int) -> Image:
@@ -133,34 +146,34 @@ class ReplaceBackground(A.DualTransform):  # type: ignore[misc]  # Albumentation
         else:
             color = list(self.py_random.choice(self.backgrounds))
             if len(color) != channels:
-                raise TransformError(f"the colour {color} has {len(color)} levels, and the image {channels} channels")
+                raise TransformError(f"color {color} has {len(color)} values, but the image has {channels} channels")
         return np.full((height, width, channels), color, np.uint8)
 
     def _draw_crop(self, background: Image, height: int, width: int, channels: int) -> Image:
-        """Draw the part of a photograph that is seen: the largest of the image's shape, anywhere."""
+        """Draw a window of a photograph: the largest with the image's aspect ratio, at a random position."""
         if channels not in (1, 3):
-            raise TransformError(f"photographs go behind images of 1 or 3 channels, not {channels}")
+            raise TransformError(f"background images need an image of 1 or 3 channels, got {channels}")
         scale = min(background.shape[0] / height, background.shape[1] / width)
         rows, columns = max(1, int(height * scale)), max(1, int(width * scale))
         top = self.py_random.randint(0, background.shape[0] - rows)
         left = self.py_random.randint(0, background.shape[1] - columns)
-        part = background[top : top + rows, left : left + columns]
-        part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR)
-        return part if channels == 3 else cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
+        window = background[top : top + rows, left : left + columns]
+        window = cv2.resize(window, (width, height), interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR)
+        return window if channels == 3 else cv2.cvtColor(window, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
 
     def get_transform_init_args(self) -> dict[str, Any]:
-        """Give the arguments for `albumentations.save`.
+        """Return the arguments for `albumentations.save`.
 
         Raises:
-            TransformError: the mask is a function, which cannot be written down.
+            TransformError: the mask is a function, which cannot be saved.
         """
         if callable(self.mask):
-            raise TransformError("a ReplaceBackground whose mask is a function cannot be saved: name a mask target")
+            raise TransformError("cannot save a ReplaceBackground whose mask is a function: use a target's name")
         return cast(dict[str, Any], super().get_transform_init_args())
 
 
 def composite(image: Image, foreground: Image, background: Image, feather_px: float) -> Image:
-    """Put a background behind the foreground of an image.
+    """Replace the background of an image.
 
     Args:
         image: uint8 [H, W, C].
@@ -169,7 +182,7 @@ def composite(image: Image, foreground: Image, background: Image, feather_px: fl
         feather_px: pixels outside the foreground over which the image fades into the background.
 
     Returns:
-        uint8 [H, W, C]: the image's own pixels in the foreground, the background's beyond the fade.
+        uint8 [H, W, C]: the image's pixels in the foreground, the background's pixels beyond the fade.
     """
     outside = (~foreground).astype(np.uint8)
     if not outside.any() or not foreground.any():
@@ -183,12 +196,12 @@ def composite(image: Image, foreground: Image, background: Image, feather_px: fl
     return cast(Image, blended)
 
 
-def _return_unchanged(target: Any, **params: Any) -> Any:  # noqa: ARG001  # what Albumentations calls
+def _return_unchanged(target: Any, **params: Any) -> Any:  # noqa: ARG001  # the signature that Albumentations calls
     return target
 
 
 def _parse_backgrounds(backgrounds: Any) -> str | list[list[int]]:
-    """Write the backgrounds in a form that can be saved."""
+    """Convert the backgrounds to a form that can be saved."""
     if hasattr(backgrounds, "__fspath__"):
         return str(backgrounds.__fspath__())
     if isinstance(backgrounds, str) and backgrounds:
@@ -196,12 +209,12 @@ def _parse_backgrounds(backgrounds: Any) -> str | list[list[int]]:
     if isinstance(backgrounds, Sequence) and len(backgrounds) and all(map(_is_color, backgrounds)):
         return [list(map(int, color)) for color in backgrounds]
     raise TransformError(
-        f"backgrounds is a folder, 'noise', 'colors', or a list of colours such as [(255, 255, 255)]; got "
+        f"backgrounds must be a folder, 'noise', 'colors' or a list of colors such as [(255, 255, 255)], got "
         f"{backgrounds!r}"
     )
 
 
 def _is_color(color: Any) -> bool:
-    if not isinstance(color, Sequence):
+    if not isinstance(color, Sequence) or not len(color):
         return False
-    return all(isinstance(level, (int, float, np.integer)) and 0 <= level <= 255 for level in color)
+    return all(is_number(level) and 0 <= level <= 255 and level == int(level) for level in color)

@@ -1,4 +1,4 @@
-"""What can go wrong in `augment`.
+"""The errors of `augment`.
 
 CaudalError
 └── AugmentError (also ValueError)
@@ -7,11 +7,11 @@ CaudalError
 
 
 class CaudalError(Exception):
-    """The base of every error that Caudal raises on purpose."""
+    """The base class of every error that Caudal raises on purpose."""
 
 
 class AugmentError(CaudalError, ValueError):
-    """An augmentation cannot be made or run."""
+    """An augmentation cannot be built or run."""
 
 
 class TransformError(AugmentError):

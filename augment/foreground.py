@@ -1,9 +1,9 @@
-"""Estimating what an image shows: the object in its middle, by GrabCut.
+"""Estimating the foreground of an image, the object in its middle, by GrabCut.
 
 Rother, Kolmogorov and Blake 2004, "GrabCut: interactive foreground extraction using iterated graph cuts". The margin of
-the image is taken for background, what lies within may be either. OpenCV begins with clusters that it draws from a
-generator of its own, whose state depends on what ran before in the thread; here the first clusters are made from the
-colours alone, so that equal images have equal masks.
+the image is background; the pixels within it may be either. OpenCV draws its first clusters from its own generator,
+whose state depends on earlier calls in the thread. Here the first clusters are computed from the colors alone, so that
+equal images have equal masks.
 """
 
 from typing import cast
@@ -16,16 +16,16 @@ from augment.errors import TransformError
 from augment.transform import Image
 
 _MARGIN = 0.08
-"""Of each side, that is background for certain."""
+"""Fraction of each side that is certainly background."""
 
 _MAX_SIDE = 200
-"""In pixels, of the image that is cut: the time grows faster than the area, and the edge is smoothed anyway."""
+"""Longer side in pixels of the image that GrabCut sees: its time grows faster than the area."""
 
 _MIN_FRACTION = 0.01
-"""Of the image: what is smaller is rather a speck than the object."""
+"""Smallest fraction of the image that counts as an object."""
 
 _COMPONENTS = 5
-"""Of each mixture of normal distributions in OpenCV's GrabCut."""
+"""Components of each mixture of normal distributions in OpenCV's GrabCut."""
 
 _ITERATIONS = 4
 
@@ -37,13 +37,13 @@ def grabcut(image: Image) -> Image:
         image: uint8 [H, W, C] with 1 or 3 channels, or [H, W].
 
     Returns:
-        uint8 [H, W], 1 in the foreground. Where hardly any is found, the whole middle is foreground.
+        uint8 [H, W], 1 in the foreground. If hardly any is found, the whole middle is foreground.
 
     Raises:
-        TransformError: the image has other channels.
+        TransformError: the image has another number of channels.
     """
     if image.ndim == 3 and image.shape[2] not in (1, 3):
-        raise TransformError(f"GrabCut is for images of 1 or 3 channels, not {image.shape[2]}")
+        raise TransformError(f"GrabCut needs an image of 1 or 3 channels, got {image.shape[2]}")
     height, width = image.shape[:2]
     scale = min(1.0, _MAX_SIDE / max(height, width))
     size = max(2, round(width * scale)), max(2, round(height * scale))
@@ -58,7 +58,7 @@ def grabcut(image: Image) -> Image:
         return np.ones((height, width), np.uint8)
     pixels = small.reshape(-1, 3).astype(np.float64)
     behind, before = _fit_mixture(pixels[~middle.ravel()]), _fit_mixture(pixels[middle.ravel()])
-    cut, *_ = cv2.grabCut(small, mask, (0, 0, 1, 1), behind, before, _ITERATIONS, cv2.GC_EVAL)  # no rectangle
+    cut, *_ = cv2.grabCut(small, mask, (0, 0, 1, 1), behind, before, _ITERATIONS, cv2.GC_EVAL)  # ignores the rectangle
     found = (cut == cv2.GC_FGD) | (cut == cv2.GC_PR_FGD)
     if found.mean() < _MIN_FRACTION:
         found = middle
@@ -67,9 +67,9 @@ def grabcut(image: Image) -> Image:
 
 
 def _fit_mixture(colors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Make a mixture of normal distributions [1, 65] as OpenCV has it: weights, means [5, 3], covariances [5, 3, 3].
+    """Fit a mixture of normal distributions, [1, 65] as in OpenCV: weights, means [5, 3], covariances [5, 3, 3].
 
-    The colours [N, 3] are parted into equal numbers along the direction in which they differ most.
+    The colors [N, 3] are divided into groups of equal size along their principal axis.
     """
     centered = colors - colors.mean(axis=0)
     direction = np.linalg.eigh(centered.T @ centered)[1][:, -1]
@@ -81,5 +81,5 @@ def _fit_mixture(colors: NDArray[np.float64]) -> NDArray[np.float64]:
         own = colors[group]
         weights[number], means[number] = len(group) / len(colors), own.mean(axis=0)
         spread = own - means[number]
-        covariances[number] = spread.T @ spread / len(group) + 0.01 * np.eye(3)  # OpenCV keeps them from being singular
+        covariances[number] = spread.T @ spread / len(group) + 0.01 * np.eye(3)  # as OpenCV: never singular
     return np.concatenate([weights, means.ravel(), covariances.ravel()])[np.newaxis]

@@ -1,4 +1,4 @@
-"""Packages whose names are imported when they are first asked for, so that each use pays for what it needs only."""
+"""Packages that import a name at its first use, so that a program imports only what it needs."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def make_getattr(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Make the `__getattr__` (PEP 562) of a package that offers what other modules define.
+    """Make the `__getattr__` (PEP 562) of a package that re-exports names of other modules.
 
     Args:
-        package: its name.
-        modules: for each name the module that defines it, or the module `....NAME` where the name stands for a module.
-            Apart from these, no name may be that of a module of the package: importing the module would replace it.
+        package: the package's name.
+        modules: for each name the module that defines it, or the module `....NAME` if the name is a module.
+            No other name may equal the name of a module of the package: importing that module would replace it.
     """
 
     def get(name: str) -> Any:

@@ -1,15 +1,14 @@
-"""Mixing the samples of a batch: MixUp, CutMix, Mosaic. Labels are mixed by the shares that the images have.
+"""Mixing the samples of a batch: MixUp, CutMix, Mosaic. Labels are mixed by the images' fractions.
 
-A mixer takes a batch that has been augmented and gives one of the same shapes. It is a pure function of the batch and a
-key; `Loader(mix=...)` makes the key from the seed, the epoch and the batch's place in it. Each sample is mixed with
-others of its batch, its neighbours in a circle that is drawn anew for each batch, so never with itself alone where the
-batch has two samples or more.
+A mixer takes an augmented batch and returns one of the same shapes. It is a pure function of the batch and a key;
+`Loader(mix=...)` makes the key from the seed, the epoch and the step. Each sample is mixed with other samples of its
+batch: the samples stand in a circle that is drawn per batch, and each is mixed with the next ones. A batch of at least
+two samples never mixes a sample with itself alone.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, cast
 
 import cv2
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
+from augment.checks import check_number, is_number
 from augment.errors import AugmentError
 from augment.transform import Image
 
@@ -24,9 +24,15 @@ Images = NDArray[Any]
 """A batch, [B, H, W, C], uint8 or float32."""
 
 Labels = NDArray[np.floating[Any]]
-"""Shares of the classes: float [B, K], one-hot or mixed already; or [B, 1] for two classes."""
+"""Fractions of the classes: float [B, K], one-hot or already mixed; or [B, 1] for two classes."""
 
 _Range = tuple[float, float]
+
+MAX_ALPHA = 1000
+"""With a larger parameter, a Beta distribution is a constant, and its generator overflows."""
+
+_TOLERANCE = 1e-5
+"""Of fractions in labels: rounding of float32."""
 
 
 class Mixer(ABC):
@@ -38,13 +44,13 @@ class Mixer(ABC):
         Args:
             images: [B, H, W, C], uint8 or float32; not written to.
             labels: float [B, K], or None.
-            key: of the batch, shape [].
+            key: the batch's key, shape [].
 
         Returns:
             Images and labels of the same shapes and dtypes.
 
         Raises:
-            AugmentError: the labels are integers, or do not fit the images.
+            AugmentError: the labels are not fractions [B, K], or their number differs from the images'.
         """
         images, labels = np.asarray(images), None if labels is None else np.asarray(labels)
         _check_batch(type(self).__name__, images, labels)
@@ -58,7 +64,7 @@ class Mixer(ABC):
         """Mix the images.
 
         Returns:
-            The mixed images, and float64 [B, B]: the share of each sample (column) in each mixed one (row).
+            The mixed images, and float64 [B, B]: the fraction of each sample (column) in each mixed sample (row).
         """
 
 
@@ -66,20 +72,21 @@ class Mixer(ABC):
 class MixUp(Mixer):
     """Each sample becomes a weighted mean of itself and another.
 
-    Zhang, Cissé, Dauphin and Lopez-Paz 2018, "mixup: beyond empirical risk minimization" (arXiv:1710.09412), with a
-    weight for each sample.
+    Zhang, Cissé, Dauphin and Lopez-Paz 2018, "mixup: beyond empirical risk minimization" (arXiv:1710.09412), with one
+    weight per sample.
 
     Attributes:
-        alpha: the weights are drawn from Beta(alpha, alpha); 0.2 to 0.4 in the paper for ImageNet.
-        p: the probability with which a sample is mixed.
+        alpha: parameter of the weights' distribution Beta(alpha, alpha), above 0 and at most 1000; 0.2 to 0.4 in the
+            paper for ImageNet.
+        p: probability that a sample is mixed.
     """
 
     alpha: float = 0.2
     p: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_positive("MixUp", alpha=self.alpha)
-        _check_probability("MixUp", self.p)
+        check_number("MixUp: alpha", self.alpha, 0, MAX_ALPHA, above=True)
+        check_number("MixUp: p", self.p, 0, 1)
 
     def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
         """Mix the images."""
@@ -97,23 +104,24 @@ class MixUp(Mixer):
 
 @dataclass(frozen=True)
 class CutMix(Mixer):
-    """Each sample gets a rectangle out of another, at the same place.
+    """Each sample gets a rectangle of another sample, at the same position in the image.
 
     Yun, Han, Oh, Chun, Choe and Yoo 2019, "CutMix: regularization strategy to train strong classifiers with localizable
-    features" (arXiv:1905.04899), with a rectangle for each sample. The rectangle is cut to the image, and the labels
-    have the shares of pixels that are then seen.
+    features" (arXiv:1905.04899), with one rectangle per sample. The rectangle is clipped to the image, and the labels
+    have the fractions of the pixels that are visible.
 
     Attributes:
-        alpha: the rectangle's share of the area is 1 minus a draw from Beta(alpha, alpha); 1 in the paper.
-        p: the probability with which a sample is mixed; 0.5 in the paper for CIFAR, 1 for ImageNet.
+        alpha: the rectangle's fraction of the area is 1 minus a draw from Beta(alpha, alpha), with alpha above 0 and at
+            most 1000; 1 in the paper.
+        p: probability that a sample is mixed; 0.5 in the paper for CIFAR, 1 for ImageNet.
     """
 
     alpha: float = 1.0
     p: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_positive("CutMix", alpha=self.alpha)
-        _check_probability("CutMix", self.p)
+        check_number("CutMix: alpha", self.alpha, 0, MAX_ALPHA, above=True)
+        check_number("CutMix: p", self.p, 0, 1)
 
     def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
         """Mix the images."""
@@ -132,24 +140,25 @@ class CutMix(Mixer):
 
 @dataclass(frozen=True)
 class Mosaic(Mixer):
-    """Some samples become four: themselves and three others, about a centre that is drawn.
+    """Some samples become four: themselves and three others around a random center.
 
     After Bochkovskiy, Wang and Liao 2020, "YOLOv4: optimal speed and accuracy of object detection" (arXiv:2004.10934).
-    Each part shows the middle of its image, shrunk so that it just covers the part. The labels have the parts' shares
-    of the area.
+    Each of the four tiles shows the middle of its image, scaled down until it just covers the tile. The labels have the
+    tiles' fractions of the area.
 
     Attributes:
-        p: the probability with which a sample is mixed.
-        center: how near the centre comes to the edges, from this to that part of each side.
+        p: probability that a sample is mixed.
+        center: range (low, high) of the center, as fractions of each side.
     """
 
     p: float = 0.5
     center: _Range = (0.25, 0.75)
 
     def __post_init__(self) -> None:
-        _check_probability("Mosaic", self.p)
-        if not (len(self.center) == 2 and 0 <= self.center[0] <= self.center[1] <= 1):
-            raise AugmentError(f"the centre of a Mosaic lies between two parts of the sides, got {self.center!r}")
+        check_number("Mosaic: p", self.p, 0, 1)
+        is_pair = isinstance(self.center, Sequence) and len(self.center) == 2 and all(map(is_number, self.center))
+        if not is_pair or not 0 <= self.center[0] <= self.center[1] <= 1:
+            raise AugmentError(f"Mosaic: center must be (low, high) with 0 <= low <= high <= 1, got {self.center!r}")
 
     def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
         """Mix the images."""
@@ -157,14 +166,14 @@ class Mosaic(Mixer):
         drawn = keys.uniform(_derive_sample_keys(key, count), "mosaic", 3)
         low, high = self.center
         split = np.rint((low + drawn[:, :2] * (high - low)) * (height, width)).astype(np.int64).tolist()
-        first = np.floor(4 * drawn[:, 2]).astype(np.int64).tolist()  # the part in which the sample itself stands
+        first = np.floor(4 * drawn[:, 2]).astype(np.int64).tolist()  # the tile of the sample itself
         others = np.stack([_draw_partners(key, count, ahead) for ahead in range(4)], axis=1).tolist()
         mixed, fractions = images.copy(), np.eye(count)
         for row in np.flatnonzero(_draw_mixed(key, count, self.p)).tolist():
             (y, x), fractions[row] = split[row], 0
-            parts = [(0, y, 0, x), (0, y, x, width), (y, height, 0, x), (y, height, x, width)]
+            tiles = [(0, y, 0, x), (0, y, x, width), (y, height, 0, x), (y, height, x, width)]
             for ahead, other in enumerate(others[row]):
-                up, down, left, right = parts[(first[row] + ahead) % 4]
+                up, down, left, right = tiles[(first[row] + ahead) % 4]
                 if down > up and right > left:
                     mixed[row, up:down, left:right] = _shrink_to_cover(images[other], down - up, right - left)
                     fractions[row, other] += (down - up) * (right - left) / (height * width)
@@ -173,58 +182,55 @@ class Mosaic(Mixer):
 
 @dataclass(frozen=True)
 class OneMixer(Mixer):
-    """One of several mixers, drawn for each batch, all equally likely.
+    """One of several mixers, drawn per batch with equal probabilities.
 
     Attributes:
-        mixers: the choice.
+        mixers: the mixers to draw from.
     """
 
     mixers: tuple[Mixer, ...]
 
     def mix(self, images: Images, key: keys.Key) -> tuple[Images, NDArray[np.float64]]:
-        """Mix the images by the mixer that was drawn."""
+        """Mix the images with the drawn mixer."""
         drawn = keys.uniform(key[np.newaxis], "mixer", 1)[0, 0]
         return self.mixers[int(drawn * len(self.mixers))].mix(images, key)
 
 
 def to_mixer(given: Any) -> Mixer:
-    """Give a mixer as it is, and a sequence of them as one that draws among them.
+    """Return a mixer unmodified, and a sequence of mixers as one mixer that draws among them.
 
     Raises:
-        AugmentError: it is something else.
+        AugmentError: `given` is something else.
     """
     if isinstance(given, Mixer):
         return given
     if isinstance(given, Sequence) and len(given) and all(isinstance(one, Mixer) for one in given):
         return OneMixer(tuple(given))
-    raise AugmentError(f"mix is MixUp, CutMix, Mosaic, or a list of them of which each batch gets one; got {given!r}")
+    raise AugmentError(f"mix must be MixUp, CutMix, Mosaic or a list of them (one is drawn per batch), got {given!r}")
 
 
 def _check_batch(name: str, images: Images, labels: Labels | None) -> None:
     if images.ndim != 4 or images.dtype not in (np.uint8, np.float32, np.float64):
         raise AugmentError(
-            f"{name} mixes batches [B, H, W, C], uint8 or float32; got {images.dtype} {list(images.shape)}"
+            f"{name} needs a batch [B, H, W, C] of uint8 or float32, got {images.dtype} {list(images.shape)}"
         )
     if labels is None:
         return
     if not np.issubdtype(labels.dtype, np.floating):
         raise AugmentError(
-            f"{name} mixes labels by shares, and these are integers ({labels.dtype} {list(labels.shape)}): use "
-            'label_mode="categorical", which gives one-hot float32 [B, classes]'
+            f"{name} needs float labels [B, classes], got {labels.dtype} {list(labels.shape)}: use "
+            'label_mode="categorical"'
         )
     if labels.ndim != 2 or len(labels) != len(images):
-        raise AugmentError(f"{name} needs labels [B, K] for images {list(images.shape)}, got {list(labels.shape)}")
-
-
-def _check_positive(name: str, **values: float) -> None:
-    for option, value in values.items():
-        if not (isinstance(value, Real) and 0 < value < np.inf):
-            raise AugmentError(f"{name} needs {option} > 0, and finite, got {value!r}")
-
-
-def _check_probability(name: str, p: float) -> None:
-    if not (isinstance(p, Real) and 0 <= p <= 1):
-        raise AugmentError(f"{name} needs a probability p from 0 to 1, got {p!r}")
+        raise AugmentError(
+            f"{name} needs labels [B, classes] for images {list(images.shape)}, got {list(labels.shape)}"
+        )
+    wrong = labels[~((labels >= -_TOLERANCE) & (labels <= 1 + _TOLERANCE))]  # NaN is wrong, too
+    if wrong.size:
+        raise AugmentError(
+            f"{name} needs labels that are fractions of classes, from 0 to 1, got {wrong.flat[0]:g}: class indices and "
+            "other numbers cannot be mixed"
+        )
 
 
 def _derive_sample_keys(key: keys.Key, count: int) -> keys.Key:
@@ -238,7 +244,7 @@ def _draw_mixed(key: keys.Key, count: int, p: float) -> NDArray[np.bool_]:
 
 
 def _draw_partners(key: keys.Key, count: int, ahead: int = 1) -> NDArray[np.int64]:
-    """Put the samples into a circle in random order, and give for each the one that stands so far ahead, int64 [B]."""
+    """Arrange the samples in a random circle, and return for each the sample `ahead` positions further, int64 [B]."""
     circle = np.argsort(keys.uniform(_derive_sample_keys(key, count), "circle", 1)[:, 0])
     others = np.empty(count, np.int64)
     others[circle] = np.roll(circle, -ahead)
@@ -246,24 +252,24 @@ def _draw_partners(key: keys.Key, count: int, ahead: int = 1) -> NDArray[np.int6
 
 
 def _clip_intervals(center: NDArray[np.float64], fraction: NDArray[np.float64], side: int) -> Any:
-    """Give the starts and ends (int64 [B]) of intervals about centres, cut to 0 to `side`."""
+    """Return the starts and ends (int64 [B]) of intervals around centers, clipped to 0 to `side`."""
     middle, length = np.floor(center * side).astype(np.int64), np.rint(fraction * side).astype(np.int64)
     start = middle - length // 2
     return np.clip(start, 0, side), np.clip(start + length, 0, side)
 
 
 def _build_fractions(partners: NDArray[np.int64], own: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Make the shares [B, B] of samples that keep a part of themselves and give the rest to their partners."""
+    """Build the fractions [B, B]: each sample keeps the fraction `own`, and the rest is its partner's."""
     fractions = np.diag(own)
     np.add.at(fractions, (np.arange(len(own)), partners), 1 - own)
     return fractions
 
 
 def _shrink_to_cover(image: Image, height: int, width: int) -> Image:
-    """Shrink an image so that it just covers (height, width), and give its middle."""
+    """Scale an image down until it just covers (height, width), and return its middle."""
     scale = max(height / image.shape[0], width / image.shape[1])
     rows, columns = max(height, round(image.shape[0] * scale)), max(width, round(image.shape[1] * scale))
-    # A bilinear resize skips no pixels down to a half.
+    # Down to a scale of 1/2 a bilinear resize skips no pixels.
     interpolation = cv2.INTER_LINEAR if scale >= 0.5 else cv2.INTER_AREA
     shrunk = cv2.resize(image, (columns, rows), interpolation=interpolation).reshape(rows, columns, -1)
     top, left = (rows - height) // 2, (columns - width) // 2

@@ -1,9 +1,8 @@
-"""Albumentations transforms with a key: the original objects, made reproducible and safe for many threads.
+"""Albumentations transforms with a key: the original objects, reproducible and thread-safe.
 
-Albumentations 2.0.8 draws from generators that its transforms own. `Compose(seed=s)` gives every transform the same
-generator seed, so that two coin flips fall alike, and what one image gets depends on how many came before. Here each
-transform of a pipeline gets a generator of its own for each sample, made from the sample's key and the transform's
-place.
+Albumentations 2.0.8 draws from generators that its transforms own. `Compose(seed=s)` seeds every transform alike, so
+that two coin flips have equal outcomes, and an image's result depends on the images before it. Here each transform of a
+pipeline gets its own generator per sample, made from the sample's key and the transform's index in the pipeline.
 """
 
 import copy
@@ -25,10 +24,10 @@ Image = NDArray[Any]
 class KeyedTransform:
     """An Albumentations pipeline as a pure function of an image and a key.
 
-    Safe to call from any number of threads: each works on its own deep copy. The object given is never changed.
+    Thread-safe: each thread works on its own deep copy. The given object is never changed.
 
     Args:
-        transform: an `A.Compose` or other composition, a single transform, or a sequence of them.
+        transform: an `A.Compose` or another composition, a single transform, or a sequence of them.
 
     Raises:
         TransformError: `transform` is something else.
@@ -46,7 +45,7 @@ class KeyedTransform:
             key: the sample's key, shape [].
 
         Returns:
-            [H', W', C'], of the dtype that the pipeline yields.
+            [H', W', C'], in the dtype of the pipeline's result.
 
         Raises:
             TransformError: a transform failed on this image.
@@ -54,12 +53,12 @@ class KeyedTransform:
         return cast(Image, self.apply_to({"image": image}, key)["image"])
 
     def apply_to(self, data: dict[str, Any], key: keys.Key, *, force_apply: bool = False) -> dict[str, Any]:
-        """Augment an image and what belongs to it.
+        """Augment an image and its other targets.
 
         Args:
             data: "image" and any other of Albumentations' targets.
             key: the sample's key, shape [].
-            force_apply: applies a single transform whatever its own probability.
+            force_apply: applies a single transform regardless of its probability.
 
         Returns:
             The same names, augmented; the image has three dimensions.
@@ -68,28 +67,28 @@ class KeyedTransform:
             TransformError: a transform failed on this sample.
         """
         transform = self._get_thread_copy()
-        # Some transforms write to what they are given.
+        # Some transforms write to their input.
         data = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in data.items()}
         nodes = list(_walk_nodes(transform))
         for node, own in zip(nodes, keys.fold_in(key, np.arange(len(nodes))), strict=True):
             node.random_generator, node.py_random = keys.generator(own), keys.python_random(own)
         try:
             augmented: dict[str, Any] = transform(**data, force_apply=force_apply)
-        except Exception as error:  # a transform may raise anything at all
+        except Exception as error:  # a transform may raise anything
             raise TransformError(f"{type(error).__name__} in {_find_culprit(error)}: {error}") from error
         if augmented["image"].ndim == 2:
             augmented["image"] = augmented["image"][..., np.newaxis]
         return augmented
 
     def get_last_params(self) -> dict[str, Any]:
-        """Give the parameters that a single transform drew when it ran last in this thread; {} for compositions."""
+        """Return the parameters of a single transform's last run in this thread; {} for compositions."""
         return dict(getattr(self._get_thread_copy(), "params", {}))
 
     def to_dict(self) -> dict[str, Any]:
-        """Describe the pipeline as Albumentations serialises it, or by its repr where it cannot be serialised."""
+        """Serialize the pipeline as Albumentations does; return its repr if it cannot be serialized."""
         try:
             return cast(dict[str, Any], self._transform.to_dict())
-        except Exception:  # Albumentations raises different errors for what it cannot serialise (Lambda, own classes)
+        except Exception:  # Albumentations raises different errors for what it cannot serialize (Lambda, own classes)
             return {"repr": ", ".join(map(_describe_node, _walk_nodes(self._transform)))}
 
     def __repr__(self) -> str:
@@ -102,10 +101,10 @@ class KeyedTransform:
 
 
 def to_transform(transform: Any) -> Any:
-    """Give a transform or composition as it is, and a list of them as an `A.Compose`.
+    """Return a transform or composition unmodified, and a list of them as an `A.Compose`.
 
     Raises:
-        TransformError: it is something else.
+        TransformError: `transform` is something else.
     """
     import albumentations
 
@@ -121,12 +120,12 @@ def to_transform(transform: Any) -> Any:
 def _describe_node(node: Any) -> str:
     try:
         return repr(node)
-    except Exception:  # the repr of a transform that cannot be serialised raises as well
+    except Exception:  # the repr of a transform that cannot be serialized raises, too
         return f"{type(node).__name__}(p={node.p})"
 
 
 def _find_culprit(error: BaseException) -> str:
-    """Name the transform in which an error arose."""
+    """Return the name of the transform that raised an error."""
     import albumentations
 
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
@@ -136,7 +135,7 @@ def _find_culprit(error: BaseException) -> str:
 
 
 def _walk_nodes(transform: Any) -> Iterator[Any]:
-    """Walk a pipeline: every composition and transform in it, parents first."""
+    """Yield every composition and transform of a pipeline, parents first."""
     yield transform
     for child in getattr(transform, "transforms", ()):
         yield from _walk_nodes(child)

@@ -1,4 +1,4 @@
-"""Measurements that can be believed: `python -m benchmarks COMMAND --help`."""
+"""Audited benchmarks: `python -m benchmarks COMMAND --help`."""
 
 import argparse
 import json
@@ -16,11 +16,11 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 
 def main() -> None:
-    """Do what the command line asks for: status 0 done, 1 a contender failed, 2 unusable input, 130 interrupted."""
+    """Run the command line: status 0 done, 1 a contender failed, 2 unusable input, 130 interrupted."""
     from augment.errors import CaudalError
 
     try:
-        if sys.argv[1:2] == ["convert"]:  # has options of its own
+        if sys.argv[1:2] == ["convert"]:  # has its own options
             from benchmarks.conversion import main as convert
 
             convert(sys.argv[2:])
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         failed = failed or any(result.failed for result in results)
         if not results:
-            return _refuse("no contender is left: what they need is not installed (--peers names their environment)")
+            return _refuse("no contender can run: install its packages, or name their environment with --peers")
         if arguments.json:
             for result in results:
                 print(json.dumps(result.row(name)), flush=True)
@@ -80,7 +80,7 @@ def first_batch(arguments: argparse.Namespace) -> int:
 
 
 def scaling(arguments: argparse.Namespace) -> int:
-    """Measure the rate against parallel calls, and against the number of images."""
+    """Measure the rate against the number of parallel calls and the number of images."""
     from benchmarks.run import keep
     from benchmarks.scaling import line
     from benchmarks.scaling import measure as measure_curves
@@ -95,7 +95,7 @@ def scaling(arguments: argparse.Namespace) -> int:
 
 
 def waiting(arguments: argparse.Namespace) -> int:
-    """Measure `model.fit` beside a batch in memory."""
+    """Measure `model.fit` on a loader and on a batch in memory."""
     from benchmarks.run import keep
     from benchmarks.waiting import line
     from benchmarks.waiting import measure as measure_models
@@ -108,7 +108,7 @@ def waiting(arguments: argparse.Namespace) -> int:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Write the page, the pictures and the tables of the READMEs."""
+    """Write the page, the charts and the tables of the READMEs."""
     from benchmarks.report import write
 
     for path in write(arguments.results, arguments.out, readme=arguments.readme):
@@ -117,7 +117,7 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def run_all(arguments: argparse.Namespace) -> int:
-    """Measure everything, keep it, and write the report and the READMEs' tables."""
+    """Measure everything, keep the rows, and write the report and the READMEs' tables."""
     arguments.workload = arguments.contender = arguments.count = arguments.model = None
     arguments.keep, arguments.steps = True, 30
     arguments.calls, arguments.images = _CALLS, _IMAGES
@@ -139,38 +139,40 @@ def _make_parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    everyone = "by default all whose packages are installed; also module:function of your own"
+    everyone = "default: all whose packages are installed; also your own module:function"
 
     one = _add_command(commands, "run", run, "rates of workloads")
     described = "; ".join(f"{name}: {recipe.about}" for name, recipe in WORKLOADS.items())
-    about = f"by default all but the last three. {described}"
+    about = f"default: all but the last three. {described}"
     one.add_argument("--workload", choices=tuple(WORKLOADS), action="append", help=about)
     one.add_argument("--contender", action="append", metavar="NAME", help=everyone)
-    one.add_argument("--count", type=_parse_positive, help="how many images (fewer than there are, or repeated)")
+    one.add_argument("--count", type=_parse_positive, help="number of images: a subset, or repeated images")
     one.add_argument("--cold", action="store_true", help="drop the files from the page cache before each epoch")
 
     one = _add_command(commands, "first-batch", first_batch, "time to the first batch of 60,000 files")
     one.add_argument("--contender", action="append", metavar="NAME", help=everyone)
-    one.add_argument("--count", type=_parse_positive, default=60_000, help="how many files")
+    one.add_argument("--count", type=_parse_positive, default=60_000, help="number of files")
 
-    commands.add_parser("convert", add_help=False, help="conversions beside tar and OpenCV, with and without start")
+    commands.add_parser("convert", add_help=False, help="conversions against tar and OpenCV, with and without start")
 
     one = _add_command(commands, "scaling", scaling, "rate against parallel calls and number of images")
-    one.add_argument("--contender", action="append", metavar="NAME", help=f"by default {', '.join(_SCALED)}")
+    one.add_argument("--contender", action="append", metavar="NAME", help=f"default: {', '.join(_SCALED)}")
     one.add_argument("--calls", type=_parse_positive, nargs="+", default=_CALLS, help="numbers of parallel calls")
     one.add_argument("--images", type=_parse_positive, nargs="*", default=_IMAGES, help="numbers of images")
 
-    one = _add_command(commands, "waiting", waiting, "model.fit beside a batch that is in memory")
-    one.add_argument("--model", action="append", metavar="NAME", help="of training.architectures; by default all")
-    one.add_argument("--steps", type=_parse_positive, default=30, help="training steps of a measurement")
+    one = _add_command(commands, "waiting", waiting, "model.fit on a loader and on a batch in memory")
+    one.add_argument("--model", action="append", metavar="NAME", help="model of training.architectures; default: all")
+    one.add_argument("--steps", type=_parse_positive, default=30, help="training steps per measurement")
 
-    _add_command(commands, "all", run_all, "everything, kept, with the report and the READMEs' tables")
+    _add_command(
+        commands, "all", run_all, "measure everything, keep the rows, write the report and the READMEs' tables"
+    )
 
-    one = commands.add_parser("report", help="one HTML page and pictures of the kept results")
+    one = commands.add_parser("report", help="one HTML page and charts of the kept results")
     one.set_defaults(run=report)
     one.add_argument("--results", type=Path, default=_FOLDER / "results", metavar="DIR")
     one.add_argument("--out", type=Path, default=_FOLDER / "report", metavar="DIR")
-    one.add_argument("--readme", action="store_true", help="write the tables and pictures of the READMEs again")
+    one.add_argument("--readme", action="store_true", help="update the tables and charts of the READMEs")
     return parser
 
 
@@ -179,16 +181,16 @@ def _add_command(commands: Any, name: str, function: Any, about: str) -> argpars
     parser.set_defaults(run=function)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="class-folders of images")
     parser.add_argument(
-        "--epochs", type=_parse_positive, default=5, help="rounds that count, after one that does not (default: 5)"
+        "--epochs", type=_parse_positive, default=5, help="measured rounds, after one warm-up round (default: 5)"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a row instead of a table")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per row instead of a table")
     parser.add_argument("--keep", action="store_true", help="append the rows to benchmarks/results/")
     if name != "waiting":
         parser.add_argument(
             "--peers",
             metavar="PYTHON",
             default=os.environ.get("CAUDAL_PEERS"),
-            help="interpreter of an environment with benchmarks/peers.txt (default: CAUDAL_PEERS)",
+            help="Python interpreter of an environment with benchmarks/peers.txt (default: CAUDAL_PEERS)",
         )
     return parser
 
@@ -221,12 +223,12 @@ def _refuse(message: str) -> int:
 def _parse_positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
     return number
 
 
 def _exit_on_signal(number: int, frame: object) -> None:
-    """End as by Ctrl-C, so that the contenders end too: those that are stopped would stay for ever."""
+    """Exit as by Ctrl-C, so that the contenders end, too: stopped processes would never end."""
     del frame
     sys.exit(128 + number)
 

@@ -1,9 +1,9 @@
-"""The audit: does a contender deliver what it is timed for?
+"""The audit: does a contender do the work that is timed?
 
-It runs on images of its own: random patterns that a crop, a flip, a rotation, a colour jitter and an occlusion leave
-recognisable. Local features (SIFT: Lowe 2004, doi:10.1023/B:VISI.0000029664.99615.94) tell which file each delivered
-image was made of, and how it was turned; so the samples can be counted, their labels compared with their folders, and
-their pixels with those of the file, whatever the augmentation and whoever wrote it.
+It runs on its own images: random patterns that stay recognizable after a crop, a flip, a rotation, a color jitter and
+an occlusion. Local features (SIFT: Lowe 2004, doi:10.1023/B:VISI.0000029664.99615.94) identify the file of each image
+and its rotation. So samples can be counted, labels compared with folders, and pixels compared with the file's pixels,
+for any augmentation.
 """
 
 from collections import Counter
@@ -19,29 +19,29 @@ from numpy.typing import NDArray
 from benchmarks.workloads import Workload
 
 CLASSES = {"ants": 11, "bees": 17, "wasps": 12}
-"""The audit's images: unequal classes, and no whole number of batches."""
+"""The audit's images: classes of different sizes, and a partial last batch."""
 
 LEAST_CORRELATION = 0.7
-"""Of grey levels, in the median: 0.9 and more are measured with all five transforms, below 0.2 between strangers."""
+"""Least median correlation of gray levels: at least 0.9 with all five transforms, below 0.2 for different images."""
 
 _SIDE = 224
 
 
 _FEATURES = 400
 _FEWEST = 8
-"""Features that must agree on one affine map, and twice as many as for the next file: fewer may be chance."""
+"""Least number of features that agree on one affine map; also twice as many as for the next file."""
 
 
 class RecognizedImage(NamedTuple):
-    """What one delivered image was made of.
+    """The file that one image was made from.
 
     Attributes:
-        source: the number of the file.
-        is_sure: whether there is no doubt about it: a crop may leave little of an image, and an occlusion less.
-        mirrored: whether it was.
-        degrees: by which it was turned.
-        correlation: of the grey levels with those of the file.
-        has_matching_colors: whether its channels correlate better with those of the file than with red and blue exchanged.
+        source: the file's number.
+        is_sure: whether the file is certain: a crop and an occlusion may leave little of an image.
+        mirrored: whether the image is mirrored.
+        degrees: the angle of its rotation.
+        correlation: correlation of its gray levels with the file's.
+        has_matching_colors: whether its channels correlate better with the file's than with red and blue exchanged.
     """
 
     source: int
@@ -56,7 +56,7 @@ def write_images(folder: Path, sides: tuple[int, int] = (240, 320)) -> Path:
     """Write the audit's class-folders.
 
     Args:
-        folder: the folder to make.
+        folder: the folder to write.
         sides: (height, width) in pixels.
     """
     number = 0
@@ -70,33 +70,33 @@ def write_images(folder: Path, sides: tuple[int, int] = (240, 320)) -> Path:
 
 
 def write_small_images(folder: Path) -> Path:
-    """Write them as small as those of the workload `small`."""
+    """Write images of the size of the workload `small`."""
     return write_images(folder, (32, 32))
 
 
 def draw_pattern(number: int, height: int, width: int) -> NDArray[np.uint8]:
-    """Draw noise of three sizes, uint8 [height, width, 3], that a number always has to itself."""
+    """Draw noise of three sizes, uint8 [height, width, 3], different for each number."""
     random = np.random.default_rng(number)
     total = np.zeros((height, width, 3), np.float32)
     for cells, weight in ((6, 1.0), (14, 1.0), (30, 0.8)):
         shape = (max(2, cells * height // width), cells)
-        # What is common to the channels makes features; what is their own tells them apart.
+        # The part that the channels share makes features; the rest tells the channels apart.
         grid = random.normal(size=(*shape, 3)) + random.normal(size=(*shape, 1))
         total += weight * cv2.resize(grid.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(128 + 38 * total, 0, 255).astype(np.uint8)
 
 
 def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Workload) -> dict[str, Any]:
-    """Take an epoch of a contender and check it.
+    """Check one epoch of a contender.
 
     Args:
         make: the contender.
-        workload: of the images that `write_images` wrote.
+        workload: a workload on the images of `write_images`.
 
     Returns:
-        "faults": sentences, none where all is well; and what was seen: "correlation" (the median over the samples),
-        "unsure" (images that cannot be recognised for certain), "mirrored" (share), and "turned" (share of those
-        turned by more than 3 degrees).
+        "faults": a list of sentences, empty if there are none; "correlation": the median over the samples; "unsure":
+        the number of images without a certain file; "mirrored": the fraction of mirrored images; "turned": the fraction
+        of images rotated by more than 3 degrees.
     """
     batches = []
     for images, labels in make(workload)():
@@ -104,7 +104,7 @@ def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Wor
         if sum(len(images) for images, _ in batches) >= 2 * workload.count:
             break
     if not batches:
-        return {"faults": ["it delivers nothing"]}
+        return {"faults": ["it yields nothing"]}
     faults = list(_check_shapes(batches, workload))
     if faults:
         return {"faults": faults}
@@ -114,7 +114,7 @@ def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Wor
     catalog = _make_catalog(tuple(path for path, _ in files))
     seen = [catalog.find(_to_eight_bits(image)) for image in images]
     faults += _check_pixels(seen)
-    if not faults:  # what cannot be recognised cannot be counted
+    if not faults:  # images must be recognized before they can be counted
         faults += [
             *_check_counts(seen, files),
             *_check_labels(seen, labels, files),
@@ -130,7 +130,7 @@ def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Wor
 
 
 class Catalog:
-    """Finds out of which image another was made.
+    """Identifies the image that another image was made from.
 
     Args:
         sources: uint8 [H, W, 3] each.
@@ -147,7 +147,7 @@ class Catalog:
         self._owners = np.repeat(np.arange(len(features)), [len(points) for points, _ in features])
 
     def find(self, image: NDArray[np.uint8]) -> RecognizedImage:
-        """Look at one image, uint8 [H, W, 3]."""
+        """Identify the source of one image, uint8 [H, W, 3]."""
         points, descriptors = self._extract_features(image)
         if not len(points):
             return RecognizedImage(-1)
@@ -163,7 +163,7 @@ class Catalog:
         return RecognizedImage(owner // 2, is_sure, bool(owner % 2), degrees, *self._compare(image, owner, matrix))
 
     def _fit_map(self, points: Any, nearest: Any, owner: int) -> tuple[int, int, Any]:
-        """Fit an affine map from a source to an image: (the features that agree on it, the source, the map)."""
+        """Fit an affine map from a source to an image: (the number of agreeing features, the source, the map)."""
         own = self._owners[nearest] == owner
         if own.sum() < 4:
             return 0, owner, None
@@ -171,7 +171,7 @@ class Catalog:
         return (0 if matrix is None else int(agree.sum())), owner, matrix
 
     def _compare(self, image: NDArray[np.uint8], owner: int, matrix: Any) -> tuple[float, bool]:
-        """Lay the source over the image: the correlation of the grey levels, and whether the colours fit."""
+        """Warp the source onto the image: the correlation of the gray levels, and whether the colors match."""
         source, image = _enlarge(self._sources[owner]), _enlarge(image)
         warped = cv2.warpAffine(source, matrix, image.shape[1::-1])
         shown = (warped.max(axis=2) > 0) & (image.max(axis=2) > 0)  # neither borders nor occlusions
@@ -208,7 +208,7 @@ def _check_shapes(batches: list[tuple[Any, Any]], workload: Workload) -> Iterabl
 
 
 def _to_eight_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Bring an image to 0 to 255; floats in 0 to 1 are told by their greatest value."""
+    """Convert an image to 0 to 255; a float image with a maximum of at most 1 is scaled by 255."""
     if image.dtype == np.uint8:
         return np.asarray(image, np.uint8)
     scaled = image * 255 if image.max() <= 1 else image
@@ -218,21 +218,21 @@ def _to_eight_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
 def _check_pixels(seen: list[RecognizedImage]) -> Iterable[str]:
     correlation = float(np.median([one.correlation for one in seen]))
     if correlation < LEAST_CORRELATION:
-        yield f"pixels correlate with their files by {correlation:.2f} in the median, {LEAST_CORRELATION} is the least"
+        yield f"median correlation of pixels with their files is {correlation:.2f}, below {LEAST_CORRELATION}"
     elif sum(one.has_matching_colors for one in seen) < len(seen) / 2:
         yield "red and blue are exchanged"
 
 
 def _check_counts(seen: list[RecognizedImage], files: list[tuple[str, int]]) -> Iterable[str]:
-    """Find samples that are missing or repeated; a few that are not sure may be those that seem to be missing."""
+    """Find missing and repeated samples; images without a certain file may be the missing ones."""
     counts = Counter(one.source for one in seen if one.is_sure)
     unsure = sum(not one.is_sure for one in seen)
     missing = max(0, len(set(range(len(files))) - set(counts)) - unsure)
     repeated = sum(count > 1 for count in counts.values())
     if unsure > len(seen) / 4:
-        yield f"{unsure} of {len(seen)} images cannot be recognised"
+        yield f"{unsure} of {len(seen)} images cannot be recognized"
     if missing or repeated or len(seen) != len(files):
-        yield f"{len(seen)} samples of {len(files)}: {missing} are missing, {repeated} come more than once"
+        yield f"{len(seen)} samples of {len(files)}: {missing} are missing, {repeated} are repeated"
 
 
 def _check_labels(seen: list[RecognizedImage], labels: NDArray[Any], files: list[tuple[str, int]]) -> Iterable[str]:
@@ -240,20 +240,20 @@ def _check_labels(seen: list[RecognizedImage], labels: NDArray[Any], files: list
     given = [int(label) for label in given]
     wrong = sum(label != files[one.source][1] for one, label in zip(seen, given, strict=True) if one.is_sure)
     if wrong:
-        yield f"{wrong} of {len(seen)} labels are not those of their folders"
+        yield f"{wrong} of {len(seen)} labels differ from their folders"
     elif Counter(given) != (expected := Counter(label for _, label in files)):
         yield f"labels {dict(sorted(Counter(given).items()))} instead of {dict(sorted(expected.items()))}"
 
 
 def _check_augmentation(seen: list[RecognizedImage], images: NDArray[Any], workload: Workload) -> Iterable[str]:
-    """Find an augmentation that is left out: images of a random crop differ from their files resized."""
+    """Find a missing augmentation."""
     if workload.policy == "resize":
         return
     mirrored = np.mean([one.mirrored for one in seen])
-    if not 0.15 < mirrored < 0.85:  # 40 fair coins stay within, but for one audit in a million
+    if not 0.15 < mirrored < 0.85:  # 40 fair coins leave this range in one audit in a million
         yield f"{mirrored:.0%} of the images are mirrored instead of about half"
     if workload.policy == "full" and np.mean([_is_turned(one) for one in seen]) < 0.3:
-        yield "fewer than 30 % of the images are turned instead of about 63 %"
+        yield "fewer than 30 % of the images are rotated instead of about 63 %"
     if len({image.tobytes() for image in images}) < len(images):
         yield "some images are equal"
 
@@ -263,7 +263,7 @@ def _is_turned(one: RecognizedImage) -> bool:
 
 
 def _enlarge(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Enlarge a small image, in which there are no features otherwise."""
+    """Enlarge a small image, which would have no features otherwise."""
     if max(image.shape[:2]) >= 100:
         return image
     enlarged: Any = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)

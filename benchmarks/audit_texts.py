@@ -1,7 +1,7 @@
-"""The audit of texts: every text once as it is and in nine variants, with the label of its line.
+"""The audit of texts: every text once unchanged and in nine variants, with the label of its line.
 
-It runs on texts of its own: each has words that no other has and no dictionary knows, so that no operation of EDA can
-replace them and each variant tells where it comes from.
+It runs on its own texts. Each has unique words that are in no dictionary, so that no operation of EDA can replace them
+and each variant identifies its line.
 """
 
 from collections import Counter
@@ -28,14 +28,15 @@ def write_texts(folder: Path) -> Path:
 
 
 def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Workload) -> dict[str, Any]:
-    """Take an epoch of a contender and check it.
+    """Check one epoch of a contender.
 
     Args:
         make: the contender.
-        workload: of the texts that `write_texts` wrote.
+        workload: a workload on the texts of `write_texts`.
 
     Returns:
-        "faults": sentences, none where all is well; and "changed": the share of the texts that are not as in the file.
+        "faults": a list of sentences, empty if there are none; "changed": the fraction of texts that differ from the
+        file.
     """
     lines = read_labeled_lines(workload)
     owners = {word: index for index, (text, _) in enumerate(lines) for word in text.split() if word not in _KNOWN}
@@ -64,11 +65,11 @@ def audit(make: Callable[[Workload], Callable[[], Iterable[Any]]], workload: Wor
 def _find_faults(seen: int, counts: Counter[int], wrong: int, strange: int, changed: int, texts: int) -> Iterable[str]:
     uneven = sum(counts[index] != VARIANTS for index in range(texts))
     if strange:
-        yield f"{strange} of {seen} texts come from no line, or from several"
+        yield f"{strange} of {seen} texts match no line, or several"
     if uneven or seen != VARIANTS * texts:
-        yield f"{seen} texts of {VARIANTS * texts}: {uneven} lines of {texts} do not come {VARIANTS} times"
+        yield f"{seen} texts of {VARIANTS * texts}: {uneven} lines of {texts} do not appear {VARIANTS} times"
     if wrong:
-        yield f"{wrong} of {seen} labels are not those of their lines"
+        yield f"{wrong} of {seen} labels differ from their lines"
     if changed < seen / 2:
         yield f"{changed} of {seen} texts differ from their lines instead of about nine in ten"
 

@@ -17,13 +17,13 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def draw_bars(rows: Rows, title: str, labels: Mapping[str, str], unit: str = "images/s") -> bytes:
-    """Draw the median of each contender with a whisker from its least to its greatest round.
+    """Draw the median of each contender with a whisker from its minimum to its maximum.
 
     Args:
-        rows: those with "img_s_median"; drawn from the fastest to the slowest.
-        title: stands above.
-        labels: what to call a contender.
-        unit: of the rates.
+        rows: kept rows, drawn from the fastest to the slowest; rows without a rate are skipped.
+        title: the chart's title.
+        labels: the contenders' labels.
+        unit: the rates' unit.
     """
     timed = sorted((row for row in rows if row["img_s_median"] is not None), key=lambda row: -row["img_s_median"])
     figure, axes = _make_figure(8, 1.2 + 0.36 * len(timed))
@@ -41,7 +41,7 @@ def draw_bars(rows: Rows, title: str, labels: Mapping[str, str], unit: str = "im
     axes.set_yticks(positions, [_find_label(row["peer"], labels) for row in timed])
     axes.set_ylim(len(timed) - 0.4, -0.6)
     axes.set_xlim(0, 1.15 * max((row["img_s_max"] for row in timed), default=1))
-    axes.set_xlabel(f"{unit}: median, least to greatest of {timed[0]['rounds'] if timed else 0} rounds")
+    axes.set_xlabel(f"{unit}: median, minimum to maximum of {timed[0]['rounds'] if timed else 0} rounds")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.grid(axis="x", color=_GRID, linewidth=0.8)
     axes.set_title(title, color=_TEXT, loc="left")
@@ -49,14 +49,14 @@ def draw_bars(rows: Rows, title: str, labels: Mapping[str, str], unit: str = "im
 
 
 def draw_curves(rows: Rows, axis: str, title: str, xlabel: str, labels: Mapping[str, str]) -> bytes:
-    """Draw the rate of each contender against a setting, with a band from the least to the greatest round.
+    """Draw the rate of each contender against a setting, with a band from minimum to maximum.
 
     Args:
-        rows: those of `benchmarks.scaling`.
+        rows: rows of `benchmarks.scaling`.
         axis: "calls" or "images".
-        title: stands above.
-        xlabel: of the setting.
-        labels: what to call a contender.
+        title: the chart's title.
+        xlabel: the setting's label.
+        labels: the contenders' labels.
     """
     found: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:

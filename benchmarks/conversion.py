@@ -1,17 +1,17 @@
-"""`python -m benchmarks convert --data DIR`: conversions beside tar, beside a bare OpenCV loop, and their memory.
+"""`python -m benchmarks convert --data DIR`: conversions against tar and a plain OpenCV loop, and their memory.
 
-Four workloads, in turns within one run, over warm files:
+The contenders take turns within one run, over warm files:
 
-* `pass-through`: `pipeline.convert` with two workers beside `tar -cf` of the same files, photographs and small PNGs. At
-  a ratio of 0.5, hashing, checksums, index, flushing to the disk and reading back take as long as the copy that tar
-  makes, and does not flush.
-* `resize`: to a short side of 256 pixels at quality 90, two workers, beside a loop in two processes that does nothing
-  but decode, resize and encode with OpenCV, and writes nothing.
-* `memory`: the peak of any process for ten times as many files, against that for the files.
+* `pass-through`: `pipeline.convert` with two workers against `tar -cf` of the same files, photographs and small PNGs.
+  At a ratio of 0.5, hashing, checksums, index, flushing to the disk and reading back take as long as tar's copy, which
+  tar does not flush.
+* `resize`: to a short side of 256 pixels at quality 90, two workers, against a loop in two processes that only decodes,
+  resizes and encodes with OpenCV, and writes nothing.
+* `memory`: the largest peak of a process for ten times as many files, relative to that for the files.
 
-Both sides are new processes, with compiled bytecode as an installed package has it. `with start` is from their start to
-their end; `without start` is what each reports of itself, from its first file to its last. `processor` compares the
-seconds that the processors computed, start included: what other programs disturb least.
+Both sides are new processes with compiled bytecode, like an installed package. `with start` is the time from their
+start to their end; `without start` is what each process reports, from its first file to its last. `processor` compares
+CPU seconds including the start, which other programs disturb least.
 """
 
 import argparse
@@ -58,20 +58,20 @@ options = json.loads(sys.argv[3])
 begin = time.perf_counter()
 convert(sys.argv[1], sys.argv[2], **options)
 print(time.perf_counter() - begin)
-# Not what wait4 says: that knows of the process which started this one, too.
+# Not the value of wait4: it includes the process that started this one.
 own = int(re.search("VmHWM:\\s+([0-9]+)", open("/proc/self/status").read())[1])
 print(max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
 """
 
 
 class Run(NamedTuple):
-    """What one process took.
+    """The measurements of one process.
 
     Attributes:
-        seconds: from its start to its end.
-        inner: what it says of itself; the same where it says nothing.
-        peak_kb: the largest resident set of it or of any of its children, as it says; 0 where it says nothing.
-        processor: seconds that it and its children have computed.
+        seconds: time from its start to its end.
+        inner: the time that it reports; `seconds` if it reports none.
+        peak_kb: the largest resident set of it or one of its children, as it reports; 0 if it reports none.
+        processor: CPU seconds of it and its children.
     """
 
     seconds: float
@@ -84,9 +84,9 @@ def main(arguments: list[str]) -> None:
     """Run the workloads and print their ratios."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks convert", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="class-folders of JPEG photographs")
-    parser.add_argument("--megabytes", type=int, default=500, help="copies of the photographs are made up to this")
+    parser.add_argument("--megabytes", type=int, default=500, help="total size of the copied photographs")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--scratch", type=Path, help="where copies and results go; default: the temporary folder")
+    parser.add_argument("--scratch", type=Path, help="folder for copies and results; default: the temporary folder")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
         scratch = Path(folder)
@@ -118,7 +118,7 @@ def _compare(
 ) -> None:
     ours: list[Run] = []
     theirs: list[Run] = []
-    for number in range(rounds + 1):  # the first round warms the files up, and does not count
+    for number in range(rounds + 1):  # the first round is a warm-up
         pair = _convert(source, target, keywords), peer()
         if number:
             ours.append(pair[0])
@@ -135,7 +135,7 @@ def _compare(
 
 
 def _compare_memory(small: Path, large: Path, scratch: Path, rounds: int) -> None:
-    print("\nmemory: peak of any process, 60,000 files against 6,000")
+    print("\nmemory: largest peak of a process, 60,000 files against 6,000")
     for name, keywords in (
         ("pass-through", {"workers": 2, "shards": 4}),
         ("to folders", {"workers": 2, "to": "folder"}),
@@ -164,7 +164,7 @@ def _make_tar_run(source: Path, scratch: Path) -> Callable[[], Run]:
 def _time_process(arguments: list[str], program: str = sys.executable) -> Run:
     """Run a process to its end."""
     begin = time.perf_counter()
-    with subprocess.Popen(  # noqa: S603  # commands of our own
+    with subprocess.Popen(  # noqa: S603  # our own commands
         [program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None  # noqa: S101  # for the type checker: it is a pipe
@@ -179,10 +179,10 @@ def _time_process(arguments: list[str], program: str = sys.executable) -> Run:
 
 
 def _make_copies(folder: Path, target: Path, megabytes: int) -> Path:
-    """Copy class-folders again and again, as classes of other names."""
+    """Copy class-folders several times, as classes with other names."""
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if not size:
-        raise SourceError(f"{folder} holds no files; --data names class-folders of JPEG photographs")
+        raise SourceError(f"no files in {folder}; set --data to class-folders of JPEG photographs")
     for number in range(max(1, -(-megabytes * 10**6 // size))):
         for kind in sorted(path for path in folder.iterdir() if path.is_dir()):
             shutil.copytree(kind, target / f"{kind.name}{number}")
@@ -190,7 +190,7 @@ def _make_copies(folder: Path, target: Path, megabytes: int) -> Path:
 
 
 def _write_pngs(target: Path, count: int) -> Path:
-    """Write small grey PNGs, no two alike, in ten classes."""
+    """Write small gray PNGs, all different, in ten classes."""
     import cv2
     import numpy as np
 

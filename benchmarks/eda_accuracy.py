@@ -1,9 +1,9 @@
-"""`python -m benchmarks.eda_accuracy --data DIR`: does EDA help a classifier that has few sentences?
+"""`python -m benchmarks.eda_accuracy --data DIR`: does EDA help a classifier with few training sentences?
 
 Trains Kim's network on 500 and on 2,000 sentences of SST-2, TREC and CR, with and without EDA, several seeds each, and
-prints one JSON row a training. What is compared has the same sentences, the same number of updates and the same
-validation: a tenth of the sentences, never augmented, on which the best of ten checkpoints is chosen. The accuracy is
-that on the data set's test part (CR has none: a fifth of it, the same for all seeds, is set aside).
+prints one JSON row per training. Compared trainings have the same sentences, the same number of updates and the same
+validation: a tenth of the sentences, never augmented, selects the best of ten checkpoints. The accuracy is that on the
+dataset's test split (CR has none: a fifth of it, the same for all seeds, is held out).
 
 The paper recommends alpha 0.05 with 16 variants for 500 sentences and 8 for 2,000 (table 3).
 """
@@ -34,12 +34,12 @@ class LabeledTexts(NamedTuple):
     labels: NDArray[np.int64]
 
     def select(self, positions: Any) -> "LabeledTexts":
-        """Give those at some places."""
+        """Return the texts at some positions."""
         return LabeledTexts([self.texts[position] for position in positions], self.labels[positions])
 
 
 class Size(NamedTuple):
-    """How large the network is and how long it is trained."""
+    """The size of the network and the length of the training."""
 
     embedding: int
     filters: int
@@ -59,7 +59,7 @@ def main() -> None:
     arguments = parser.parse_args()
     size = Size(arguments.embedding, arguments.filters, 32, arguments.updates)
     rows = []
-    for seed in range(arguments.seeds):  # outermost, so that whatever has run is balanced
+    for seed in range(arguments.seeds):  # outermost, so that an interrupted run is balanced
         for count in arguments.sentences or VARIANTS:
             for name, (train, test) in _read_datasets(arguments.data).items():
                 for variants in (0, VARIANTS[count]):
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def train_once(train: LabeledTexts, test: LabeledTexts, count: int, variants: int, seed: int, size: Size) -> float:
-    """Train on some sentences, and give the accuracy on the test part, 0 to 1."""
+    """Train on some sentences, and return the accuracy on the test split, 0 to 1."""
     import keras
 
     from training.architectures import text_cnn

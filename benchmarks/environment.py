@@ -1,4 +1,4 @@
-"""Where a measurement was taken: processors, load, and the versions of what was used."""
+"""The environment of a measurement: processors, load, and package versions."""
 
 import datetime
 import os
@@ -20,11 +20,11 @@ PACKAGES = (
     "torch",
     "torchvision",
 )
-"""The distributions whose versions are told, where they are installed."""
+"""The packages whose versions are recorded if they are installed."""
 
 
 def versions() -> dict[str, str]:
-    """Name the versions of Python and of the packages that a contender may use, as far as they are installed."""
+    """Return the versions of Python and of the installed packages that a contender may use."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -35,7 +35,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Describe the machine at this moment: processor, usable processors, load average (one minute), kernel, date."""
+    """Describe the machine now: processor, usable processors, load average (one minute), memory, kernel, date."""
     return {
         "cpu": processor(),
         "cpus": len(os.sched_getaffinity(0)),
@@ -47,7 +47,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Name the processor as the kernel does, or the architecture where it names none."""
+    """Return the kernel's name of the processor, or the architecture if there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

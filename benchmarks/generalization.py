@@ -1,9 +1,9 @@
-"""What augmentation does to the error on held-out images: with and without it, at equal epochs, over several seeds.
+"""The effect of augmentation on the error on held-out images: with and without it, at equal epochs, over several seeds.
 
-Each seed has its own split, its own choice of training images, order and first weights; the two runs of a seed share
-all of them. A row holds the held-out errors after the last epoch, and the largest share of an epoch in which the
-model waited for data. `python -m benchmarks.generalization --set digits --source DIR` prints the mean error, its
-standard deviation over the seeds, and for how many seeds augmentation lowered it.
+Each seed has its own split, training images, order and initial weights; the two runs of a seed share them. A row has
+the errors on held-out images after the last epoch, and the largest input wait of an epoch.
+`python -m benchmarks.generalization --set digits --source DIR` prints the mean error, its standard deviation over the
+seeds, and for how many seeds augmentation lowered it.
 """
 
 import argparse
@@ -20,14 +20,14 @@ RESULTS = Path(__file__).parent / "results" / "generalization.jsonl"
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """A set of images, what is trained on it, and how it is augmented."""
+    """The options of a training, and its augmentation."""
 
     options: dict[str, Any]
     augment: Any
 
 
 def make_tasks() -> dict[str, TrainingTask]:
-    """Give the tasks by name."""
+    """Return the tasks by name."""
     import albumentations as A  # noqa: N812  # its users know it by this name
 
     return {
@@ -108,7 +108,7 @@ def measure(name: str, source: str, validation: str | None, seed: int, cache: st
 
 
 def format_table(rows: list[dict[str, Any]]) -> str:
-    """Write the rows' means as a Markdown table."""
+    """Format the rows' means as a Markdown table."""
     lines = [
         "| set | training / held-out images | epochs | error without | error with augmentation | lower in |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -136,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--set", choices=("digits", "photographs", "cifar10"), required=True)
     parser.add_argument("--source", required=True, help="a folder of class-folders")
-    parser.add_argument("--validation", help="another, that is held out; by default a part of the first is")
+    parser.add_argument("--validation", help="a held-out folder of class-folders; default: a split of the source")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cache", default="generalization-cache", help="a folder for decoded photographs")
     given = parser.parse_args()

@@ -1,8 +1,8 @@
-"""The measuring: contenders in processes of their own, audited first, then timed in turns.
+"""Measurement: each contender runs in its own process, is audited first, and is then timed in turns with the others.
 
-What disturbs one round disturbs all: each round starts one epoch of every contender, after a first round that does not
-count. A contender that fails its audit, raises, hangs, or delivers another number of samples than there are, is
-reported with its reason and not timed further.
+Each round runs one epoch of every contender, after one warm-up round, so that a disturbance affects all contenders. A
+contender that fails its audit, raises, hangs, or yields a wrong number of samples is reported with the reason and not
+timed further.
 """
 
 import json
@@ -34,26 +34,26 @@ Say = Callable[[str], None]
 
 
 class ContenderError(Exception):
-    """A contender cannot be measured; the message says why."""
+    """A contender cannot be measured; the message is the reason."""
 
 
 class MissingError(ContenderError):
-    """What a contender needs is not installed."""
+    """A package of a contender is not installed."""
 
 
 class Runner:
-    """A contender in a process of its own.
+    """A contender in its own process.
 
     Args:
-        contender: who.
-        workload: what it reads.
-        python: the interpreter of its environment.
-        timeout_s: how long one answer may take.
+        contender: the contender.
+        workload: the workload it reads.
+        python: the Python interpreter of its environment.
+        timeout_s: maximum time per answer.
 
     Raises:
-        MissingError: a module that it needs is not there.
-        ContenderError: it ends at once.
-        OptionError: there is no such interpreter.
+        MissingError: a module that it needs is not installed.
+        ContenderError: its process ended.
+        OptionError: the interpreter cannot be run.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class Runner:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                start_new_session=True,  # so that it can be ended with all its descendants
+                start_new_session=True,  # so that its descendants can be killed with it
             )
         except OSError as error:
-            raise OptionError(f"{python} cannot be run: {error.strerror}; --peers names a Python interpreter") from None
+            raise OptionError(f"cannot run {python}: {error.strerror}; set --peers to a Python interpreter") from None
         try:
             self.versions: dict[str, str] = self._ask(workload.to_dict())["versions"]
         except BaseException:
@@ -81,25 +81,25 @@ class Runner:
             raise
 
     def audit(self, function: str, workload: Workload) -> dict[str, Any]:
-        """Check what the contender delivers; see `benchmarks.audit.audit`."""
+        """Audit the contender; see `benchmarks.audit.audit`."""
         return self._ask({"audit": function, "workload": workload.to_dict()})
 
     def epoch(self, command: str = "epoch") -> dict[str, float]:
-        """Run one epoch ("epoch") or take the first batch ("first"), and add "cpu_s" and "peak_rss_mb" of its tree."""
-        before = cpu_s(self._process.pid)  # while it is stopped: its own threads and processes go on at once
+        """Run one epoch ("epoch") or get the first batch ("first"), and add "cpu_s" and "peak_rss_mb" of its tree."""
+        before = cpu_s(self._process.pid)  # before SIGCONT: its threads and processes continue at once
         os.killpg(self._process.pid, signal.SIGCONT)
         with PeakMemory(self._process.pid) as peak:
             answer = self._ask({command: True})
-            os.killpg(self._process.pid, signal.SIGSTOP)  # or it would prepare its next epoch while others are timed
+            os.killpg(self._process.pid, signal.SIGSTOP)  # otherwise it would prefetch while others are timed
         return {**answer, "cpu_s": cpu_s(self._process.pid) - before, "peak_rss_mb": peak.bytes / 2**20}
 
     def close(self) -> None:
-        """End the process and its descendants."""
+        """Kill the process and its descendants."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         for file in (self._process.stdin, self._process.stdout, self._log):
-            with suppress(BrokenPipeError):  # of what was not read yet
+            with suppress(BrokenPipeError):  # unread data
                 file.close()  # type: ignore[union-attr]  # all three are pipes
 
     def __enter__(self) -> "Runner":
@@ -131,19 +131,19 @@ class Runner:
     def _read_last_words(self) -> str:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "without a word"
+        return lines[-1] if lines else "no output"
 
 
 @dataclass
 class Result:
-    """What was measured of a contender.
+    """The measurements of a contender.
 
     Attributes:
         peer: its name.
-        epochs: what each round took: "samples", "wall_s", "first_batch_s", "cpu_s", "peak_rss_mb".
-        audit: what the audit found.
-        versions: of its environment.
-        failed: why it was not timed, or not to the end; None where it was.
+        epochs: measurements per round: "samples", "wall_s", "first_batch_s", "cpu_s", "peak_rss_mb".
+        audit: the audit's result.
+        versions: the versions of its environment.
+        failed: why it was not timed completely; None if it was.
     """
 
     peer: str
@@ -153,11 +153,11 @@ class Result:
     failed: str | None = None
 
     def rates(self) -> list[float]:
-        """Give samples/s of every round."""
+        """Return the samples/s of every round."""
         return [epoch["samples"] / epoch["wall_s"] for epoch in self.epochs]
 
     def row(self, workload: str) -> dict[str, Any]:
-        """Give the row that programs read: rates in samples/s, memory in MiB; no rate where it failed."""
+        """Return the row for programs: rates in samples/s, memory in MiB; no rate if it failed."""
         rates = self.rates()
         return {
             "peer": self.peer,
@@ -171,7 +171,7 @@ class Result:
         } | ({"failed": self.failed} if self.failed else {})
 
     def make_kept_row(self, workload: Workload, **more: Any) -> dict[str, Any]:
-        """Give the row that is kept: `row`, and all that says where and how it was measured."""
+        """Return the row to keep: `row`, and where and how it was measured."""
         return {
             **self.row(workload.name),
             "first_batch_s": _round(self._median_of("first_batch_s"), 3),
@@ -195,14 +195,14 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """How is measured.
+    """How to measure.
 
     Attributes:
-        rounds: epochs of each contender that count, after one that does not.
-        peers: the interpreter of the peers' environment; None leaves them out.
-        cold: drops the files from the page cache before each epoch.
-        audited: whether contenders are audited first.
-        timeout_s: how long one epoch may take.
+        rounds: measured epochs per contender, after one warm-up epoch.
+        peers: the Python interpreter of the peers' environment; None skips the peers.
+        cold: drop the files from the page cache before each epoch.
+        audited: audit contenders first.
+        timeout_s: maximum time per epoch.
     """
 
     rounds: int = 5
@@ -219,15 +219,15 @@ def compare(
     """Audit contenders, then time those that passed, in turns.
 
     Args:
-        contenders: by name.
-        recipe: of the workload.
-        workload: what is timed.
-        audited: the same workload of the audit's own images; None where nothing is audited.
-        method: how.
-        say: told what happens.
+        contenders: the contenders by name.
+        recipe: the workload's recipe.
+        workload: the workload to time.
+        audited: the same workload on the audit's images; None for no audit.
+        method: how to measure.
+        say: called with progress messages.
 
     Returns:
-        One result each, in order; contenders whose packages are not installed are left out.
+        One result per contender, in order; contenders whose packages are not installed are skipped.
     """
     results: list[Result] = []
     with ExitStack() as stack:
@@ -235,13 +235,13 @@ def compare(
         for name, contender in contenders.items():
             python = method.peers if contender.peer else sys.executable
             if python is None:
-                say(f"{name}: left out, --peers names no environment")
+                say(f"{name}: skipped, it needs --peers")
                 continue
             result = Result(name)
             try:
                 if audited is not None and recipe.audit is not None and not contender.limit:
                     say(f"{name}: audit")
-                    # In a process that ends: what it leaves in memory, and workers that it started, are not timed.
+                    # In its own process, so that its memory and its workers do not affect the timing.
                     with Runner(contender, audited, python, method.timeout_s) as auditor:
                         result.versions, result.audit = auditor.versions, auditor.audit(recipe.audit, audited)
                     if result.audit["faults"]:
@@ -249,7 +249,7 @@ def compare(
                 runners[name] = stack.enter_context(Runner(contender, workload, python, method.timeout_s))
                 result.versions = runners[name].versions
             except MissingError as error:
-                say(f"{name}: left out, {error}")
+                say(f"{name}: skipped, {error}")
                 continue
             except ContenderError as error:
                 result.failed = str(error)
@@ -270,7 +270,7 @@ def _time(runner: Runner, result: Result, workload: Workload, command: str, *, c
     try:
         epoch = runner.epoch(command)
         if epoch["samples"] != expected:
-            raise ContenderError(f"delivered {epoch['samples']} samples of {expected}")
+            raise ContenderError(f"yielded {epoch['samples']} samples instead of {expected}")
     except ContenderError as error:
         result.failed, result.epochs = str(error), []
         runner.close()

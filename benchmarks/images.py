@@ -1,4 +1,4 @@
-"""The images that contenders read: chosen, linked, resized, decoded."""
+"""The contenders' images: select, link, resize, decode."""
 
 import os
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def list_labeled_files(folder: Path) -> list[tuple[str, int]]:
-    """List the files of class-folders, at any depth, with the number of their class."""
+    """List the files of class-folders, at any depth, with their class indices."""
     classes = sorted(path for path in folder.iterdir() if path.is_dir())
     return [
         (str(path), label)
@@ -22,10 +22,10 @@ def list_labeled_files(folder: Path) -> list[tuple[str, int]]:
 
 
 def list_readable(data: Path) -> list[str]:
-    """List the JPEG and PNG images of class-folders that decode, by their paths below `data`.
+    """List the JPEG and PNG images of class-folders that can be decoded, by their paths below `data`.
 
     Raises:
-        SourceError: `data` is no folder of class-folders with images.
+        SourceError: `data` does not contain class-folders with images.
     """
     from caudal.output import import_tensorflow
     from pipeline.errors import SourceError
@@ -47,17 +47,17 @@ def list_readable(data: Path) -> list[str]:
     with ThreadPoolExecutor() as pool:
         keys = [key for key in pool.map(key_if_readable, range(len(source))) if key is not None]
     if not keys:
-        raise SourceError(f"{data} holds no JPEG or PNG that decodes")
+        raise SourceError(f"no readable JPEG or PNG images in {data}")
     return keys
 
 
 def link_images(data: Path, folder: Path, count: int | None = None) -> Path:
-    """Make class-folders of links to the images that decode, so that every contender finds the same samples.
+    """Make class-folders of links to the readable images, so that every contender finds the same samples.
 
     Args:
         data: class-folders.
         folder: the folder to make.
-        count: how many links; fewer than there are images are taken evenly, more repeat them. None: each once.
+        count: number of links; a smaller number selects images evenly, a larger one repeats them. None: each once.
     """
     keys = list_readable(data)
     count = len(keys) if count is None else count
@@ -83,7 +83,7 @@ def resize_images(folder: Path, out: Path, size: int | tuple[int, int]) -> Path:
     Args:
         folder: class-folders.
         out: the folder to make.
-        size: (height, width), or the length of the shorter side; images that are not larger keep theirs.
+        size: (height, width), or the length of the shorter side; smaller images are not enlarged to the latter.
     """
 
     def write(path: str) -> None:
@@ -108,7 +108,7 @@ def decode_images(folder: Path, path: Path) -> Path:
 
 
 def evict(folder: Path) -> None:
-    """Ask the kernel to drop the files of a folder from its page cache: what is read next comes from the disk."""
+    """Ask the kernel to drop the files of a folder from the page cache, so that they are read from the disk."""
     for path in folder.rglob("*"):
         if path.is_file():
             descriptor = os.open(path, os.O_RDONLY)

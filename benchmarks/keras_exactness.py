@@ -1,6 +1,7 @@
-"""`python -m benchmarks.keras_exactness DIR`: what OpenCV's warp changes, whose places are rounded to 1/32 of a pixel.
+"""`python -m benchmarks.keras_exactness DIR`: the error of OpenCV's warp, which rounds coordinates to 1/32 pixel.
 
-DIR holds photographs at any depth; every 70th is resized to 224 x 224 and transformed both ways by the same parameters.
+DIR contains photographs at any depth; every 70th is resized to 224 x 224 and transformed both ways by the same
+parameters.
 """
 
 import argparse
@@ -28,10 +29,10 @@ SIZE = (224, 224)
 
 
 def main() -> None:
-    """Measure, and print the differences in levels and the processor time of both."""
+    """Measure, and print the differences in levels and the CPU time of both."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.keras_exactness", description=__doc__)
     parser.add_argument("data", type=Path, metavar="DIR")
-    parser.add_argument("--every", type=int, default=70, help="which photographs are taken")
+    parser.add_argument("--every", type=int, default=70, help="use every n-th photograph")
     options = parser.parse_args()
     cv2.setNumThreads(0)
     keep_freed_memory()  # as `flow*` do

@@ -1,8 +1,7 @@
-"""`python -m benchmarks.keras_generator DIR`: `ImageDataGenerator` beside the class that Keras gave up.
+"""`python -m benchmarks.keras_generator DIR`: `ImageDataGenerator` against the deprecated class of Keras.
 
-DIR holds class-folders of photographs. The same arguments go to both; a pass is an epoch, and rounds take turns, after
-one that does not count.
-What counts is the ratio within one run: of loading alone, and of `model.fit` with a small model, which both pay for.
+DIR contains class-folders of photographs. Both get the same arguments. A round is one epoch of each, after one warm-up
+round. Compare ratios within one run: of loading alone, and of `model.fit` with a small model.
 """
 
 import argparse
@@ -29,7 +28,7 @@ ARGUMENTS = {
     "horizontal_flip": True,
     "rescale": 1 / 255,
 }
-"""What Keras's own tutorials give it."""
+"""The arguments of Keras's tutorials."""
 
 
 def main() -> None:
@@ -39,7 +38,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224, help="height and width of the images")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--exact", action="store_true", help="let ours interpolate at exact places")
+    parser.add_argument("--exact", action="store_true", help="let Caudal interpolate at exact coordinates")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -61,9 +60,8 @@ def main() -> None:
     print(f"{'':28}{'images/s':>10}{'min':>8}{'max':>8}{'x legacy':>10}{'CPU ms/image':>14}")
     for name, rate in rates.items():
         ratio = medians[name] / medians[f"legacy, {name.split(', ')[1]}"]
-        print(
-            f"{name:28}{medians[name]:10,.0f}{min(rate):8,.0f}{max(rate):8,.0f}{ratio:10.2f}{statistics.median(cpu_ms[name]):14.2f}"
-        )
+        cpu_median = statistics.median(cpu_ms[name])
+        print(f"{name:28}{medians[name]:10,.0f}{min(rate):8,.0f}{max(rate):8,.0f}{ratio:10.2f}{cpu_median:14.2f}")
 
 
 def _make_contenders(options: argparse.Namespace) -> dict[str, Callable[[], int]]:
@@ -100,14 +98,14 @@ def _make_contenders(options: argparse.Namespace) -> dict[str, Callable[[], int]
 
 
 def _make_flow(generator: Any, options: argparse.Namespace, **more: Any) -> Any:
-    with contextlib.redirect_stdout(io.StringIO()):  # both say what they found
+    with contextlib.redirect_stdout(io.StringIO()):  # both print the numbers of images and classes
         return generator(**ARGUMENTS, **more).flow_from_directory(
             str(options.data), target_size=(options.size, options.size), batch_size=options.batch_size, seed=1
         )
 
 
 def _make_model(size: int, classes: int) -> Any:
-    """Make a small model: a few operations a pixel, so that what is measured is the loading."""
+    """Make a small model: a few operations per pixel, so that loading dominates."""
     import keras
 
     model = keras.Sequential(

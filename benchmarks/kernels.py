@@ -1,7 +1,7 @@
-"""`python -m benchmarks.kernels PHOTOGRAPH`: the compiled kernels beside OpenCV's calls, and drawing, by themselves.
+"""`python -m benchmarks.kernels PHOTOGRAPH`: the compiled kernels against OpenCV's calls, and drawing, in isolation.
 
-Each makes 224 x 224 pixels of one photograph, in one thread, from what is in the processor's cache. Medians of many
-calls, in turns; within a dataset all of them take longer.
+Each makes 224 x 224 pixels of one photograph, in one thread, from data in the processor's cache. Medians of many calls,
+in turns; within a dataset all of them take longer.
 """
 
 import argparse
@@ -33,33 +33,33 @@ def main() -> None:
     parser.add_argument("photograph", type=Path)
     photograph = cv2.imread(str(parser.parse_args().photograph), cv2.IMREAD_COLOR_RGB)
     if photograph is None:
-        parser.error("OpenCV cannot read this file")
+        parser.error("OpenCV cannot read this file: give a JPEG or PNG")
     cv2.setNumThreads(0)
     run = compiled.load_kernels()
     if run is None:
-        print("no kernels were compiled, or they are not used on this processor")
+        print("no compiled kernels, or they are not used on this processor")
     else:
-        print(f"{'us an image':24}{'compiled':>10}{'OpenCV':>10}")
+        print(f"{'us per image':24}{'compiled':>10}{'OpenCV':>10}")
         for name, (source, step, by_opencv) in make_contests(photograph).items():
-            made = np.empty((SIDE, SIDE, 3), np.uint8)
-            ours, theirs = time_calls(lambda: run([(source, made, [step])]), by_opencv)  # noqa: B023  # called at once
+            out = np.empty((SIDE, SIDE, 3), np.uint8)
+            ours, theirs = time_calls(lambda: run([(source, out, [step])]), by_opencv)  # noqa: B023  # called at once
             print(f"{name:24}{ours:10.1f}{theirs:10.1f}")
     plan = augment.compile(augment.policy("full", (SIDE, SIDE)))
     for size in (32, 64):
         sample_keys, shapes = keys.fold_in(keys.root(0), np.arange(size)), [(375, 500)] * size
         (drawing,) = time_calls(lambda: plan.draw(sample_keys, shapes))  # noqa: B023  # called at once
-        print(f"drawing {size} x `full`: {drawing / size:.1f} us an image")
+        print(f"drawing {size} x `full`: {drawing / size:.1f} us per image")
 
 
 def make_contests(photograph: Image) -> dict[str, tuple[Image, KernelStep, Callable[[], object]]]:
-    """Give what is measured: of what it is made, the step, and what OpenCV does."""
+    """Return the measured cases: the source image, the kernel's step, and OpenCV's call."""
     frame, larger = (np.ascontiguousarray(cv2.resize(photograph, size)) for size in ((256, 256), (400, 330)))
     image = np.ascontiguousarray(frame[:SIDE, :SIDE])
-    table = np.arange(255, -1, -1, dtype=np.uint8)
+    lut = np.arange(255, -1, -1, dtype=np.uint8)
     within, outside = np.array([[0.8, -0.1, 30], [0.1, 0.8, 10]]), np.array([[0.9, -0.4, 40], [0.4, 0.9, -40]])
-    flags, made = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, np.empty_like(image)
+    flags, out = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, np.empty_like(image)
     return {
-        "table": (image, table, lambda: cv2.LUT(image, table)),
+        "lookup table": (image, lut, lambda: cv2.LUT(image, lut)),
         "contrast": (
             image,
             Contrast(0.8),
@@ -70,15 +70,15 @@ def make_contests(photograph: Image) -> dict[str, tuple[Image, KernelStep, Calla
         "warp, within the image": (
             frame,
             AffineWarp(within, cv2.BORDER_CONSTANT, (0, 0, 0)),
-            lambda: cv2.warpAffine(frame, within, (SIDE, SIDE), made, flags),
+            lambda: cv2.warpAffine(frame, within, (SIDE, SIDE), out, flags),
         ),
         "warp, partly outside": (
             frame,
             AffineWarp(outside, cv2.BORDER_CONSTANT, (0, 0, 0)),
-            lambda: cv2.warpAffine(frame, outside, (SIDE, SIDE), made, flags),
+            lambda: cv2.warpAffine(frame, outside, (SIDE, SIDE), out, flags),
         ),
         **(
-            {"resize of 330 x 400": (larger, BilinearResize(), lambda: cv2.resize(larger, (SIDE, SIDE), made))}
+            {"resize of 330 x 400": (larger, BilinearResize(), lambda: cv2.resize(larger, (SIDE, SIDE), out))}
             if getattr(compiled.load_kernels(), "picks_bytes", False)
             else {}
         ),

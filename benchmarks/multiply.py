@@ -1,10 +1,9 @@
-"""`python -m benchmarks.multiply DIR`: what policies, views and mixing cost.
+"""`python -m benchmarks.multiply DIR`: the cost of policies, views and mixing.
 
-Policies: the time for an image of 224 x 224 in memory, drawing and running, against that of the operations that are
-chosen: the mean over the operations of a policy, each compiled alone. A policy that computed more than it chose would
-take many times as long. Views: all ten crops of a photograph from one decode, against the photograph once, and ten
-times. Mixing: for a batch of 32 images of 224 x 224. All run in one thread and take turns, round by round; the times
-are the processor's, medians of one run.
+Policies: the time per image of 224 x 224 in memory, drawing included, relative to the operations that are drawn: the
+mean over a policy's operations, each compiled alone. A policy that computed all its operations would take many times as
+long. Views: ten crops of a photograph from one decode, against the photograph once, and ten times. Mixing: per batch of
+32 images of 224 x 224. All run in one thread and take turns, round by round; times are CPU times, medians of one run.
 """
 
 import argparse
@@ -51,7 +50,7 @@ def _load_images(folder: Path) -> np.ndarray:
 def _print_policies(images: np.ndarray, rounds: int) -> None:
     space = OperationRanges()
     alone = {name: Plan(space.make_operation(name, 0.9)) for name in FOURTEEN}
-    made = {
+    multiples = {
         "rand_augment(1)": (policies.rand_augment(1), 1),
         "rand_augment(2)": (policies.rand_augment(2), 2),
         "rand_augment(3)": (policies.rand_augment(3), 3),
@@ -59,13 +58,13 @@ def _print_policies(images: np.ndarray, rounds: int) -> None:
     contenders: dict[str, Callable[[int], None]] = {
         name: _make_augment_run(plan, images) for name, plan in alone.items()
     }
-    contenders |= {name: _make_augment_run(Plan(transform), images) for name, (transform, _) in made.items()}
-    milliseconds = {name: 1000 * taken / BATCH for name, taken in _measure_medians(contenders, rounds).items()}
+    contenders |= {name: _make_augment_run(Plan(transform), images) for name, (transform, _) in multiples.items()}
+    milliseconds = {name: 1000 * seconds / BATCH for name, seconds in _measure_medians(contenders, rounds).items()}
     operation = statistics.mean(milliseconds[name] for name in alone)
-    print(f"an operation of RandAugment alone: {operation:.3f} ms an image (mean over {len(alone)})")
-    for name, (_, count) in made.items():
+    print(f"an operation of RandAugment alone: {operation:.3f} ms per image (mean over {len(alone)})")
+    for name, (_, count) in multiples.items():
         ratio = milliseconds[name] / (count * operation)
-        print(f"{name}: {milliseconds[name]:.3f} ms an image, {ratio:.2f} times its {count} chosen operations alone")
+        print(f"{name}: {milliseconds[name]:.3f} ms per image, {ratio:.2f} times its {count} drawn operations alone")
 
 
 def _make_augment_run(plan: Plan, images: np.ndarray) -> Callable[[int], None]:
@@ -84,7 +83,7 @@ def _print_views(folder: Path, rounds: int) -> None:
     loaders["ten times"] = Loader(folder, batch_size=40, copies=10, **options)
 
     def make_loader_run(loader: Loader) -> Callable[[int], None]:
-        stages = loader._stages  # one thread, without tf.data: what the views themselves cost
+        stages = loader._stages  # one thread, without tf.data: the cost of the views alone
         _ = stages.element_spec
         photographs = min(40, loader.num_examples // loader.samples_per_image // 4 * 4)
         block = 4 * loader.samples_per_image
@@ -95,9 +94,9 @@ def _print_views(folder: Path, rounds: int) -> None:
 
         return run
 
-    taken = _measure_medians({name: make_loader_run(loader) for name, loader in loaders.items()}, rounds)
-    for name, seconds in taken.items():
-        print(f"a photograph {name}: {1000 * seconds / 40:.2f} ms, {seconds / taken['once']:.2f} times once")
+    medians = _measure_medians({name: make_loader_run(loader) for name, loader in loaders.items()}, rounds)
+    for name, seconds in medians.items():
+        print(f"a photograph {name}: {1000 * seconds / 40:.2f} ms, {seconds / medians['once']:.2f} times once")
 
 
 def _print_mixing(images: np.ndarray, rounds: int) -> None:
@@ -108,18 +107,18 @@ def _print_mixing(images: np.ndarray, rounds: int) -> None:
 
     mixers = [augment.MixUp(0.2), augment.CutMix(1.0), augment.Mosaic(1.0)]
     for name, seconds in _measure_medians({repr(mix): make_mix_run(mix) for mix in mixers}, rounds).items():
-        print(f"{name}: {1000 * seconds / BATCH:.3f} ms an image")
+        print(f"{name}: {1000 * seconds / BATCH:.3f} ms per image")
 
 
 def _measure_medians(contenders: dict[str, Callable[[int], None]], rounds: int) -> dict[str, float]:
-    """Time contenders in turns, after a pass that does not count: the median processor seconds of a pass of each."""
+    """Time contenders in turns, after one warm-up pass: the median CPU seconds per pass of each."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, run in contenders.items():
             start = time.process_time()
             run(number)
             seconds[name].append(time.process_time() - start)
-    return {name: statistics.median(taken[1:]) for name, taken in seconds.items()}
+    return {name: statistics.median(measured[1:]) for name, measured in seconds.items()}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What a process and its descendants use: processor time and memory, as `/proc` tells (proc(5)).
+"""CPU time and memory of a process and its descendants, from `/proc` (proc(5)).
 
-A contender may work in threads or in processes of its own; only the whole tree can be compared.
+A contender may work in threads or in child processes; only the whole tree can be compared.
 """
 
 import os
@@ -15,17 +15,17 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 def list_process_tree(root: int) -> list[int]:
     """List a process and all its living descendants."""
     found = [root]
-    for process in found:  # grows while it is walked
+    for process in found:  # grows during the loop
         for task in Path(f"/proc/{process}/task").glob("*/children"):
             try:
                 found += map(int, task.read_text().split())
-            except OSError:  # ended meanwhile
+            except OSError:  # the process has ended
                 continue
     return found
 
 
 def cpu_s(root: int) -> float:
-    """Sum the processor time of a tree in seconds, of children that have ended and were waited for as well."""
+    """Sum the CPU time of a tree in seconds, including ended children that were waited for."""
     ticks = 0
     for process in list_process_tree(root):
         try:
@@ -37,7 +37,7 @@ def cpu_s(root: int) -> float:
 
 
 def rss_bytes(root: int) -> int:
-    """Sum the resident memory of a tree; pages that forked processes share are counted once for each."""
+    """Sum the resident memory of a tree; pages that forked processes share count once per process."""
     pages = 0
     for process in list_process_tree(root):
         try:
@@ -48,7 +48,7 @@ def rss_bytes(root: int) -> int:
 
 
 class PeakMemory:
-    """Looks every so often at the memory of a process tree while a block runs; `bytes` is the most it saw."""
+    """Samples the memory of a process tree while a block runs; `bytes` is the maximum."""
 
     def __init__(self, root: int, every_s: float = 0.05) -> None:
         self.bytes = 0

@@ -1,8 +1,8 @@
 """`python -m benchmarks.push_down DIR`: how much decoding at 1/2, 1/4 and 1/8 changes the pixels of photographs.
 
-A centred window of each photograph is resized to 1/2, 1/4 and 1/8 (just below, so that the decoder's scale suffices),
-from the whole image and from what the push-down decodes. Both are compared with each other, and with the average over
-areas, which is what a small image ought to show.
+A centered window of each photograph is resized to slightly below 1/2, 1/4 and 1/8, from the whole image and from the
+region that the push-down decodes. Both results are compared with each other and with the area average, the ideal small
+image.
 """
 
 import argparse

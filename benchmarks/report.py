@@ -1,6 +1,6 @@
-"""The report: one HTML page that needs nothing else, the pictures, and the tables of the READMEs.
+"""The report: one self-contained HTML page, the charts, and the tables of the READMEs.
 
-Everything is made from the rows in `benchmarks/results/`, of each workload those of the last run that was kept.
+Everything is made from the rows in `benchmarks/results/`: the last kept run of each workload.
 """
 
 import base64
@@ -16,7 +16,7 @@ from pipeline.errors import SourceError
 
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = {name: one.about for recipe in WORKLOADS.values() for name, one in recipe.contenders.items()}
-"""The names of the contenders in tables; one of a user's own keeps its name."""
+"""The contenders' labels; a user's own contender has its name as label."""
 
 SUMMARY = ("caudal", "caudal-workers", "numpy-function", "keras-layers", "torch", "decode-limit")
 """The contenders in the summary of all workloads, which the main README shows."""
@@ -39,19 +39,19 @@ def write(results: Path = RESULTS, out: Path = ROOT / "benchmarks" / "report", *
 
     Args:
         results: the folder with the kept rows.
-        out: the folder for `index.html` and the pictures.
-        readme: writes the tables and pictures that the READMEs show, too.
+        out: the folder for `index.html` and the charts.
+        readme: also update the tables and charts of the READMEs.
 
     Returns:
-        What was written.
+        The written files.
 
     Raises:
-        SourceError: no row was kept.
+        SourceError: there are no kept rows.
     """
     kept = {name: rows for name in WORKLOADS if name != "first-batch" and (rows := read_latest(name, results))}
     scaling, waiting, first = (read_latest(name, results) for name in ("scaling", "waiting", "first-batch"))
     if not (kept or scaling or waiting or first):
-        raise SourceError(f"{results} holds no results; `python -m benchmarks run --keep --data DIR` makes some")
+        raise SourceError(f"no results in {results}; make some with `python -m benchmarks run --keep --data DIR`")
     pictures = _draw_pictures(kept, scaling)
     out.mkdir(parents=True, exist_ok=True)
     written = []
@@ -67,21 +67,21 @@ def write(results: Path = RESULTS, out: Path = ROOT / "benchmarks" / "report", *
 
 
 def _draw_pictures(kept: Mapping[str, Sequence[Row]], scaling: Sequence[Row]) -> dict[str, bytes]:
-    made = {}
+    charts_by_name = {}
     for name, rows in kept.items():
-        # Reading is ten times as fast as anything else, and would leave the others a tenth of the width.
-        drawn = [row for row in rows if row["peer"] != "read-limit"]
-        if any(row["img_s_median"] is not None for row in drawn):
-            made[name] = charts.draw_bars(
-                drawn, f"{name}: {WORKLOADS[name].about}", LABELS, f"{WORKLOADS[name].unit}/s"
+        # Reading is ten times as fast as anything else; its bar would shrink the others to a tenth.
+        shown = [row for row in rows if row["peer"] != "read-limit"]
+        if any(row["img_s_median"] is not None for row in shown):
+            charts_by_name[name] = charts.draw_bars(
+                shown, f"{name}: {WORKLOADS[name].about}", LABELS, f"{WORKLOADS[name].unit}/s"
             )
     for axis, title, label in (
-        ("calls", "full: more calls at once", "parallel calls"),
-        ("images", "full: more images", "images in an epoch"),
+        ("calls", "full: parallel calls", "parallel calls"),
+        ("images", "full: images per epoch", "images per epoch"),
     ):
         if any(row["axis"] == axis for row in scaling):
-            made[f"scaling-{axis}"] = charts.draw_curves(scaling, axis, title, label, LABELS)
-    return made
+            charts_by_name[f"scaling-{axis}"] = charts.draw_curves(scaling, axis, title, label, LABELS)
+    return charts_by_name
 
 
 def _render_page(
@@ -93,10 +93,10 @@ def _render_page(
 ) -> str:
     parts = [
         "<h1>Caudal: benchmarks</h1>",
-        "<p>Contenders run in processes of their own and take turns, round by round, after a round that does not "
-        "count. Each was audited first: every sample once, right shapes, labels of the files, pixels that correlate "
-        "with them. Rates are medians with their least and greatest round; processor time and memory are those of the "
-        "whole process tree. Only ratios within one workload's run can be compared.</p>",
+        "<p>Each contender runs in its own process. Contenders take turns, round by round, after one warm-up round. "
+        "Each was audited first: every sample once, right shapes, labels of the files, pixels that correlate with the "
+        "files. Rates are medians with minimum and maximum over the rounds; CPU time and memory are those of the whole "
+        "process tree. Compare only ratios within one workload's run.</p>",
         *_describe_environment([row for rows in (*kept.values(), scaling, waiting, first) for row in rows]),
     ]
     for name, rows in kept.items():
@@ -118,7 +118,7 @@ def _render_page(
             parts += [f"<h2>scaling: {axis}</h2>", _embed_image(pictures, f"scaling-{axis}")]
             parts.append(_render_html_table(*_tabulate_scaling([row for row in scaling if row["axis"] == axis])))
     if waiting:
-        parts += ["<h2>waiting</h2>", "<p>A training step on the loader, beside one on a batch in memory.</p>"]
+        parts += ["<h2>waiting</h2>", "<p>A training step on the loader, and one on a batch in memory.</p>"]
         parts.append(_render_html_table(*_tabulate_waits(waiting)))
     return (
         "<!doctype html>\n<html lang='en'>\n<head><meta charset='utf-8'><title>Caudal: benchmarks</title>"
@@ -259,7 +259,7 @@ def _update_readmes(
     first: Sequence[Row],
     pictures: Mapping[str, bytes],
 ) -> list[Path]:
-    """Replace the text between the marks `<!-- NAME -->` and `<!-- /NAME -->`, and the picture."""
+    """Replace the text between the marks `<!-- NAME -->` and `<!-- /NAME -->`, and the chart."""
     sections: dict[str, Callable[[], str]] = {"summary": lambda: _tabulate_summary(kept)}
     for name, rows in kept.items():
         sections[name] = lambda rows=rows, unit=WORKLOADS[name].unit: _render_section(rows, unit)  # type: ignore[misc]  # mypy cannot infer a default's type

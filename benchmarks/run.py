@@ -1,4 +1,4 @@
-"""Running workloads: preparation, measurement, printing, keeping."""
+"""Running workloads: prepare, measure, print, keep."""
 
 import json
 import tempfile
@@ -24,13 +24,13 @@ def measure(
     """Prepare a workload in a temporary folder, and measure contenders on it.
 
     Args:
-        name: of the workload.
-        recipe: of the workload.
-        contenders: by name.
+        name: the workload's name.
+        recipe: the workload's recipe.
+        contenders: the contenders by name.
         data: class-folders.
-        method: how.
-        say: told what happens.
-        count: how many samples; None for all.
+        method: how to measure.
+        say: called with progress messages.
+        count: number of samples; None for all.
     """
     with tempfile.TemporaryDirectory(prefix="caudal-benchmarks-") as scratch:
         say(f"{name}: preparing")
@@ -40,28 +40,29 @@ def measure(
         if method.audited and recipe.audit is not None:
             (Path(scratch) / "audited").mkdir()
             samples = resolve(recipe.samples)(Path(scratch) / "samples")
-            own = (
-                len(list_labeled_files(samples)) if samples.is_dir() else None
-            )  # each once, whatever the workload repeats
+            # Each sample once, even if the workload repeats samples.
+            own = len(list_labeled_files(samples)) if samples.is_dir() else None
             audited = recipe.prepare(name, samples, Path(scratch) / "audited", own)
         return workload, compare(contenders, recipe, workload, audited, method, say)
 
 
 def choose_contenders(names: Sequence[str] | None, recipe: WorkloadRecipe, workload: str) -> dict[str, Contender]:
-    """Choose contenders of a workload: by name, or `module:function` of one's own; None for all that it has.
+    """Choose contenders of a workload by name or as `module:function`; None for all.
 
     Raises:
-        OptionError: there is no such name.
+        OptionError: a name is unknown.
     """
     known = recipe.contenders
     for name in names or ():
         if ":" not in name and name not in known:
-            raise OptionError(f"{workload} has no contender {name!r}; it has {', '.join(known)}, or module:function")
+            raise OptionError(
+                f"unknown contender {name!r} of {workload}; choose from {', '.join(known)}, or give module:function"
+            )
     return dict(known) if names is None else {name: known.get(name) or Contender(name, name) for name in names}
 
 
 def keep(name: str, rows: Iterable[Mapping[str, Any]], folder: Path = RESULTS) -> None:
-    """Append rows to the results; those of one call carry the same "run", and only they can be compared."""
+    """Append rows to the results; the rows of one call have the same "run", and only these can be compared."""
     run = uuid.uuid4().hex[:12]
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / f"{name}.jsonl", "a") as file:
@@ -69,17 +70,17 @@ def keep(name: str, rows: Iterable[Mapping[str, Any]], folder: Path = RESULTS) -
 
 
 def read_latest(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
-    """Give the rows of the last run that was kept; none where there is none."""
+    """Return the rows of the last kept run; an empty list if there is none."""
     path = folder / f"{name}.jsonl"
     if not path.exists():
         return []
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    rows = [row for row in rows if "run" in row]  # the first rows are of a harness that knew no runs and no audit
+    rows = [row for row in rows if "run" in row]  # the oldest rows have neither run nor audit
     return [row for row in rows if row["run"] == rows[-1]["run"]]
 
 
 def print_table(workload: Workload, results: Sequence[Result], unit: str) -> None:
-    """Print medians with their spread, and the ratio of the first contender to each."""
+    """Print medians with their spread, and the ratio of Caudal's rate to each."""
     rows = [result.row(workload.name) for result in results]
     base = next((row for row in rows if row["peer"] == "caudal"), rows[0])
     first = base["img_s_median"]
@@ -99,8 +100,8 @@ def print_table(workload: Workload, results: Sequence[Result], unit: str) -> Non
 
 
 def print_first_batches(workload: Workload, results: Sequence[Result]) -> None:
-    """Print how long the first batch takes, from building the loader on."""
-    print(f"\nfirst batch of {workload.count:,} files: seconds from building the loader on (imports do not count)")
+    """Print the time to the first batch, starting with building the loader."""
+    print(f"\nfirst batch of {workload.count:,} files: seconds including building the loader, without imports")
     for result in results:
         if result.failed is not None:
             print(f"{result.peer:21}  not timed: {result.failed}")

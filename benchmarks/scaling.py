@@ -1,4 +1,4 @@
-"""Curves: the rate against the number of parallel calls, and against the number of images."""
+"""Curves of the rate against the number of parallel calls and the number of images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,13 +20,13 @@ def measure(
         data: class-folders.
         contenders: names; None for Caudal and `numpy-function`.
         calls: numbers of parallel calls.
-        images: numbers of images; more than there are repeat them as links, so that what grows is the list and not the
-            page cache.
-        method: how.
-        say: told what happens.
+        images: numbers of images; a number above the images of `data` repeats them as links, so that the list grows and
+            the page cache does not.
+        method: how to measure.
+        say: called with progress messages.
 
     Returns:
-        Rows as of `run`, with "axis" ("calls" or "images") and "value".
+        Rows as in `run`, with "axis" ("calls" or "images") and "value".
     """
     recipe = RECIPES["full"]
     known = choose_contenders(contenders or ["caudal", "numpy-function"], recipe, "full")
@@ -35,7 +35,7 @@ def measure(
         for value in values:
             say(f"scaling: {value} {axis}")
             one = replace(recipe, prepare=_with_calls(recipe, value)) if axis == "calls" else recipe
-            # What is audited does not change with the setting: once is enough.
+            # The audit does not depend on the setting: once is enough.
             once = replace(method, audited=method.audited and not rows)
             count = value if axis == "images" else None
             workload, results = measure_workload("full", one, known, data, once, say, count)
@@ -54,7 +54,7 @@ def _with_calls(recipe: WorkloadRecipe, calls: int) -> Any:
 
 
 def line(row: dict[str, Any]) -> str:
-    """Write a row for people."""
+    """Format a row for people."""
     if row["img_s_median"] is None:
         return f"{row['value']:>8,} {row['axis']:8}{row['peer']:18}not timed: {row['failed']}"
     spread = f"({row['img_s_min']:,.0f} to {row['img_s_max']:,.0f})"

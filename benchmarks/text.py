@@ -1,15 +1,15 @@
-"""`python -m benchmarks.text --data FILE`: how fast texts are augmented, as ratios within one run.
+"""`python -m benchmarks.text --data FILE`: rates of text augmentation, as ratios within one run.
 
-`FILE` holds `label text` lines. Contenders take turns, round by round, after a round that does not count, so that all
-have their synonyms memoised; medians are printed. Three comparisons:
+`FILE` contains `label text` lines. Contenders take turns, round by round, after one warm-up round, in which all cache
+their synonyms; medians are printed. Three comparisons:
 
-* EDA, in both modes, with a plain restatement of the paper's script on nltk's WordNet, step by step as the script does
-  it: augmented sentences per second of processor time;
-* `SynonymReplacement` with nlpaug's `SynonymAug`: sentences per second of processor time. Where nltk's tagger has no
-  data, nlpaug is spared the tagging, which makes it faster than it is;
-* `text_dataset` with EDA on one core and on two: sentences/s of a second epoch, each in a process of its own; by the
-  clock, which needs two idle cores, and what the processor time of the process and its workers allows: on two cores
-  their sum is shared, and the process itself, whose threads take turns, is one of them at most.
+* EDA, in both modes, against a plain version of the paper's script on nltk's WordNet, step by step as in the script:
+  augmented sentences per CPU second;
+* `SynonymReplacement` against nlpaug's `SynonymAug`: sentences per CPU second. If nltk's tagger has no data, nlpaug
+  skips the tagging and is faster than otherwise;
+* `text_dataset` with EDA on one core and on two: sentences/s of a second epoch, each in its own process. Once by the
+  clock, which needs two idle cores; and once as the CPU time of the process and its workers allows: on two cores the
+  sum is divided by two, but is at least the time of the main process, whose threads take turns.
 
 The first two need nltk's "wordnet" corpus (`NLTK_DATA`).
 """
@@ -44,16 +44,16 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print rows instead of tables")
-    parser.add_argument("--dataset-rate", type=int, help=argparse.SUPPRESS)  # what the third comparison runs
+    parser.add_argument("--dataset-rate", type=int, help=argparse.SUPPRESS)  # for the third comparison
     arguments = parser.parse_args()
     if not arguments.data.is_file():
-        parser.error(f"{arguments.data} is no file")
+        parser.error(f"{arguments.data} is not a file")
     from nltk.corpus import wordnet
 
     try:
         wordnet.ensure_loaded()
     except LookupError:
-        parser.error('the restatement needs data of nltk: nltk.download("wordnet"), or NLTK_DATA=DIR where it is')
+        parser.error('nltk data are missing: run nltk.download("wordnet"), or set NLTK_DATA to their folder')
     if arguments.dataset_rate:
         print(json.dumps(_measure_dataset_rate(arguments.data, arguments.dataset_rate)))
         return
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def plain_eda(text: str, num_aug: int = 9, alpha: float = 0.1) -> list[str]:
-    """Make variants as the paper's script does, restated plainly: global generator, nltk, synonyms memoised."""
+    """Make variants as the paper's script does: global generator, nltk, cached synonyms."""
     original = _keep_letters(text)
     words = original.split()
     changes = max(1, int(alpha * len(words)))
@@ -116,7 +116,7 @@ def _plain_replacement(words: list[str], changes: int) -> list[str]:
     replaced = 0
     for candidate in candidates:
         if synonyms := _plain_synonyms(candidate):
-            synonym = random.choice(synonyms)  # noqa: S311  # the restatement draws as the script does
+            synonym = random.choice(synonyms)  # noqa: S311  # draws as the script does
             new = [synonym if word == candidate else word for word in new]
             replaced += 1
         if replaced >= changes:
@@ -217,7 +217,7 @@ def _measure_dataset_rate(data: Path, cores: int) -> dict[str, float]:
 
 
 def _read_workers_time(dataset: Any) -> float:
-    """Give the processor time of a dataset's workers, in seconds."""
+    """Return the CPU time of a dataset's workers in seconds."""
     started = getattr(dataset.loader._variants, "_processes", ())
     fields = [Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split() for worker in started]
     return sum(int(line[11]) + int(line[12]) for line in fields) / os.sysconf("SC_CLK_TCK")

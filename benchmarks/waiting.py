@@ -1,4 +1,4 @@
-"""How much the loader costs a training step: `model.fit` on a dataset, beside `model.fit` on a batch in memory."""
+"""The loader's cost in a training step: `model.fit` on a dataset against `model.fit` on a batch in memory."""
 
 import statistics
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from benchmarks.environment import machine, versions
 from benchmarks.harness import Say
 
 SMALL = (32, 32)
-"""(height, width) that the all-convolutional networks are made for: at 224 x 224 a step would take minutes."""
+"""(height, width) of the all-convolutional networks: at 224 x 224 a step would take minutes."""
 
-_LEFT_OUT = ("graph",)  # which is given its layers
+_SKIPPED = ("graph",)  # it needs layers as argument
 
 SIZE = (224, 224)
 BATCH_SIZE = 32
@@ -24,13 +24,13 @@ def measure(data: Path, models: Sequence[str] | None, rounds: int, steps: int, s
 
     Args:
         data: class-folders.
-        models: of `training.architectures`; None for all.
-        rounds: how often each is measured, after one round that does not count.
-        steps: training steps of a measurement.
-        say: told what happens.
+        models: models of `training.architectures`; None for all.
+        rounds: measurements per model, after one warm-up round.
+        steps: training steps per measurement.
+        say: called with progress messages.
 
     Raises:
-        OptionError: there is no such model.
+        OptionError: a model is unknown.
     """
     from pipeline.errors import OptionError
     from training.architectures import build
@@ -38,7 +38,7 @@ def measure(data: Path, models: Sequence[str] | None, rounds: int, steps: int, s
     from training.step_time import make_step_timer, repeat_first_batch
 
     rows = []
-    for name in models or [name for name in NAMES if name not in _LEFT_OUT]:
+    for name in models or [name for name in NAMES if name not in _SKIPPED]:
         size = SMALL if name.startswith("all-convolutional") else SIZE
         loader = pipeline.Loader(
             data, image_size=size, batch_size=BATCH_SIZE, augment=policy("light", size), on_error="replace"
@@ -83,7 +83,7 @@ def _make_row(
 
 
 def line(row: dict[str, Any]) -> str:
-    """Write a row for people."""
+    """Format a row for people."""
     height, width = row["image_size"]
     return (
         f"{row['model']:20}{height} x {width}: {row['loader_img_s']:,.1f} images/s from the loader, "

@@ -1,8 +1,8 @@
-"""One contender in a process of its own: `python -m benchmarks.worker TARGET`, spoken to by `benchmarks.harness`.
+"""One contender in its own process: `python -m benchmarks.worker TARGET`, driven by `benchmarks.harness`.
 
-The first line on standard input is the workload; each further line is a command, and each is answered by one line of
-JSON on standard output: {"audit": "module:function", "scratch": DIR}, {"epoch": true} or {"first": true}. It imports
-nothing but what the contender needs, so that it runs in the peers' environment as well.
+The first line on standard input is the workload. Each further line is a command: {"audit": "module:function",
+"workload": {...}}, {"epoch": true} or {"first": true}. Each line is answered by one line of JSON on standard output.
+The process imports only what the contender needs, so that it also runs in the peers' environment.
 """
 
 import importlib
@@ -18,13 +18,13 @@ from benchmarks.environment import versions
 from benchmarks.workloads import Workload
 
 TOO_MANY = 2
-"""An epoch is ended where it has delivered so many times the samples that it should: some have no end."""
+"""An epoch is stopped at this multiple of its samples: some contenders never end."""
 
 
 def main() -> None:
-    """Answer commands until there are no more."""
+    """Answer commands until standard input ends."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print must not be taken for an answer
+    os.dup2(2, 1)  # libraries that print must not write into the answers
     target = sys.argv[1]
     start: Callable[[], Iterable[Any]] | None = None
     make: Callable[[Workload], Callable[[], Iterable[Any]]] | None = None
@@ -46,13 +46,13 @@ def main() -> None:
                 answer = run_epoch(start, workload.count)
         except ModuleNotFoundError as error:
             answer = {"missing": str(error)}
-        except Exception as error:  # a contender may raise anything; the others go on
+        except Exception as error:  # a contender may raise anything; the others continue
             answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
         answers.write(json.dumps(answer) + "\n")
 
 
 def resolve(target: str) -> Any:
-    """Import what `module:function` names."""
+    """Import the function `module:function`."""
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
 
@@ -61,7 +61,7 @@ def run_epoch(start: Callable[[], Iterable[Any]], count: int) -> dict[str, Any]:
     """Consume one epoch.
 
     Returns:
-        "samples", "wall_s", and "first_batch_s" from the start until the first batch was there.
+        "samples", "wall_s", and "first_batch_s", the time from the start to the first batch.
     """
     begin, first_batch_s, samples = time.perf_counter(), 0.0, 0
     for batch, _ in start():
@@ -73,7 +73,7 @@ def run_epoch(start: Callable[[], Iterable[Any]], count: int) -> dict[str, Any]:
 
 
 def take_first_batch(make: Any, workload: Workload) -> dict[str, Any]:
-    """Build the loader and take its first batch: imports do not count, listing the files does."""
+    """Build the loader and get its first batch; the time includes listing the files, but not imports."""
     begin = time.perf_counter()
     iterator = iter(make(workload)())
     batch, _ = next(iterator)

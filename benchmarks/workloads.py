@@ -1,7 +1,7 @@
-"""What is measured: images, an augmentation, and the size of what is delivered.
+"""Workloads: images, an augmentation and an output size.
 
-`RECIPES` is the list; a new workload is one entry there. Its `prepare` makes what all contenders read, once, in the
-parent process; what it returns is plain data and travels to the contenders' processes as JSON.
+`RECIPES` lists them; a new workload is one entry there. `prepare` runs once, in the parent process, and writes what all
+contenders read; its result is plain data, which is sent to the contenders' processes as JSON.
 """
 
 import os
@@ -15,24 +15,24 @@ from benchmarks.contenders import CONVERSIONS, FROM_FILES, FROM_MEMORY, FROM_REC
 
 SIZE = (224, 224)
 VARIANTS = 10
-"""Of a text: itself and the nine that EDA makes unless asked otherwise."""
+"""Variants per text: the text itself and the nine of EDA's default."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """One workload, ready to be read.
+    """One prepared workload.
 
     Attributes:
-        name: how it is asked for.
-        folder: class-folders that hold nothing but images that decode.
-        count: the number of samples in an epoch.
+        name: its name.
+        folder: class-folders with readable images only.
+        count: samples per epoch.
         policy: the augmentation; see `transform`.
-        size: (height, width) of what is delivered, in pixels.
-        batch_size: samples in a batch.
+        size: (height, width) of the batches' images in pixels.
+        batch_size: samples per batch.
         parallel: threads, processes or parallel calls that a contender may use.
-        records: TFRecords of the folder, where the workload is to read those.
-        pixels: `.npy` of decoded images uint8 [N, H, W, 3], with the labels beside it in `labels.npy`.
-        texts: the file of `label text` lines that stands in place of the folder, where texts are read.
+        records: TFRecords of the folder, for workloads that read these.
+        pixels: `.npy` of decoded images uint8 [N, H, W, 3], with the labels in `labels.npy` in the same folder.
+        texts: the file of `label text` lines, for workloads that read texts.
     """
 
     name: str
@@ -48,11 +48,11 @@ class Workload:
 
     @property
     def steps(self) -> int:
-        """The batches of an epoch."""
+        """Batches per epoch."""
         return -(-self.count // self.batch_size)
 
     def transform(self) -> Any:
-        """Make the augmentation: an Albumentations composition that gives images of `size`."""
+        """Make the augmentation: an Albumentations composition that returns images of `size`."""
         import albumentations as A  # noqa: N812  # its users know it by this name
 
         from augment import policy
@@ -64,32 +64,31 @@ class Workload:
         return policy(self.policy, self.size)
 
     def files(self) -> list[tuple[str, int]]:
-        """List the images with their labels, class by class in the order of the names."""
+        """List the images with their labels, sorted by class name."""
         return images.list_labeled_files(Path(self.folder))
 
     def to_dict(self) -> dict[str, Any]:
-        """Describe it as JSON can."""
+        """Convert it to plain data for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> "Workload":
-        """Make one from what `to_dict` gave."""
+        """Make a workload from the result of `to_dict`."""
         return cls(**{**described, "size": tuple(described["size"])})
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadRecipe:
-    """How a workload is made, and who can run it.
+    """How to make a workload, and its contenders.
 
     Attributes:
-        about: what it does, in a few words.
-        prepare: makes it: (name, data, an empty folder to write to, how many samples or None for all) -> `Workload`.
-        contenders: by name; what each can run.
-        audit: `module:function` that checks what a contender delivers; see `benchmarks.audit.audit`. None where
-            nothing is delivered.
-        samples: `module:function` that writes what is audited: (a folder to make) -> what `prepare` takes as its data.
-        unit: what is counted.
-        command: what the contenders are asked for: "epoch", or the "first" batch.
+        about: a short description.
+        prepare: makes it: (name, data, an empty folder to write to, number of samples or None for all) -> `Workload`.
+        contenders: its contenders by name.
+        audit: `module:function` that audits a contender; see `benchmarks.audit.audit`. None for no audit.
+        samples: `module:function` that writes the audit's data: (a folder to make) -> the data for `prepare`.
+        unit: what the rate counts.
+        command: what is timed: "epoch", or the "first" batch.
     """
 
     about: str
@@ -102,19 +101,19 @@ class WorkloadRecipe:
 
 
 def prepare_files(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
-    """Read the photographs as they are."""
+    """Read the original photographs."""
     policy = {"light": "crop_flip"}.get(name, name)
     folder = images.link_images(data, scratch / "files", count)
     return _make_workload(name, folder, policy)
 
 
 def prepare_first_batch(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
-    """Read from a folder of many files: the photographs again and again, as links."""
+    """Read from a folder of many files: repeated links to the photographs."""
     return _make_workload(name, images.link_images(data, scratch / "files", count or 60_000), "full")
 
 
 def prepare_small(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
-    """Read images of 32 x 32 pixels: those of `data`, made smaller where they are larger; at least 10,000 of them."""
+    """Read images of 32 x 32 pixels: those of `data`, resized; at least 10,000."""
     folder = images.resize_images(images.link_images(data, scratch / "files"), scratch / "small", (32, 32))
     if count is None:
         count = max(10_000, len(images.list_labeled_files(folder)))
@@ -122,7 +121,7 @@ def prepare_small(name: str, data: Path, scratch: Path, count: int | None) -> Wo
 
 
 def records(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
-    """Read TFRecords of the photographs, their short sides resized to 256."""
+    """Read TFRecords of the photographs with their short sides resized to 256."""
     import pipeline
 
     folder = images.resize_images(images.link_images(data, scratch / "files", count), scratch / "short-256", 256)
@@ -131,24 +130,22 @@ def records(name: str, data: Path, scratch: Path, count: int | None) -> Workload
 
 
 def prepare_cached(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
-    """Begin with decoded pixels, 256 x 256, in memory; at most 8,000 images (1.5 GiB)."""
+    """Start from decoded pixels, 256 x 256, in memory; at most 8,000 images (1.5 GiB)."""
     count = min(count or len(images.list_readable(data)), 8_000)
     folder = images.resize_images(images.link_images(data, scratch / "files", count), scratch / "256", (256, 256))
     return _make_workload(name, folder, "full", pixels=str(images.decode_images(folder, scratch / "pixels.npy")))
 
 
 def texts(name: str, data: Path, scratch: Path, count: int | None) -> Workload:
-    """Read `label text` lines, of which each gives nine variants and itself: EDA's defaults."""
+    """Read `label text` lines; each yields itself and nine variants, EDA's default."""
     from pipeline.errors import SourceError
 
     try:
         lines = [line for line in data.read_text("utf-8", "replace").splitlines() if line.partition(" ")[2].strip()]
     except OSError as error:
-        raise SourceError(
-            f"{data} cannot be read: {error.strerror}; `text` takes a file of `label text` lines"
-        ) from None
+        raise SourceError(f"cannot read {data}: {error.strerror}; `text` needs a file of `label text` lines") from None
     if not lines:
-        raise SourceError(f"{data} holds no `label text` lines")
+        raise SourceError(f"no `label text` lines in {data}")
     chosen = lines[: None if count is None else max(1, count // VARIANTS)]
     file = scratch / "texts.txt"
     file.write_text("".join(f"{line}\n" for line in chosen), "utf-8")
@@ -189,12 +186,12 @@ RECIPES: dict[str, WorkloadRecipe] = {
 """The workloads whose rate is measured, by name."""
 
 FIRST_BATCH = WorkloadRecipe(
-    about="until the first batch of 60,000 files",
+    about="time to the first batch of 60,000 files",
     prepare=prepare_first_batch,
     contenders=STARTING,
     command="first",
 )
-"""What `python -m benchmarks first-batch` measures: a time, not a rate."""
+"""The workload of `python -m benchmarks first-batch`: a time, not a rate."""
 
 WORKLOADS: dict[str, WorkloadRecipe] = {
     **RECIPES,
@@ -207,7 +204,7 @@ WORKLOADS: dict[str, WorkloadRecipe] = {
         unit="texts",
     ),
     "convert": WorkloadRecipe(
-        about="into TFRecords as they are, whose number of records is checked, beside tar",
+        about="pass-through into TFRecords, with a check of the number of records, against tar",
         prepare=prepare_files,
         contenders=CONVERSIONS,
         audit=None,
@@ -215,4 +212,4 @@ WORKLOADS: dict[str, WorkloadRecipe] = {
     ),
     "first-batch": FIRST_BATCH,
 }
-"""All that can be asked for by name; those that are no `RECIPES` are run only where they are."""
+"""All workloads by name; those outside `RECIPES` run only if they are named."""

@@ -1,4 +1,4 @@
-"""What the tests share: settings of the libraries, small distinguishable images, and the datasets made of them."""
+"""Shared by all tests: settings of the libraries, small distinct images, and datasets of them."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks a server for its newest version otherwise
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise Albumentations asks a server for its newest version
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # it reports each damaged image that the tests make
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # otherwise OpenCV reports each damaged image of the tests
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # A shell has what it runs in the background ignore Ctrl-C, and so would the commands that the tests interrupt.
+    # A shell's background processes ignore Ctrl-C, and so would the commands that the tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
@@ -37,12 +37,12 @@ settings.load_profile("caudal")
 
 
 def make_picture(number: int, height: int = 8, width: int = 10, channels: int = 3) -> np.ndarray:
-    """Draw a picture, uint8 [height, width, channels]: noise that each number has to itself."""
+    """Draw a picture, uint8 [height, width, channels]: noise that differs for each number."""
     return np.random.default_rng(number).integers(0, 256, (height, width, channels)).astype(np.uint8)
 
 
 def encode_picture(image: np.ndarray, extension: str = ".png") -> bytes:
-    """Encode a grey, RGB or RGBA picture as OpenCV does."""
+    """Encode a gray, RGB or RGBA picture as OpenCV does."""
     conversion = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}.get(image.shape[2])
     encoded, buffer = cv2.imencode(extension, image if conversion is None else cv2.cvtColor(image, conversion))
     assert encoded
@@ -52,7 +52,7 @@ def encode_picture(image: np.ndarray, extension: str = ".png") -> bytes:
 def make_folders(
     root: Path, classes: Mapping[str, int], height: int = 8, width: int = 10, extension: str = ".png"
 ) -> Path:
-    """Write class-folders of pictures `class/0.png`, `class/1.png`, ..., no two of them alike."""
+    """Write class-folders of pictures `class/0.png`, `class/1.png`, ..., all different."""
     number = 0
     for name, count in classes.items():
         (root / name).mkdir(parents=True)
@@ -94,9 +94,9 @@ def make_records(folders: Path, root: Path, *, shards: int = 2, manifest: bool =
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """Give `start(command, **settings)`: a process whose output is piped, and that does not outlive the test.
+    """Return `start(command, **settings)`: a process with piped output that ends with the test.
 
-    As a context, `Popen` would wait for it: a test that fails because it goes on would never end.
+    As a context manager, `Popen` would wait for the process, and a failing test might never end.
     """
     processes: list[subprocess.Popen[str]] = []
 
@@ -114,19 +114,19 @@ def start() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
 
 @pytest.fixture(scope="session")
 def picture() -> Callable[..., np.ndarray]:
-    """Give `picture(number, height=8, width=10, channels=3)`: noise, uint8, that a number always has to itself."""
+    """Return `picture(number, height=8, width=10, channels=3)`: noise, uint8, different for each number."""
     return make_picture
 
 
 @pytest.fixture(scope="session")
 def encode() -> Callable[..., bytes]:
-    """Give `encode(image, extension=".png")`: an image file's bytes."""
+    """Return `encode(image, extension=".png")`: an image file's bytes."""
     return encode_picture
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Callable[..., Path]:
-    """Give `folders(ants=3, bees=4, ...)`: a new class-folder directory of so many pictures."""
+    """Return `folders(ants=3, bees=4, ...)`: a new class-folder directory with these numbers of pictures."""
     made: list[Path] = []
 
     def make(*, height: int = 8, width: int = 10, extension: str = ".png", **classes: int) -> Path:
@@ -138,7 +138,7 @@ def folders(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def records(tmp_path: Path) -> Callable[..., Path]:
-    """Give `records(folders, shards=2, manifest=True, label_offset=0)`: TFRecords made of class-folders."""
+    """Return `records(folders, shards=2, manifest=True, label_offset=0)`: TFRecords made of class-folders."""
     made: list[Path] = []
 
     def make(folders: Path, **options: Any) -> Path:
@@ -150,7 +150,7 @@ def records(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def run_python() -> Callable[..., str]:
-    """Give `run_python(code, **env)`: what a new interpreter prints that runs the code in the project's root."""
+    """Return `run_python(code, **env)`: the output of a new interpreter that runs the code in the project's root."""
 
     def run(code: str, *, timeout_s: float = 120, **env: str) -> str:
         finished = subprocess.run(
@@ -170,14 +170,14 @@ def run_python() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def project_root() -> Path:
-    """Give the directory that holds the packages."""
+    """Return the directory of the packages."""
     return ROOT
 
 
 @pytest.fixture(scope="session")
 def caudal_data() -> Path:
-    """Give the shared data sets' directory, or skip where it is absent."""
+    """Return the shared data sets' directory, or skip the test if it is missing."""
     path = Path(os.environ.get("CAUDAL_DATA", ROOT.parent / "shared" / "data"))
     if not path.is_dir():
-        pytest.skip(f"the shared data is absent: {path} is no directory; CAUDAL_DATA says where it is")
+        pytest.skip(f"the shared data are missing: {path} is not a directory; set CAUDAL_DATA")
     return path

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 PATH = Path(__file__).with_suffix(".txt")
 
 FACADE = "caudal"
-"""What users import. It offers what the packages offer, under the same names."""
+"""The package that users import; it has the public names of the other packages."""
 
 MODULES = (
     "augment",
@@ -33,7 +33,7 @@ MODULES = (
     "training.errors",
     "caudal.errors",
 )
-"""The packages, and their modules that are offered as a whole."""
+"""The packages, and the modules that are public as a whole."""
 
 _OURS = {"augment", "pipeline", "training", "caudal"}
 _LONGEST = 90  # characters of a signature that stands on one line
@@ -43,7 +43,7 @@ _SPECIAL = {"__call__", "__enter__", "__exit__", "__getitem__", "__iter__", "__l
 def describe() -> str:
     """Describe every public name, with the signatures of functions, constructors and methods."""
     lines = [
-        "# What is public, and its signatures. `make api` writes this file; a change of it belongs in CHANGELOG.md.",
+        "# The public interface. `make api` writes this file; list changes of it in CHANGELOG.md.",
         "",
         f"{FACADE}:",
         *(f"    {name}" for name in importlib.import_module(FACADE).__all__),
@@ -62,7 +62,7 @@ def describe() -> str:
 
 
 def _public(module: types.ModuleType) -> list[tuple[str, Any]]:
-    """List what a module offers: `__all__`, or the functions, classes and constants that it defines or re-exports."""
+    """List a module's public names: `__all__`, or the functions, classes and constants it defines or re-exports."""
     if hasattr(module, "__all__"):
         return [(name, getattr(module, name)) for name in module.__all__]
     tree = ast.parse(inspect.getsource(module))

@@ -1,4 +1,4 @@
-"""The layout: imports point one way, importing does nothing, and nothing that runs strangers' code is used."""
+"""The layers: imports point one way and have no effects, and nothing executes foreign code."""
 
 import ast
 import importlib
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 LAYERS = ["augment", "pipeline", "training", "caudal"]
-"""Each may import those before it."""
+"""Each may import the layers before it."""
 
 
 def trees(root: Path, *packages: str) -> Iterator[tuple[str, ast.Module]]:
@@ -188,7 +188,7 @@ def test_type_checkers_see_what_a_lazy_package_offers(package: str, project_root
 
 
 def test_importing_caudal_imports_no_library(run_python: Callable[..., str]) -> None:
-    """`import caudal` takes milliseconds: NumPy waits until it is needed."""
+    """`import caudal` takes milliseconds: NumPy is imported when it is used."""
     code = "import sys, caudal; print(*sorted({'numpy', 'cv2', 'pipeline', 'training', 'typer'} & set(sys.modules)))"
     assert run_python(code).strip() == ""
 

@@ -9,7 +9,7 @@ PACKAGES = ("augment", "pipeline", "training", "caudal", "benchmarks")
 
 
 def test_no_two_public_classes_have_one_name() -> None:
-    """A reader who meets a name anywhere knows what it means."""
+    """A name has one meaning everywhere."""
     places: dict[str, list[str]] = defaultdict(list)
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):

@@ -1,4 +1,4 @@
-"""What is installed must be what is there."""
+"""The installed packages and files are complete."""
 
 import platform
 import shutil
@@ -26,7 +26,7 @@ def test_every_package_is_listed(project_root: Path) -> None:
 
 
 def test_the_synonym_table_is_shipped_with_its_license(project_root: Path) -> None:
-    """Both are package data, and WordNet's licence is among the licences."""
+    """Both are package data, and WordNet's license is among the licenses."""
     settings = tomllib.loads((project_root / "pyproject.toml").read_text())
     shipped = settings["tool"]["setuptools"]["package-data"]["augment.text"]
     assert sorted(shipped) == ["WORDNET-LICENSE", "wordnet.npz"]
@@ -39,10 +39,10 @@ def test_the_synonym_table_is_shipped_with_its_license(project_root: Path) -> No
 
 
 def test_the_kernels_are_compiled_where_a_compiler_can(project_root: Path) -> None:
-    """A build that fails is passed over in silence, and all that needs the kernels would be skipped."""
+    """A failed build is ignored, and tests of the kernels would be skipped."""
     gcc = shutil.which("gcc")
     version = subprocess.run([gcc, "-dumpversion"], capture_output=True, text=True, check=True).stdout if gcc else "0"
     has_headers = Path(sysconfig.get_path("include"), "Python.h").exists()
     if platform.machine() != "x86_64" or int(version.split(".")[0]) < 12 or not has_headers:
-        pytest.skip("there is no GCC 12 for x86-64 with Python's headers here")
+        pytest.skip("needs GCC 12 for x86-64 and Python's headers")
     assert list((project_root / "augment" / "plan").glob("_kernels.*.so"))

@@ -65,7 +65,7 @@ def test_loading_runs_as_it_stands(run_page: Callable[[str], str]) -> None:
 
 
 def test_no_placeholder_is_left(project_root: Path) -> None:
-    """What was to be filled in is filled in."""
+    """No page has a placeholder."""
     for path in (*project_root.glob("*.md"), *project_root.glob("docs/*.md"), *project_root.glob("benchmarks/*.md")):
         assert not re.search(r"@@|TODO|FIXME", path.read_text()), path
 

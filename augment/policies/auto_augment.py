@@ -1,36 +1,38 @@
-"""AutoAugment: the sub-policies that were found by search, one drawn for each image."""
+"""AutoAugment: sub-policies that were found by search, one drawn per image."""
 
 from typing import Any
 
 from augment.errors import TransformError
-from augment.policies.operations import OperationRanges
+from augment.policies.operations import OperationRanges, check_fill
 
 SubPolicyStep = tuple[str, float, int]
 """An operation, its probability, and its magnitude from 0 to 10."""
 
 
 def auto_augment(dataset: str = "imagenet", *, fill: float = 128) -> Any:
-    """Make AutoAugment: each image gets one of 25 sub-policies, each two operations with a probability and a magnitude.
+    """Make AutoAugment: each image gets one of 25 sub-policies of two operations, each with probability and magnitude.
 
     Cubuk, Zoph, Mané, Vasudevan and Le 2019, "AutoAugment: learning augmentation strategies from data"
     (arXiv:1805.09501), the policies of its appendix. A magnitude of 10 is the end of an operation's range: shear 0.3,
-    turn 30 degrees, shift 150/331 of a side, factors 0.1 to 1.9, 8 to 4 bits, solarize from 256 down to 0. (torchvision
-    divides the ranges by 9 instead of 10, and takes 1 minus or plus 0.9 times the strength for the factors.)
+    rotate 30 degrees, translate 150/331 of a side, factors 0.1 to 1.9, 8 to 4 bits, solarize from 256 down to 0.
+    (torchvision divides the ranges by 9 instead of 10, and its factors are 1 minus or plus 0.9 times the strength.)
 
     Args:
-        dataset: on which the policy was found: "imagenet", "cifar10" or "svhn".
-        fill: the level of what comes into the image from outside; 128 in the authors' code.
+        dataset: the dataset on which the policy was found: "imagenet", "cifar10" or "svhn".
+        fill: level of the pixels outside the image, 0 to 255; 128 in the authors' code.
 
     Returns:
         An `albumentations.Compose`.
 
     Raises:
-        TransformError: there is no policy for such a dataset.
+        TransformError: `dataset` is unknown, or `fill` is out of range.
     """
     import albumentations as A  # noqa: N812  # its users know it by this name
 
-    if dataset not in SUB_POLICIES:
-        raise TransformError(f"auto_augment has policies for {', '.join(map(repr, SUB_POLICIES))}, not {dataset!r}")
+    check_fill("auto_augment", fill)
+    if not isinstance(dataset, str) or dataset not in SUB_POLICIES:
+        names = ", ".join(map(repr, SUB_POLICIES))
+        raise TransformError(f"auto_augment: dataset must be one of {names}, got {dataset!r}")
     ranges = OperationRanges(fill=fill)
     pairs = [
         A.Sequential([ranges.make_operation(name, magnitude / 10, p=p) for name, p, magnitude in pair], p=1.0)

@@ -1,4 +1,4 @@
-"""The plain policies, from nothing to everything: crop, flip, turn, colours, occlusion."""
+"""The basic policies: crop, flip, rotation, colors, occlusion."""
 
 from collections.abc import Sequence
 from typing import Any

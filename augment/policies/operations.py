@@ -1,8 +1,8 @@
-"""The operations that the published policies are made of, at a strength between 0 and 1.
+"""The operations of the published policies, at a strength between 0 and 1.
 
-They are those of Cubuk et al. 2019, "AutoAugment: learning augmentation strategies from data" (arXiv:1805.09501,
-table 6 of its appendix), which the later policies took over. Each becomes one Albumentations transform, so that it is
-compiled, explained and saved like any other.
+They are the operations of Cubuk et al. 2019, "AutoAugment: learning augmentation strategies from data"
+(arXiv:1805.09501, table 6 of its appendix); the later policies use the same. Each becomes one Albumentations
+transform, which is compiled, explained and saved like any other.
 """
 
 import math
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from augment.checks import check_number
 from augment.errors import TransformError
 
 FOURTEEN = (
@@ -19,23 +20,33 @@ FOURTEEN = (
 """The operations of RandAugment and TrivialAugment."""
 
 
+def check_fill(policy: str, fill: Any) -> None:
+    """Check the level of the pixels outside the image.
+
+    Raises:
+        TransformError: `fill` is not a number from 0 to 255.
+    """
+    check_number(f"{policy}: fill", fill, 0, 255, TransformError)
+
+
 @dataclass(frozen=True)
 class OperationRanges:
-    """What the strengths of the operations mean; 0 is the first of two values, 1 the second.
+    """The ranges of the operations: strength 0 is the first value of a range, strength 1 the last.
 
-    Shears, shifts and turns go in either direction, each for half of the images. Their centre is the
-    image's.
+    Shears, translations and rotations have a random sign, each for half of the images. Their center is the image's
+    center.
 
     Attributes:
-        shear: 0 to this, the tangent of the angle.
-        rotate: 0 to this, in degrees.
-        translate: 0 to this share of the image's side.
-        translate_px: 0 to so many pixels instead.
-        enhance: the factor of Color, Contrast, Brightness and Sharpness: 1 changes nothing, 0 leaves no colour, no
-            contrast, no light, or a smoothed image.
-        max_bits: a channel, in Posterize.
-        min_bits: likewise, at the other end; one bit is left at least. Solarize's threshold goes from 256 down to 0.
-        fill: the level of what comes into the image from outside.
+        shear: largest tangent of the shear angle.
+        rotate: largest angle in degrees.
+        translate: largest translation as a fraction of the image's side.
+        translate_px: largest translation in pixels; replaces `translate`.
+        enhance: factors of Color, Contrast, Brightness and Sharpness: 1 changes nothing; 0 removes color or contrast,
+            makes the image black, or smooths it.
+        max_bits: bits per channel that Posterize keeps at strength 0.
+        min_bits: bits per channel that Posterize keeps at strength 1; at least one bit is kept. Solarize's threshold
+            goes from 256 down to 0.
+        fill: level of the pixels outside the image.
     """
 
     shear: float = 0.3
@@ -52,20 +63,20 @@ class OperationRanges:
 
         Args:
             name: one of `FOURTEEN`, or "Invert".
-            low: its strength; from 0 to 1, or above, where the ranges are extrapolated as far as they go.
-            high: where given, each image gets a strength between the two, all equally likely.
-            p: the probability that it is applied.
+            low: its strength, from 0 to 1. Strengths above 1 extrapolate the ranges.
+            high: if given, each image draws a strength from `low` to `high`.
+            p: probability that the operation is applied.
 
         Returns:
             An Albumentations transform or composition.
 
         Raises:
-            TransformError: there is no such operation.
+            TransformError: the operation is unknown.
         """
         makers: dict[str, Callable[[float, float, float], Any]] = {
             "Identity": _make_fixed("NoOp"),
-            "AutoContrast": _make_fixed("AutoContrast", method="pil"),
-            "Equalize": _make_fixed("Equalize", mode="pil"),
+            "AutoContrast": _make_pillow("PillowAutoContrast"),
+            "Equalize": _make_pillow("PillowEqualize"),
             "Invert": _make_fixed("InvertImg"),
             "Rotate": self._make_signed(self._make_rotate),
             "ShearX": self._make_signed(self._make_shear_x),
@@ -74,13 +85,13 @@ class OperationRanges:
             "TranslateY": self._make_signed(self._make_translate_y),
             "Solarize": self._make_solarize,
             "Posterize": self._make_posterize,
-            "Color": self._make_jitter("saturation"),
-            "Contrast": self._make_jitter("contrast"),
-            "Brightness": self._make_jitter("brightness"),
+            "Color": self._make_enhance("PillowColor"),
+            "Contrast": self._make_enhance("PillowContrast"),
+            "Brightness": self._make_enhance("PillowBrightness"),
             "Sharpness": self._make_sharpness,
         }
         if name not in makers:
-            raise TransformError(f"there is no operation {name!r}; there are {', '.join(makers)}")
+            raise TransformError(f"unknown operation {name!r}; choose from {', '.join(makers)}")
         return makers[name](low, low if high is None else high, p)
 
     def _make_affine(self, p: float, **options: Any) -> Any:
@@ -116,7 +127,7 @@ class OperationRanges:
 
     @staticmethod
     def _make_signed(make: Callable[[float, float, float], Any]) -> Callable[[float, float, float], Any]:
-        """Make an operation that goes in either direction; one range where the strengths begin at 0."""
+        """Make an operation with a random sign; a single range if the strengths begin at 0."""
 
         def make_either(low: float, high: float, p: float) -> Any:
             import albumentations as A  # noqa: N812  # its users know it by this name
@@ -128,11 +139,10 @@ class OperationRanges:
         return make_either
 
     def _make_solarize(self, low: float, high: float, p: float) -> Any:
-        import albumentations as A  # noqa: N812  # its users know it by this name
+        from augment.policies.pillow import PillowSolarize
 
-        # Albumentations inverts from 255 times the threshold on: 256 cannot be said, and 255 inverts white alone.
-        first, last = (min(max(256 * (1 - strength), 0) / 255, 1.0) for strength in (high, low))
-        return A.Solarize(threshold_range=(first, last), p=p)
+        first, last = (min(max(256 * (1 - strength), 0.0), 256.0) for strength in (high, low))
+        return PillowSolarize(threshold=(first, last), p=p)
 
     def _make_posterize(self, low: float, high: float, p: float) -> Any:
         import albumentations as A  # noqa: N812  # its users know it by this name
@@ -144,15 +154,15 @@ class OperationRanges:
         if low == high:
             bits = count_bits(round(low * lost))
             return A.Posterize(num_bits=(bits, bits), p=p)
-        # Whole bits are lost, rounded down, so that the fewest come with the greatest strength alone.
+        # The number of lost bits is rounded down, so that only the greatest strength leaves the fewest bits.
         first, last = low * lost, high * lost
         numbers = range(math.floor(first), math.ceil(last))
-        shares = [(min(number + 1, last) - max(number, first)) / (last - first) for number in numbers]
-        if max(shares) - min(shares) < 1e-9:
+        weights = [(min(number + 1, last) - max(number, first)) / (last - first) for number in numbers]
+        if max(weights) - min(weights) < 1e-9:
             return A.Posterize(num_bits=(count_bits(numbers[-1]), count_bits(numbers[0])), p=p)
         choice = [
-            A.Posterize(num_bits=(count_bits(number),) * 2, p=share)
-            for number, share in zip(numbers, shares, strict=True)
+            A.Posterize(num_bits=(count_bits(number),) * 2, p=weight)
+            for number, weight in zip(numbers, weights, strict=True)
         ]
         return A.OneOf(choice, p=p)
 
@@ -160,12 +170,11 @@ class OperationRanges:
         first, last = self.enhance
         return first + low * (last - first), first + high * (last - first)
 
-    def _make_jitter(self, factor: str) -> Callable[[float, float, float], Any]:
+    def _make_enhance(self, name: str) -> Callable[[float, float, float], Any]:
         def make(low: float, high: float, p: float) -> Any:
-            import albumentations as A  # noqa: N812  # its users know it by this name
+            from augment.policies import pillow
 
-            still: dict[str, tuple[float, float]] = dict.fromkeys(("brightness", "contrast", "saturation"), (1.0, 1.0))
-            return A.ColorJitter(**still | {factor: self._to_factors(low, high)}, hue=(0.0, 0.0), p=p)
+            return getattr(pillow, name)(factor=self._to_factors(low, high), p=p)
 
         return make
 
@@ -175,12 +184,23 @@ class OperationRanges:
         return Sharpness(self._to_factors(low, high), p=p)
 
 
-def _make_fixed(name: str, **options: Any) -> Callable[[float, float, float], Any]:
-    """Make an operation that has no strength."""
+def _make_fixed(name: str) -> Callable[[float, float, float], Any]:
+    """Make an operation without a strength."""
 
-    def make(low: float, high: float, p: float) -> Any:  # noqa: ARG001  # as the others
+    def make(low: float, high: float, p: float) -> Any:  # noqa: ARG001  # the signature of all operations
         import albumentations as A  # noqa: N812  # its users know it by this name
 
-        return getattr(A, name)(p=p, **options)
+        return getattr(A, name)(p=p)
+
+    return make
+
+
+def _make_pillow(name: str) -> Callable[[float, float, float], Any]:
+    """Make one of Pillow's operations without a strength."""
+
+    def make(low: float, high: float, p: float) -> Any:  # noqa: ARG001  # the signature of all operations
+        from augment.policies import pillow
+
+        return getattr(pillow, name)(p=p)
 
     return make

@@ -1,6 +1,6 @@
 """Augmentation of texts: EDA with WordNet's synonyms, single operations, compositions, and nlpaug's augmenters.
 
-Everything is a pure function of a text and a key. Neither nltk nor nlpaug is imported unless their adapters are used.
+Everything is a pure function of a text and a key. nltk and nlpaug are imported only by their adapters.
 """
 
 from augment.text.eda import EDA as EDA

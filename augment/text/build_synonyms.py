@@ -1,6 +1,6 @@
-"""`python -m augment.text.build_synonyms`: compile the synonym table from WordNet 3.0, as nltk reads it.
+"""`python -m augment.text.build_synonyms`: build the synonym table from WordNet 3.0, through nltk.
 
-Needs nltk and its "wordnet" corpus: `nltk.download("wordnet")`, or a folder of it under `NLTK_DATA`.
+Needs nltk and its "wordnet" corpus: `nltk.download("wordnet")`, or set `NLTK_DATA` to a folder that contains it.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from augment.text.synonyms import PARTS_OF_SPEECH, TABLE
 
 
 def compile_table(wordnet: Any) -> dict[str, Any]:
-    """Lay WordNet out in the arrays that `augment.text.synonyms.SynonymTable` reads.
+    """Build the arrays that `augment.text.synonyms.SynonymTable` reads.
 
     Args:
         wordnet: nltk's `WordNetCorpusReader`.
@@ -25,11 +25,11 @@ def compile_table(wordnet: Any) -> dict[str, Any]:
     synsets = [synset for part in PARTS_OF_SPEECH for synset in _sort_by_offset(wordnet.all_synsets(part))]
     numbers = {(_get_part_of_speech(synset), synset.offset()): number for number, synset in enumerate(synsets)}
     names = sorted({name for synset in synsets for name in synset.lemma_names()}, key=lambda name: (name.lower(), name))
-    places = {name: place for place, name in enumerate(names)}
+    indices = {name: index for index, name in enumerate(names)}
     index = wordnet._lemma_pos_offset_map
     forms = dict.fromkeys(name.lower() for name in names)
     if forms.keys() != index.keys():
-        raise ValueError("this WordNet lists words in its index that are in no synset, or the other way round")
+        raise ValueError("the WordNet data are inconsistent: its index and its synsets list different words")
     senses = [
         [numbers[part, offset] for part in PARTS_OF_SPEECH for offset in index[form].get(part, ())] for form in forms
     ]
@@ -38,7 +38,7 @@ def compile_table(wordnet: Any) -> dict[str, Any]:
         for part in PARTS_OF_SPEECH
         for form, bases in sorted(wordnet._exception_map[part].items())
     ]
-    members = [[places[name] for name in synset.lemma_names()] for synset in synsets]
+    members = [[indices[name] for name in synset.lemma_names()] for synset in synsets]
     counts = [sum(_get_part_of_speech(synset) == part for synset in synsets) for part in PARTS_OF_SPEECH]
     return {
         "names": _encode_lines(names),
@@ -56,7 +56,7 @@ def main() -> None:
     from nltk.corpus import wordnet
 
     parser = argparse.ArgumentParser(prog="python -m augment.text.build_synonyms", description=__doc__)
-    parser.add_argument("--out", type=Path, default=TABLE, help="default: the table that is shipped")
+    parser.add_argument("--out", type=Path, default=TABLE, help="file to write; default: the table of the package")
     path = parser.parse_args().out
     np.savez_compressed(path, **compile_table(wordnet))
     print(f"{path}: {path.stat().st_size:,} bytes")  # noqa: T201  # a command
@@ -67,7 +67,7 @@ def _sort_by_offset(synsets: Any) -> list[Any]:
 
 
 def _get_part_of_speech(synset: Any) -> str:
-    return "a" if synset.pos() == "s" else str(synset.pos())  # satellites stand among the adjectives
+    return "a" if synset.pos() == "s" else str(synset.pos())  # satellites count as adjectives
 
 
 def _encode_lines(lines: Sequence[str]) -> Any:

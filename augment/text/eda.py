@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys as keyed
+from augment.checks import check_integer
 from augment.errors import AugmentError
 from augment.text import enumerate_changes
 from augment.text.checks import check_fraction, check_text, check_texts
@@ -34,31 +35,32 @@ from augment.text.words import STOP_WORDS
 
 _Operation = Callable[[Sentence, float, Draw], str]
 
+_MAX_VARIANTS = 10_000
+
 _TRIES = 2
-"""How often an operation is drawn again that gave no new text, before others have its turn."""
+"""How often an operation that gave no new text is drawn again before other operations are tried."""
 
 
 @dataclass(frozen=True)
 class EDA:
-    """Makes variants of a sentence: a pure function of the text and a key, safe in any number of threads.
+    """Makes variants of a sentence: a pure function of the text and a key; thread-safe.
 
     Attributes:
-        alpha_sr: the share of the words that synonym replacement changes, 0 to 1; n = max(1, int(alpha * words)).
-            0 leaves an operation out.
-        alpha_ri: that of random insertion.
-        alpha_rs: that of random swap.
-        p_rd: the probability with which random deletion drops each word, 0 to 1.
-        num_aug: the variants of a sentence.
-        mode: "fixed" keeps case, punctuation and every script, and gives exactly `num_aug` variants wherever there are
-            so many: all distinct, none the text itself; fewer where there are fewer, and the text alone where there is
-            none (it has no word, or one without synonyms). "paper" is the published algorithm: lower-case letters a
-            to z, int(num_aug / 4) + 1 candidates an operation, shuffled, cut to `num_aug`, and the cleaned original
-            behind them.
-        synonyms: gives the synonyms of a lower-case word; by default WordNet's (English).
-        stop_words: words in lower case that are neither replaced nor inserted for.
+        alpha_sr: fraction of the words that synonym replacement changes, 0 to 1; n = max(1, int(alpha * words)).
+            0 disables an operation.
+        alpha_ri: fraction of the words for random insertion.
+        alpha_rs: fraction of the words for random swap.
+        p_rd: probability that random deletion drops a word, 0 to 1.
+        num_aug: variants per sentence, 1 to 10,000.
+        mode: "fixed" keeps case, punctuation and every script. It returns exactly `num_aug` distinct variants, none of
+            them the text itself; fewer if fewer exist, and the text alone if none exists (a text without words, or of
+            one word without synonyms). "paper" is the published algorithm: lower-case letters a to z,
+            int(num_aug / 4) + 1 candidates per operation, shuffled, cut to `num_aug`, followed by the cleaned original.
+        synonyms: a function that returns the synonyms of a lower-case word; by default WordNet's (English).
+        stop_words: lower-case words that are not replaced, and whose synonyms are not inserted.
 
     Raises:
-        AugmentError: a value is out of range, or all four are 0.
+        AugmentError: a value is out of range, or all four rates are 0.
     """
 
     alpha_sr: float = 0.1
@@ -77,9 +79,8 @@ class EDA:
         for name, rate in rates.items():
             check_fraction(name, rate)
         if not any(rates.values()):
-            raise AugmentError(f"one of {', '.join(rates)} must be above 0: nothing would change")
-        if isinstance(self.num_aug, bool) or not isinstance(self.num_aug, int) or self.num_aug < 1:
-            raise AugmentError(f"num_aug must be an integer of at least 1, got {self.num_aug!r}")
+            raise AugmentError(f"at least one of {', '.join(rates)} must be above 0")
+        check_integer("num_aug", self.num_aug, 1, _MAX_VARIANTS)
         if self.mode not in ("fixed", "paper"):
             raise AugmentError(f"mode must be 'fixed' or 'paper', got {self.mode!r}")
         object.__setattr__(self, "_lexicon", Lexicon(self.synonyms, self.stop_words))
@@ -100,11 +101,11 @@ class EDA:
         return self._make_paper_variants(text, draw) if self.mode == "paper" else self._make_distinct(text, draw)
 
     def batch(self, texts: Sequence[str], keys: Sequence[TextKey] | NDArray[np.uint64]) -> list[list[str]]:
-        """Make the variants of several texts: what each call by itself gives.
+        """Make the variants of several texts; equal to one call per text.
 
         Args:
             texts: N texts.
-            keys: a key for each; fastest as uint64 [N].
+            keys: one key per text; fastest as uint64 [N].
 
         Returns:
             N lists of variants.
@@ -134,7 +135,7 @@ class EDA:
     def _fill_missing(
         self, found: dict[str, None], sentence: Sentence, turns: Iterable[tuple[_Operation, float]], draw: Draw
     ) -> None:
-        """Find what is missing of the variants: draw again, and at last count all through that one change makes."""
+        """Find the missing variants: draw again, then enumerate all texts that one change makes."""
         drawn = (operation(sentence, amount, draw) for operation, amount in turns)
         for variant in itertools.chain(drawn, self._iter_all_changes(sentence, draw)):
             found[variant] = None
@@ -142,7 +143,7 @@ class EDA:
                 return
 
     def _list_operations(self, sentence: Sentence) -> list[tuple[_Operation, float]]:
-        """Give the operations that can change a sentence, and how much each is to change."""
+        """Return the operations that can change a sentence, each with its amount of change."""
         operations: list[tuple[_Operation, float]] = []
         if sentence.replaceable:
             if self.alpha_sr:
@@ -181,6 +182,6 @@ class EDA:
                 operations.append(partial(operation, words, max(1, int(alpha * len(words))), draw))
         if self.p_rd:
             operations.append(partial(self._paper.delete, words, self.p_rd, draw))
-        # Candidates of one operation are alike before they are drawn: those that would be cut off need not be made.
+        # An operation's candidates have equal distributions: the ones that would be cut off need not be made.
         turns = draw_items(operations * (self.num_aug // 4 + 1), self.num_aug, draw)
         return [*(" ".join(operation()) for operation in turns), original]

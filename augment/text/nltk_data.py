@@ -1,4 +1,4 @@
-"""nltk's corpora at run time: synonyms in other languages, and what to download where data is missing."""
+"""nltk's corpora at run time: synonyms in other languages, and which data to download."""
 
 import threading
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from augment.errors import AugmentError
 
 _lock = threading.Lock()
-"""nltk's readers load themselves at first use, and read files with a shared position."""
+"""nltk's readers load themselves at first use, and share a file position."""
 
 
 @dataclass(frozen=True)
 class NltkSynonyms:
-    """Synonyms of a language that the Open Multilingual Wordnet has, through nltk: `EDA(synonyms=NltkSynonyms("fra"))`.
+    """Synonyms in a language of the Open Multilingual Wordnet, through nltk: `EDA(synonyms=NltkSynonyms("fra"))`.
 
-    Give stop words of that language as well: `EDA(synonyms=..., stop_words=...)`.
+    Pass stop words of that language, too: `EDA(synonyms=..., stop_words=...)`.
 
     Attributes:
-        lang: the language by its three letters (ISO 639-3): "fra", "spa", "jpn", ...
+        lang: the language's three letters (ISO 639-3): "fra", "spa", "jpn", ...
 
     Raises:
-        AugmentError: nltk or its data is missing, or it has no such language.
+        AugmentError: nltk or its data are missing, or nltk does not have the language.
     """
 
     lang: str
@@ -30,14 +30,15 @@ class NltkSynonyms:
         except ImportError as error:
             raise AugmentError(f"NltkSynonyms needs nltk: pip install nltk ({error})") from None
         if missing := describe_missing_data("corpora/wordnet", *(["corpora/omw-1.4"] if self.lang != "eng" else [])):
-            raise AugmentError(f"synonyms in {self.lang!r} need data of nltk: {missing}")
+            raise AugmentError(f"synonyms in {self.lang!r} need nltk data: {missing}")
         with _lock:
             known = wordnet.langs() if self.lang != "eng" else ["eng"]
         if self.lang not in known:
-            raise AugmentError(f"nltk has no synonyms in {self.lang!r}; it has {', '.join(sorted(known))}")
+            names = ", ".join(sorted(known))
+            raise AugmentError(f"nltk has no synonyms for language {self.lang!r}; choose from {names}")
 
     def __call__(self, word: str) -> tuple[str, ...]:
-        """Give the synonyms of a lower-case word: all lemmas of all its synsets but the word itself."""
+        """Return the synonyms of a lower-case word: all lemmas of its synsets except the word itself."""
         from nltk.corpus import wordnet
 
         with _lock:
@@ -51,7 +52,7 @@ class NltkSynonyms:
 
 
 def describe_missing_data(*resources: str) -> str:
-    """Say how to get what nltk does not find of some resources ("corpora/wordnet"); an empty text where it has all."""
+    """Return how to get the resources ("corpora/wordnet") that nltk does not find; "" if it finds all."""
     import nltk
 
     missing = []
@@ -66,4 +67,4 @@ def describe_missing_data(*resources: str) -> str:
     if not missing:
         return ""
     calls = "; ".join(f'nltk.download("{name}")' for name in missing)
-    return f"{calls}, or name the folder that has it in the environment variable NLTK_DATA"
+    return f"run {calls}, or set the environment variable NLTK_DATA to the folder that contains it"

@@ -1,4 +1,4 @@
-"""Augmentations of texts as plain data, which JSON can hold, and back: nothing that is read is ever run."""
+"""Text augmentations to plain data for JSON, and back; data that are read are never executed."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -27,33 +27,34 @@ _KINDS: Mapping[str, Any] = {
 
 
 def to_dict(augmentation: TextAugmentation) -> dict[str, Any]:
-    """Describe an augmentation: {"EDA": {"alpha_sr": 0.1, ...}}.
+    """Serialize an augmentation: {"EDA": {"alpha_sr": 0.1, ...}}.
 
     Raises:
-        AugmentError: it holds what cannot be described: an augmenter of nlpaug, a function of yours.
+        AugmentError: a value cannot be serialized, such as an nlpaug augmenter or your own function.
     """
     name = type(augmentation).__name__
     if _KINDS.get(name) is not type(augmentation):
-        raise AugmentError(f"{name} cannot be described; what can: {', '.join(_KINDS)}")
+        raise AugmentError(f"cannot serialize {name}; serializable: {', '.join(_KINDS)}")
     return {
-        name: {part.name: _encode_value(getattr(augmentation, part.name)) for part in fields(augmentation) if part.init}
+        name: {one.name: _encode_value(getattr(augmentation, one.name)) for one in fields(augmentation) if one.init}
     }
 
 
 def from_dict(description: Mapping[str, Any]) -> Any:
-    """Make what `to_dict` has described.
+    """Build an augmentation from the result of `to_dict`.
 
     Raises:
-        AugmentError: it describes nothing that is known.
+        AugmentError: the description is not valid.
     """
     try:
         ((name, options),) = description.items()
-        made = {option: _decode_value(option, value) for option, value in options.items()}
-        return _KINDS[name](**made)
+        arguments = {option: _decode_value(option, value) for option, value in options.items()}
+        return _KINDS[name](**arguments)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, AugmentError):
             raise
-        raise AugmentError(f"{description!r} describes no augmentation: {type(error).__name__} {error}") from None
+        reason = f"{type(error).__name__}: {error}"
+        raise AugmentError(f"cannot build an augmentation from {description!r}: {reason}") from None
 
 
 def _encode_value(value: Any) -> Any:
@@ -67,7 +68,7 @@ def _encode_value(value: Any) -> Any:
         return [to_dict(item) if isinstance(item, (EDA, TextTransform)) else item for item in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise AugmentError(f"{value!r} cannot be described")
+    raise AugmentError(f"cannot serialize {value!r}")
 
 
 def _decode_value(option: str, value: Any) -> Any:

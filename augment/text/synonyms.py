@@ -1,8 +1,8 @@
-"""WordNet's synonyms from a table that is shipped: no nltk, no download, any number of threads.
+"""WordNet's synonyms from a table in the package: no nltk, no download, thread-safe.
 
-The table is WordNet 3.0 (Princeton University; its licence stands beside it in `WORDNET-LICENSE`), compiled by
-`python -m augment.text.build_synonyms`. Inflected forms are answered by WordNet's own morphology (its manual page
-morphy(7WN)): a list of exceptions, and else the detachment of endings.
+The table is WordNet 3.0 (Princeton University; its license is the file `WORDNET-LICENSE`), built by
+`python -m augment.text.build_synonyms`. Inflected forms follow WordNet's morphology (manual page morphy(7WN)): a list
+of exceptions, otherwise detached endings.
 """
 
 import threading
@@ -34,23 +34,23 @@ DETACHMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
     "r": (),
 }
-"""What endings stand for, by part of speech: morphy(7WN), and "ves" as nltk adds it."""
+"""Endings and their replacements by part of speech: morphy(7WN), and "ves" as in nltk."""
 
 
 class SynonymTable:
     """The synsets of words, and the lemmas of synsets.
 
     Args:
-        arrays: "names": all lemmas as they are written, sorted without regard to case, one a line (as are all texts,
-            ASCII in uint8); "exceptions": part of speech, form, and its base forms; "parts": where the synsets of
-            each part of speech begin, int32 [5]; "senses": the synsets of each distinct lower-case lemma, by part of
-            speech and by frequency, int32, with "sense_counts" a lemma; "members": the lemmas of each synset, as
-            numbers of `names`, int32, with "member_counts" a synset.
+        arrays: texts are ASCII in uint8, one entry per line. "names": all lemmas in their own case, sorted ignoring
+            case; "exceptions": part of speech, form, and its base forms; "parts": index of the first synset of each
+            part of speech, int32 [5]; "senses": the synsets of each distinct lower-case lemma, by part of speech and
+            frequency, int32, with their number per lemma in "sense_counts"; "members": the lemmas of each synset as
+            indices into `names`, int32, with their number per synset in "member_counts".
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self._names = _split_lines(arrays["names"])
-        self._places = {form: place for place, form in enumerate(dict.fromkeys(map(str.lower, self._names)))}
+        self._indices = {form: index for index, form in enumerate(dict.fromkeys(map(str.lower, self._names)))}
         self._parts = arrays["parts"].tolist()
         self._senses, self._sense_ends = arrays["senses"], _compute_ends(arrays["sense_counts"])
         self._members, self._member_ends = arrays["members"], _compute_ends(arrays["member_counts"])
@@ -60,7 +60,7 @@ class SynonymTable:
             self._exceptions[part, form] = bases
 
     def synsets(self, word: str) -> Iterator[tuple[str, ...]]:
-        """Yield the lemmas of every synset of a word, in the order of nltk's `wordnet.synsets(word)`."""
+        """Yield the lemmas of each synset of a word, in the order of nltk's `wordnet.synsets(word)`."""
         word = word.lower()
         for number, part in enumerate(PARTS_OF_SPEECH):
             first, last = self._parts[number], self._parts[number + 1]
@@ -76,31 +76,30 @@ class SynonymTable:
         return [word[: -len(old)] + new for old, new in DETACHMENTS[part] if word.endswith(old)]
 
     def _find_synsets(self, form: str) -> list[int]:
-        place = self._places.get(form)
-        return [] if place is None else _get_row(self._senses, self._sense_ends, place)
+        index = self._indices.get(form)
+        return [] if index is None else _get_row(self._senses, self._sense_ends, index)
 
 
 def synsets(word: str) -> tuple[tuple[str, ...], ...]:
-    """Give the synsets of an English word, each as the names of its lemmas.
+    """Return the synsets of an English word, each as the names of its lemmas.
 
     Args:
-        word: in any case; inflected forms are answered as WordNet does ("mice": mouse). Parts of a compound are joined
-            by "_".
+        word: a word in any case, also inflected ("mice": mouse); "_" joins the words of a compound.
 
     Returns:
-        What nltk gives as `[tuple(synset.lemma_names()) for synset in wordnet.synsets(word)]`, in the same order.
+        nltk's `[tuple(synset.lemma_names()) for synset in wordnet.synsets(word)]`, in the same order.
     """
     return tuple(_load_table().synsets(word))
 
 
 def synonyms(word: str) -> tuple[str, ...]:
-    """Give the synonyms of an English word: all lemmas of all its synsets but the word itself, as they are written.
+    """Return the synonyms of an English word: all lemmas of its synsets except the word itself, in their own case.
 
     Args:
-        word: as for `synsets`.
+        word: see `synsets`.
 
     Returns:
-        Distinct names without regard to case, in the order of the synsets, compounds with spaces ("ice cream").
+        Names that differ not only in case, in the order of the synsets, compounds with spaces ("ice cream").
     """
     found: dict[str, str] = {}
     for synset in synsets(word):
@@ -115,7 +114,7 @@ _loaded: list[SynonymTable] = []
 
 
 def _load_table() -> SynonymTable:
-    """Load the table at the first call."""
+    """Load the table in the first call."""
     if not _loaded:
         with _lock:
             if not _loaded:

@@ -1,4 +1,4 @@
-"""Keys of texts: how a caller writes them, and as what they are used."""
+"""Keys of texts: the forms that a caller may pass, as integers."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
+from augment.checks import is_integer
 
 TextKey: TypeAlias = "tuple[int, ...] | int | np.uint64 | NDArray[np.uint64]"
-"""The key of one text: (seed, epoch, index), which is the key of that sample in a dataset; or a key of
-`augment.keys`, as an integer or an array of shape []."""
+"""The key of one text: (seed, epoch, index), the key of that sample in a dataset; or a key from `augment.keys`, as an
+integer or an array of shape []."""
 
 
 def to_key(key: TextKey) -> int:
-    """Give the key of one text as an integer.
+    """Convert the key of one text to an integer.
 
     Raises:
-        ValueError: it is neither a path of non-negative integers that begins with a seed, nor a key.
+        ValueError: `key` is neither a path of non-negative integers that begins with a seed, nor a key.
     """
     if type(key) is int and 0 <= key < 2**64:
         return key
@@ -30,25 +31,27 @@ def to_key(key: TextKey) -> int:
     value = np.asarray(key)
     if value.shape == () and value.dtype.kind in "iu" and value >= 0:
         return int(value)
-    raise ValueError(f"a text's key is (seed, epoch, index) or a key of augment.keys, got {key!r}")
+    raise ValueError(f"a text's key must be (seed, epoch, index) or a key from augment.keys, got {key!r}")
 
 
 def to_keys(given: Sequence[TextKey] | NDArray[np.uint64], count: int) -> list[int]:
-    """Give the keys of some texts as integers.
+    """Convert the keys of several texts to integers.
 
     Raises:
-        ValueError: there are more or fewer keys than texts, or one is no key.
+        ValueError: the numbers of keys and texts differ, or a key is not valid.
     """
+    if not isinstance(given, (Sequence, np.ndarray)) or isinstance(given, (str, bytes)):
+        raise ValueError(f"keys must be a sequence of keys, one per text, got {given!r}")
     if len(given) != count:
-        raise ValueError(f"there are {count} texts, but {len(given)} keys")
+        raise ValueError(f"got {count} texts, but {len(given)} keys: pass one key per text")
     if isinstance(given, np.ndarray) and given.ndim == 1 and given.dtype == np.uint64:
-        made: list[int] = given.tolist()
-        return made
+        converted: list[int] = given.tolist()
+        return converted
     return [to_key(key) for key in given]
 
 
 def _is_count(step: Any) -> bool:
-    return isinstance(step, (int, np.integer)) and bool(step >= 0)
+    return is_integer(step) and bool(step >= 0)
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""Single operations on a text, and their composition, with the words that Albumentations has for the same things."""
+"""Single operations on a text and their composition, with the names and meanings of Albumentations."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
@@ -26,7 +26,7 @@ from augment.text.words import STOP_WORDS
 
 @dataclass(frozen=True)
 class TextTransform(ABC):
-    """What makes a text of a text: a pure function of the text and a key, safe in any number of threads."""
+    """A transform of a text: a pure function of the text and a key; thread-safe."""
 
     def __call__(self, text: str, key: TextKey) -> str:
         """Transform one text.
@@ -39,11 +39,11 @@ class TextTransform(ABC):
         return self.apply(text, to_key(key))
 
     def batch(self, texts: Sequence[str], keys: Sequence[TextKey] | NDArray[np.uint64]) -> list[str]:
-        """Transform several texts: what each call by itself gives.
+        """Transform several texts; equal to one call per text.
 
         Args:
             texts: N texts.
-            keys: a key for each; fastest as uint64 [N].
+            keys: one key per text; fastest as uint64 [N].
         """
         check_texts(texts)
         for text in texts:
@@ -53,12 +53,12 @@ class TextTransform(ABC):
 
     @abstractmethod
     def apply(self, text: str, key: int, *, force: bool = False) -> str:
-        """Transform one text by its key, an integer; `force` does it whatever the probability."""
+        """Transform one text by its key, an integer; `force` ignores the probability."""
 
 
 @dataclass(frozen=True)
 class _Operation(TextTransform):
-    """An operation that is done with probability `p`."""
+    """An operation that is applied with probability `p`."""
 
     p: float = field(default=1.0, kw_only=True)
 
@@ -92,10 +92,10 @@ class SynonymReplacement(_WithSynonyms):
     """Replaces every occurrence of up to n distinct words, each by a random synonym; n = max(1, int(alpha * words)).
 
     Attributes:
-        alpha: the share of the words, 0 to 1.
-        synonyms: gives the synonyms of a lower-case word; by default WordNet's (English).
-        stop_words: words in lower case that stay.
-        p: the probability with which anything is done.
+        alpha: fraction of the words, 0 to 1.
+        synonyms: a function that returns the synonyms of a lower-case word; by default WordNet's (English).
+        stop_words: lower-case words that are not replaced.
+        p: probability that a text is changed.
     """
 
     def change(self, text: str, draw: Draw) -> str:
@@ -106,13 +106,13 @@ class SynonymReplacement(_WithSynonyms):
 
 @dataclass(frozen=True)
 class RandomInsertion(_WithSynonyms):
-    """Inserts n synonyms of random words at random places, the end included; n = max(1, int(alpha * words)).
+    """Inserts n synonyms of random words at random positions, the end included; n = max(1, int(alpha * words)).
 
     Attributes:
-        alpha: the share of the words, 0 to 1.
-        synonyms: gives the synonyms of a lower-case word; by default WordNet's (English).
-        stop_words: words in lower case whose synonyms are not inserted.
-        p: the probability with which anything is done.
+        alpha: fraction of the words, 0 to 1.
+        synonyms: a function that returns the synonyms of a lower-case word; by default WordNet's (English).
+        stop_words: lower-case words whose synonyms are not inserted.
+        p: probability that a text is changed.
     """
 
     def change(self, text: str, draw: Draw) -> str:
@@ -126,11 +126,11 @@ _WORDS_ONLY = Lexicon(synonyms=lambda _: ())
 
 @dataclass(frozen=True)
 class RandomSwap(_Operation):
-    """Exchanges the words at two random places, n times; n = max(1, int(alpha * words)).
+    """Exchanges two random words, n times; n = max(1, int(alpha * words)).
 
     Attributes:
-        alpha: the share of the words, 0 to 1.
-        p: the probability with which anything is done.
+        alpha: fraction of the words, 0 to 1.
+        p: probability that a text is changed.
     """
 
     alpha: float = 0.1
@@ -143,11 +143,11 @@ class RandomSwap(_Operation):
 
 @dataclass(frozen=True)
 class RandomDeletion(_Operation):
-    """Deletes each word with a probability; one word stays.
+    """Deletes each word with a probability; at least one word stays.
 
     Attributes:
-        p_rd: the probability of each word, 0 to 1.
-        p: the probability with which anything is done.
+        p_rd: probability that a word is deleted, 0 to 1.
+        p: probability that a text is changed.
     """
 
     p_rd: float = 0.1
@@ -166,8 +166,8 @@ class _Composition(TextTransform):
             isinstance(transform, TextTransform) for transform in self.transforms
         ):
             raise AugmentError(
-                f"{type(self).__name__} takes a list of text transforms, got {self.transforms!r} (EDA makes several "
-                "texts of one: compose its operations instead)"
+                f"{type(self).__name__}: transforms must be a list of text transforms, got {self.transforms!r} (EDA "
+                "returns several texts: compose its operations instead)"
             )
         object.__setattr__(self, "transforms", tuple(self.transforms))
         check_fraction(f"{type(self).__name__}: p", getattr(self, "p", 1))
@@ -175,11 +175,11 @@ class _Composition(TextTransform):
 
 @dataclass(frozen=True)
 class Compose(_Composition):
-    """Does one transform after the other, each with a key of its own.
+    """Applies transforms one after another, each with its own key.
 
     Attributes:
         transforms: the transforms.
-        p: the probability with which anything is done.
+        p: probability that the composition is applied.
     """
 
     p: float = 1.0
@@ -187,18 +187,18 @@ class Compose(_Composition):
     def apply(self, text: str, key: int, *, force: bool = False) -> str:
         """Transform one text by its key."""
         if force or self.p == 1 or keyed.make_uniform_draw(key)() < self.p:
-            for place, transform in enumerate(self.transforms, start=1):
-                text = transform.apply(text, keyed.fold_one(key, place))
+            for number, transform in enumerate(self.transforms, start=1):
+                text = transform.apply(text, keyed.fold_one(key, number))
         return text
 
 
 @dataclass(frozen=True)
 class OneOf(_Composition):
-    """Does one of the transforms for certain; as in Albumentations, their own `p` are the weights of the choice.
+    """Always applies exactly one of the transforms; as in Albumentations, their own `p` are the weights of the choice.
 
     Attributes:
         transforms: the transforms.
-        p: the probability with which anything is done.
+        p: probability that the composition is applied.
     """
 
     p: float = 0.5
@@ -206,9 +206,9 @@ class OneOf(_Composition):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.transforms:
-            raise AugmentError("OneOf takes one transform at least")
+            raise AugmentError("OneOf needs at least one transform")
         if not sum(map(_get_weight, self.transforms)):
-            raise AugmentError("OneOf draws by the p of its transforms: one of them needs p above 0")
+            raise AugmentError("OneOf weights its transforms by p: at least one p must be above 0")
 
     def apply(self, text: str, key: int, *, force: bool = False) -> str:
         """Transform one text by its key."""

@@ -1,4 +1,4 @@
-"""Numbered variants of texts: what a dataset that holds each text several times delivers at each place."""
+"""Numbered variants of texts, for datasets in which each text appears several times."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,14 +9,14 @@ from augment.text.transforms import TextTransform
 
 
 class Variants:
-    """Gives the text itself as number 0, and its variants as numbers 1 to `num_aug`.
+    """Returns the text itself as number 0, and its variants as numbers 1 to `num_aug`.
 
-    Those of an EDA are what `eda(text, key)` lists, once more from the beginning where there are fewer of them. Those
-    of a transform are drawn each with a key of its own, folded from the text's key and the number.
+    The variants of an EDA are those of `eda(text, key)`; if there are fewer than `num_aug`, they repeat from the first.
+    Each variant of a transform has its own key, folded from the text's key and the number.
 
     Args:
         augmentation: an EDA, or a transform.
-        num_aug: how many variants there are of each text; None for one, the transform by the text's own key.
+        num_aug: variants per text; None for one variant, the transform with the text's own key.
     """
 
     def __init__(self, augmentation: EDA | TextTransform, num_aug: int | None) -> None:
@@ -26,15 +26,15 @@ class Variants:
         )
 
     def __call__(self, texts: Sequence[str], keys: Sequence[int], numbers: Sequence[int]) -> list[str]:
-        """Give one variant of each text.
+        """Return one variant of each text.
 
         Args:
             texts: N texts.
             keys: their keys.
-            numbers: which variant of each.
+            numbers: the number of the variant of each text.
         """
         if isinstance(self._augmentation, EDA):
-            # The copies of a text have its key: where several are asked for, they are made at once.
+            # The copies of a text have one key: all its variants are made at once.
             wanted = {key: text for text, key, number in zip(texts, keys, numbers, strict=True) if number}
             lists = dict(zip(wanted, self._augmentation.batch(list(wanted.values()), list(wanted)), strict=True))
             return [
@@ -44,7 +44,7 @@ class Variants:
         return [self._transform(text, key, number) for text, key, number in zip(texts, keys, numbers, strict=True)]
 
     def list_variants(self, texts: Sequence[str], keys: Sequence[int]) -> list[list[str]]:
-        """Give all variants of each text, as an EDA lists them.
+        """Return all variants of each text, in the order of EDA.
 
         Args:
             texts: N texts.

@@ -14,21 +14,21 @@ s t can will just don should now
 """
 
 STOP_WORDS = frozenset(_STOP_WORDS.split())
-"""The 127 English stop words of the EDA paper's script: an older list of nltk's."""
+"""The 127 English stop words of the EDA paper's script: an older list of nltk."""
 
 _MARKS_END = 0x1FFFF
-"""Combining marks of scripts stand below; what is behind are selectors of glyphs and characters for private use."""
+"""Scripts have their combining marks below this; above are variation selectors and private-use characters."""
 
 
 def split_pieces(text: str) -> list[str]:
-    """Cut a text in any script into what stands before the first word, that word, what stands before the second, ...
+    """Split a text in any script into the characters before the first word, that word, the characters after it, ...
 
-    A word is what stands between white space, from its first letter or digit to its last, with their combining marks:
-    "re-imagining", "don't" and "1/2x" are one word each; quotes and commas around them, and emoji, are none.
+    A word extends from the first to the last letter or digit between white space, with their combining marks:
+    "re-imagining", "don't" and "1/2x" are one word each; quotes and commas around them, and emoji, are not words.
     Scripts that are written without spaces are not segmented.
 
     Returns:
-        2 N + 1 pieces for N words, which stand at the odd numbers; together they are the text.
+        2 N + 1 pieces for N words, which have odd indices; joined they are the text.
     """
     return (_ASCII_WORD if text.isascii() else _compile_word_pattern()).split(text)
 
@@ -38,13 +38,13 @@ _ASCII_WORD = re.compile(r"([A-Za-z0-9](?:\S*[A-Za-z0-9])?)")
 
 @cache
 def _compile_word_pattern() -> re.Pattern[str]:
-    # `re` takes combining marks (vowel signs, points, accents) for punctuation, but they belong to their letters.
+    # `re` treats combining marks (vowel signs, points, accents) as punctuation, but they belong to their letters.
     letter = rf"[^\W_][{_build_marks_class()}]*"
     return re.compile(rf"({letter}(?:\S*{letter})?)")
 
 
 def _build_marks_class() -> str:
-    """Write the combining marks as a character class wants them: ranges."""
+    """Return the combining marks as the ranges of a character class."""
     marks = [code for code in range(_MARKS_END) if unicodedata.category(chr(code)).startswith("M")]
     starts = [code for code in marks if not unicodedata.category(chr(code - 1)).startswith("M")]
     ends = [code for code in marks if not unicodedata.category(chr(code + 1)).startswith("M")]

@@ -1,8 +1,8 @@
-"""Who is measured: ways to turn a workload into batches of (images, labels).
+"""Contenders: ways to turn a workload into batches of (images, labels).
 
-A contender is a function of a `Workload` that gives a function without arguments; calling that starts one epoch: an
-iterable of (images [B, H, W, 3], labels [B]). Nothing is imported here: each runs in a process of its own, and those of
-other frameworks in an environment of their own (`benchmarks/peers.txt`).
+A contender is a function of a `Workload` that returns a function without arguments; each call of that starts one epoch:
+an iterable of (images [B, H, W, 3], labels [B]). Nothing is imported here: each contender runs in its own process, and
+those of other frameworks in their own environment (`benchmarks/peers.txt`).
 """
 
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Contender:
-    """Who is measured.
+    """A contender.
 
     Attributes:
         target: `module:function`.
-        about: what it is, in a few words.
-        needs: the module that must be there to import; where it is not, the contender is left out.
-        peer: runs in the environment of the peers.
-        limit: no loader, but a part of its work alone: what no loader can exceed. It delivers no samples to audit.
+        about: a short description.
+        needs: a module that it imports; the contender is skipped if the module is not installed.
+        peer: whether it runs in the peers' environment.
+        limit: whether it does only a part of a loader's work, as an upper bound; it yields no samples to audit.
     """
 
     target: str
@@ -57,32 +57,32 @@ FROM_FILES: Mapping[str, Contender] = {
     "spdl": Contender("benchmarks.contenders.spdl:albumentations", "SPDL + Albumentations", "spdl", peer=True),
     **_LIMITS,
 }
-"""Who reads class-folders."""
+"""Contenders that read class-folders."""
 
 STARTING: Mapping[str, Contender] = {
     **{name: one for name, one in FROM_FILES.items() if not one.limit},
     "caudal-workers": Contender("benchmarks.contenders.ours:caudal_starting_workers", "Caudal, 2 workers"),
 }
-"""Who is asked for a first batch: all that read class-folders, as they are when they begin."""
+"""Contenders for the time to the first batch: all that read class-folders, not started in advance."""
 
 FROM_RECORDS: Mapping[str, Contender] = {**_OURS, **_LIMITS}
-"""Who reads TFRecords."""
+"""Contenders that read TFRecords."""
 
 FROM_MEMORY: Mapping[str, Contender] = {
     **_OURS,
     **_PEERS,
     "kernel-limit": Contender("benchmarks.contenders.limits:kernels", "OpenCV's kernels alone", limit=True),
 }
-"""Who begins with decoded pixels."""
+"""Contenders that start from decoded pixels."""
 
 FROM_TEXTS: Mapping[str, Contender] = {
     "caudal": Contender("benchmarks.contenders.texts:caudal", "Caudal"),
     "eda-script": Contender("benchmarks.contenders.texts:plain", "EDA's script in a generator", "nltk"),
 }
-"""Who augments texts."""
+"""Contenders that augment texts."""
 
 CONVERSIONS: Mapping[str, Contender] = {
     "caudal": Contender("benchmarks.contenders.conversions:caudal", "Caudal"),
     "tar": Contender("benchmarks.contenders.conversions:tar", "`tar`", limit=True),
 }
-"""Who writes the files of a folder into few."""
+"""Contenders that write the files of a folder into a few large files."""

@@ -1,4 +1,4 @@
-"""Writing the files of a folder into few large ones."""
+"""Writing the files of a folder into a few large files."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from benchmarks.workloads import Workload
 
 
 def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """Caudal's conversion into TFRecords, with processes; what its manifest counts is what is delivered."""
+    """Caudal's conversion into TFRecords, with processes; yields the number of examples of the manifest."""
     import pipeline
 
     targets = _name_targets(workload, "records")
@@ -26,7 +26,7 @@ def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 
 def tar(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """`tar`, which neither hashes what it writes nor flushes it to the disk."""
+    """`tar`, which neither hashes nor flushes."""
     targets = _name_targets(workload, "archive")
 
     def epoch() -> Iterator[Any]:
@@ -38,5 +38,5 @@ def tar(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 
 def _name_targets(workload: Workload, name: str) -> Iterator[Path]:
-    """Name a new file beside the folder for every epoch, so that deleting the last one is not timed."""
+    """Return a new target path per epoch, so that deleting the previous target is not timed."""
     return (Path(workload.folder).parent / f"{name}-{number}" for number in count())

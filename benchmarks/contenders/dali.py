@@ -1,4 +1,4 @@
-"""NVIDIA DALI, its decoder and its operators on the CPU."""
+"""NVIDIA DALI: its decoder and its operators on the CPU."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -21,7 +21,7 @@ def dali(workload: Workload) -> Callable[[], Iterable[Any]]:
         left = workload.count
         while left > 0:
             images, numbers = pipeline.run()
-            size = min(left, workload.batch_size)  # the reader fills the last batch up
+            size = min(left, workload.batch_size)  # the reader pads the last batch
             yield images.as_array()[:size], np.asarray(numbers.as_array()).reshape(-1)[:size]
             left -= size
         pipeline.reset()

@@ -13,7 +13,7 @@ from benchmarks.workloads import Workload
 
 
 class _Augment:
-    """Decodes with OpenCV and augments with Albumentations; an object, because it travels to the workers."""
+    """Decodes with OpenCV and augments with Albumentations; an object, because it is sent to workers."""
 
     def __init__(self, workload: Workload) -> None:
         self._transform = workload.transform()
@@ -26,7 +26,7 @@ class _Augment:
 
 
 class _Arrays:
-    """Random access to decoded pixels, which each worker maps into its memory."""
+    """Random access to decoded pixels, which each worker memory-maps."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -45,9 +45,9 @@ class _Arrays:
 def albumentations(workload: Workload) -> Callable[[], Iterable[Any]]:
     """Albumentations in worker processes.
 
-    They stay from epoch to epoch, as they do in training: each new iterator starts processes that import everything.
-    So an epoch begins with the batches that they had ready. Grain keeps 500 in each of them unless told otherwise,
-    which is more than an epoch has: what was made before it began was taken for its rate. Two are enough.
+    The workers stay from epoch to epoch, as in training: each new iterator would start processes that import
+    everything. So an epoch begins with prefetched batches. Grain prefetches 500 per worker by default, more than an
+    epoch has, so that batches made before the epoch would count for its rate. Two are enough.
     """
     source: Any = workload.files() if workload.pixels is None else _Arrays(workload.pixels)
     dataset = grain.MapDataset.source(source).seed(0).shuffle().map(_Augment(workload)).batch(workload.batch_size)
@@ -56,7 +56,7 @@ def albumentations(workload: Workload) -> Callable[[], Iterable[Any]]:
     batches: list[Iterator[Any]] = []
 
     def epoch() -> Iterator[Any]:
-        if not batches:  # not before the first batch is asked for
+        if not batches:  # start at the first epoch
             batches.append(iter(dataset.repeat().to_iter_dataset(ahead).mp_prefetch(options)))
         return islice(batches[0], workload.steps)
 

@@ -1,6 +1,6 @@
-"""What Keras offers: `PyDataset`, `ImageDataGenerator`, and its preprocessing layers.
+"""Keras: `PyDataset`, `ImageDataGenerator`, and preprocessing layers.
 
-The last two have no such transforms as Albumentations; they are given the nearest that they have, which is said below.
+The last two lack some of Albumentations' transforms; they use the nearest that they have, as documented below.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,7 @@ from pipeline.baselines import ImageSequence
 
 
 def pydataset(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """A `PyDataset` in the thread that takes its batches."""
+    """A `PyDataset` in the consumer's thread."""
     return _sequence(workload, workers=1)
 
 
@@ -31,7 +31,7 @@ def pydataset_processes(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 
 def _sequence(workload: Workload, **workers: Any) -> Callable[[], Iterable[Any]]:
-    # Its threads and processes belong to the adapter that `model.fit` puts around it; there is no public way to it.
+    # Its threads and processes belong to the adapter of `model.fit`, which has no public interface.
     from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
     sequence = ImageSequence(workload.folder, workload.batch_size, workload.transform(), **workers)
@@ -49,7 +49,7 @@ def _sequence(workload: Workload, **workers: Any) -> Callable[[], Iterable[Any]]
 def image_data_generator(workload: Workload) -> Callable[[], Iterable[Any]]:
     """`ImageDataGenerator`: zoom for the crop; rotation of every image; brightness and channel shift for the jitter.
 
-    It has no occlusion. It resizes before it augments.
+    There is no occlusion. Images are resized before they are augmented.
     """
     full = {"rotation_range": 30, "brightness_range": (0.8, 1.2), "channel_shift_range": 25.0}
     crop_and_flip = {"zoom_range": (0.55, 1.0), "horizontal_flip": True}
@@ -73,7 +73,7 @@ def image_data_generator(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 
 def layers(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """`image_dataset_from_directory` and layers on its batches, which it resizes before they are augmented.
+    """`image_dataset_from_directory`, which resizes, and layers on its batches.
 
     `RandomZoom` for the crop; rotation of every image.
     """

@@ -1,4 +1,4 @@
-"""Parts of the work alone: what no loader can exceed. They deliver (anything of the batch's length, nothing)."""
+"""Upper bounds: parts of a loader's work. They yield (anything of the batch's length, None)."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from benchmarks.workloads import Workload
 
 
 def decode(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """Reading and decoding the images whole by TensorFlow's kernel in tf.data, and nothing else."""
+    """Only reading and decoding whole images, by TensorFlow's kernel in tf.data."""
     import tensorflow as tf
 
     from benchmarks.contenders.tensorflow import images, make_batches
@@ -23,7 +23,7 @@ def decode(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 
 def read(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """Reading the files' bytes in threads, as `cp` would, and nothing else."""
+    """Only reading the files' bytes, in threads."""
     if workload.records is not None:
         from benchmarks.contenders.tensorflow import make_batches, read_encoded
 
@@ -41,9 +41,9 @@ def read(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 
 def kernels(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """OpenCV's bare kernels for the five transforms, from decoded pixels, in threads."""
+    """Only OpenCV's kernels of the five transforms, from decoded pixels, in threads."""
     if workload.pixels is None:
-        raise ValueError("the kernels' limit starts from decoded pixels")
+        raise ValueError("kernel-limit needs decoded pixels")
     images = np.load(workload.pixels)
     random = np.random.default_rng(0)
     matrix = np.array([[0.8, -0.3, 40], [0.3, 0.8, -20]])
@@ -57,7 +57,7 @@ def kernels(workload: Workload) -> Callable[[], Iterable[Any]]:
         for row, image in enumerate(chosen):
             cv2.warpAffine(image, matrix, workload.size, dst=out[row], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
             cv2.transform(out[row], color_matrix, dst=out[row])
-            if row % 5:  # hue is drawn for 80 %
+            if row % 5:  # p=0.8
                 hsv = cv2.cvtColor(out[row], cv2.COLOR_RGB2HSV)
                 cv2.cvtColor(cv2.LUT(hsv, hues[np.newaxis]), cv2.COLOR_HSV2RGB, dst=out[row])
             out[row, 20:40, 20:40] = 0

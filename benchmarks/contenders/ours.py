@@ -1,4 +1,4 @@
-"""Caudal, as a user writes it."""
+"""Caudal, as in a user's program."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,14 +16,14 @@ def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 
 def caudal_workers(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """Caudal, with processes, once they are ready."""
+    """Caudal, with worker processes that are ready."""
     start = caudal_starting_workers(workload)
     start().loader.start_workers()
     return start
 
 
 def caudal_starting_workers(workload: Workload) -> Callable[[], Any]:
-    """Caudal, with processes that have not been started: threads make the first batches."""
+    """Caudal, with worker processes that are not started yet: threads make the first batches."""
     return _build_dataset(workload, workers=workload.parallel)
 
 

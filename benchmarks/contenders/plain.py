@@ -1,4 +1,4 @@
-"""What people have before they have a loader."""
+"""Plain Python without a loader."""
 
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -9,6 +9,6 @@ from pipeline.baselines import naive_generator
 
 
 def generator(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """A Python generator of batches, in the thread that takes them."""
+    """A Python generator of batches, in the consumer's thread."""
     transform = workload.transform()
     return lambda: islice(naive_generator(workload.folder, workload.batch_size, transform), workload.steps)

@@ -15,7 +15,7 @@ Item = tuple[Any, int]
 
 
 class _Files(Dataset[Item]):  # type: ignore[misc]  # PyTorch is not installed here
-    """Files, decoded by OpenCV and augmented by Albumentations, as its documentation shows."""
+    """Files, decoded by OpenCV and augmented by Albumentations, as in its documentation."""
 
     def __init__(self, workload: Workload) -> None:
         self.files, self.transform = workload.files(), workload.transform()
@@ -32,7 +32,7 @@ class _Arrays(Dataset[Item]):  # type: ignore[misc]  # PyTorch is not installed 
     """Decoded pixels in memory, augmented by Albumentations."""
 
     def __init__(self, workload: Workload) -> None:
-        assert workload.pixels is not None  # noqa: S101  # for the type checker: the caller has looked
+        assert workload.pixels is not None  # noqa: S101  # for the type checker: the caller checks it
         self.images = np.load(workload.pixels)
         self.labels = np.load(Path(workload.pixels).with_name("labels.npy"))
         self.transform = workload.transform()
@@ -45,7 +45,7 @@ class _Arrays(Dataset[Item]):  # type: ignore[misc]  # PyTorch is not installed 
 
 
 class _Tensors(Dataset[Item]):  # type: ignore[misc]  # PyTorch is not installed here
-    """Files, decoded and augmented by torchvision (its v2 transforms), on uint8 tensors."""
+    """Files, decoded and augmented by torchvision's v2 transforms, on uint8 tensors."""
 
     def __init__(self, workload: Workload) -> None:
         self.files, self.transform = workload.files(), _torchvision_transform(workload)

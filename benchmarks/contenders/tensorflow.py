@@ -1,4 +1,4 @@
-"""tf.data with the user's own Python in it."""
+"""tf.data with Python functions."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipeline.baselines import naive_generator
 
 
 def numpy_function(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """tf.data with `A.Compose` in a `tf.numpy_function` for each image, as Albumentations' documentation shows."""
+    """tf.data with `A.Compose` in a `tf.numpy_function` per image, as in Albumentations' documentation."""
     transform = workload.transform()
 
     def augment(image: Any) -> Any:
@@ -39,7 +39,7 @@ def from_generator(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 
 def images(workload: Workload) -> tf.data.Dataset:
-    """Give the shuffled images of a workload, decoded by TensorFlow: (uint8 [H, W, 3], label)."""
+    """Return the shuffled images of a workload, decoded by TensorFlow: (uint8 [H, W, 3], label)."""
     if workload.pixels is not None:
         arrays = np.load(workload.pixels), np.load(Path(workload.pixels).with_name("labels.npy"))
         return tf.data.Dataset.from_tensor_slices(arrays).shuffle(1000)
@@ -49,7 +49,7 @@ def images(workload: Workload) -> tf.data.Dataset:
 
 
 def read_encoded(workload: Workload) -> tf.data.Dataset:
-    """Give the shuffled images of a workload as their files hold them: (bytes, label)."""
+    """Return the shuffled encoded images of a workload: (bytes, label)."""
     if workload.records is not None:
         features = {
             "image/encoded": tf.io.FixedLenFeature([], tf.string),
@@ -69,12 +69,12 @@ def read_encoded(workload: Workload) -> tf.data.Dataset:
 
 
 def make_batches(dataset: tf.data.Dataset, workload: Workload) -> tf.data.Dataset:
-    """Put samples into batches, and keep two of them ready."""
+    """Batch samples, and prefetch two batches."""
     return dataset.batch(workload.batch_size).prefetch(2).with_options(disable_autotuner())
 
 
 def disable_autotuner() -> tf.data.Options:
-    """Switch the autotuner off: it keeps an epoch from ending until its next round, up to 10 s (tf.data 2.21)."""
+    """Disable the autotuner: it delays the end of an epoch by up to 10 s (tf.data 2.21)."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return options

@@ -1,4 +1,4 @@
-"""EDA of texts: each gives nine variants and itself."""
+"""EDA of texts: each text yields itself and nine variants."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -25,7 +25,7 @@ def caudal(workload: Workload) -> Callable[[], Iterable[Any]]:
 
 
 def plain(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """The paper's script in a Python generator, restated plainly on nltk's WordNet, synonyms memoised.
+    """The paper's script in a Python generator, on nltk's WordNet, with cached synonyms.
 
     Raises:
         ModuleNotFoundError: nltk has no WordNet.
@@ -37,27 +37,27 @@ def plain(workload: Workload) -> Callable[[], Iterable[Any]]:
     try:
         wordnet.ensure_loaded()
     except LookupError:
-        raise ModuleNotFoundError("nltk's corpus `wordnet` is not there; NLTK_DATA names its folder") from None
+        raise ModuleNotFoundError("nltk's corpus `wordnet` is missing; set NLTK_DATA to its folder") from None
     lines = read_labeled_lines(workload)
 
     def epoch() -> Iterator[Any]:
-        made: list[tuple[str, int]] = []
+        waiting: list[tuple[str, int]] = []
         for index in np.random.default_rng(0).permutation(len(lines)):
             text, label = lines[index]
-            made += [(variant, label) for variant in plain_eda(text, VARIANTS - 1)]
-            while len(made) >= workload.batch_size:
-                yield _make_batch(made[: workload.batch_size])
-                del made[: workload.batch_size]
-        if made:
-            yield _make_batch(made)
+            waiting += [(variant, label) for variant in plain_eda(text, VARIANTS - 1)]
+            while len(waiting) >= workload.batch_size:
+                yield _make_batch(waiting[: workload.batch_size])
+                del waiting[: workload.batch_size]
+        if waiting:
+            yield _make_batch(waiting)
 
     return epoch
 
 
 def read_labeled_lines(workload: Workload) -> list[tuple[str, int]]:
-    """Read the texts of a workload, with the numbers of their labels in the order of the names."""
+    """Read the texts of a workload with their class indices."""
     if workload.texts is None:
-        raise ValueError("this contender reads texts")
+        raise ValueError("this contender needs texts")
     with open(workload.texts, encoding="utf-8") as file:
         parts = [line.rstrip("\n").partition(" ") for line in file]
     numbers = {name: number for number, name in enumerate(sorted({label for label, _, _ in parts}))}

@@ -1,6 +1,7 @@
 """ReplaceBackground: the foreground stays, exactly; everything else is replaced, and reproducibly."""
 
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 import augment
 from augment import ReplaceBackground, TransformError, keys
-from augment.background_files import BackgroundFiles
+from augment.background_files import BackgroundFiles, read_size
 from augment.backgrounds import composite
 from augment.foreground import grabcut
 
@@ -37,7 +38,7 @@ def apply_transform(transform: Any, data: dict[str, Any], number: int = 0) -> di
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a folder with three plain backgrounds: red, green and blue, of three sizes."""
+    """Return a folder with three plain backgrounds: red, green and blue, of three sizes."""
     for place, (name, size) in enumerate({"red": (50, 90), "green": (90, 50), "blue": (1500, 1200)}.items()):
         image = np.zeros((*size, 3), np.uint8)
         image[..., 2 - place] = 255
@@ -89,8 +90,8 @@ def test_backgrounds_are_keyed_and_the_same_in_any_thread(folder: Path) -> None:
 def test_files_are_read_once_within_the_budget(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What fits is kept; what does not is read again; large files are kept smaller."""
     read = []
-    original = cv2.imread
-    monkeypatch.setattr(cv2, "imread", lambda path, flags: read.append(path) or original(path, flags))
+    original = cv2.imdecode
+    monkeypatch.setattr(cv2, "imdecode", lambda encoded, flags: read.append(1) or original(encoded, flags))
     files = BackgroundFiles(str(folder), 2**24)
     assert len(files) == 3
     assert max(max(files.draw(place / 3).shape) for place in range(3)) == 1024
@@ -113,7 +114,7 @@ def test_it_composes_serializes_and_leaves_boxes(tmp_path: Path) -> None:
     loaded = augment.load(tmp_path / "a.json")
     assert loaded.to_dict() == transform.to_dict()
     plan = augment.compile(loaded)
-    assert "ReplaceBackground is not compiled: it asks for a mask" in plan.explain()
+    assert "ReplaceBackground is not compiled: it needs a mask" in plan.explain()
     data = {"image": photograph(), "mask": disc(), "bboxes": np.array([[18.0, 10.0, 38.0, 30.0, 1.0]])}
     result = plan.apply_to(data, plan.sample(0, 0, [0], [(HEIGHT, WIDTH)]), 0)
     mask = disc()[:, ::-1] != 0
@@ -123,7 +124,7 @@ def test_it_composes_serializes_and_leaves_boxes(tmp_path: Path) -> None:
 
 
 def test_gray_images_and_other_masks() -> None:
-    """A grey image gets a grey background; the mask may be another target, or a function of the image."""
+    """A gray image gets a gray background; the mask may be another target, or a function of the image."""
     image = photograph()[..., :1]
     result = apply_transform(
         ReplaceBackground([[200]], mask=lambda image: image[..., 0] > 100, feather_px=0, p=1), {"image": image}
@@ -152,30 +153,30 @@ def test_grabcut_finds_an_object_and_touches_no_generator() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ReplaceBackground("/nowhere"), "'/nowhere' holds no background"),
-        (lambda: ReplaceBackground([]), "backgrounds is a folder, 'noise', 'colors', or a list of colours"),
-        (lambda: ReplaceBackground([(1, 2, 300)]), "a list of colours"),
-        (lambda: ReplaceBackground(feather_px=-1), "feather_px must be at least 0"),
-        (lambda: ReplaceBackground(mask=""), "mask is the name of a target"),
-        (lambda: A.save(ReplaceBackground(mask=np.sum), "x.json"), "cannot be saved"),
-        (lambda: ReplaceBackground(feather_px=float("nan")), "feather_px must be at least 0, and finite, got nan"),
-        (lambda: ReplaceBackground([("a", "b", "c")]), "a list of colours"),
-        (lambda: ReplaceBackground(cache_bytes=-1), "cache_bytes must be at least 0"),
+        (lambda: ReplaceBackground("/nowhere"), "no background images in '/nowhere'"),
+        (lambda: ReplaceBackground([]), "backgrounds must be a folder, 'noise', 'colors' or a list of colors"),
+        (lambda: ReplaceBackground([(1, 2, 300)]), "a list of colors"),
+        (lambda: ReplaceBackground(feather_px=-1), "feather_px must be finite and at least 0"),
+        (lambda: ReplaceBackground(mask=""), "mask must be a target's name"),
+        (lambda: A.save(ReplaceBackground(mask=np.sum), "x.json"), "cannot save a ReplaceBackground"),
+        (lambda: ReplaceBackground(feather_px=float("nan")), "feather_px must be finite and at least 0, got nan"),
+        (lambda: ReplaceBackground([("a", "b", "c")]), "a list of colors"),
+        (lambda: ReplaceBackground(cache_bytes=-1), "cache_bytes must be an integer of at least 0"),
         (
             lambda: apply_transform(ReplaceBackground(p=1), {"image": photograph()}),
-            "no 'mask' came with the image .*grabcut",
+            "the target 'mask' is missing .*grabcut",
         ),
         (
             lambda: apply_transform(ReplaceBackground(mask=lambda _: None, p=1), {"image": photograph()}),
-            r"a mask is \[H, W\]",
+            r"a mask must be \[H, W\]",
         ),
         (
             lambda: apply_transform(ReplaceBackground(mask="grabcut", p=1), {"image": np.zeros((9, 9, 4), np.uint8)}),
-            "GrabCut is for images of 1 or 3 channels, not 4",
+            "GrabCut needs an image of 1 or 3 channels, got 4",
         ),
         (
             lambda: apply_transform(ReplaceBackground(p=1), {"image": photograph(), "mask": disc()[:9]}),
-            r"the mask is \(9, 56\)",
+            r"the mask has shape \(9, 56\)",
         ),
         (
             lambda: apply_transform(ReplaceBackground(p=1), {"image": photograph() / np.float32(255), "mask": disc()}),
@@ -183,7 +184,7 @@ def test_grabcut_finds_an_object_and_touches_no_generator() -> None:
         ),
         (
             lambda: apply_transform(ReplaceBackground([(1,)], p=1), {"image": photograph(), "mask": disc()}),
-            "has 1 levels",
+            "has 1 values",
         ),
     ],
 )
@@ -200,3 +201,73 @@ def test_a_very_long_background_is_read(tmp_path: Path) -> None:
         "image"
     ]
     assert (result[disc() == 0] == 7).all()
+
+
+@pytest.mark.parametrize("extension", [".bmp", ".jpg", ".png", ".webp"])
+@given(height=st.integers(1, 300), width=st.integers(1, 300))
+def test_sizes_in_headers_are_those_of_the_decoded_images(extension: str, height: int, width: int) -> None:
+    """OpenCV writes and reads the images; lossless and lossy WebP differ."""
+    image = np.full((height, width, 3), 90, np.uint8)
+    for quality in (101, 80) if extension == ".webp" else (None,):
+        options = [] if quality is None else [cv2.IMWRITE_WEBP_QUALITY, quality]
+        encoded = cv2.imencode(extension, image, options)[1].tobytes()
+        assert read_size(encoded) == (height, width)
+
+
+@given(
+    st.binary(max_size=60), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM", b"RIFF\0\0\0\0WEBPVP8X"])
+)
+def test_headers_of_any_bytes_are_read(content: bytes, start: bytes) -> None:
+    """Nothing is raised, and nothing negative returned."""
+    size = read_size(start + content)
+    assert size is None or min(size) >= 0
+
+
+def test_the_size_in_a_jpeg_is_the_one_that_libjpeg_reads() -> None:
+    """Bytes between segments, filled with what looks like a small frame, are skipped."""
+    encoded = cv2.imencode(".jpg", np.zeros((50, 60, 3), np.uint8))[1].tobytes()
+    frame = b"\xc0\x00\x11\x08\x00\x10\x00\x10\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01"
+    for junk in (b"\xff\x00" + frame, b"\x00\x01", b"\xff\xff\xff", b"\xff\xd0"):
+        hidden = encoded[:20] + junk + encoded[20:]  # after the JFIF segment
+        assert cv2.imdecode(np.frombuffer(hidden, np.uint8), cv2.IMREAD_COLOR).shape[:2] == (50, 60)
+        assert read_size(hidden) == (50, 60)
+
+
+def test_large_backgrounds_are_refused_before_they_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound is that of a Loader; the message has the size and the bound."""
+    cv2.imwrite(str(tmp_path / "large.png"), np.zeros((30, 40, 3), np.uint8))
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    data = {"image": photograph(), "mask": disc()}
+    with pytest.raises(TransformError, match=r"large\.png has 30 x 40 pixels, more than max_pixels=1199: resize"):
+        apply_transform(ReplaceBackground(tmp_path, max_pixels=1199, p=1), data)
+    with pytest.raises(TransformError, match=r"large\.png has .* bytes, more than an image of max_pixels needs"):
+        apply_transform(ReplaceBackground(tmp_path, max_pixels=1, p=1), data)
+    with pytest.raises(TransformError, match="max_pixels must be an integer from 1 to 1073741824, got 0"):
+        ReplaceBackground(tmp_path, max_pixels=0)
+    bomb = (tmp_path / "large.png").read_bytes()
+    (tmp_path / "large.png").write_bytes(bomb[:16] + (25_000).to_bytes(4, "big") * 2 + bomb[24:])
+    with pytest.raises(TransformError, match="has 25000 x 25000 pixels, more than max_pixels=89478485"):
+        apply_transform(ReplaceBackground(tmp_path, p=1), data)
+
+
+def test_the_bound_is_that_of_a_loader() -> None:
+    """One number for all images."""
+    from pipeline.images.header import MAX_PIXELS
+
+    assert ReplaceBackground().max_pixels == MAX_PIXELS
+
+
+def test_backgrounds_that_are_not_images_are_named(tmp_path: Path) -> None:
+    """Text, a damaged image, a FIFO and a dangling link; none of them blocks."""
+    data = {"image": photograph(), "mask": disc()}
+    path = tmp_path / "a.png"
+    for make, message in (
+        (lambda: path.write_bytes(b"not an image"), "is not a BMP, JPEG, PNG or WebP image"),
+        (lambda: path.write_bytes(cv2.imencode(".png", photograph())[1].tobytes()[:40]), "cannot read the background"),
+        (lambda: os.mkfifo(path), "is not a regular file"),
+        (lambda: path.symlink_to("nowhere"), "No such file or directory"),
+    ):
+        path.unlink(missing_ok=True)
+        make()
+        with pytest.raises(TransformError, match=message):
+            apply_transform(ReplaceBackground(tmp_path, p=1), data)

@@ -1,4 +1,4 @@
-"""Keys: a path gives one key, and neighbouring paths give unrelated ones."""
+"""Keys: a path gives one key, and neighboring paths give unrelated ones."""
 
 import random
 import warnings
@@ -37,7 +37,7 @@ def test_names_do_not_run_into_each_other() -> None:
 
 @given(words, st.lists(words, min_size=1, max_size=20))
 def test_an_array_of_indices_gives_what_each_gives_alone(seed: int, indices: list[int]) -> None:
-    """Vectorised folding equals scalar folding."""
+    """Vectorized folding equals scalar folding."""
     key = keys.root(seed)
     together = keys.fold_in(key, "augment", np.array(indices))
     assert together.tolist() == [int(keys.fold_in(key, "augment", index)) for index in indices]
@@ -79,7 +79,7 @@ def test_no_seed_epoch_and_index_is_the_twin_of_another() -> None:
 @pytest.mark.parametrize("seed", [-1, True, 1.0, "1", None, np.float64(2), np.bool_(True)])
 def test_what_is_no_seed_is_refused(seed: object) -> None:
     """A seed that is negative, or no integer, is named in the error."""
-    with pytest.raises(ValueError, match=r"^a seed must be a non-negative integer, got ") as caught:
+    with pytest.raises(ValueError, match=r"^seed must be a non-negative integer, got ") as caught:
         keys.root(seed)  # type: ignore[arg-type]
     assert str(caught.value).endswith(repr(seed))
 

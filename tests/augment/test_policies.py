@@ -8,7 +8,6 @@ from typing import Any
 import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageOps
 
 import augment
 from augment import TransformError, policies
@@ -27,7 +26,7 @@ NAMED = [
 
 
 def smooth(number: int = 0) -> np.ndarray:
-    """Make a smooth colour image with much structure."""
+    """Make a smooth color image with much structure."""
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
     waves = [np.sin(rows / (3 + channel) + number) + np.cos(columns / (5 - channel)) for channel in range(3)]
     return ((np.stack(waves, axis=2) + 2) * 55 + 15).astype(np.uint8)
@@ -58,31 +57,6 @@ def test_policies_compile_explain_and_serialize(name: str, tmp_path: Path) -> No
         if "crop" not in name and name not in ("light", "full"):  # merged warps are sharper than several
             difference = np.abs(plan.reference(image, params, row).astype(int) - result)
             assert difference.mean() < 3, plan.leaves
-
-
-@pytest.mark.parametrize(
-    ("name", "magnitude", "oracle"),
-    [
-        ("AutoContrast", 9, ImageOps.autocontrast),
-        ("Equalize", 9, ImageOps.equalize),
-        ("Invert", 9, ImageOps.invert),
-        ("Solarize", 4, lambda image: ImageOps.solarize(image, 256 - 4 * 25.6)),
-        ("Posterize", 5, lambda image: ImageOps.posterize(image, 6)),
-        ("Color", 9, lambda image: ImageEnhance.Color(image).enhance(0.1 + 1.8 * 0.9)),
-        ("Contrast", 2, lambda image: ImageEnhance.Contrast(image).enhance(0.1 + 1.8 * 0.2)),
-        ("Brightness", 7, lambda image: ImageEnhance.Brightness(image).enhance(0.1 + 1.8 * 0.7)),
-        ("Sharpness", 9, lambda image: ImageEnhance.Sharpness(image).enhance(0.1 + 1.8 * 0.9)),
-        ("Sharpness", 0, lambda image: ImageEnhance.Sharpness(image).enhance(0.1)),
-        ("Identity", 9, lambda image: image),
-    ],
-)
-def test_color_operations_are_pillows(name: str, magnitude: float, oracle: Any) -> None:
-    """At a magnitude of ten, each operation gives what Pillow's of the papers gives, to within two levels."""
-    image = smooth()
-    ours = run(OperationRanges().make_operation(name, magnitude / 10), image).astype(int)
-    theirs = np.asarray(oracle(Image.fromarray(image))).astype(int)
-    # Albumentations' table of Equalize(mode="pil") is Pillow's but for one level's count of pixels.
-    assert np.abs(ours - theirs).max() <= (6 if name == "Equalize" else 2)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +93,7 @@ def _rotation(degrees: float) -> np.ndarray:
 
 
 def groups(plan: Plan, size: int) -> list[int]:
-    """Give for each leaf of a policy of alternatives which of so many alternatives in a row it belongs to."""
+    """Return for each leaf of a policy of alternatives which of so many alternatives in a row it belongs to."""
     names = [type(leaf.transform).__name__ for leaf in plan.leaves]
     assert len(names) % size == 0
     return [place // (len(names) // size) for place in range(len(names))]
@@ -271,19 +245,19 @@ def test_aug_mix_of_what_nothing_changes_is_the_image() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("flop", r"there is no policy 'flop'; there are none, flip, .*, aug_mix"),
+        ("flop", r"unknown policy 'flop'; choose from none, flip, .*, aug_mix"),
         ("full(2)", r"'full\(2\)': too many positional arguments"),
-        ("rand_augment(2", r"'rand_augment\(2' cannot be read; write arguments as in rand_augment\(2, 9\)"),
-        ("rand_augment(n=print(1))", "cannot be read"),
+        ("rand_augment(2", r"cannot parse 'rand_augment\(2'; write arguments as in rand_augment\(2, 9\)"),
+        ("rand_augment(n=print(1))", "cannot parse"),
         ("rand_augment(k=2)", "unexpected keyword argument 'k'"),
-        ("rand_augment(-1)", "a number of operations n >= 0"),
-        ("rand_augment('two')", r"n='two'"),
-        ("rand_augment(2, 1e999)", "m=inf"),
-        ("rand_augment(fill='red')", r"fill='red'.*: fill: Input should be [^\n]*$"),
-        ("auto_augment('mnist')", r"has policies for 'imagenet', 'cifar10', 'svhn', not 'mnist'"),
-        ("aug_mix(severity=11)", "up to 10"),
-        ("flip + flop", "there is no policy 'flop'"),
-        ("", "there is no policy ''"),
+        ("rand_augment(-1)", "rand_augment: n must be an integer from 1 to 14, got -1"),
+        ("rand_augment('two')", "n must be an integer from 1 to 14, got 'two'"),
+        ("rand_augment(2, 1e999)", "m must be a number from 0 to 30, got inf"),
+        ("rand_augment(fill='red')", "rand_augment: fill must be a number from 0 to 255, got 'red'"),
+        ("auto_augment('mnist')", r"dataset must be one of 'imagenet', 'cifar10', 'svhn', got 'mnist'"),
+        ("aug_mix(severity=11)", "severity must be a number above 0.1 and at most 10, got 11"),
+        ("flip + flop", "unknown policy 'flop'"),
+        ("", "unknown policy ''"),
     ],
 )
 def test_what_names_no_policy_is_refused(name: str, message: str) -> None:

@@ -32,7 +32,7 @@ NEED_COLOR = {
     A.RandomSunFlare,
     A.Spatter,
 }
-"""The transforms that refuse grey images."""
+"""The transforms that refuse gray images."""
 
 NEED_MORE = {
     A.BBoxSafeRandomCrop,
@@ -92,7 +92,7 @@ def key_of(*path: int) -> keys.Key:
 
 @pytest.fixture
 def image(picture: Callable[..., np.ndarray]) -> np.ndarray:
-    """Give a picture [32, 40, 3] that cannot be written to."""
+    """Return a picture [32, 40, 3] that cannot be written to."""
     made = picture(0, 32, 40)
     made.setflags(write=False)
     return made
@@ -122,7 +122,7 @@ def test_every_transform_is_a_function_of_image_and_key(transform: Any, image: n
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("transform", all_transforms(), ids=lambda transform: type(transform).__name__)
 def test_gray_images_keep_three_dimensions(transform: Any, image: np.ndarray) -> None:
-    """[H, W, 1] becomes [H', W', C] under every transform that takes grey images."""
+    """[H, W, 1] becomes [H', W', C] under every transform that takes gray images."""
     gray = np.ascontiguousarray(image[..., :1])
     if type(transform) in NEED_COLOR:
         with pytest.raises(TransformError):
@@ -312,7 +312,7 @@ def test_equal_pipelines_are_described_alike() -> None:
 @pytest.mark.filterwarnings("ignore:Using lambda")
 @pytest.mark.parametrize("wrap", [lambda transform: transform, lambda transform: A.Compose([transform])])
 def test_what_cannot_be_serialized_is_described_by_its_repr(wrap: Callable[[Any], Any]) -> None:
-    """A transform that Albumentations cannot serialise still has a description, alone and in a pipeline."""
+    """A transform that Albumentations cannot serialize still has a description, alone and in a pipeline."""
     nameless = A.Lambda(image=lambda image, **_: image)
     assert "Lambda" in KeyedTransform(wrap(nameless)).to_dict()["repr"]
 
@@ -356,13 +356,13 @@ def test_garbage_is_refused_as_no_transform(content: bytes, extension: str, tmp_
     path.write_bytes(content)
     with pytest.raises(TransformError) as caught:
         augment.load(path)
-    assert str(caught.value).startswith(f"{path} holds no transform (")
-    assert f"write one with albumentations.save(transform, path, data_format={extension!r})" in str(caught.value)
+    assert str(caught.value).startswith(f"cannot load a transform from {path} (")
+    assert f"write the file with albumentations.save(transform, path, data_format={extension!r})" in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """A path that does not exist is refused in one line that names it."""
-    with pytest.raises(TransformError, match=r"nowhere\.json holds no transform \(FileNotFoundError"):
+    with pytest.raises(TransformError, match=r"cannot load a transform from .*nowhere\.json \(FileNotFoundError"):
         augment.load(tmp_path / "nowhere.json")
 
 
@@ -373,3 +373,37 @@ def test_loading_runs_nothing_that_stands_in_the_file(tmp_path: Path) -> None:
     with pytest.raises(TransformError):
         augment.load(path)
     assert not witness.exists()
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        (A.GridDistortion(num_steps=100_000), "GridDistortion: num_steps must be at most 4096, got 100000"),
+        (
+            A.CoarseDropout(num_holes_range=(1, 10**7)),
+            "CoarseDropout: num_holes_range must be at most 4096, got 100000",
+        ),
+        (A.RandomGridShuffle(grid=(10**5, 3)), "RandomGridShuffle: grid must be at most 4096, got 100000"),
+        (A.Resize(10**6, 3), "Resize: height must be at most 32767, got 1000000"),
+        (A.Resize(30_000, 30_000), "Resize makes images of 30000 x 30000 pixels, more than 89478485"),
+        (A.RandomResizedCrop((30_000, 30_000)), "RandomResizedCrop makes images of 30000 x 30000 pixels"),
+        (A.PadIfNeeded(min_height=10**5, min_width=3), "PadIfNeeded: min_height must be at most 32767"),
+    ],
+)
+def test_files_that_ask_for_too_much_are_refused(transform: Any, message: str, tmp_path: Path) -> None:
+    """A file is input: what it makes a transform allocate is bounded, also inside compositions."""
+    path = tmp_path / "policy.json"
+    A.save(A.Compose([A.HorizontalFlip(), A.OneOf([transform, A.NoOp()])]), path)
+    with pytest.raises(TransformError) as caught:
+        augment.load(path)
+    assert f"{path}: {message}" in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Albumentations saves arguments that some do not take
+def test_files_of_all_transforms_are_loaded(tmp_path: Path) -> None:
+    """The bounds refuse none of the transforms with their usual arguments."""
+    path = tmp_path / "policy.json"
+    for transform in all_transforms():
+        if not isinstance(transform, A.Lambda):  # it cannot be saved
+            A.save(transform, path)
+            augment.load(path)

@@ -19,7 +19,7 @@ def make_numbered_image(height: int, width: int) -> np.ndarray:
 
 @given(sides, sides, st.data())
 def test_five_crops_stand_at_the_corners_and_the_center(height: int, width: int, data: st.DataObject) -> None:
-    """The order is torchvision's: top left, top right, bottom left, bottom right, centre."""
+    """The order is torchvision's: top left, top right, bottom left, bottom right, center."""
     rows, columns = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))
     crops = views.five_crop(make_numbered_image(height, width), (rows, columns))
     assert crops.shape == (5, rows, columns, 3)
@@ -55,7 +55,7 @@ def test_tiles_make_up_the_image(height: int, width: int, n: int) -> None:
     """Put together row by row, the tiles are the image again."""
     image = make_numbered_image(height, width)
     if min(height, width) < n:
-        with pytest.raises(TransformError, match=f"no {n} x {n} tiles"):
+        with pytest.raises(TransformError, match=f"into {n} x {n} tiles"):
             views.grid(image, n)
         return
     tiles = views.grid(image, n)
@@ -94,18 +94,21 @@ def test_crops_have_the_shape_of_what_they_become(name: str, size: tuple[int, in
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("eleven_crop", r"no set of views 'eleven_crop'; there are flip, five_crop, ten_crop, grid, multi_scale"),
-        ("grid(0)", r"n >= 1 along each side, got 0"),
-        ("grid(2", r"'grid\(2' cannot be read; write arguments as in grid\(3\)"),
+        (
+            "eleven_crop",
+            r"unknown set of views 'eleven_crop'; choose from flip, five_crop, ten_crop, grid, multi_scale",
+        ),
+        ("grid(0)", r"grid: n \(tiles per side\) must be an integer from 1 to 100, got 0"),
+        ("grid(2", r"cannot parse 'grid\(2'; write arguments as in grid\(3\)"),
         ("grid(m=2)", r"'grid\(m=2\)': .*'m'"),
-        ("grid(2)(3)", "cannot be read"),
-        ("ten_crop(scale=1.5)", r"above 0 and up to 1, got 1.5"),
-        ("multi_scale(())", "at least one scale"),
-        ("multi_scale(0.5)", "at least one scale, got 0.5"),
-        ("ten_crop('a')", "above 0 and up to 1, got 'a'"),
-        ("grid(", "cannot be read"),
-        (f"grid({'-' * 50_000}1)", "-{50}.*cannot be read"),
-        (3, "views are a name"),
+        ("grid(2)(3)", "cannot parse"),
+        ("ten_crop(scale=1.5)", r"scale must be a number above 0 and at most 1, got 1.5"),
+        ("multi_scale(())", "a list of at least one number"),
+        ("multi_scale(0.5)", "at least one number, got 0.5"),
+        ("ten_crop('a')", "scale must be a number above 0 and at most 1, got 'a'"),
+        ("grid(", "cannot parse"),
+        (f"grid({'-' * 50_000}1)", "cannot parse .*-{50}"),
+        (3, "views must be a name"),
     ],
 )
 def test_what_names_no_views_is_refused(name: object, message: str) -> None:
@@ -116,8 +119,8 @@ def test_what_names_no_views_is_refused(name: object, message: str) -> None:
 
 def test_a_crop_larger_than_the_image_is_refused() -> None:
     """As torchvision does."""
-    with pytest.raises(TransformError, match="a crop of 9 x 4 pixels is no part of an image of 8 x 8"):
+    with pytest.raises(TransformError, match="a crop of 9 x 4 pixels does not fit an image of 8 x 8"):
         views.ten_crop(make_numbered_image(8, 8), (9, 4))
     for size in (4, (4.0, 4.0), (4,)):
-        with pytest.raises(TransformError, match=r"the size of a crop is \(height, width\) in whole pixels, got"):
+        with pytest.raises(TransformError, match=r"size must be \(height, width\) in whole pixels, got"):
             views.ten_crop(make_numbered_image(8, 8), size)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Contenders for the tests: an honest one, and one for each fault. They need no TensorFlow, so that they start fast."""
+"""Contenders for the tests: an honest one, and one per fault. They start fast because they need no TensorFlow."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ Epoch = Callable[[], Iterable[tuple[Any, Any]]]
 
 
 def honest(workload: Workload) -> Epoch:
-    """Deliver what is asked for."""
+    """Do all of the work."""
     files, transform = workload.files(), workload.transform()
     random = np.random.default_rng(0)
     transform.set_random_seed(0)
@@ -53,7 +53,7 @@ forgets_labels = make_contender(lambda images, labels: (images, labels[:-1]))
 
 
 def repeats(workload: Workload) -> Epoch:
-    """Deliver the first image again in place of the second."""
+    """Yield the first image again instead of the second."""
     epoch = honest(workload)
 
     def iterate() -> Iterator[tuple[Any, Any]]:
@@ -65,13 +65,13 @@ def repeats(workload: Workload) -> Epoch:
 
 
 def drops_last_batch(workload: Workload) -> Epoch:
-    """Leave out what does not fill a batch."""
+    """Drop the remainder."""
     epoch = honest(workload)
     return lambda: (batch for batch in epoch() if len(batch[0]) == workload.batch_size)
 
 
 def only_resizes(workload: Workload) -> Epoch:
-    """Leave the augmentation out."""
+    """Skip the augmentation."""
     files = workload.files()
 
     def epoch() -> Iterator[tuple[Any, Any]]:
@@ -84,13 +84,13 @@ def only_resizes(workload: Workload) -> Epoch:
 
 
 def delivers_nothing(workload: Workload) -> Epoch:
-    """Deliver nothing."""
+    """Yield nothing."""
     del workload
     return list
 
 
 def has_no_end(workload: Workload) -> Epoch:
-    """Begin again and again."""
+    """Repeat forever."""
     epoch = honest(workload)
 
     def endless() -> Iterator[tuple[Any, Any]]:
@@ -101,7 +101,7 @@ def has_no_end(workload: Workload) -> Epoch:
 
 
 def forgets_some_of_many(workload: Workload) -> Epoch:
-    """Behave in the audit, and not when it is timed."""
+    """Pass the audit, and drop samples when timed."""
     return (
         honest(workload)
         if workload.count == 40
@@ -113,7 +113,7 @@ _kept: list[bytes] = []
 
 
 def keeps_what_the_audit_made(workload: Workload) -> Epoch:
-    """Take 400 MiB when it is audited, and keep them."""
+    """Allocate 400 MiB in the audit, and keep them."""
     if "benchmarks.audit" in sys.modules:
         _kept.append(b"x" * (400 * 2**20))
     return honest(workload)
@@ -126,25 +126,25 @@ def raises(workload: Workload) -> Epoch:
 
 
 def hangs(workload: Workload) -> Epoch:
-    """Take for ever."""
+    """Never yield."""
     del workload
     return lambda: iter(lambda: time.sleep(60), 0)  # type: ignore[arg-type, return-value]  # it never yields
 
 
 def hangs_when_timed(workload: Workload) -> Epoch:
-    """Take for ever, but not in the audit."""
+    """Never yield, except in the audit."""
     return honest(workload) if workload.count == 40 else hangs(workload)
 
 
 def dies(workload: Workload) -> Epoch:
-    """End the process, as a crash in native code does."""
+    """Exit, like a crash in native code."""
     del workload
     os.write(2, b"a last word\n")
     os._exit(3)
 
 
 def works_in_a_child(workload: Workload) -> Epoch:
-    """Spend half a second of processor time, and 200 MiB, in a child process."""
+    """Use half a CPU second, and 200 MiB, in a child process."""
     code = "import time\nx = bytearray(200 * 2**20)\nwhile time.process_time() < 0.5: pass"
     epoch = honest(workload)
 

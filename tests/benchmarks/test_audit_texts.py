@@ -1,4 +1,4 @@
-"""Tests of the audit of texts: it passes who does the work, and finds each planted fault."""
+"""The audit of texts passes contenders that do the work, and finds each planted fault."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ Change = Callable[[list[bytes], list[int]], tuple[list[bytes], list[int]]]
 
 @pytest.fixture
 def workload(tmp_path: Path) -> Workload:
-    """Give the workload of the audit's texts."""
+    """Return the workload of the audit's texts."""
     return WORKLOADS["text"].prepare("text", write_texts(tmp_path / "samples"), tmp_path, None)
 
 
@@ -47,16 +47,16 @@ def test_who_does_the_work_passes(workload: Workload) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda texts, labels: (texts[1:], labels[1:]), "369 texts of 370: 1 lines of 37 do not come 10 times"),
+        (lambda texts, labels: (texts[1:], labels[1:]), "369 texts of 370: 1 lines of 37 do not appear 10 times"),
         (lambda texts, labels: ([*texts, texts[0]], [*labels, labels[0]]), "371 texts of 370: 1 lines"),
-        (lambda texts, labels: ([texts[10], *texts[1:]], [labels[10], *labels[1:]]), "2 lines of 37 do not come"),
-        (lambda texts, labels: (texts, [*labels[10:], *labels[:10]]), "labels are not those of their lines"),
-        (lambda texts, labels: ([b"a film", *texts[1:]], labels), "1 of 370 texts come from no line"),
+        (lambda texts, labels: ([texts[10], *texts[1:]], [labels[10], *labels[1:]]), "2 lines of 37 do not appear"),
+        (lambda texts, labels: (texts, [*labels[10:], *labels[:10]]), "labels differ from their lines"),
+        (lambda texts, labels: ([b"a film", *texts[1:]], labels), "1 of 370 texts match no line"),
         (lambda texts, labels: ([texts[n // 10 * 10] for n in range(370)], labels), "0 of 370 texts differ"),
         (lambda texts, labels: (texts * 3, labels * 3), "1110 texts of 370"),
     ],
 )
 def test_planted_fault_is_found(workload: Workload, change: Change, sentence: str) -> None:
-    """The sentence says what is wrong."""
+    """The message names the fault."""
     (found, *_) = audit(contender(change), workload)["faults"]
     assert sentence in found

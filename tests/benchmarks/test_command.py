@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """Give `run(*arguments)`: runs the command line in this process."""
+    """Return `run(*arguments)`: runs the command line in this process."""
 
     def command(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["benchmarks", *map(str, arguments)])
@@ -108,19 +108,22 @@ def test_when_it_is_told_to_end_its_contenders_end(start: Callable[..., Any], fo
     [
         (
             ["run", "--workload", "full", "--contender", "fast", "--data", "DATA"],
-            "full has no contender 'fast'; it has",
+            "unknown contender 'fast' of full; choose from",
         ),
-        (["scaling", "--data", "DATA", "--contender", "fast"], "full has no contender 'fast'; it has"),
-        (["first-batch", "--data", "DATA", "--contender", "fast"], "first-batch has no contender 'fast'; it has"),
+        (["scaling", "--data", "DATA", "--contender", "fast"], "unknown contender 'fast' of full; choose from"),
+        (
+            ["first-batch", "--data", "DATA", "--contender", "fast"],
+            "unknown contender 'fast' of first-batch; choose from",
+        ),
         (
             ["run", "--workload", "full", "--data", "DATA", "--contender", "torch", "--peers", "/no/python"],
-            "/no/python cannot be run: No such file or directory; --peers names a Python interpreter",
+            "cannot run /no/python: No such file or directory; set --peers to a Python interpreter",
         ),
-        (["convert", "--data", "nowhere"], "nowhere holds no files"),
-        (["run", "--workload", "text", "--data", "DATA"], "cannot be read: Is a directory; `text` takes a file"),
+        (["convert", "--data", "nowhere"], "no files in nowhere"),
+        (["run", "--workload", "text", "--data", "DATA"], ": Is a directory; `text` needs a file"),
         (["run", "--data", "nowhere"], "nowhere cannot be listed: No such file or directory"),
-        (["report", "--results", "nowhere"], "nowhere holds no results"),
-        (["run", "--data", "DATA", "--epochs", "0"], "0 is not at least 1"),
+        (["report", "--results", "nowhere"], "no results in nowhere"),
+        (["run", "--data", "DATA", "--epochs", "0"], "must be at least 1, got 0"),
     ],
 )
 def test_unusable_input_is_status_2(

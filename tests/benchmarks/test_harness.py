@@ -1,4 +1,4 @@
-"""Tests of the harness: contenders in processes of their own, in turns; whoever misbehaves is named and not timed."""
+"""The harness: contenders in their own processes, in turns; contenders that fail are named and not timed."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ COLUMNS = ["peer", "workload", "img_s_median", "img_s_min", "img_s_max", "cpu_s_
 
 @pytest.fixture
 def workload(tmp_path: Path) -> Workload:
-    """Give a workload of 40 images, which are read quickly."""
+    """Return a workload of 40 images, which are read quickly."""
     folder = write_images(tmp_path / "images", (32, 32))
     return Workload(name="small", folder=str(folder), count=40, policy="pad_crop_flip", size=(32, 32))
 
@@ -38,7 +38,7 @@ def measure(workload: Workload, *names: str, audited: bool = False, **method: ob
 
 
 def test_contenders_take_turns_after_a_round_that_does_not_count(workload: Workload) -> None:
-    """Two contenders, a warm-up and two rounds; the row has exactly the columns that are promised."""
+    """Two contenders, a warm-up and two rounds; the row has exactly the documented columns."""
     first, second = measure(workload, "honest", "has_one_label")
     timed = [line for line in first.audit["said"] if "round" in line or "warm-up" in line]
     assert timed == [
@@ -56,11 +56,11 @@ def test_contenders_take_turns_after_a_round_that_does_not_count(workload: Workl
 
 
 def test_who_fails_the_audit_is_not_timed(workload: Workload) -> None:
-    """The honest one is timed, the others are named with their faults."""
+    """The honest contender is timed; the other is named with its fault."""
     good, bad = measure(workload, "honest", "shifts_labels", audited=True)
     assert good.failed is None
     assert len(good.epochs) == 2
-    assert "labels are not those of their folders" in str(bad.failed)
+    assert "labels differ from their folders" in str(bad.failed)
     assert bad.epochs == []
     row = bad.row("small")
     assert list(row) == [*COLUMNS, "failed"]
@@ -68,42 +68,42 @@ def test_who_fails_the_audit_is_not_timed(workload: Workload) -> None:
 
 
 def test_who_forgets_samples_when_it_is_timed_is_found(workload: Workload, tmp_path: Path) -> None:
-    """The samples of a timed epoch are counted: good behaviour in the audit alone does not help."""
+    """The samples of a timed epoch are counted: good behavior in the audit alone does not help."""
     from dataclasses import replace
 
     from benchmarks.images import link_images
 
     many = link_images(Path(workload.folder), tmp_path / "many", 100)
     (result,) = measure(replace(workload, folder=str(many), count=100), "forgets_some_of_many")
-    assert result.failed == "delivered 96 samples of 100"
+    assert result.failed == "yielded 96 samples instead of 100"
     assert result.rates() == []
 
 
 def test_misfits_are_named_and_the_others_go_on(workload: Workload) -> None:
-    """One raises, one dies, one hangs, one needs what is not installed, one has no end."""
+    """One raises, one exits, one never ends."""
     names = ("raises", "dies", "has_no_end", "honest")
     results = {result.peer: result for result in measure(workload, *names, rounds=1)}
     assert results["raises"].failed == "RuntimeError: a broken loader"
     assert results["dies"].failed == "its process ended: a last word"
-    assert results["has_no_end"].failed == "delivered 80 samples of 40"
+    assert results["has_no_end"].failed == "yielded 80 samples instead of 40"
     assert len(results["honest"].epochs) == 1
 
 
 def test_what_the_audit_left_behind_is_not_timed(workload: Workload) -> None:
-    """The memory that an audit took is not that of the loader: it runs in a process that ends."""
+    """The audit runs in its own process, so that its memory does not count."""
     (result,) = measure(workload, "keeps_what_the_audit_made", audited=True, rounds=1)
     assert result.failed is None
     assert result.epochs[0]["peak_rss_mb"] < 400
 
 
 def test_who_hangs_is_given_up(workload: Workload) -> None:
-    """No answer within the time limit ends the contender, whatever it does."""
+    """A contender without an answer within the time limit is stopped."""
     (result,) = measure(workload, "hangs", timeout_s=4.0)
     assert result.failed == "no answer within 4 s"
 
 
 def test_who_is_not_installed_is_left_out(workload: Workload) -> None:
-    """A missing module, or no environment for the peers, is no failure."""
+    """A missing module, or a missing environment of the peers, is not a failure."""
     said: list[str] = []
     known = {
         "absent": Contender("no_such_module:loader", "absent"),
@@ -111,13 +111,13 @@ def test_who_is_not_installed_is_left_out(workload: Workload) -> None:
     }
     assert compare(known, RECIPES["small"], workload, None, Method(rounds=1), said.append) == []
     assert said == [
-        "absent: left out, No module named 'no_such_module'",
-        "peer: left out, --peers names no environment",
+        "absent: skipped, No module named 'no_such_module'",
+        "peer: skipped, it needs --peers",
     ]
 
 
 def test_children_count_for_time_and_memory(workload: Workload) -> None:
-    """Processor time and memory are those of the whole process tree; what a library prints does no harm."""
+    """CPU time and memory are those of the whole process tree; output of libraries is ignored."""
     alone, parent = measure(workload, "honest", "works_in_a_child", rounds=1)
     assert parent.failed is None
     assert parent.epochs[0]["cpu_s"] >= 0.45

@@ -46,7 +46,7 @@ def row(peer: str, rate: float | None, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """Give results of every kind: a workload with a contender that failed, curves, waiting, first batches."""
+    """Return results of every kind: a workload with a contender that failed, curves, waiting, first batches."""
     folder = tmp_path / "results"
     rows = [row(peer, rate) for peer, rate in PEERS.items()]
     keep("full", [row("caudal", 1.0)], folder)  # an older run, which must not show

@@ -137,7 +137,7 @@ def test_an_image_without_such_a_view_is_a_bad_sample(source: Path) -> None:
     loader = Loader(source, views="grid(13)", on_error="skip", **options())
     with pytest.raises(Exception, match="all 1521 samples are bad"):
         loader.dataset()
-    assert "has no 13 x 13 tiles" in loader.errors[0].reason
+    assert "into 13 x 13 tiles" in loader.errors[0].reason
 
 
 @pytest.mark.parametrize("mix", [augment.MixUp(0.5), augment.CutMix(), [augment.Mosaic(1.0), augment.CutMix()]])
@@ -201,10 +201,10 @@ def test_fingerprints_tell_multiplied_streams_apart(source: Path) -> None:
     [
         ({"copies": 0}, "copies must be an integer of at least 1; got 0"),
         ({"copies": None}, "copies must be an integer of at least 1"),
-        ({"views": "eleven_crop"}, "no set of views 'eleven_crop'"),
-        ({"views": 5}, "views are a name"),
+        ({"views": "eleven_crop"}, "unknown set of views 'eleven_crop'"),
+        ({"views": 5}, "views must be a name"),
         ({"mix": augment.MixUp()}, 'but label_mode="int" holds one; use label_mode="categorical"'),
-        ({"mix": "mixup", "label_mode": "categorical"}, "mix is MixUp, CutMix, Mosaic"),
+        ({"mix": "mixup", "label_mode": "categorical"}, "mix must be MixUp, CutMix, Mosaic"),
         ({"mix": augment.MixUp(), "label_mode": None, "batch_size": None}, "mix needs batches"),
     ],
 )

@@ -244,7 +244,7 @@ def test_nlpaug_runs_in_this_process(lines: Path) -> None:
     transform = NlpAug(nac.KeyboardAug())
     loader = pipeline.TextLoader(lines, augment=transform, num_parallel_calls=2, shuffle=False)
     assert elements(loader)[4][0].decode() == transform(SENTENCES[4], (0, 0, 4))
-    with pytest.raises(OptionError, match=r"workers=2: NlpAug cannot be described.*workers=0"):
+    with pytest.raises(OptionError, match=r"workers=2: cannot serialize NlpAug.*workers=0"):
         pipeline.TextLoader(lines, augment=transform, workers=2)
 
 

@@ -173,7 +173,7 @@ def test_unknown_policies_and_methods_are_refused(tmp_path: Path) -> None:
     """With what there is."""
     from augment.errors import TransformError
 
-    with pytest.raises(TransformError, match="there is no policy 'flop'"):
+    with pytest.raises(TransformError, match="unknown policy 'flop'"):
         apply_values(experiment(), {"augment": "flop"})
     with pytest.raises(TrainingError, match="method must be one of brute-force, grid, random, tpe; got 'x'"):
         search(experiment(), SPACE, tmp_path, method="x")  # type: ignore[arg-type]

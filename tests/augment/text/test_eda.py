@@ -44,7 +44,7 @@ small_texts = st.lists(st.sampled_from(["red", "blue", "the", "of"]), min_size=1
 
 
 def two_each(word: str) -> tuple[str, ...]:
-    """Give two synonyms to every word."""
+    """Return two synonyms to every word."""
     return (f"{word}1", f"{word} two")
 
 
@@ -133,7 +133,7 @@ def test_the_key_of_a_sample_is_that_of_the_image_pipeline() -> None:
 )
 def test_what_is_no_key_is_refused(key: object) -> None:
     """With an error, not another key."""
-    with pytest.raises(ValueError, match=r"a text's key is|a seed must be"):
+    with pytest.raises(ValueError, match=r"a text's key must be|seed must be"):
         EDA()(SENTENCE, key)  # type: ignore[arg-type]
 
 
@@ -141,9 +141,9 @@ def test_what_is_no_key_is_refused(key: object) -> None:
 @pytest.mark.parametrize("augment", [EDA(), EDA(mode="paper"), SynonymReplacement(), Compose([RandomSwap()])])
 def test_what_is_no_text_is_refused(augment: Any, text: object) -> None:
     """Alone and in a batch; a text in the place of a batch is not taken for its letters."""
-    with pytest.raises(AugmentError, match="a text is a str"):
+    with pytest.raises(AugmentError, match="a text must be a str"):
         augment(text, (0, 0, 0))
-    with pytest.raises(AugmentError, match="a text is a str"):
+    with pytest.raises(AugmentError, match="a text must be a str"):
         augment.batch([text], [(0, 0, 0)])
     with pytest.raises(AugmentError, match="a list of texts"):
         augment.batch("abc", [(0, 0, 0), (0, 0, 1), (0, 0, 2)])
@@ -177,7 +177,7 @@ def test_case_punctuation_and_spacing_stay() -> None:
 
 
 def test_synonyms_take_the_case_of_their_word() -> None:
-    """Capitalised for a capitalised word, capitals for capitals."""
+    """Capitalized for a capitalized word, capitals for capitals."""
     variants = EDA(0.1, 0, 0, 0, num_aug=6, synonyms=lambda _: ("big cat",))
     assert variants("Lion lion LION", (0, 0, 0)) == ["Big cat big cat BIG CAT"]
 
@@ -192,16 +192,16 @@ def test_a_word_with_combining_marks_is_whole() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alpha_sr": -0.1}, "alpha_sr must lie between 0 and 1"),
-        ({"p_rd": 1.5}, "p_rd must lie between 0 and 1"),
-        ({"alpha_ri": math.nan}, "alpha_ri must lie between 0 and 1"),
-        ({"alpha_rs": "0.1"}, "alpha_rs must lie between 0 and 1"),
-        ({"p_rd": None}, "p_rd must lie between 0 and 1"),
+        ({"alpha_sr": -0.1}, "alpha_sr must be between 0 and 1"),
+        ({"p_rd": 1.5}, "p_rd must be between 0 and 1"),
+        ({"alpha_ri": math.nan}, "alpha_ri must be between 0 and 1"),
+        ({"alpha_rs": "0.1"}, "alpha_rs must be between 0 and 1"),
+        ({"p_rd": None}, "p_rd must be between 0 and 1"),
         ({"stop_words": "the a"}, "stop_words must be a collection of words"),
         ({"stop_words": None}, "stop_words must be a collection of words"),
         ({"synonyms": None}, "synonyms must be a function of a word"),
-        ({"num_aug": 0}, "num_aug must be an integer of at least 1"),
-        ({"num_aug": 2.5}, "num_aug must be an integer of at least 1"),
+        ({"num_aug": 0}, "num_aug must be an integer from 1 to 10000"),
+        ({"num_aug": 2.5}, "num_aug must be an integer from 1 to 10000"),
         ({"mode": "fast"}, "mode must be 'fixed' or 'paper'"),
         (dict.fromkeys(("alpha_sr", "alpha_ri", "alpha_rs", "p_rd"), 0), "must be above 0"),
     ],

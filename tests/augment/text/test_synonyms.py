@@ -18,7 +18,7 @@ ENDINGS = ("s", "es", "ed", "ing", "er", "est", "'s", "ies", "men")
 
 @pytest.fixture(scope="session")
 def wordnet(caudal_data: Path) -> Iterator[Any]:
-    """Give nltk's reader of the WordNet in the shared data."""
+    """Return nltk's reader of the WordNet in the shared data."""
     import nltk.data
 
     nltk.data.path.insert(0, str(caudal_data / "nltk_data"))
@@ -29,7 +29,7 @@ def wordnet(caudal_data: Path) -> Iterator[Any]:
 
 
 def by_nltk(wordnet: Any, word: str) -> tuple[tuple[str, ...], ...]:
-    """Give the synsets of a word as nltk does."""
+    """Return the synsets of a word as nltk does."""
     return tuple(tuple(synset.lemma_names()) for synset in wordnet.synsets(word))
 
 

@@ -76,21 +76,21 @@ def test_transforms_in_a_composition_have_keys_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SynonymReplacement(2.0), "SynonymReplacement: alpha must lie between 0 and 1"),
-        (lambda: RandomDeletion(p_rd=-1), "RandomDeletion: p_rd must lie"),
-        (lambda: RandomSwap(p=1.5), "RandomSwap: p must lie"),
-        (lambda: RandomSwap("0.1"), "RandomSwap: alpha must lie"),  # type: ignore[arg-type]
+        (lambda: SynonymReplacement(2.0), "SynonymReplacement: alpha must be between 0 and 1"),
+        (lambda: RandomDeletion(p_rd=-1), "RandomDeletion: p_rd must be"),
+        (lambda: RandomSwap(p=1.5), "RandomSwap: p must be"),
+        (lambda: RandomSwap("0.1"), "RandomSwap: alpha must be"),  # type: ignore[arg-type]
         (lambda: SynonymReplacement(stop_words="the a"), "stop_words must be a collection of words"),
-        (lambda: Compose(3), "takes a list of text transforms"),  # type: ignore[arg-type]
-        (lambda: Compose([RandomSwap()], p="a"), "Compose: p must lie"),  # type: ignore[arg-type]
-        (lambda: Compose([RandomSwap()], p=2), "Compose: p must lie"),
-        (lambda: Compose(RandomSwap()), "takes a list of text transforms"),  # type: ignore[arg-type]
-        (lambda: OneOf([EDA()]), "EDA makes several texts of one"),  # type: ignore[list-item]
-        (lambda: OneOf([]), "OneOf takes one transform at least"),
-        (lambda: OneOf([RandomSwap(p=0)]), "one of them needs p above 0"),
-        (lambda: from_dict({"Nothing": {}}), "describes no augmentation"),
-        (lambda: from_dict({"EDA": {"alpha": 1}}), "describes no augmentation"),
-        (lambda: to_dict(EDA(synonyms=lambda _: ())), "cannot be described"),
+        (lambda: Compose(3), "transforms must be a list of text transforms"),  # type: ignore[arg-type]
+        (lambda: Compose([RandomSwap()], p="a"), "Compose: p must be"),  # type: ignore[arg-type]
+        (lambda: Compose([RandomSwap()], p=2), "Compose: p must be"),
+        (lambda: Compose(RandomSwap()), "transforms must be a list of text transforms"),  # type: ignore[arg-type]
+        (lambda: OneOf([EDA()]), "EDA returns several texts"),  # type: ignore[list-item]
+        (lambda: OneOf([]), "OneOf needs at least one transform"),
+        (lambda: OneOf([RandomSwap(p=0)]), "at least one p must be above 0"),
+        (lambda: from_dict({"Nothing": {}}), "cannot build an augmentation from"),
+        (lambda: from_dict({"EDA": {"alpha": 1}}), "cannot build an augmentation from"),
+        (lambda: to_dict(EDA(synonyms=lambda _: ())), "cannot serialize"),
     ],
 )
 def test_what_cannot_be_is_refused(make: object, message: str) -> None:
@@ -101,5 +101,5 @@ def test_what_cannot_be_is_refused(make: object, message: str) -> None:
 
 def test_keys_and_texts_must_be_as_many() -> None:
     """One key a text."""
-    with pytest.raises(ValueError, match="there are 2 texts, but 1 keys"):
+    with pytest.raises(ValueError, match="got 2 texts, but 1 keys: pass one key per text"):
         RandomSwap().batch(["a b", "c d"], np.zeros(1, np.uint64))

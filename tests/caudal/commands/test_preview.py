@@ -80,11 +80,11 @@ def test_no_augmentation_is_shown_as_such(preview: Callable[..., Any]) -> None:
     ("options", "message"),
     [
         (["--augment", "flop"], "'flop' is neither a file nor a policy"),
-        (["--augment", "rand_augment(2"], "cannot be read; write arguments as in rand_augment(2, 9)"),
+        (["--augment", "rand_augment(2"], "cannot parse 'rand_augment(2'; write arguments as in rand_augment(2, 9)"),
         (["--stress", "--transform-grid"], "exclude each other; use one"),
         (["--stress", "--html"], "--html works without --transform-grid and --stress only"),
         (["--transform-grid", "--html"], "--html works without --transform-grid and --stress only"),
-        (["--augment", "rand_augment(fill='red')"], "fill: Input should be"),
+        (["--augment", "rand_augment(fill='red')"], "rand_augment: fill must be a number from 0 to 255, got 'red'"),
         (["--out", "sheet.jpg"], "--out must end in .png, got 'sheet.jpg'"),
         (["--augment", "none", "--stress"], "--stress could apply no transform"),
         (["--augment", "none", "--transform-grid"], "this one has none"),

@@ -88,7 +88,7 @@ def test_search_and_curve_end_in_tables_and_pictures(
         (["train", "SRC", "--learning-rate", "0"], "the learning rate must be positive"),
         (["train", "SRC", "--color-mode", "x"], "--color-mode must be rgb or grayscale, got 'x'"),
         (["train", "SRC", "--out", "/dev/null/x"], "/dev/null/x cannot be created"),
-        (["train", "SRC", "--views", "x"], "there is no set of views 'x'"),
+        (["train", "SRC", "--views", "x"], "unknown set of views 'x'"),
         (["train", "SRC", "--views", "flip", "--reduce", "x"], "--reduce must be mean, max or vote, got 'x'"),
         (["train", "SRC", "--reduce", "max"], "--reduce needs --views"),
         (["train", "SRC", "--classes", "3"], "--classes needs --summary"),
