@@ -1,4 +1,4 @@
-"""Running the leaves of one sample: neighbours of one kind share a kernel, the others run unmodified."""
+"""Runs the leaves of one sample: neighbors of one kind share a kernel, the others run unmodified."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
@@ -18,14 +18,14 @@ from augment.plan.window import Window, skip_decoded
 from augment.transform import Image, KeyedTransform
 
 _MAX_CHANNELS = 4
-"""Of an image that OpenCV's geometric kernels take; the originals split those that have more."""
+"""The most channels that OpenCV's geometric functions accept; the originals split images that have more."""
 
 
 class Executor:
-    """Runs leaves on images; safe to use from any number of threads.
+    """Runs leaves on images. Any number of threads may use it.
 
     Args:
-        leaves: those of the program.
+        leaves: the leaves of the program.
     """
 
     def __init__(self, leaves: Sequence[Leaf]) -> None:
@@ -33,7 +33,7 @@ class Executor:
         self._kinds = [_find_kind(leaf) for leaf in leaves]
 
     def get_kind(self, leaf_index: int) -> type | None:
-        """Return what a leaf was lowered to; see `Plan.kind`."""
+        """Return what a leaf was lowered to; see `Plan.get_kind`."""
         return self._kinds[leaf_index]
 
     def run(
@@ -41,8 +41,8 @@ class Executor:
     ) -> Image | DeferredImage:
         """Run some leaves of one sample, in order; see `Plan.run`."""
         if image.ndim != 3:
-            raise TransformError(f"an image must be [H, W, C], got the shape {image.shape}")
-        is_owned = False  # whether it may be written to: kernels have made it, and nobody else can have it
+            raise TransformError(f"an image must be [H, W, C], got shape {image.shape}")
+        is_owned = False  # whether it may be written to: a kernel computed it, and nobody else has it
         for kind, group in groupby(leaf_indices, self.get_kind):
             members, before = list(group), image
             try:
@@ -56,7 +56,7 @@ class Executor:
                     image = self.run_originals(materialize(image), params, row, members)
             except TransformError:
                 raise
-            except Exception as error:  # of a kernel, on an image for which it is not made
+            except Exception as error:  # a kernel rejects the image
                 names = ", ".join(type(self._leaves[leaf_index].transform).__name__ for leaf_index in members)
                 raise TransformError(f"{type(error).__name__} in {names}: {error}") from error
             if isinstance(image, DeferredImage) or kind is None:
@@ -84,11 +84,11 @@ class Executor:
         channels = image.shape[2]
         for leaf_index in leaf_indices:
             lowered = self._leaves[leaf_index].lowered
-            assert isinstance(lowered, Pointwise)  # noqa: S101  # for the type checker: that is how they were grouped
+            assert isinstance(lowered, Pointwise)  # noqa: S101  # for the type checker: they are grouped by kind
             leaf_params, at = params.find_leaf(leaf_index, row)
             try:
                 if image.dtype != np.uint8 or (pending and _is_float_result(pending[-1])):
-                    raise NotLoweredError("kernels are for uint8")
+                    raise NotLoweredError("kernels need uint8")
                 pending += lowered.build_operations(leaf_params.columns, at, channels)
                 channels = lowered.count_output_channels(channels)
             except NotLoweredError:
@@ -103,7 +103,7 @@ class Executor:
         self._check_size(image, params, row, leaf_indices[0])
         for leaf_index in leaf_indices:
             lowered = self._leaves[leaf_index].lowered
-            assert isinstance(lowered, Fill)  # noqa: S101  # for the type checker: that is how they were grouped
+            assert isinstance(lowered, Fill)  # noqa: S101  # for the type checker: they are grouped by kind
             leaf_params, at = params.find_leaf(leaf_index, row)
             image = kernels.fill_rectangles(
                 image, lowered.build_rectangles(leaf_params.columns, at), lowered.value, is_owned=is_owned
@@ -116,8 +116,8 @@ class Executor:
         expected = leaf_params.sizes[at]
         if image.shape[:2] != expected:
             raise TransformError(
-                f"{type(self._leaves[leaf_index].transform).__name__} has drawn its parameters for an image of {expected}, "
-                f"but it has {image.shape[:2]}: a transform before it changed the size unexpectedly"
+                f"{type(self._leaves[leaf_index].transform).__name__}: parameters were drawn for an image of "
+                f"{expected}, got {image.shape[:2]}: an earlier transform changed the size unexpectedly"
             )
 
     def run_originals(self, image: Image, params: Params, row: int, leaf_indices: Sequence[int]) -> Image:

@@ -1,7 +1,7 @@
-"""Saying what became of a pipeline: which transforms share a kernel, what is pushed down, and what runs as it is.
+"""Explains a plan: which transforms share a kernel, what is pushed down into the decoder, and what runs unmodified.
 
-What a geometric transform does can depend on the draw and on the image. It is looked at for several images and draws,
-and what is said is true of all of them.
+The effect of a geometric transform can depend on the draw and on the image. Several images and draws are examined, and
+the text is true of all of them.
 """
 
 import math
@@ -19,13 +19,13 @@ _SIZES = np.array([(977, 641), (3001, 4007), (63, 95), (5003, 3011)])
 _DRAWS = 64
 
 _MAX_CHOICES = 100
-"""Among alternatives, that are looked at one by one; beyond that, all are taken to come together."""
+"""The most choices among alternatives that are examined one by one; of more, all are assumed to occur together."""
 
 
 def explain(root: Node) -> str:
-    """Describe a program, a line for each segment.
+    """Describe a program, one line per segment.
 
-    Segments are runs of neighbouring transforms of one kind. What a sample does not draw is not run.
+    A segment is a run of neighboring transforms of one kind. Transforms that a sample does not draw do not run.
     """
     leaves = list(_iter_possible(root))
     lines = [_describe_push_down(root, leaves)]
@@ -46,18 +46,16 @@ def explain(root: Node) -> str:
             if leaf in reasons
         ]
     if floats:
-        lines.append(f"Where {floats} gives float32, what stands behind it and has a kernel for uint8 runs as it is.")
+        lines.append(f"After {floats} returns float32, later transforms whose kernels need uint8 run unmodified.")
     if any(node.kind in ("one", "some") for node in _list_nodes(root)):
-        lines.append("Of alternatives (OneOf, SomeOf) only what a sample draws is drawn for it and run.")
+        lines.append("OneOf and SomeOf: parameters are drawn only for the transforms that a sample gets.")
     if any(node.kind == "shuffled" for node in _list_nodes(root)):
-        lines.append(
-            "The order of some transforms is drawn for each sample; neighbours are merged as the sample meets them."
-        )
+        lines.append("The order of some transforms is random per sample; neighbors are merged in that order.")
     return "\n".join(lines)
 
 
 def _iter_reasons(root: Node, leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
-    """Say of each transform that runs as it is, in every sample that gets it, why it does."""
+    """Yield each transform that runs unmodified in every sample that gets it, and why."""
     certain, floats = set(_iter_certain(root)), ""
     for leaf in leaves:
         if leaf.lowered is None:
@@ -65,15 +63,15 @@ def _iter_reasons(root: Node, leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, st
             floats = "" if _may_return_uint8(leaf) else floats
         elif isinstance(leaf.lowered, Pointwise):
             if floats:
-                yield leaf, f"its kernel is for uint8, and {floats} before it gives float32"
+                yield leaf, f"its kernel needs uint8, but {floats} before it returns float32"
             elif leaf.lowered.is_float and leaf in certain:
                 floats = type(leaf.transform).__name__
 
 
 def _name_float_makers(root: Node, leaves: Sequence[Leaf]) -> str:
-    """Name the transforms that make some samples float32, before others that have kernels for uint8."""
+    """Name the transforms that make some samples float32, before others whose kernels need uint8."""
     certain = set(_iter_certain(root))
-    last = max((place for place, leaf in enumerate(leaves) if isinstance(leaf.lowered, Pointwise)), default=-1)
+    last = max((index for index, leaf in enumerate(leaves) if isinstance(leaf.lowered, Pointwise)), default=-1)
     makers = [
         type(leaf.transform).__name__
         for leaf in leaves[: max(last, 0)]
@@ -83,15 +81,15 @@ def _name_float_makers(root: Node, leaves: Sequence[Leaf]) -> str:
 
 
 def _may_return_uint8(leaf: Leaf) -> bool:
-    """Tell whether a transform that runs as it is may make uint8 of float32: FromFloat, or somebody's own."""
+    """Return whether an unmodified transform may turn float32 into uint8: FromFloat, or a user's own."""
     kind = type(leaf.transform)
     return kind.__name__ == "FromFloat" or not kind.__module__.startswith("albumentations.")
 
 
 def _name_kind(leaf: Leaf, reasons: dict[Leaf, str]) -> str:
     if leaf in reasons:
-        return "as they are, with a key for each sample"
-    kinds = {Geometry: "geometry", Pointwise: "point-wise", Fill: "rectangles filled"}
+        return "unmodified, with one key per sample"
+    kinds = {Geometry: "geometry", Pointwise: "point-wise", Fill: "filled rectangles"}
     return next(name for kind, name in kinds.items() if isinstance(leaf.lowered, kind))
 
 
@@ -100,12 +98,12 @@ def _describe_push_down(root: Node, leaves: Sequence[Leaf]) -> str:
     crops: list[str] = []
     is_certain, samples, leads, begins = True, False, True, ""
     for leaf in leaves:
-        # What a sample does not draw does not stand in the way of what stands behind it.
+        # A transform that a sample does not draw does not stop the push-down of later ones.
         leaf_steps = _draw_steps(leaf)
         if not leaf_steps:
             if leaf in certain:
                 break
-            is_certain, begins = False, " where it begins with geometry"
+            is_certain, begins = False, " for samples that begin with geometry"
             continue
         samples = samples or any(not step.is_exact and not step.is_averaging for steps in leaf_steps for step in steps)
         passes = [step.is_crop for step in leaf_steps[0]]
@@ -113,21 +111,21 @@ def _describe_push_down(root: Node, leaves: Sequence[Leaf]) -> str:
             crops.append(type(leaf.transform).__name__)
             is_certain = is_certain and leaf in certain and all(passes)
         if not all(passes) or len(leaf_steps) > 1:
-            # Behind what moves or resizes every image nothing is pushed down, but the scale.
+            # After a transform that moves or resizes every image, only the scale is pushed down.
             leads = leads and (leaf not in certain or (len(leaf_steps) == 1 and any(passes)))
             is_certain = is_certain and (not leads or all(passes))
-    scale = f", no finer than the result needs{begins}" if samples else ""
+    scale = f", at the coarsest JPEG scale that keeps the result's detail{begins}" if samples else ""
     if not crops:
-        return f"Push-down: none; a JPEG is decoded whole{scale}."
-    when = "" if is_certain else ", where a sample begins with it"
-    return f"Push-down: of a JPEG only the window of {' and '.join(crops)} is decoded{when}{scale}."
+        return f"Push-down: none; the whole JPEG is decoded{scale}."
+    when = "" if is_certain else ", for samples that begin with it"
+    return f"Push-down: only the window of {' and '.join(crops)} is decoded from a JPEG{when}{scale}."
 
 
 def _describe_geometry(root: Node, members: Sequence[Leaf]) -> str:
     leaf_steps = {leaf: _draw_steps(leaf) for leaf in members}
     sampling = [leaf for leaf in members if any(not step.is_exact for steps in leaf_steps[leaf] for step in steps)]
     if not sampling:
-        return "geometry, whole pixels rearranged"
+        return "geometry, exact pixel moves"
     if len(sampling) == 1:
         assert sampling[0].lowered is not None  # noqa: S101  # for the type checker: it is a geometry
         return f"geometry, {sampling[0].lowered.kernel}"
@@ -137,23 +135,23 @@ def _describe_geometry(root: Node, members: Sequence[Leaf]) -> str:
     warps = max(map(_count_warps, choices))
     split_warps = max(warps, *(_count_warps(choice, split_warps=2) for choice in choices))
     if warps == 1:
-        more = ", or a resize and a warp for the sake of an edge" if split_warps > 1 else ""
+        more = ", or a resize and a warp where merging would change an edge" if split_warps > 1 else ""
         return f"geometry, one warp where more than one of them samples pixels{more}"
     if split_warps > warps:
         return (
-            f"geometry, up to {split_warps} warps and resizes: a border, an interpolation or an edge keeps them apart"
+            f"geometry, up to {split_warps} warps and resizes: a border, an interpolation or an edge prevents merging"
         )
-    return f"geometry, up to {warps} warps: a border or an interpolation keeps them apart"
+    return f"geometry, up to {warps} warps: a border or an interpolation prevents merging"
 
 
 def _count_warps(steps: Sequence[list[geometry.GeometryStep]], split_warps: int = 1) -> int:
-    """Count the warps of steps that follow one another, each with its draws: the most of all draws.
+    """Count the warps of consecutive steps; returns the maximum over all draws.
 
     Args:
-        steps: the draws of each.
-        split_warps: counts for what could be one warp, but runs as a resize and a warp.
+        steps: the draws of each step.
+        split_warps: the count of a group that could be one warp, but runs as a resize and a warp.
     """
-    # As many draws as every one accepts: images that one refuses are left out of its own.
+    # Only as many draws as all steps accept: each drops the images that its transform rejects.
     draws = (geometry.group_steps(list(draw)) for draw in zip(*steps, strict=False))
     return max((sum(_count_samplings(group, split_warps) for group in groups) for groups in draws), default=1)
 
@@ -165,7 +163,7 @@ def _count_samplings(group: list[geometry.GeometryStep], split_warps: int) -> in
 
 
 def _list_choices(node: Node) -> list[list[Leaf]]:
-    """List what samples may get together: the leaves in order, for each choice among alternatives."""
+    """List the leaves that a sample may get together, in order, for each choice among alternatives."""
     parts = [_list_choices(child) if isinstance(child, Node) else [[child]] for child in node.children]
     if node.kind == "one" or node.count == 1:
         return [choice for part in parts for choice in part]
@@ -184,7 +182,7 @@ def _format_leaf(leaf: Leaf) -> str:
 
 
 def _draw_steps(leaf: Leaf) -> list[list[geometry.GeometryStep]]:
-    """Draw a geometric leaf's steps for several images: each step's draws, without those that the original refuses."""
+    """Draw a geometric leaf's steps for several images: the draws of each step that the original accepts."""
     if not isinstance(leaf.lowered, Geometry):
         return []
     height, width = np.tile(_SIZES, (_DRAWS // len(_SIZES), 1)).T
@@ -200,7 +198,7 @@ def _draw_steps(leaf: Leaf) -> list[list[geometry.GeometryStep]]:
 
 
 def _iter_possible(node: Node) -> Iterator[Leaf]:
-    """Walk the leaves that some samples get."""
+    """Yield the leaves that some samples get."""
     for child in node.children if node.p > 0 else ():
         if isinstance(child, Node):
             yield from _iter_possible(child)
@@ -209,7 +207,7 @@ def _iter_possible(node: Node) -> Iterator[Leaf]:
 
 
 def _iter_certain(node: Node) -> Iterator[Leaf]:
-    """Walk the leaves that every sample gets."""
+    """Yield the leaves that every sample gets."""
     if node.kind != "all" or node.p < 1:
         return
     for child in node.children:

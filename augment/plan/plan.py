@@ -1,8 +1,8 @@
 """The plan: an Albumentations pipeline compiled to a few kernels.
 
-`compile` reads the user's unmodified objects; `Plan.sample` draws the parameters of a whole batch at once
-(`params.py`); `Plan.apply` runs one sample's kernels (`execute.py`); `Plan.reference` runs the original transforms one
-by one with the same parameters, and is what the kernels are tested against.
+`compile` reads the user's unmodified objects. `Plan.sample` draws the parameters of a whole batch at once
+(`params.py`). `Plan.apply` runs one sample's kernels (`execute.py`). `Plan.reference` runs the original transforms one
+by one with the same parameters: the kernels are tested against it.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,26 +19,24 @@ from augment.plan.deferred import DeferredImage, materialize
 from augment.plan.execute import Executor
 from augment.plan.explain import explain
 from augment.plan.lowering import Geometry
-from augment.plan.params import Params as Params
-from augment.plan.params import ParamsSampler
+from augment.plan.params import Params, ParamsSampler
 from augment.plan.targets import TargetsAugmenter
-from augment.plan.window import Window as Window
-from augment.plan.window import find_window
+from augment.plan.window import Window, find_window
 from augment.transform import Image, KeyedTransform, to_transform
 
 
 class Plan:
-    """A compiled pipeline; safe to use from any number of threads.
+    """A compiled pipeline. Any number of threads may use it.
 
     Args:
         transform: an Albumentations composition or transform, or a list of them.
 
     Attributes:
         transform: the composition, unmodified.
-        leaves: its transforms in order, with what became of each.
+        leaves: its transforms in order, each with its lowering.
 
     Raises:
-        TransformError: it is something else.
+        TransformError: `transform` is something else.
     """
 
     def __init__(self, transform: Any) -> None:
@@ -49,16 +47,16 @@ class Plan:
         self._executor = Executor(self.leaves)
 
     def __reduce__(self) -> tuple[type["Plan"], tuple[Any]]:
-        return Plan, (self.transform,)  # what is kept for speed is made again
+        return Plan, (self.transform,)  # the caches are not pickled
 
     def sample(self, seed: int, epoch: int, indices: ArrayLike, shapes: Sequence[Sequence[int]]) -> Params:
         """Draw the parameters of a batch.
 
         Args:
-            seed: of the dataset.
-            epoch: from 0 on.
-            indices: int64 [N], the samples.
-            shapes: of the N images, (height, width) or (height, width, channels).
+            seed: the seed of the dataset.
+            epoch: the number of the epoch, from 0.
+            indices: the indices of the samples, int64 [N].
+            shapes: the shapes of the N images, (height, width) or (height, width, channels).
         """
         return self.draw(keys.fold_in(keys.root(seed), "augment", epoch, np.asarray(indices, np.int64)), shapes)
 
@@ -67,24 +65,24 @@ class Plan:
         return self._sampler.sample(sample_keys, shapes)
 
     def sample_single_leaf(self, seed: int, epoch: int, index: int, shape: Sequence[int], leaf_index: int) -> Params:
-        """Draw the parameters of one sample that gets one leaf alone, and surely; arguments as those of `sample`."""
+        """Draw the parameters of one sample to which one leaf alone is applied, always; arguments as in `sample`."""
         return self._sampler.sample_single_leaf(
             keys.fold_in(keys.root(seed), "augment", epoch, [index]), leaf_index, shape
         )
 
     def build_params(self, leaf_index: int, uniforms: NDArray[np.float64], shape: Sequence[int]) -> Params:
-        """Compute the parameters of one sample that gets one leaf alone, from the numbers [1, draws] that it draws."""
+        """Compute the parameters of one sample to which one leaf alone is applied, from its numbers [1, draws]."""
         return self._sampler.compute_single_leaf(uniforms, keys.fold_in(keys.root(0), "given", [0]), leaf_index, shape)
 
     def window(self, params: Params, row: int) -> Window | None:
-        """Find the part of an image that a sample needs: what the crops leave with which its pipeline begins.
+        """Find the part of an image that a sample needs: the crops at the beginning of its pipeline drop the rest.
 
         Args:
-            params: of its batch.
-            row: its row in the batch.
+            params: the parameters of its batch.
+            row: the row of the sample in the batch.
 
         Returns:
-            The window, or None where the whole image is needed as it is.
+            The window, or None if the whole image is needed at full size.
         """
         leaf_indices = list(
             takewhile(lambda leaf_index: self.get_kind(leaf_index) is Geometry, params.list_leaves(row))
@@ -96,10 +94,10 @@ class Plan:
         """Augment one image.
 
         Args:
-            image: [H, W, C], of the size for which the parameters were drawn; it is not written to.
-            params: of its batch.
-            row: its row in the batch.
-            window: where `image` is only the part that `Plan.window` found: that window, decoded at 1/`window.ratio`.
+            image: [H, W, C], of the size that the parameters were drawn for; it is not written to.
+            params: the parameters of its batch.
+            row: the row of the sample in the batch.
+            window: the window that `Plan.window` found, if `image` is only that part, decoded at 1/`window.ratio`.
 
         Returns:
             [H', W', C']; it may be a view of `image`.
@@ -112,7 +110,7 @@ class Plan:
     def apply_deferred(
         self, image: Image, params: Params, row: int, window: Window | None = None
     ) -> Image | DeferredImage:
-        """Augment one image as `apply`, but leave to be made with others what the compiled kernels can do.
+        """Augment one image as `apply` does, but defer what the compiled kernels can do for many images in one call.
 
         See `augment.plan.deferred.materialize_all`. Until then the image must not be written to.
         """
@@ -121,18 +119,18 @@ class Plan:
     def run(
         self, image: Image, params: Params, row: int, leaf_indices: Sequence[int], window: Window | None = None
     ) -> Image:
-        """Run some leaves of one sample, in order; as `apply`, which runs those that the sample drew."""
+        """Run some leaves of one sample, in order. `apply` runs those that the sample drew."""
         return materialize(self._executor.run(image, params, row, leaf_indices, window))
 
     def apply_to(self, data: dict[str, Any], params: Params, row: int) -> dict[str, Any]:
-        """Augment an image and what belongs to it.
+        """Augment an image and its targets: masks, boxes, keypoints, additional images.
 
         Args:
             data: "image", and any of "mask", "masks", "bboxes", "keypoints" and the label fields, as an `A.Compose`
                 takes them; boxes and keypoints need the `bbox_params` and `keypoint_params` of the compiled
                 `A.Compose`.
-            params: of its batch.
-            row: its row in the batch.
+            params: the parameters of its batch.
+            row: the row of the sample in the batch.
 
         Returns:
             The same names, augmented.
@@ -143,7 +141,7 @@ class Plan:
         return self._targets.apply(data, params, row)
 
     def reference(self, image: Image, params: Params, row: int) -> Image:
-        """Augment one image by the original transforms, one by one, with the same parameters; as `apply`."""
+        """Augment one image by the original transforms, one by one, with the same parameters; see `apply`."""
         own = image.copy()  # some of Albumentations' transforms write to it
         return self._executor.run_originals(own, params, row, params.list_leaves(row))
 
@@ -152,21 +150,21 @@ class Plan:
         return explain(self._root)
 
     def to_dict(self) -> dict[str, Any]:
-        """Describe the pipeline as Albumentations serializes it, or by its repr where it cannot be serialized."""
+        """Describe the pipeline as Albumentations serializes it, or by its repr if it cannot be serialized."""
         return KeyedTransform(self.transform).to_dict()
 
     def get_kind(self, leaf_index: int) -> type | None:
-        """Return what a leaf was lowered to: `Geometry`, `Pointwise`, `Fill`, or None where it runs unmodified."""
+        """Return what a leaf was lowered to: `Geometry`, `Pointwise`, `Fill`, or None if it runs unmodified."""
         return self._executor.get_kind(leaf_index)
 
     def collect_steps(
         self, params: Params, row: int, leaf_indices: Sequence[int], *, mask: bool = False
     ) -> list[geometry.GeometryStep] | None:
-        """Collect the steps of neighbouring geometric leaves for one sample; None where one of them refuses it."""
+        """Collect the steps of neighboring geometric leaves for one sample; None if one of them rejects it."""
         return params.steps(row, leaf_indices, mask=mask)
 
     def bind_key(self, params: Params, row: int, leaf_index: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
-        """Bind a leaf's original transform to its key for one sample: a function of Albumentations' targets."""
+        """Bind a leaf's original transform to its key for one sample; returns a function of Albumentations' targets."""
         return self._executor.bind_key(params, row, leaf_index)
 
     def get_last_params(self, leaf_index: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Masks, bounding boxes and keypoints: the same geometry as the image's, for whatever else is given with it.
+"""Masks, bounding boxes and keypoints: the image's geometry, applied to its other targets.
 
-Masks go through the kernels, with their own interpolation and fill. Boxes and keypoints are a few numbers: they go
-through the originals' own methods, with the parameters that the plan drew.
+Masks go through the kernels, with their own interpolation and fill. Boxes and keypoints are few numbers: they go
+through the originals' methods, with the parameters that the plan drew.
 """
 
 import copy
@@ -23,16 +23,16 @@ from augment.transform import Image
 
 _SUPPORTED = ("image", "mask", "masks", "bboxes", "keypoints")
 _UNSUPPORTED = ("images", "volume", "volumes", "mask3d", "masks3d")
-"""Albumentations' targets of more dimensions, which plans do not take."""
+"""Albumentations' targets of more dimensions, which plans do not support."""
 
 
 class TargetsAugmenter:
-    """Applies a plan to an image and what belongs to it.
+    """Applies a plan to an image and its other targets.
 
     Args:
         transform: the plan's composition.
         leaves: its leaves.
-        executor: what runs them.
+        executor: runs the leaves on images.
     """
 
     def __init__(self, transform: Any, leaves: Sequence[Leaf], executor: Executor) -> None:
@@ -45,13 +45,14 @@ class TargetsAugmenter:
         """Augment an image with its masks, boxes and keypoints; see `Plan.apply_to`."""
         import albumentations as A  # noqa: N812  # its users know it by this name
 
-        if refused := sorted(data.keys() & set(_UNSUPPORTED)):
+        if unsupported := sorted(data.keys() & set(_UNSUPPORTED)):
             raise TransformError(
-                f"plans take {', '.join(_SUPPORTED)} and additional targets of these kinds, not {refused}"
+                f"unsupported targets {unsupported}: a plan takes {', '.join(_SUPPORTED)} "
+                "and additional targets of these kinds"
             )
         is_opaque = len(self._leaves) > 0 and self._leaves[0].transform is self._transform
         if is_opaque and isinstance(self._transform, A.BaseCompose):
-            # A composition that is not compiled does all of it by itself.
+            # A composition that is not compiled handles all targets itself.
             return self._executor.bind_key(params, row, 0)(data) if params.list_leaves(row) else dict(data)
         if not params.decisions.entered[row]:
             return dict(data)
@@ -68,7 +69,7 @@ class TargetsAugmenter:
         return augmented
 
     def _get_thread_copy(self) -> Any:
-        # The processors of boxes and keypoints remember what they encoded: each thread has its own.
+        # The processors of boxes and keypoints keep state while they run: each thread has its own.
         if not hasattr(self._copies, "compose"):
             import albumentations as A  # noqa: N812  # its users know it by this name
 
@@ -85,7 +86,7 @@ class TargetsAugmenter:
         kind: type | None,
         leaf_indices: Sequence[int],
     ) -> dict[str, Any]:
-        """Run neighbouring leaves of one kind on all targets."""
+        """Run neighboring leaves of one kind on all targets."""
         if kind not in (Geometry, Pointwise, Fill):
             for leaf_index in leaf_indices:
                 data = self._executor.bind_key(params, row, leaf_index)(data)
@@ -113,9 +114,9 @@ class TargetsAugmenter:
         leaf_index: int,
         size: tuple[int, ...],
     ) -> tuple[int, ...]:
-        """Move boxes and keypoints by one transform; gives the size of the image behind it."""
+        """Move boxes and keypoints by one transform; returns the shape of the image after it."""
         leaf = self._leaves[leaf_index]
-        blank = np.broadcast_to(np.uint8(0), size)  # the originals ask for nothing but its shape
+        blank = np.broadcast_to(np.uint8(0), size)  # the originals read only its shape
         drawn, at = params.find_leaf(leaf_index, row)
         arguments = leaf.transform.update_transform_params({}, {"image": blank})
         if leaf.lowered is not None:
@@ -141,11 +142,11 @@ class TargetsAugmenter:
     def _warp_mask(self, mask: Image, params: Params, row: int, leaf_indices: Sequence[int]) -> Image:
         steps = params.steps(row, leaf_indices, mask=True)
         if steps is None:
-            raise TransformError("a transform refuses this image")
+            raise TransformError("a transform of this pipeline cannot be applied to an image of this size")
         pixels = mask if mask.ndim == 3 else mask[..., np.newaxis]
         if mask.dtype not in (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64):
-            pixels = pixels.astype(np.uint8 if mask.dtype == np.bool_ else np.int32)  # what OpenCV can move
-        parts = [pixels[..., at : at + 4] for at in range(0, pixels.shape[2], 4)]  # what OpenCV takes at once
+            pixels = pixels.astype(np.uint8 if mask.dtype == np.bool_ else np.int32)  # types that OpenCV accepts
+        parts = [pixels[..., at : at + 4] for at in range(0, pixels.shape[2], 4)]  # OpenCV accepts 4 channels
         moved = np.concatenate([materialize(geometry.run(part, steps)) for part in parts], axis=2)
         moved = moved.astype(mask.dtype, copy=False)
         return np.ascontiguousarray(moved if mask.ndim == 3 else moved[..., 0])

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from augment import keys
-from augment.plan.plan import Plan, Window
+from augment.plan.plan import Plan
+from augment.plan.window import Window
 from augment.transform import Image
 from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError

@@ -46,7 +46,7 @@ def _flat(value: Any) -> list[float]:
 
 
 def _features(rows: list[Any]) -> NDArray[np.float64]:
-    """Write many draws of one parameter as numbers [N, K], with sums that show how neighbours depend on each other."""
+    """Write many draws of one parameter as numbers [N, K], with sums that show how neighbors depend on each other."""
     width = next((len(_flat(row)) for row in rows if row is not None), 1)
     numbers = np.array([[-1e6] * width if row is None else _flat(row) for row in rows])
     return np.round(np.concatenate([numbers, numbers[:, 1:] + numbers[:, :-1]], axis=1), 9) + 0.0
@@ -216,7 +216,7 @@ def test_balanced_scale_is_drawn_from_one_number() -> None:
 
 
 def test_fill_for_more_channels_than_the_image_has_is_cut() -> None:
-    """A colour fills a grey image with its first number, as OpenCV does, wherever the image goes."""
+    """A color fills a gray image with its first number, as OpenCV does, wherever the image goes."""
     image = np.full((20, 30, 1), 9, np.uint8)
     for shift in (-100, -5, 5, 100):
         plan = Plan(A.Affine(translate_px={"x": (shift, shift), "y": (3, 3)}, fill=(7, 8, 9), p=1))
