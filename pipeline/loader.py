@@ -183,7 +183,11 @@ class Loader(BaseLoader):
     @cached_property
     def plan(self) -> Plan | None:
         """The compiled augmentation, or None; `print(loader.plan.explain())` says what became of the transforms."""
-        return None if self.augment is None else Plan(self.augment)
+        if self.augment is None:
+            return None
+        plan = Plan(self.augment)
+        plan.check_inputs()  # before an image is blamed
+        return plan
 
     @cached_property
     def _source(self) -> Source:

@@ -40,8 +40,6 @@ class Executor:
         self, image: Image | DeferredImage, params: Params, row: int, leaf_indices: Sequence[int], window: Window | None
     ) -> Image | DeferredImage:
         """Run some leaves of one sample, in order; see `Plan.run`."""
-        if image.ndim != 3:
-            raise TransformError(f"an image must be [H, W, C], got shape {image.shape}")
         is_owned = False  # whether it may be written to: a kernel computed it, and nobody else has it
         for kind, group in groupby(leaf_indices, self.get_kind):
             members, before = list(group), image

@@ -116,11 +116,10 @@ class ParamsSampler:
         self._draws = int(starts[-1])
         self._shared_params: dict[tuple[int, int, int], tuple[LeafParams, int, int]] = {}
 
-    def sample(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Params:
-        """Draw the parameters of a batch from the samples' keys, uint64 [N]; see `Plan.sample`."""
+    def sample(self, sample_keys: keys.Key, sizes: list[kernels.Size]) -> Params:
+        """Draw the parameters of a batch from the samples' keys, uint64 [N], and sizes; see `Plan.sample`."""
         decisions = program.decide(self._root, sample_keys)
         uniforms = keys.uniform(sample_keys, "parameters", self._draws)
-        sizes = [(int(shape[0]), int(shape[1])) for shape in shapes]
         height, width = np.array(sizes, np.int64).reshape(-1, 2).T.copy()
         drawn: dict[int, RowsOfLeaf] = {}
         steps: list[tuple[LeafParams, geometry.Frames]] = []
@@ -147,16 +146,15 @@ class ParamsSampler:
             leaf_params.batch_steps.append(batch_steps)
         return Params(sizes, decisions, drawn, sample_keys)
 
-    def sample_single_leaf(self, sample_keys: keys.Key, leaf_index: int, shape: Sequence[int]) -> Params:
+    def sample_single_leaf(self, sample_keys: keys.Key, leaf_index: int, size: kernels.Size) -> Params:
         """Draw the parameters of one sample, a key [1], to which one leaf alone is applied, always."""
         uniforms = keys.uniform(sample_keys, "parameters", self._draws)[:, self._slices[leaf_index]]
-        return self.compute_single_leaf(uniforms, sample_keys, leaf_index, shape)
+        return self.compute_single_leaf(uniforms, sample_keys, leaf_index, size)
 
     def compute_single_leaf(
-        self, uniforms: NDArray[np.float64], sample_keys: keys.Key, leaf_index: int, shape: Sequence[int]
+        self, uniforms: NDArray[np.float64], sample_keys: keys.Key, leaf_index: int, size: kernels.Size
     ) -> Params:
         """Compute the parameters of one sample to which one leaf alone is applied, from its numbers [1, draws]."""
-        size = int(shape[0]), int(shape[1])
         active = np.zeros((1, len(self._leaves)), bool)
         active[0, leaf_index] = True
         drawn: dict[int, RowsOfLeaf] = {}

@@ -5,7 +5,7 @@
 by one with the same parameters: the kernels are tested against it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from itertools import takewhile
 from typing import Any
@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from augment import keys
-from augment.plan import geometry, program
+from augment.errors import AugmentError, TransformError
+from augment.plan import checks, geometry, program
 from augment.plan.deferred import DeferredImage, materialize
 from augment.plan.execute import Executor
 from augment.plan.explain import explain
 from augment.plan.lowering import Geometry
 from augment.plan.params import Params, ParamsSampler
+from augment.plan.required_data import iter_missing
 from augment.plan.targets import TargetsAugmenter
 from augment.plan.window import Window, find_window
 from augment.transform import Image, KeyedTransform, to_transform
@@ -57,22 +59,41 @@ class Plan:
             epoch: the number of the epoch, from 0.
             indices: the indices of the samples, int64 [N].
             shapes: the shapes of the N images, (height, width) or (height, width, channels).
+
+        Raises:
+            AugmentError: an argument is out of range, or there are more or fewer shapes than indices.
         """
-        return self.draw(keys.fold_in(keys.root(seed), "augment", epoch, np.asarray(indices, np.int64)), shapes)
+        return self.draw(_make_keys(seed, epoch, indices), shapes)
 
     def draw(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Params:
         """Draw the parameters of a batch from the samples' keys, uint64 [N]; see `sample`."""
-        return self._sampler.sample(sample_keys, shapes)
+        sample_keys = checks.check_keys(sample_keys)
+        return self._sampler.sample(sample_keys, checks.check_shapes(shapes, len(sample_keys)))
 
     def sample_single_leaf(self, seed: int, epoch: int, index: int, shape: Sequence[int], leaf_index: int) -> Params:
         """Draw the parameters of one sample to which one leaf alone is applied, always; arguments as in `sample`."""
-        return self._sampler.sample_single_leaf(
-            keys.fold_in(keys.root(seed), "augment", epoch, [index]), leaf_index, shape
-        )
+        checks.check_leaf_index(leaf_index, len(self.leaves))
+        size = checks.check_shape(shape)
+        return self._sampler.sample_single_leaf(_make_keys(seed, epoch, [index]), leaf_index, size)
 
     def build_params(self, leaf_index: int, uniforms: NDArray[np.float64], shape: Sequence[int]) -> Params:
         """Compute the parameters of one sample to which one leaf alone is applied, from its numbers [1, draws]."""
-        return self._sampler.compute_single_leaf(uniforms, keys.fold_in(keys.root(0), "given", [0]), leaf_index, shape)
+        checks.check_leaf_index(leaf_index, len(self.leaves))
+        uniforms, size = checks.check_uniforms(uniforms, self.leaves[leaf_index].draws), checks.check_shape(shape)
+        return self._sampler.compute_single_leaf(uniforms, keys.fold_in(keys.root(0), "given", [0]), leaf_index, size)
+
+    def check_inputs(self, available: Collection[str] = ("image",)) -> None:
+        """Check that all transforms can run with the data that a caller passes with each image.
+
+        Args:
+            available: the names of the targets and other data, "image" included.
+
+        Raises:
+            TransformError: a transform needs more; names it.
+        """
+        for name, missing in iter_missing(self.transform, available):
+            only = " and ".join(map(repr, available))
+            raise TransformError(f"{name} needs {missing}, but gets only {only} here: remove it, or use Plan.apply_to")
 
     def window(self, params: Params, row: int) -> Window | None:
         """Find the part of an image that a sample needs: the crops at the beginning of its pipeline drop the rest.
@@ -84,8 +105,9 @@ class Plan:
         Returns:
             The window, or None if the whole image is needed at full size.
         """
+        self._check_row(params, row)
         leaf_indices = list(
-            takewhile(lambda leaf_index: self.get_kind(leaf_index) is Geometry, params.list_leaves(row))
+            takewhile(lambda leaf_index: self._executor.get_kind(leaf_index) is Geometry, params.list_leaves(row))
         )
         steps = params.steps(row, leaf_indices)
         return find_window(steps, params.sizes[row]) if steps else None
@@ -114,12 +136,17 @@ class Plan:
 
         See `augment.plan.deferred.materialize_all`. Until then the image must not be written to.
         """
+        self._check_row(params, row)
+        checks.check_image(image, window)
         return self._executor.run(image, params, row, params.list_leaves(row), window)
 
     def run(
         self, image: Image, params: Params, row: int, leaf_indices: Sequence[int], window: Window | None = None
     ) -> Image:
         """Run some leaves of one sample, in order. `apply` runs those that the sample drew."""
+        self._check_row(params, row)
+        self._check_leaves(leaf_indices)
+        checks.check_image(image, window)
         return materialize(self._executor.run(image, params, row, leaf_indices, window))
 
     def apply_to(self, data: dict[str, Any], params: Params, row: int) -> dict[str, Any]:
@@ -138,10 +165,15 @@ class Plan:
         Raises:
             TransformError: a transform failed on this sample.
         """
+        self._check_row(params, row)
+        if "image" not in data:
+            raise TransformError(f"data must contain 'image', got {sorted(data)}")
         return self._targets.apply(data, params, row)
 
     def reference(self, image: Image, params: Params, row: int) -> Image:
         """Augment one image by the original transforms, one by one, with the same parameters; see `apply`."""
+        self._check_row(params, row)
+        checks.check_image(image)
         own = image.copy()  # some of Albumentations' transforms write to it
         return self._executor.run_originals(own, params, row, params.list_leaves(row))
 
@@ -155,25 +187,48 @@ class Plan:
 
     def get_kind(self, leaf_index: int) -> type | None:
         """Return what a leaf was lowered to: `Geometry`, `Pointwise`, `Fill`, or None if it runs unmodified."""
+        self._check_leaves([leaf_index])
         return self._executor.get_kind(leaf_index)
 
     def collect_steps(
         self, params: Params, row: int, leaf_indices: Sequence[int], *, mask: bool = False
     ) -> list[geometry.GeometryStep] | None:
         """Collect the steps of neighboring geometric leaves for one sample; None if one of them rejects it."""
+        self._check_row(params, row)
+        self._check_leaves(leaf_indices)
         return params.steps(row, leaf_indices, mask=mask)
 
     def bind_key(self, params: Params, row: int, leaf_index: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """Bind a leaf's original transform to its key for one sample; returns a function of Albumentations' targets."""
+        self._check_row(params, row)
+        self._check_leaves([leaf_index])
         return self._executor.bind_key(params, row, leaf_index)
 
     def get_last_params(self, leaf_index: int) -> dict[str, Any]:
         """Return the parameters that a leaf without a kernel drew when it last ran in this thread."""
+        self._check_leaves([leaf_index])
         return self._executor.get_last_params(leaf_index)
+
+    def _check_row(self, params: Params, row: int) -> None:
+        if params.decisions.active.shape[1] != len(self.leaves):
+            raise AugmentError(
+                f"params were drawn by a plan of {params.decisions.active.shape[1]} transforms, and this plan has "
+                f"{len(self.leaves)}: draw them with this plan"
+            )
+        checks.check_row(row, len(params))
+
+    def _check_leaves(self, leaf_indices: Sequence[int]) -> None:
+        for leaf_index in leaf_indices:
+            checks.check_leaf_index(leaf_index, len(self.leaves))
 
     @cached_property
     def _targets(self) -> TargetsAugmenter:
         return TargetsAugmenter(self.transform, self.leaves, self._executor)
+
+
+def _make_keys(seed: int, epoch: int, indices: ArrayLike) -> keys.Key:
+    epoch, indices = checks.check_epoch(epoch), checks.check_indices(indices)
+    return keys.fold_in(keys.root(seed), "augment", epoch, indices)
 
 
 def compile(transform: Any) -> Plan:  # noqa: A001  # `augment.compile` says what it does

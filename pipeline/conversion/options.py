@@ -131,7 +131,9 @@ class Conversion:
             return None
         from augment.plan.plan import Plan  # OpenCV and all transforms
 
-        return Plan(self.augment)
+        plan = Plan(self.augment)
+        plan.check_inputs()
+        return plan
 
     def get_output_options(self) -> dict[str, Any]:
         """Give the options that shape what is written, as JSON holds them and the manifest lists them."""

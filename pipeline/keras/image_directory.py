@@ -232,7 +232,7 @@ class _Definition:
             source=cast(Source, source),
             decoder=decoder if pixel_cache is None else self._make_rounding_decoder(),
             pixel_cache=pixel_cache,
-            plan=ResizedAugmentation(None if self.augment is None else Plan(self.augment), self.resizer),
+            plan=ResizedAugmentation(self._compile(), self.resizer),
             augment_key=keys.fold_in(root, "augment"),
             image_size=None,
             interpolation="bilinear",  # of nothing: what is cached has its size already
@@ -249,6 +249,13 @@ class _Definition:
             label_mode=self.label_mode,
             finish=partial(_finish, self, len(listing.class_names or ())),
         )
+
+    def _compile(self) -> Plan | None:
+        if self.augment is None:
+            return None
+        plan = Plan(self.augment)
+        plan.check_inputs()
+        return plan
 
     def _make_layout(self, length: int) -> graph.EpochLayout:
         return graph.EpochLayout(
