@@ -202,7 +202,7 @@ def _iter_possible(node: Node) -> Iterator[Leaf]:
     for child in node.children if node.p > 0 else ():
         if isinstance(child, Node):
             yield from _iter_possible(child)
-        elif child.transform.p > 0:
+        elif child.p > 0:
             yield child
 
 
@@ -213,7 +213,7 @@ def _iter_certain(node: Node) -> Iterator[Leaf]:
     for child in node.children:
         if isinstance(child, Node):
             yield from _iter_certain(child)
-        elif child.transform.p >= 1:
+        elif child.p >= 1:
             yield child
 
 

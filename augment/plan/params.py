@@ -66,6 +66,11 @@ class Params:
         """Return the indices of the leaves that one sample gets, in order."""
         return self.decisions.chosen_leaves[row]
 
+    def order_leaves(self, row: int) -> list[int]:
+        """Return the indices of all leaves in the order in which one sample would run them."""
+        order = self.decisions.order
+        return list(range(self.decisions.active.shape[1])) if order is None else order[row].tolist()
+
     def find_leaf(self, leaf_index: int, row: int) -> tuple[LeafParams, int]:
         """Return the parameters of a leaf for a sample, and their row.
 
@@ -163,7 +168,9 @@ class ParamsSampler:
             leaf_params, frames = _sample_leaf(self._leaves[leaf_index], uniforms, height, width, slice(None))
             leaf_params.batch_steps.extend(geometry.analyze_steps(frames))
             drawn[leaf_index] = [(None, leaf_params)]
-        return Params([size], Decisions(np.ones(1, bool), active, None), drawn, sample_keys)
+        scopes = [leaf.scope for leaf in self._leaves if leaf.scope is not None]
+        entered = np.arange(max(scopes, default=-1) + 1) == self._leaves[leaf_index].scope
+        return Params([size], Decisions(entered[np.newaxis], active, None), drawn, sample_keys)
 
     def _leaves_in_order(self, decisions: Decisions) -> Iterator[tuple[int, NDArray[np.int64] | None]]:
         """Yield the leaves in the order in which samples run them, with these samples (None: all)."""

@@ -19,7 +19,7 @@ from augment.plan import checks, geometry, program
 from augment.plan.deferred import DeferredImage, materialize
 from augment.plan.execute import Executor
 from augment.plan.explain import explain
-from augment.plan.lowering import Geometry
+from augment.plan.lowering import Fill, Geometry
 from augment.plan.params import Params, ParamsSampler
 from augment.plan.required_data import iter_missing
 from augment.plan.targets import TargetsAugmenter
@@ -138,6 +138,8 @@ class Plan:
         """
         self._check_row(params, row)
         checks.check_image(image, window)
+        if window is None:
+            self._check_size(image, params, row)
         return self._executor.run(image, params, row, params.list_leaves(row), window)
 
     def run(
@@ -174,6 +176,7 @@ class Plan:
         """Augment one image by the original transforms, one by one, with the same parameters; see `apply`."""
         self._check_row(params, row)
         checks.check_image(image)
+        self._check_size(image, params, row)
         own = image.copy()  # some of Albumentations' transforms write to it
         return self._executor.run_originals(own, params, row, params.list_leaves(row))
 
@@ -217,13 +220,22 @@ class Plan:
             )
         checks.check_row(row, len(params))
 
+    def _check_size(self, image: Image, params: Params, row: int) -> None:
+        if image.shape[:2] != params.sizes[row] and any(
+            self._executor.get_kind(leaf_index) in (Geometry, Fill) for leaf_index in params.list_leaves(row)
+        ):
+            raise TransformError(
+                f"parameters were drawn for an image of {params.sizes[row]}, got {image.shape[:2]}: "
+                "draw them with the image's own shape"
+            )
+
     def _check_leaves(self, leaf_indices: Sequence[int]) -> None:
         for leaf_index in leaf_indices:
             checks.check_leaf_index(leaf_index, len(self.leaves))
 
     @cached_property
     def _targets(self) -> TargetsAugmenter:
-        return TargetsAugmenter(self.transform, self.leaves, self._executor)
+        return TargetsAugmenter(self._root, self.leaves, self._executor)
 
 
 def _make_keys(seed: int, epoch: int, indices: ArrayLike) -> keys.Key:

@@ -7,6 +7,7 @@ the probabilities and the rules of the compositions (version 2.0.8).
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count as count_up
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,24 @@ class Leaf:
         transform: the original; a whole composition if its rules are not compiled.
         lowered: its lowering; None for a transform that runs unmodified.
         reason: why it runs unmodified.
+        decides: whether it is a composition that draws by itself whether it is applied.
+        forced: whether an enclosing OneOf that chooses it applies it regardless of its p.
+        scope: the number of the outermost `A.Compose` around it; None without one.
         index: its index in the list of leaves.
     """
 
     transform: Any
     lowered: Lowered | None
     reason: str = ""
+    decides: bool = False
+    forced: bool = False
+    scope: int | None = None
     index: int = -1
+
+    @property
+    def p(self) -> float:
+        """The probability that the plan applies it once it is reached."""
+        return 1.0 if self.decides else float(self.transform.p)
 
     @property
     def draws(self) -> int:
@@ -51,6 +63,8 @@ class Node:
         children: the parts.
         count: how many parts are chosen, for "some" and "shuffled".
         forced: whether an enclosing OneOf that chooses it applies it regardless of its p.
+        transform: the composition.
+        scope: its number among the outermost `A.Compose`s, which handle boxes and keypoints; None for others.
     """
 
     kind: str
@@ -58,6 +72,8 @@ class Node:
     children: Sequence["Node | Leaf"]
     count: int = 0
     forced: bool = True
+    transform: Any = None
+    scope: int | None = None
 
     def iter_leaves(self) -> Iterator[Leaf]:
         """Walk the leaves in order."""
@@ -77,6 +93,7 @@ def build(transform: Any) -> Node:
     root = _build_node(transform)
     if isinstance(root, Leaf) or type(transform) is not A.Compose:
         root = Node("all", 1.0, [root])
+    _number_scopes(root, count_up())
     size_is_known = True
     for index, leaf in enumerate(root.iter_leaves()):
         leaf.index = index
@@ -86,12 +103,30 @@ def build(transform: Any) -> Node:
     return root
 
 
+def _number_scopes(part: Node | Leaf, numbers: Iterator[int], scope: int | None = None) -> None:
+    """Number the outermost `A.Compose`s, and tell each leaf in which it is."""
+    import albumentations as A  # noqa: N812  # its users know it by this name
+
+    if isinstance(part, Leaf):
+        part.scope = scope
+        return
+    if scope is None and type(part.transform) is A.Compose:
+        part.scope = scope = next(numbers)
+    for child in part.children:
+        _number_scopes(child, numbers, scope)
+
+
+def list_scopes(root: Node) -> list[Any]:
+    """List the outermost `A.Compose`s of a program, by their numbers (see `Leaf.scope`)."""
+    return [node.transform for node in _walk_nodes(root) if node.scope is not None]
+
+
 @dataclass(frozen=True)
 class Decisions:
     """The decisions for a batch of N samples and L leaves.
 
     Attributes:
-        entered: bool [N], which samples the composition is applied to at all.
+        entered: bool [N, S], which samples enter which of the outermost `A.Compose`s.
         active: bool [N, L], which leaves each sample gets.
         order: int64 [N, L], the leaves in the order in which each sample runs them; None if that is 0, 1, 2, ...
     """
@@ -119,7 +154,8 @@ def decide(root: Node, sample_keys: keys.Key) -> Decisions:
     active = np.zeros((len(sample_keys), count), bool)
     positions = np.broadcast_to(np.arange(count), active.shape).copy()
     uniforms = keys.uniform(sample_keys, "decide", _count_decisions(root))
-    entered = _Decider(uniforms, active, positions).enter(root, np.ones(len(sample_keys), bool), forced=False)
+    entered = np.zeros((len(sample_keys), len(list_scopes(root))), bool)
+    _Decider(uniforms, active, positions, entered).enter(root, np.ones(len(sample_keys), bool), forced=False)
     is_static = all(node.kind != "shuffled" for node in _walk_nodes(root))
     return Decisions(entered, active, None if is_static else np.argsort(positions, axis=1))
 
@@ -127,22 +163,25 @@ def decide(root: Node, sample_keys: keys.Key) -> Decisions:
 class _Decider:
     """Walks the program once, with one column of uniform numbers per decision."""
 
-    def __init__(self, uniforms: Floats, active: NDArray[np.bool_], positions: NDArray[np.int64]) -> None:
+    def __init__(
+        self, uniforms: Floats, active: NDArray[np.bool_], positions: NDArray[np.int64], entered: NDArray[np.bool_]
+    ) -> None:
         self._columns = iter(uniforms.T)
         self._active = active
         self._positions = positions
+        self._entered = entered
 
-    def enter(self, part: Node | Leaf, chosen: Choice, *, forced: bool) -> Choice:
-        """Decide on a part of the program for the samples that reach it; return those that enter it."""
-        p = part.transform.p if isinstance(part, Leaf) else part.p
+    def enter(self, part: Node | Leaf, chosen: Choice, *, forced: bool) -> None:
+        """Decide on a part of the program for the samples that reach it."""
         coin = next(self._columns)
         if not (forced and (isinstance(part, Leaf) or part.forced)):
-            chosen = chosen & (coin < p)
+            chosen = chosen & (coin < part.p)
         if isinstance(part, Leaf):
             self._active[:, part.index] = chosen
-        else:
-            getattr(self, f"_{part.kind}")(part, chosen)
-        return chosen
+            return
+        if part.scope is not None:
+            self._entered[:, part.scope] = chosen
+        getattr(self, f"_{part.kind}")(part, chosen)
 
     def _all(self, node: Node, chosen: Choice) -> None:
         for child in node.children:
@@ -181,15 +220,16 @@ def _build_node(transform: Any) -> Node | Leaf:
 
     kind = type(transform)
     if kind in (A.Compose, A.Sequential) or (kind in (A.SomeOf, A.RandomOrder) and not transform.transforms):
-        return Node("all", transform.p, [_build_node(child) for child in transform.transforms])
+        return Node("all", transform.p, [_build_node(child) for child in transform.transforms], transform=transform)
     if kind is A.OneOf and sum(map(_get_probability, transform.transforms)) > 0:
-        return Node("one", transform.p, [_build_node(child) for child in transform.transforms])
+        return Node("one", transform.p, [_build_forced(child) for child in transform.transforms])
     if kind in (A.SomeOf, A.RandomOrder) and not transform.replace:
         count = min(transform.n, len(transform.transforms))
         children = [_build_node(child) for child in transform.transforms]
         return Node("some" if kind is A.SomeOf else "shuffled", transform.p, children, count, forced=False)
     if isinstance(transform, A.BaseCompose):
-        return Leaf(transform, None, f"this {kind.__name__} is not supported")
+        forcible = (A.Compose, A.Sequential, A.OneOf, A.SelectiveChannelTransform, A.ReplayCompose)
+        return Leaf(transform, None, f"this {kind.__name__} is not supported", decides=kind not in forcible)
     lowered = REGISTRY.get(kind)
     if lowered is None:
         return Leaf(transform, None, getattr(transform, "not_lowered", "it has no kernel"))
@@ -197,6 +237,13 @@ def _build_node(transform: Any) -> Node | Leaf:
         return Leaf(transform, lowered(transform))
     except NotLoweredError as error:
         return Leaf(transform, None, str(error))
+
+
+def _build_forced(transform: Any) -> Node | Leaf:
+    part = _build_node(transform)
+    if isinstance(part, Leaf):
+        part.forced = True
+    return part
 
 
 _KEEP_SIZE = {

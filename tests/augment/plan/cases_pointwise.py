@@ -78,14 +78,14 @@ FILLS = {
 CASES = POINTWISE | TO_FLOAT | FILLS
 
 REFUSED = {
-    "fill='random' is no constant": A.CoarseDropout(fill="random", p=1),
-    "fill='inpaint_telea' is no constant": A.Erasing(fill="inpaint_telea", p=1),
-    "fill='random_uniform' is no constant": A.XYMasking(1, 1, 3, 3, fill="random_uniform", p=1),
+    "fill='random' is not a constant": A.CoarseDropout(fill="random", p=1),
+    "fill='inpaint_telea' is not a constant": A.Erasing(fill="inpaint_telea", p=1),
+    "fill='random_uniform' is not a constant": A.XYMasking(1, 1, 3, 3, fill="random_uniform", p=1),
     "unit_size_range=(5, 5) is empty": A.GridDropout(unit_size_range=(5, 5), p=1),
     "method='pca' analyzes every image": A.ToGray(method="pca", p=1),
     "normalization='image' needs statistics": A.Normalize(normalization="image"),
-    "a mask selects the pixels": A.Equalize(mask=np.ones((4, 4), np.uint8), p=1),
-    "ignore= leaves pixels out": A.AutoContrast(ignore=0, p=1),
+    "its mask selects pixels": A.Equalize(mask=np.ones((4, 4), np.uint8), p=1),
+    "ignore= excludes pixels": A.AutoContrast(ignore=0, p=1),
 }
 """Options that are not lowered, under how the reason begins."""
 

@@ -155,13 +155,13 @@ def test_every_geometric_transform_has_a_case() -> None:
 @pytest.mark.parametrize(
     ("transform", "reason"),
     [
-        (A.CropAndPad(px=3, fill=(1, 2, 3)), "draws its fill anew"),
+        (A.CropAndPad(px=3, fill=(1, 2, 3)), "its fill is drawn per image"),
         (A.CropAndPad(px=(3, 3)), "px is an empty range"),
-        (A.CropAndPad(px=((1, 2), (3, 4), [5], (6, 7))), "its first side is a range and others are not"),
+        (A.CropAndPad(px=((1, 2), (3, 4), [5], (6, 7))), "its sides mix ranges and lists"),
         (A.Pad(-5), "its padding is negative"),
-        (A.LongestMaxSize(max_size_hw=(None, None)), "names no size"),
-        (A.RandomResizedCrop((8, 8), ratio=(0, 1)), "ratio of 0"),
-        (A.RandomCropFromBorders(crop_left=1, crop_right=0), "may crop all of an image"),
+        (A.LongestMaxSize(max_size_hw=(None, None)), "has no size"),
+        (A.RandomResizedCrop((8, 8), ratio=(0, 1)), "ratio must be above 0"),
+        (A.RandomCropFromBorders(crop_left=1, crop_right=0), "may crop the whole image"),
     ],
 )
 def test_option_without_a_kernel_is_left_to_the_original(transform: Any, reason: str) -> None:

@@ -341,7 +341,7 @@ class TestTargets:
         moved = plan.apply_to(data, draw_params(plan, 1), 0)
         np.testing.assert_array_equal(moved["image2"], 255 - PHOTOGRAPH[:, ::-1])
         np.testing.assert_array_equal(moved["mask2"], PHOTOGRAPH[:, ::-1, 0])
-        with pytest.raises(TransformError, match=r"not \['volume'\]"):
+        with pytest.raises(TransformError, match=r"unsupported targets \['volume'\]: a plan takes image, mask"):
             plan.apply_to({"image": PHOTOGRAPH, "volume": PHOTOGRAPH[None]}, draw_params(plan, 1), 0)
 
     def test_boxes_are_filtered_behind_every_transform(self) -> None:
@@ -397,7 +397,7 @@ def test_own_transforms_may_change_the_size_and_write_to_their_input() -> None:
 def test_image_of_another_size_than_the_parameters_is_refused() -> None:
     """Parameters drawn for one size are not applied to another."""
     plan = augment.compile(A.HorizontalFlip(p=1))
-    with pytest.raises(TransformError, match=r"HorizontalFlip: parameters were drawn for an image of \(50, 50\)"):
+    with pytest.raises(TransformError, match=r"parameters were drawn for an image of \(50, 50\)"):
         plan.apply(PHOTOGRAPH, draw_params(plan, 1, (50, 50)), 0)
 
 
