@@ -7,16 +7,19 @@ the text is true of all of them.
 import math
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby, product
+from typing import Any
 
 import numpy as np
 
 from augment import keys
-from augment.plan import geometry
+from augment.plan import geometry, program
 from augment.plan.lowering import Fill, Geometry, Pointwise
 from augment.plan.program import Leaf, Node
 
-_SIZES = np.array([(977, 641), (3001, 4007), (63, 95), (5003, 3011)])
-_DRAWS = 64
+_SIZES = np.array([(977, 641), (3001, 4007), (63, 95), (5003, 3011), (224, 224), (31, 24)])
+_DRAWS = 96
+_DECIDED_SAMPLES = 128
+_FLOAT_MAKERS = ("Normalize", "ToFloat")
 
 _MAX_CHOICES = 100
 """The most choices among alternatives that are examined one by one; of more, all are assumed to occur together."""
@@ -30,6 +33,7 @@ def explain(root: Node) -> str:
     leaves = list(_iter_possible(root))
     lines = [_describe_push_down(root, leaves)]
     floats, reasons = _name_float_makers(root, leaves), dict(_iter_reasons(root, leaves))
+    resizers = _name_resizers(root)
     for number, (kind, group) in enumerate(groupby(leaves, lambda leaf: _name_kind(leaf, reasons)), 1):
         members = list(group)
         title = (
@@ -47,6 +51,10 @@ def explain(root: Node) -> str:
         ]
     if floats:
         lines.append(f"After {floats} returns float32, later transforms whose kernels need uint8 run unmodified.")
+    if resizers:
+        lines.append(
+            f"After {resizers} changes the image size, geometry and fills of the same RandomOrder run unmodified."
+        )
     if any(node.kind in ("one", "some") for node in _list_nodes(root)):
         lines.append("OneOf and SomeOf: parameters are drawn only for the transforms that a sample gets.")
     if any(node.kind == "shuffled" for node in _list_nodes(root)):
@@ -60,7 +68,10 @@ def _iter_reasons(root: Node, leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, st
     for leaf in leaves:
         if leaf.lowered is None:
             yield leaf, leaf.reason
-            floats = "" if _may_return_uint8(leaf) else floats
+            if leaf in certain and type(leaf.transform).__name__ in _FLOAT_MAKERS:
+                floats = type(leaf.transform).__name__
+            elif _may_return_uint8(leaf):
+                floats = ""
         elif isinstance(leaf.lowered, Pointwise):
             if floats:
                 yield leaf, f"its kernel needs uint8, but {floats} before it returns float32"
@@ -71,13 +82,42 @@ def _iter_reasons(root: Node, leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, st
 def _name_float_makers(root: Node, leaves: Sequence[Leaf]) -> str:
     """Name the transforms that make some samples float32, before others whose kernels need uint8."""
     certain = set(_iter_certain(root))
-    last = max((index for index, leaf in enumerate(leaves) if isinstance(leaf.lowered, Pointwise)), default=-1)
+    needy = [leaf for leaf in leaves if isinstance(leaf.lowered, Pointwise)]
+    followed = {leaf for leaf in leaves if needy and leaf.index < needy[-1].index}
+    followed |= {leaf for leaf, others in _iter_shuffled(root) if any(other in others for other in needy)}
     makers = [
-        type(leaf.transform).__name__
-        for leaf in leaves[: max(last, 0)]
-        if isinstance(leaf.lowered, Pointwise) and leaf.lowered.is_float and leaf not in certain
+        leaf
+        for leaf in leaves
+        if leaf in followed and _returns_float(leaf.transform) and (leaf not in certain or leaf.decides)
     ]
-    return " or ".join(dict.fromkeys(makers))
+    return " or ".join(dict.fromkeys(type(leaf.transform).__name__ for leaf in makers))
+
+
+def _name_resizers(root: Node) -> str:
+    """Name the transforms that may change the size unexpectedly, in some order before others that need it."""
+    makers = [
+        leaf
+        for leaf, others in _iter_shuffled(root)
+        if leaf.lowered is None
+        and not program.keeps_size(leaf.transform)
+        and any(isinstance(other.lowered, (Geometry, Fill)) for other in others)
+    ]
+    return " or ".join(dict.fromkeys(type(leaf.transform).__name__ for leaf in makers))
+
+
+def _iter_shuffled(root: Node) -> Iterator[tuple[Leaf, list[Leaf]]]:
+    """Yield each leaf in a RandomOrder, and the leaves that it may precede there."""
+    for node in _list_nodes(root):
+        parts = [list(child.iter_leaves()) if isinstance(child, Node) else [child] for child in node.children]
+        for part in parts if node.kind == "shuffled" and node.count > 1 else ():
+            others = [leaf for other in parts if other is not part for leaf in other]
+            yield from ((leaf, others) for leaf in part)
+
+
+def _returns_float(transform: Any) -> bool:
+    """Return whether a transform, or one in a composition that is not compiled, returns float32 from uint8."""
+    inner = getattr(transform, "transforms", None)
+    return type(transform).__name__ in _FLOAT_MAKERS or (bool(inner) and any(map(_returns_float, inner)))
 
 
 def _may_return_uint8(leaf: Leaf) -> bool:
@@ -96,28 +136,29 @@ def _name_kind(leaf: Leaf, reasons: dict[Leaf, str]) -> str:
 def _describe_push_down(root: Node, leaves: Sequence[Leaf]) -> str:
     certain = set(_iter_certain(root))
     crops: list[str] = []
-    is_certain, samples, leads, begins = True, False, True, ""
+    are_certain = is_first = leads = True  # `is_first`: every sample begins with what comes next
+    samples, begins = False, ""
     for leaf in leaves:
         # A transform that a sample does not draw does not stop the push-down of later ones.
         leaf_steps = _draw_steps(leaf)
         if not leaf_steps:
             if leaf in certain:
                 break
-            is_certain, begins = False, " for samples that begin with geometry"
+            is_first, begins = False, begins if samples else " for samples that begin with geometry"
             continue
         samples = samples or any(not step.is_exact and not step.is_averaging for steps in leaf_steps for step in steps)
         passes = [step.is_crop for step in leaf_steps[0]]
         if leads and any(step.is_crop and not step.is_whole for step in leaf_steps[0]):
             crops.append(type(leaf.transform).__name__)
-            is_certain = is_certain and leaf in certain and all(passes)
+            are_certain = are_certain and is_first and leaf in certain and all(passes)
         if not all(passes) or len(leaf_steps) > 1:
             # After a transform that moves or resizes every image, only the scale is pushed down.
             leads = leads and (leaf not in certain or (len(leaf_steps) == 1 and any(passes)))
-            is_certain = is_certain and (not leads or all(passes))
+            is_first = is_first and all(passes)
     scale = f", at the coarsest JPEG scale that keeps the result's detail{begins}" if samples else ""
     if not crops:
         return f"Push-down: none; the whole JPEG is decoded{scale}."
-    when = "" if is_certain else ", for samples that begin with it"
+    when = "" if are_certain else ", for samples that begin with it"
     return f"Push-down: only the window of {' and '.join(crops)} is decoded from a JPEG{when}{scale}."
 
 
@@ -130,7 +171,8 @@ def _describe_geometry(root: Node, members: Sequence[Leaf]) -> str:
         assert sampling[0].lowered is not None  # noqa: S101  # for the type checker: it is a geometry
         return f"geometry, {sampling[0].lowered.kernel}"
     choices = [
-        [draws for leaf in choice if leaf in leaf_steps for draws in leaf_steps[leaf]] for choice in _list_choices(root)
+        [draws for leaf in choice if leaf in leaf_steps for draws in leaf_steps[leaf]]
+        for choice in [*_list_choices(root), *_draw_choices(root)]
     ]
     warps = max(map(_count_warps, choices))
     split_warps = max(warps, *(_count_warps(choice, split_warps=2) for choice in choices))
@@ -170,6 +212,16 @@ def _list_choices(node: Node) -> list[list[Leaf]]:
     if math.prod(map(len, parts)) > _MAX_CHOICES:
         return [list(node.iter_leaves())]
     return [list(chain.from_iterable(choice)) for choice in product(*parts)]
+
+
+def _draw_choices(root: Node) -> list[list[Leaf]]:
+    """List the leaves that some samples get, in their order: those with p below 1 may be absent."""
+    leaves = list(root.iter_leaves())
+    decisions = program.decide(root, keys.fold_in(keys.root(0), "explain", np.arange(_DECIDED_SAMPLES)))
+    return [
+        [leaves[index] for index in choice]
+        for choice in sorted(set(map(tuple, decisions.chosen_leaves)))[:_MAX_CHOICES]
+    ]
 
 
 def _describe_pointwise(members: Sequence[Leaf]) -> str:

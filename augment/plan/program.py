@@ -99,7 +99,7 @@ def build(transform: Any) -> Node:
         leaf.index = index
         if leaf.lowered and not size_is_known and not isinstance(leaf.lowered, Pointwise):
             leaf.lowered, leaf.reason = None, "an earlier transform may change the image size"
-        size_is_known = size_is_known and (leaf.lowered is not None or _keeps_size(leaf.transform))
+        size_is_known = size_is_known and (leaf.lowered is not None or keeps_size(leaf.transform))
     return root
 
 
@@ -254,7 +254,8 @@ _KEEP_SIZE = {
 """The transforms, besides each `ImageOnlyTransform`, that keep the size of the image."""
 
 
-def _keeps_size(transform: Any) -> bool:
+def keeps_size(transform: Any) -> bool:
+    """Return whether a transform that runs unmodified is known to keep the size of the image."""
     import albumentations as A  # noqa: N812  # its users know it by this name
 
     if not type(transform).__module__.startswith("albumentations."):
