@@ -79,7 +79,7 @@ def make_contests(photograph: Image) -> dict[str, tuple[Image, KernelStep, Calla
         ),
         **(
             {"resize of 330 x 400": (larger, BilinearResize(), lambda: cv2.resize(larger, (SIDE, SIDE), out))}
-            if getattr(compiled.load_kernels(), "picks_bytes", False)
+            if getattr(compiled.load_kernels(), "has_vbmi", False)
             else {}
         ),
     }

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from augment import keys
 from augment.mixing import Mixer, to_mixer
-from augment.plan.plan import Plan
+from augment.plan.plan import Plan, compile_for_images
 from augment.views import Views, parse_views
 from pipeline.base_loader import BaseLoader, dataset_function
 from pipeline.errors import OptionError
@@ -192,7 +192,7 @@ class Loader(BaseLoader):
     @cached_property
     def plan(self) -> Plan | None:
         """The compiled augmentation, or None; `print(loader.plan.explain())` prints how it runs."""
-        return None if self.augment is None else Plan(self.augment)
+        return None if self.augment is None else compile_for_images(self.augment)
 
     @cached_property
     def _source(self) -> Source:

@@ -1,9 +1,8 @@
-"""The compiled kernels (`augment/plan/c/`), where there are any: all that is to be done to some images in one call.
+"""The compiled kernels (`augment/plan/c/`): one call runs all steps of many images.
 
-OpenCV takes one to six calls for each step, and Python's lock is waited for at each. They are used only where they
-give what OpenCV gives, bit for bit, which is tried out once in each process: OpenCV's arithmetic is another in other
-versions and on other processors. So they change nothing but the time. `CAUDAL_COMPILED=0` in the environment leaves
-them out.
+OpenCV takes one to six calls per step, and each waits for the GIL. The compiled kernels are used only if they reproduce
+OpenCV's pixels bit for bit. Each process checks this once, because OpenCV's arithmetic differs between versions and
+processors. So they change only the time. `CAUDAL_COMPILED=0` in the environment turns them off.
 """
 
 import importlib
@@ -26,12 +25,12 @@ Pixel = tuple[int, int, int]
 
 
 class AffineWarp(NamedTuple):
-    """Every pixel mixed of the four around its place: `cv2.warpAffine` with INTER_LINEAR and WARP_INVERSE_MAP.
+    """A bilinear warp: `cv2.warpAffine` with INTER_LINEAR and WARP_INVERSE_MAP.
 
     Attributes:
         to_input: float64 [2, 3], contiguous.
         border: one of `BORDERS`.
-        fill: what stands outside, where the border is constant.
+        fill: the pixel outside the source, if the border is constant.
     """
 
     to_input: Floats
@@ -40,11 +39,11 @@ class AffineWarp(NamedTuple):
 
 
 class BilinearResize(NamedTuple):
-    """A stretch to another size: `cv2.resize` with INTER_LINEAR, and then, where asked for, flips.
+    """A resize: `cv2.resize` with INTER_LINEAR, and then flips.
 
     Attributes:
         is_mirrored: whether left and right are exchanged.
-        is_upside_down: whether top and bottom are.
+        is_upside_down: whether top and bottom are exchanged.
     """
 
     is_mirrored: bool = False
@@ -52,7 +51,7 @@ class BilinearResize(NamedTuple):
 
 
 class FilledRectangle(NamedTuple):
-    """A rectangle that is covered, in pixels; the right and the bottom are excluded."""
+    """A rectangle to fill, in pixels; the right and the bottom are excluded."""
 
     left: int
     top: int
@@ -62,45 +61,45 @@ class FilledRectangle(NamedTuple):
 
 
 KernelStep = Lut | Contrast | Saturation | ShiftHsv | FilledRectangle | BilinearResize | AffineWarp
-"""What the kernels do: a table is uint8 [256], or [256, 3] for each channel."""
+"""A step of the kernels; a lookup table is uint8 [256], or [256, 3] with one per channel."""
 
 Work = tuple[Image, Image, Sequence[KernelStep]]
-"""Where the pixels of an image come from, where they are written, and the steps between.
+"""A source image, a target image, and the steps between.
 
 Only the first step may be a warp or resize. The first image is uint8 [H, W, 3] with contiguous rows; the second is
 contiguous, and of the same size unless there is a warp or resize.
 """
 
 BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT, cv2.BORDER_REFLECT_101)
-"""The modes of a warp."""
+"""The border modes of a warp."""
 
 MAX_SIDE = 32_000
-"""Pixels: the sides of an image, and the places that a warp looks for, are less than this."""
+"""The sides of an image, and the coordinates that a warp reads, are less than this, in pixels."""
 
-_TOGETHER = (64, 32)
-"""Pixels that OpenCV converts from HSV at once, with AVX-512 and AVX2. It rounds the others in another way."""
+_HSV_VECTOR_PIXELS = (64, 32)
+"""The number of pixels that OpenCV converts from HSV at once, with AVX-512 and AVX2. It rounds the rest differently."""
 
 _FMA3 = 12
-"""OpenCV's number (`CV_CPU_FMA3`) of what makes its float arithmetic that of the kernels."""
+"""OpenCV's number (`CV_CPU_FMA3`) of FMA3: with it OpenCV's float arithmetic equals that of the kernels."""
 
 
 def load_kernels() -> "Kernels | None":
-    """Return what does some works, in order and without the GIL; None where it is not there, or not exact.
+    """Return the compiled kernels; None if they are missing, turned off or not exact.
 
-    What is found at the first call stays: neither the environment nor `cv2.setUseOptimized` changes it later.
+    The first call decides: neither the environment nor `cv2.setUseOptimized` changes it later.
     """
     return _find()[0]
 
 
 def status() -> str:
-    """Say whether the compiled kernels are in use, and if they are not, why."""
+    """Return a sentence that says whether the compiled kernels are in use, and if not, why."""
     reason = _find()[1]
-    return f"compiled kernels: not in use ({reason}); OpenCV does their work" if reason else "compiled kernels: in use"
+    return f"compiled kernels: not in use ({reason}); OpenCV replaces them" if reason else "compiled kernels: in use"
 
 
 @lru_cache(1)
 def _find() -> "tuple[Kernels | None, str]":
-    """Return the kernels, or None and why they are not used; warn where nobody asked for that."""
+    """Return the kernels, or None and why they are not used; warn unless the user turned them off."""
     if os.environ.get("CAUDAL_COMPILED") == "0":
         return None, "CAUDAL_COMPILED=0"
     kernels, reason = _try_out()
@@ -119,9 +118,9 @@ def _try_out() -> "tuple[Kernels | None, str]":
         module = importlib.import_module("augment.plan._kernels")
     except ImportError as error:
         return None, f"they cannot be imported: {error}; they need a C compiler at installation"
-    for together in _TOGETHER:
-        run = Kernels(module, together)
-        trials = (one for one in _iter_trials() if run.picks_bytes or not isinstance(one[1], BilinearResize))
+    for vector_pixels in _HSV_VECTOR_PIXELS:
+        run = Kernels(module, vector_pixels)
+        trials = (one for one in _iter_trials() if run.has_vbmi or not isinstance(one[1], BilinearResize))
         if all(run.reproduces(expected, source, step) for source, step, expected in trials):
             return run, ""
     return (
@@ -131,41 +130,41 @@ def _try_out() -> "tuple[Kernels | None, str]":
 
 
 class Kernels:
-    """The kernels.
+    """The compiled kernels; calling them runs works, in order and without the GIL.
 
     Args:
-        module: the compiled one.
-        together: how many pixels OpenCV converts from HSV at once.
+        module: the native module.
+        vector_pixels: the number of pixels that OpenCV converts from HSV at once.
 
     Attributes:
-        picks_bytes: whether the processor can pick bytes out of two vectors at once, which resizes need.
+        has_vbmi: whether the processor has AVX-512 VBMI, which resizes need.
     """
 
-    def __init__(self, module: Any, together: int) -> None:
+    def __init__(self, module: Any, vector_pixels: int) -> None:
         self._run = module.run
-        self.picks_bytes: bool = module.has_vbmi()
+        self.has_vbmi: bool = module.has_vbmi()
         self._kinds: dict[type, int] = {
             Contrast: module.CONTRAST,
             Saturation: module.SATURATION,
             ShiftHsv: module.SHIFT_HSV,
-            FilledRectangle: module.COVER,
+            FilledRectangle: module.FILL,
             BilinearResize: module.RESIZE,
             AffineWarp: module.WARP,
         }
-        self._together = together
+        self._vector_pixels = vector_pixels
 
     def __call__(self, works: Sequence[Work]) -> None:
-        """Do works."""
+        """Run works."""
         self._run([(source, image, [self._encode_step(step) for step in steps]) for source, image, steps in works])
 
     def reproduces(self, expected: Image, source: Image, step: KernelStep) -> bool:
-        """Tell whether a step makes of a source what is expected."""
-        made = np.empty_like(expected)
-        self([(source, made, [step])])
-        return np.array_equal(made, expected)
+        """Return whether a step turns a source into the expected pixels."""
+        target = np.empty_like(expected)
+        self([(source, target, [step])])
+        return np.array_equal(target, expected)
 
     def _encode_step(self, step: Any) -> Any:
-        """Write a step as the module reads it."""
+        """Encode a step for the native module."""
         kind = type(step)
         if kind is np.ndarray:
             return np.ascontiguousarray(step.T)  # one channel after the other
@@ -174,15 +173,15 @@ class Kernels:
         if kind is FilledRectangle:
             return self._kinds[kind], *step[:4], bytes(step.fill)
         if kind is ShiftHsv:
-            return self._kinds[kind], *step, self._together
+            return self._kinds[kind], *step, self._vector_pixels
         return self._kinds[kind], *step
 
 
 def _iter_trials() -> Iterator[tuple[Image, KernelStep, Image]]:
-    """Give images, steps, and what OpenCV makes of one by the other."""
+    """Yield source images, steps, and OpenCV's results."""
     levels = np.arange(0, 256, 25, dtype=np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
-    for width in (64, 224, 61):  # OpenCV takes rows in whole vectors, or with a rest
+    for width in (64, 224, 61):  # rows that are whole vectors for OpenCV, and rows with a remainder
         image = np.resize(cube, (-(-len(cube) // width), width, 3))
         for factor in (0.0, 0.7, 1.3):
             yield image, Contrast(factor), colors.apply_lut(image, colors.make_contrast_lut(image, factor))

@@ -1,4 +1,4 @@
-"""What a transform drew, in a few words for people."""
+"""Describes drawn parameters in a few words for people."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -21,23 +21,23 @@ _HIDDEN = {
     ),
     *("max_height", "max_width", "x_min", "x_max", "y_min", "y_max", "key", "foreground", "background"),
 }
-"""Parameters that say nothing, or nothing new, of what is seen."""
+"""Parameters that tell nothing, or nothing new, about what is visible."""
 
 _NEUTRAL: Mapping[str, Any] = {"brightness": 1, "contrast": 1, "saturation": 1, "hue": 0}
-"""What changes nothing; a jitter of one property alone is not to be hidden among the others."""
+"""Values that change nothing; they would hide a jitter of one property among the others."""
 
-_MIN_VISIBLE = 5e-4  # of a scale or shear that cannot be seen
-_MAX_ELEMENTS = 6  # elements of an array that are written out
+_MIN_VISIBLE = 5e-4  # a smaller scale or shear cannot be seen
+_MAX_ELEMENTS = 6  # the most elements of an array that are printed
 
 
 def describe(params: Mapping[str, Any]) -> str:
     """Describe drawn parameters.
 
     Args:
-        params: as an Albumentations transform takes them, by name.
+        params: the parameters of an Albumentations transform, by name.
 
     Returns:
-        Such as "turned by 12°, 1.10 times as wide"; "" where nothing was drawn.
+        Such as "rotated by 12°, 1.10 times as wide"; "" if nothing was drawn.
     """
     return ", ".join(part for name, value in params.items() for part in _iter_parts(name, value, params))
 
@@ -66,7 +66,7 @@ def _iter_parts(name: str, value: Any, params: Mapping[str, Any]) -> Iterator[st
 
 
 def _describe_motion(matrix: Any, shape: Any) -> Iterator[str]:
-    """Describe an affine matrix from the image to the result, about the image's centre."""
+    """Describe an affine matrix from the image to the result, relative to the image's center."""
     if np.abs(matrix[2, :2]).max() > 1e-9:
         return  # a perspective has no such words
     (a, b, x), (c, d, y) = matrix[:2].tolist()
@@ -74,7 +74,7 @@ def _describe_motion(matrix: Any, shape: Any) -> Iterator[str]:
     middle = (0.0, 0.0) if shape is None else ((shape[1] - 1) / 2, (shape[0] - 1) / 2)
     shift = a * middle[0] + b * middle[1] + x - middle[0], c * middle[0] + d * middle[1] + y - middle[1]
     if max(map(abs, shift)) >= 0.5:
-        yield f"moved by ({shift[0]:.0f}, {shift[1]:.0f}) px"
+        yield f"shifted by ({shift[0]:.0f}, {shift[1]:.0f}) px"
 
 
 def _describe_linear(a: float, b: float, c: float, d: float) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _describe_linear(a: float, b: float, c: float, d: float) -> Iterator[str]:
         return
     angle, tall, shear = math.degrees(math.atan2(-c, a)), determinant / width, (a * b + c * d) / (width * width)
     if abs(angle) >= 0.05:
-        yield f"turned by {angle:.3g}°"
+        yield f"rotated by {angle:.3g}°"
     if abs(width - abs(tall)) < _MIN_VISIBLE:
         if abs(width - 1) >= _MIN_VISIBLE:
             yield f"{width:.3g} times as large"

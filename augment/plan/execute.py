@@ -1,4 +1,4 @@
-"""Running the leaves of one sample: neighbours of one kind share a kernel, the others run unmodified."""
+"""Runs the leaves of one sample: neighbors of one kind share a kernel, the others run unmodified."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
@@ -18,14 +18,14 @@ from augment.plan.window import Window, skip_decoded
 from augment.transform import Image, KeyedTransform
 
 _MAX_CHANNELS = 4
-"""Of an image that OpenCV's geometric kernels take; the originals split those that have more."""
+"""The most channels that OpenCV's geometric functions accept; the originals split images that have more."""
 
 
 class Executor:
-    """Runs leaves on images; safe to use from any number of threads.
+    """Runs leaves on images. Any number of threads may use it.
 
     Args:
-        leaves: those of the program.
+        leaves: the leaves of the program.
     """
 
     def __init__(self, leaves: Sequence[Leaf]) -> None:
@@ -33,38 +33,51 @@ class Executor:
         self._kinds = [_find_kind(leaf) for leaf in leaves]
 
     def get_kind(self, leaf_index: int) -> type | None:
-        """Return what a leaf was lowered to; see `Plan.kind`."""
+        """Return what a leaf was lowered to; see `Plan.get_kind`."""
         return self._kinds[leaf_index]
 
     def run(
         self, image: Image | DeferredImage, params: Params, row: int, leaf_indices: Sequence[int], window: Window | None
     ) -> Image | DeferredImage:
         """Run some leaves of one sample, in order; see `Plan.run`."""
-        if image.ndim != 3:
-            raise TransformError(f"an image must be [H, W, C], got the shape {image.shape}")
-        is_owned = False  # whether it may be written to: kernels have made it, and nobody else can have it
+        is_owned = False  # whether it may be written to: a kernel computed it, and nobody else has it
+        is_first = True
         for kind, group in groupby(leaf_indices, self.get_kind):
             members, before = list(group), image
+            fits = window is not None or self.fits(image.shape, params, row, members[0])
+            if not fits and is_first:
+                raise self._make_size_error(image.shape, params, row, members[0])
             try:
-                if kind is Geometry:
+                if kind is None or not fits:
+                    image = self.run_originals(materialize(image), params, row, members)
+                elif kind is Geometry:
                     image = self._run_geometry(materialize(image), params, row, members, window)
                 elif kind is Pointwise:
                     image = self._run_pointwise(image, params, row, members, is_owned)
-                elif kind is Fill:
-                    image = self._run_fills(image, params, row, members, is_owned)
                 else:
-                    image = self.run_originals(materialize(image), params, row, members)
+                    image = self._run_fills(image, params, row, members, is_owned)
             except TransformError:
                 raise
-            except Exception as error:  # of a kernel, on an image for which it is not made
+            except Exception as error:  # a kernel rejects the image
                 names = ", ".join(type(self._leaves[leaf_index].transform).__name__ for leaf_index in members)
                 raise TransformError(f"{type(error).__name__} in {names}: {error}") from error
             if isinstance(image, DeferredImage) or kind is None:
                 is_owned = isinstance(image, DeferredImage)
             elif image is not before:
-                is_owned = image.flags.owndata
-            window = None
+                is_owned = fits and image.flags.owndata
+            window, is_first = None, False
         return image
+
+    def fits(self, shape: Sequence[int], params: Params, row: int, leaf_index: int) -> bool:
+        """Return whether a leaf's parameters are for an image of this shape; all fit a leaf that asks for no size.
+
+        An image has another size after a transform that runs unmodified and changes the size in its own way, if samples
+        run it in another order than that of the leaves.
+        """
+        if self._kinds[leaf_index] not in (Geometry, Fill):
+            return True
+        leaf_params, at = params.find_leaf(leaf_index, row)
+        return leaf_params.sizes[at] == tuple(shape[:2])
 
     def _run_geometry(
         self, image: Image, params: Params, row: int, leaf_indices: Sequence[int], window: Window | None
@@ -74,7 +87,6 @@ class Executor:
             return self.run_originals(image, params, row, leaf_indices)
         if window is not None:
             return geometry.run(image, skip_decoded(window, steps, params.sizes[row]))
-        self._check_size(image, params, row, leaf_indices[0])
         return geometry.run(image, steps)
 
     def _run_pointwise(
@@ -84,11 +96,11 @@ class Executor:
         channels = image.shape[2]
         for leaf_index in leaf_indices:
             lowered = self._leaves[leaf_index].lowered
-            assert isinstance(lowered, Pointwise)  # noqa: S101  # for the type checker: that is how they were grouped
+            assert isinstance(lowered, Pointwise)  # noqa: S101  # for the type checker: they are grouped by kind
             leaf_params, at = params.find_leaf(leaf_index, row)
             try:
                 if image.dtype != np.uint8 or (pending and _is_float_result(pending[-1])):
-                    raise NotLoweredError("kernels are for uint8")
+                    raise NotLoweredError("kernels need uint8")
                 pending += lowered.build_operations(leaf_params.columns, at, channels)
                 channels = lowered.count_output_channels(channels)
             except NotLoweredError:
@@ -100,10 +112,9 @@ class Executor:
     def _run_fills(
         self, image: Image | DeferredImage, params: Params, row: int, leaf_indices: Sequence[int], is_owned: bool
     ) -> Image | DeferredImage:
-        self._check_size(image, params, row, leaf_indices[0])
         for leaf_index in leaf_indices:
             lowered = self._leaves[leaf_index].lowered
-            assert isinstance(lowered, Fill)  # noqa: S101  # for the type checker: that is how they were grouped
+            assert isinstance(lowered, Fill)  # noqa: S101  # for the type checker: they are grouped by kind
             leaf_params, at = params.find_leaf(leaf_index, row)
             image = kernels.fill_rectangles(
                 image, lowered.build_rectangles(leaf_params.columns, at), lowered.value, is_owned=is_owned
@@ -111,39 +122,62 @@ class Executor:
             is_owned = True
         return image
 
-    def _check_size(self, image: Image | DeferredImage, params: Params, row: int, leaf_index: int) -> None:
+    def _make_size_error(self, shape: Sequence[int], params: Params, row: int, leaf_index: int) -> TransformError:
         leaf_params, at = params.find_leaf(leaf_index, row)
-        expected = leaf_params.sizes[at]
-        if image.shape[:2] != expected:
-            raise TransformError(
-                f"{type(self._leaves[leaf_index].transform).__name__} has drawn its parameters for an image of {expected}, "
-                f"but it has {image.shape[:2]}: a transform before it changed the size unexpectedly"
-            )
+        return TransformError(
+            f"{type(self._leaves[leaf_index].transform).__name__}: parameters were drawn for an image of "
+            f"{leaf_params.sizes[at]}, got {tuple(shape[:2])}: draw them with the image's own shape"
+        )
 
     def run_originals(self, image: Image, params: Params, row: int, leaf_indices: Sequence[int]) -> Image:
-        """Run the original transforms of some leaves, one by one, with the same parameters."""
+        """Run the original transforms of some leaves, one by one, with the same parameters.
+
+        Where these are for an image of another size, the original draws its own.
+        """
         for leaf_index in leaf_indices:
             image = self._run_original(image, params, row, leaf_index)
         return image
 
     def _run_original(self, image: Image, params: Params, row: int, leaf_index: int) -> Image:
         leaf = self._leaves[leaf_index]
-        if leaf.lowered is None or params.steps(row, [leaf_index]) is None:
+        if not self.has_params(image.shape, params, row, leaf_index):
             return self.bind_key(params, row, leaf_index)({"image": image})["image"]  # type: ignore[no-any-return]
-        leaf_params, at = params.find_leaf(leaf_index, row)
-        base = leaf.transform.update_transform_params({}, {"image": image})
         try:
-            arguments = leaf.lowered.to_original_params(leaf_params.columns, at, image)
+            arguments = self.get_original_params(image, params, row, leaf_index)
             own = np.require(image, requirements=("C", "W"))  # some of the originals write to it
-            result: Image = leaf.transform.apply(own, **base | arguments)
+            result: Image = leaf.transform.apply(own, **arguments)
         except Exception as error:  # a transform may raise anything at all
             raise TransformError(f"{type(error).__name__} in {type(leaf.transform).__name__}: {error}") from error
         return result if result.ndim == 3 else result[..., np.newaxis]
 
+    def has_params(self, shape: Sequence[int], params: Params, row: int, leaf_index: int) -> bool:
+        """Return whether a plan drew parameters with which a leaf can be applied to an image of this shape."""
+        return (
+            self._leaves[leaf_index].lowered is not None
+            and self.fits(shape, params, row, leaf_index)
+            and params.steps(row, [leaf_index]) is not None
+        )
+
+    def get_original_params(self, image: Image, params: Params, row: int, leaf_index: int) -> dict[str, Any]:
+        """Return a leaf's parameters as its original transform takes them.
+
+        Args:
+            image: the image before the leaf; most leaves read only its shape.
+            params: the parameters of its batch.
+            row: the row of the sample in the batch.
+            leaf_index: the index of the leaf, which is lowered.
+        """
+        leaf = self._leaves[leaf_index]
+        assert leaf.lowered is not None  # noqa: S101  # for the type checker
+        leaf_params, at = params.find_leaf(leaf_index, row)
+        base: dict[str, Any] = leaf.transform.update_transform_params({}, {"image": image})
+        return base | leaf.lowered.to_original_params(leaf_params.columns, at, image)
+
     def bind_key(self, params: Params, row: int, leaf_index: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """Bind a leaf's original transform to its key for one sample; see `Plan.bind_key`."""
-        key = keys.fold_in(params.keys[row], "original", leaf_index)
-        return partial(self._keyed_transforms[leaf_index].apply_to, key=key, force_apply=True)
+        key, leaf = keys.fold_in(params.keys[row], "original", leaf_index), self._leaves[leaf_index]
+        force_apply = leaf.forced or not leaf.decides
+        return partial(self._keyed_transforms[leaf_index].apply_to, key=key, force_apply=force_apply)
 
     def get_last_params(self, leaf_index: int) -> dict[str, Any]:
         """Return the parameters that a leaf without a kernel drew when it last ran in this thread."""

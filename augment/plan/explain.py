@@ -1,35 +1,39 @@
-"""Saying what became of a pipeline: which transforms share a kernel, what is pushed down, and what runs as it is.
+"""Explains a plan: which transforms share a kernel, what is pushed down into the decoder, and what runs unmodified.
 
-What a geometric transform does can depend on the draw and on the image. It is looked at for several images and draws,
-and what is said is true of all of them.
+The effect of a geometric transform can depend on the draw and on the image. Several images and draws are examined, and
+the text is true of all of them.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby, product
+from typing import Any
 
 import numpy as np
 
 from augment import keys
-from augment.plan import geometry
+from augment.plan import geometry, program
 from augment.plan.lowering import Fill, Geometry, Pointwise
 from augment.plan.program import Leaf, Node
 
-_SIZES = np.array([(977, 641), (3001, 4007), (63, 95), (5003, 3011)])
-_DRAWS = 64
+_SIZES = np.array([(977, 641), (3001, 4007), (63, 95), (5003, 3011), (224, 224), (31, 24)])
+_DRAWS = 96
+_DECIDED_SAMPLES = 128
+_FLOAT_MAKERS = ("Normalize", "ToFloat")
 
 _MAX_CHOICES = 100
-"""Among alternatives, that are looked at one by one; beyond that, all are taken to come together."""
+"""The most choices among alternatives that are examined one by one; of more, all are assumed to occur together."""
 
 
 def explain(root: Node) -> str:
-    """Describe a program, a line for each segment.
+    """Describe a program, one line per segment.
 
-    Segments are runs of neighbouring transforms of one kind. What a sample does not draw is not run.
+    A segment is a run of neighboring transforms of one kind. Transforms that a sample does not draw do not run.
     """
     leaves = list(_iter_possible(root))
     lines = [_describe_push_down(root, leaves)]
     floats, reasons = _name_float_makers(root, leaves), dict(_iter_reasons(root, leaves))
+    resizers = _name_resizers(root)
     for number, (kind, group) in enumerate(groupby(leaves, lambda leaf: _name_kind(leaf, reasons)), 1):
         members = list(group)
         title = (
@@ -46,114 +50,150 @@ def explain(root: Node) -> str:
             if leaf in reasons
         ]
     if floats:
-        lines.append(f"Where {floats} gives float32, what stands behind it and has a kernel for uint8 runs as it is.")
-    if any(node.kind in ("one", "some") for node in _list_nodes(root)):
-        lines.append("Of alternatives (OneOf, SomeOf) only what a sample draws is drawn for it and run.")
-    if any(node.kind == "shuffled" for node in _list_nodes(root)):
+        lines.append(f"After {floats} returns float32, later transforms whose kernels need uint8 run unmodified.")
+    if resizers:
         lines.append(
-            "The order of some transforms is drawn for each sample; neighbours are merged as the sample meets them."
+            f"After {resizers} changes the image size, geometry and fills of the same RandomOrder run unmodified."
         )
+    if any(node.kind in ("one", "some") for node in _list_nodes(root)):
+        lines.append("OneOf and SomeOf: parameters are drawn only for the transforms that a sample gets.")
+    if any(node.kind == "shuffled" for node in _list_nodes(root)):
+        lines.append("The order of some transforms is random per sample; neighbors are merged in that order.")
     return "\n".join(lines)
 
 
 def _iter_reasons(root: Node, leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
-    """Say of each transform that runs as it is, in every sample that gets it, why it does."""
+    """Yield each transform that runs unmodified in every sample that gets it, and why."""
     certain, floats = set(_iter_certain(root)), ""
     for leaf in leaves:
         if leaf.lowered is None:
             yield leaf, leaf.reason
-            floats = "" if _may_return_uint8(leaf) else floats
+            if leaf in certain and type(leaf.transform).__name__ in _FLOAT_MAKERS:
+                floats = type(leaf.transform).__name__
+            elif _may_return_uint8(leaf):
+                floats = ""
         elif isinstance(leaf.lowered, Pointwise):
             if floats:
-                yield leaf, f"its kernel is for uint8, and {floats} before it gives float32"
+                yield leaf, f"its kernel needs uint8, but {floats} before it returns float32"
             elif leaf.lowered.is_float and leaf in certain:
                 floats = type(leaf.transform).__name__
 
 
 def _name_float_makers(root: Node, leaves: Sequence[Leaf]) -> str:
-    """Name the transforms that make some samples float32, before others that have kernels for uint8."""
+    """Name the transforms that make some samples float32, before others whose kernels need uint8."""
     certain = set(_iter_certain(root))
-    last = max((place for place, leaf in enumerate(leaves) if isinstance(leaf.lowered, Pointwise)), default=-1)
+    needy = [leaf for leaf in leaves if isinstance(leaf.lowered, Pointwise)]
+    followed = {leaf for leaf in leaves if needy and leaf.index < needy[-1].index}
+    followed |= {leaf for leaf, others in _iter_shuffled(root) if any(other in others for other in needy)}
     makers = [
-        type(leaf.transform).__name__
-        for leaf in leaves[: max(last, 0)]
-        if isinstance(leaf.lowered, Pointwise) and leaf.lowered.is_float and leaf not in certain
+        leaf
+        for leaf in leaves
+        if leaf in followed and _returns_float(leaf.transform) and (leaf not in certain or leaf.decides)
     ]
-    return " or ".join(dict.fromkeys(makers))
+    return " or ".join(dict.fromkeys(type(leaf.transform).__name__ for leaf in makers))
+
+
+def _name_resizers(root: Node) -> str:
+    """Name the transforms that may change the size unexpectedly, in some order before others that need it."""
+    makers = [
+        leaf
+        for leaf, others in _iter_shuffled(root)
+        if leaf.lowered is None
+        and not program.keeps_size(leaf.transform)
+        and any(isinstance(other.lowered, (Geometry, Fill)) for other in others)
+    ]
+    return " or ".join(dict.fromkeys(type(leaf.transform).__name__ for leaf in makers))
+
+
+def _iter_shuffled(root: Node) -> Iterator[tuple[Leaf, list[Leaf]]]:
+    """Yield each leaf in a RandomOrder, and the leaves that it may precede there."""
+    for node in _list_nodes(root):
+        parts = [list(child.iter_leaves()) if isinstance(child, Node) else [child] for child in node.children]
+        for part in parts if node.kind == "shuffled" and node.count > 1 else ():
+            others = [leaf for other in parts if other is not part for leaf in other]
+            yield from ((leaf, others) for leaf in part)
+
+
+def _returns_float(transform: Any) -> bool:
+    """Return whether a transform, or one in a composition that is not compiled, returns float32 from uint8."""
+    inner = getattr(transform, "transforms", None)
+    return type(transform).__name__ in _FLOAT_MAKERS or (bool(inner) and any(map(_returns_float, inner)))
 
 
 def _may_return_uint8(leaf: Leaf) -> bool:
-    """Tell whether a transform that runs as it is may make uint8 of float32: FromFloat, or somebody's own."""
+    """Return whether an unmodified transform may turn float32 into uint8: FromFloat, or a user's own."""
     kind = type(leaf.transform)
     return kind.__name__ == "FromFloat" or not kind.__module__.startswith("albumentations.")
 
 
 def _name_kind(leaf: Leaf, reasons: dict[Leaf, str]) -> str:
     if leaf in reasons:
-        return "as they are, with a key for each sample"
-    kinds = {Geometry: "geometry", Pointwise: "point-wise", Fill: "rectangles filled"}
+        return "unmodified, with one key per sample"
+    kinds = {Geometry: "geometry", Pointwise: "point-wise", Fill: "filled rectangles"}
     return next(name for kind, name in kinds.items() if isinstance(leaf.lowered, kind))
 
 
 def _describe_push_down(root: Node, leaves: Sequence[Leaf]) -> str:
     certain = set(_iter_certain(root))
     crops: list[str] = []
-    is_certain, samples, leads, begins = True, False, True, ""
+    are_certain = is_first = leads = True  # `is_first`: every sample begins with what comes next
+    samples, begins = False, ""
     for leaf in leaves:
-        # What a sample does not draw does not stand in the way of what stands behind it.
+        # A transform that a sample does not draw does not stop the push-down of later ones.
         leaf_steps = _draw_steps(leaf)
         if not leaf_steps:
             if leaf in certain:
                 break
-            is_certain, begins = False, " where it begins with geometry"
+            is_first, begins = False, begins if samples else " for samples that begin with geometry"
             continue
         samples = samples or any(not step.is_exact and not step.is_averaging for steps in leaf_steps for step in steps)
         passes = [step.is_crop for step in leaf_steps[0]]
         if leads and any(step.is_crop and not step.is_whole for step in leaf_steps[0]):
             crops.append(type(leaf.transform).__name__)
-            is_certain = is_certain and leaf in certain and all(passes)
+            are_certain = are_certain and is_first and leaf in certain and all(passes)
         if not all(passes) or len(leaf_steps) > 1:
-            # Behind what moves or resizes every image nothing is pushed down, but the scale.
+            # After a transform that moves or resizes every image, only the scale is pushed down.
             leads = leads and (leaf not in certain or (len(leaf_steps) == 1 and any(passes)))
-            is_certain = is_certain and (not leads or all(passes))
-    scale = f", no finer than the result needs{begins}" if samples else ""
+            is_first = is_first and all(passes)
+    scale = f", at the coarsest JPEG scale that keeps the result's detail{begins}" if samples else ""
     if not crops:
-        return f"Push-down: none; a JPEG is decoded whole{scale}."
-    when = "" if is_certain else ", where a sample begins with it"
-    return f"Push-down: of a JPEG only the window of {' and '.join(crops)} is decoded{when}{scale}."
+        return f"Push-down: none; the whole JPEG is decoded{scale}."
+    when = "" if are_certain else ", for samples that begin with it"
+    return f"Push-down: only the window of {' and '.join(crops)} is decoded from a JPEG{when}{scale}."
 
 
 def _describe_geometry(root: Node, members: Sequence[Leaf]) -> str:
     leaf_steps = {leaf: _draw_steps(leaf) for leaf in members}
     sampling = [leaf for leaf in members if any(not step.is_exact for steps in leaf_steps[leaf] for step in steps)]
     if not sampling:
-        return "geometry, whole pixels rearranged"
+        return "geometry, exact pixel moves"
     if len(sampling) == 1:
         assert sampling[0].lowered is not None  # noqa: S101  # for the type checker: it is a geometry
         return f"geometry, {sampling[0].lowered.kernel}"
     choices = [
-        [draws for leaf in choice if leaf in leaf_steps for draws in leaf_steps[leaf]] for choice in _list_choices(root)
+        [draws for leaf in choice if leaf in leaf_steps for draws in leaf_steps[leaf]]
+        for choice in [*_list_choices(root), *_draw_choices(root)]
     ]
     warps = max(map(_count_warps, choices))
     split_warps = max(warps, *(_count_warps(choice, split_warps=2) for choice in choices))
     if warps == 1:
-        more = ", or a resize and a warp for the sake of an edge" if split_warps > 1 else ""
+        more = ", or a resize and a warp where merging would change an edge" if split_warps > 1 else ""
         return f"geometry, one warp where more than one of them samples pixels{more}"
     if split_warps > warps:
         return (
-            f"geometry, up to {split_warps} warps and resizes: a border, an interpolation or an edge keeps them apart"
+            f"geometry, up to {split_warps} warps and resizes: a border, an interpolation or an edge prevents merging"
         )
-    return f"geometry, up to {warps} warps: a border or an interpolation keeps them apart"
+    return f"geometry, up to {warps} warps: a border or an interpolation prevents merging"
 
 
 def _count_warps(steps: Sequence[list[geometry.GeometryStep]], split_warps: int = 1) -> int:
-    """Count the warps of steps that follow one another, each with its draws: the most of all draws.
+    """Count the warps of consecutive steps; returns the maximum over all draws.
 
     Args:
-        steps: the draws of each.
-        split_warps: counts for what could be one warp, but runs as a resize and a warp.
+        steps: the draws of each step.
+        split_warps: the count of a group that could be one warp, but runs as a resize and a warp.
     """
-    # As many draws as every one accepts: images that one refuses are left out of its own.
+    # Only as many draws as all steps accept: each drops the images that its transform rejects.
     draws = (geometry.group_steps(list(draw)) for draw in zip(*steps, strict=False))
     return max((sum(_count_samplings(group, split_warps) for group in groups) for groups in draws), default=1)
 
@@ -165,13 +205,23 @@ def _count_samplings(group: list[geometry.GeometryStep], split_warps: int) -> in
 
 
 def _list_choices(node: Node) -> list[list[Leaf]]:
-    """List what samples may get together: the leaves in order, for each choice among alternatives."""
+    """List the leaves that a sample may get together, in order, for each choice among alternatives."""
     parts = [_list_choices(child) if isinstance(child, Node) else [[child]] for child in node.children]
     if node.kind == "one" or node.count == 1:
         return [choice for part in parts for choice in part]
     if math.prod(map(len, parts)) > _MAX_CHOICES:
         return [list(node.iter_leaves())]
     return [list(chain.from_iterable(choice)) for choice in product(*parts)]
+
+
+def _draw_choices(root: Node) -> list[list[Leaf]]:
+    """List the leaves that some samples get, in their order: those with p below 1 may be absent."""
+    leaves = list(root.iter_leaves())
+    decisions = program.decide(root, keys.fold_in(keys.root(0), "explain", np.arange(_DECIDED_SAMPLES)))
+    return [
+        [leaves[index] for index in choice]
+        for choice in sorted(set(map(tuple, decisions.chosen_leaves)))[:_MAX_CHOICES]
+    ]
 
 
 def _describe_pointwise(members: Sequence[Leaf]) -> str:
@@ -184,7 +234,7 @@ def _format_leaf(leaf: Leaf) -> str:
 
 
 def _draw_steps(leaf: Leaf) -> list[list[geometry.GeometryStep]]:
-    """Draw a geometric leaf's steps for several images: each step's draws, without those that the original refuses."""
+    """Draw a geometric leaf's steps for several images: the draws of each step that the original accepts."""
     if not isinstance(leaf.lowered, Geometry):
         return []
     height, width = np.tile(_SIZES, (_DRAWS // len(_SIZES), 1)).T
@@ -200,22 +250,22 @@ def _draw_steps(leaf: Leaf) -> list[list[geometry.GeometryStep]]:
 
 
 def _iter_possible(node: Node) -> Iterator[Leaf]:
-    """Walk the leaves that some samples get."""
+    """Yield the leaves that some samples get."""
     for child in node.children if node.p > 0 else ():
         if isinstance(child, Node):
             yield from _iter_possible(child)
-        elif child.transform.p > 0:
+        elif child.p > 0:
             yield child
 
 
 def _iter_certain(node: Node) -> Iterator[Leaf]:
-    """Walk the leaves that every sample gets."""
+    """Yield the leaves that every sample gets."""
     if node.kind != "all" or node.p < 1:
         return
     for child in node.children:
         if isinstance(child, Node):
             yield from _iter_certain(child)
-        elif child.transform.p >= 1:
+        elif child.p >= 1:
             yield child
 
 

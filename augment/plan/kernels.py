@@ -1,8 +1,8 @@
-"""The kernels of geometry and occlusion: pure functions of an image, a geometry and a border, done by OpenCV.
+"""The kernels of geometry and occlusion: pure functions of an image, a geometry and a border, computed by OpenCV.
 
-None writes to its input unless that is its work. An image is uint8 or float32, [H, W, C] with 1 to 4 channels; so is
-what comes back. OpenCV lets go of Python's lock while it works, but takes it in between to make an array of its own for
-the result. So it is given one (`allocate`): in two threads, each turn of the lock that is saved is a wait less.
+None writes to its input, except those named `_in_place`, `fill_outside` and `mark_edge`. Images and results are uint8
+or float32, [H, W, C] with 1 to 4 channels. OpenCV releases the GIL while it works, but takes it again to allocate a
+result. So it gets an array (`allocate`): each GIL acquisition that is avoided saves the other threads a wait.
 """
 
 from collections.abc import Sequence
@@ -22,17 +22,17 @@ Size = tuple[int, int]
 """(height, width) in pixels."""
 
 Sides = tuple[int, int, int, int]
-"""Of a rectangle: left, top, right and bottom, in pixels; the last two are excluded."""
+"""The left, top, right and bottom of a rectangle, in pixels; the last two are excluded."""
 
 
 def rearrange(image: Image, to_input: Floats, size: Size, border: Border, fill: float | Sequence[float]) -> Image:
-    """Flip, turn, crop and pad by whole pixels, bit for bit; a pure crop is a view.
+    """Flip, rotate by right angles, crop and pad by whole pixels, bit for bit; a pure crop is a view.
 
     Args:
         image: [H, W, C].
-        to_input: [3, 3], of a step that only reorders pixels (`geometry.Step.exact`).
-        size: of the output.
-        border: the mode of what stands outside the image.
+        to_input: [3, 3], of a step that only reorders pixels (`geometry.GeometryStep.is_exact`).
+        size: the size of the output.
+        border: the border mode.
         fill: the value of a constant border.
     """
     (a, b, x), (c, d, y), _ = to_input.tolist()
@@ -54,11 +54,11 @@ def rearrange(image: Image, to_input: Floats, size: Size, border: Border, fill: 
 def rearrange_or_defer(
     image: Image | DeferredImage, to_input: Floats, size: Size, border: Border, fill: float | Sequence[float]
 ) -> Image | DeferredImage:
-    """Flip, turn, crop and pad as `rearrange`; where an image is still to be resized, a flip becomes a part of that."""
+    """Flip, rotate, crop and pad as `rearrange` does; a flip after a deferred resize is merged into it."""
     (a, b, x), (c, d, y), _ = to_input.tolist()
     height, width = image.shape[:2]
-    places = 0 if a > 0 else width - 1, 0 if d > 0 else height - 1
-    if isinstance(image, DeferredImage) and b == 0 == c and (x, y) == places and size == (height, width):
+    origin = 0 if a > 0 else width - 1, 0 if d > 0 else height - 1
+    if isinstance(image, DeferredImage) and b == 0 == c and (x, y) == origin and size == (height, width):
         flipped = image.flip(mirrored=a < 0, upside_down=d < 0)
         if flipped is not None:
             return flipped
@@ -66,7 +66,7 @@ def rearrange_or_defer(
 
 
 def crop_window(image: Image, top: int, left: int, size: Size, border: Border, fill: float | Sequence[float]) -> Image:
-    """Cut a window out of an image; where it reaches outside, the border is filled in."""
+    """Cut a window out of an image; pixels outside the image come from the border."""
     (height, width), (rows, columns) = image.shape[:2], size
     first_row, last_row = _clamp(top, height), _clamp(top + rows, height)
     first_column, last_column = _clamp(left, width), _clamp(left + columns, width)
@@ -77,7 +77,7 @@ def crop_window(image: Image, top: int, left: int, size: Size, border: Border, f
     if border.mode == cv2.BORDER_CONSTANT and 0 in inside.shape:
         return np.full((rows, columns, image.shape[2]), to_pixels(value, image.dtype))
     if border.mode != cv2.BORDER_CONSTANT:
-        # Reflections need the pixels that the window leaves out, too.
+        # Reflections also need pixels outside the window.
         inside, first_row, last_row, first_column, last_column = image, 0, height, 0, width
     before, after = (
         (max(first_row - top, 0), max(first_column - left, 0)),
@@ -93,14 +93,14 @@ def crop_window(image: Image, top: int, left: int, size: Size, border: Border, f
 def resample(
     image: Image, to_input: Floats, size: Size, interpolation: int, border: Border, fill: float | Sequence[float]
 ) -> Image:
-    """Fetch every output pixel from its place in the input: one resize where that is all there is to it, else one warp.
+    """Sample every output pixel from the input: one resize if the matrix is one, else one warp.
 
     Args:
         image: [H, W, C].
-        to_input: [3, 3], from the centres of output pixels to those of input pixels.
-        size: of the output.
+        to_input: [3, 3], maps centers of output pixels to points of the input.
+        size: the size of the output.
         interpolation: OpenCV's flag.
-        border: what stands outside the image.
+        border: what is read outside the image.
         fill: the value of a constant border.
     """
     height, width = size
@@ -111,8 +111,8 @@ def resample(
         return resampled
     flags = warp_interpolation(interpolation) | cv2.WARP_INVERSE_MAP
     value = to_scalar(fill, image.shape[2])
-    # A warp walks across the rows, and waits for memory at each: 295 us for 256x256 pixels. Copying them into the
-    # processor's cache, row by row, takes 11 us, and the warp 150 from there.
+    # A warp reads across the rows and waits for memory at each: 295 us for 256x256 pixels. A copy, row by row, brings
+    # them into the processor's cache in 11 us; the warp then takes 150 us.
     image = image.copy()
     if rows[2] == [0, 0, 1]:
         cv2.warpAffine(image, to_input[:2], (width, height), resampled, flags, border.mode, value)
@@ -124,7 +124,7 @@ def resample(
 def defer_resample(
     image: Image, to_input: Floats, size: Size, interpolation: int, border: Border, fill: float | Sequence[float]
 ) -> DeferredImage | None:
-    """Begin a draft of what `resample` would make; None where the compiled kernels do not do that."""
+    """Defer `resample`; None if the compiled kernels do not do it."""
     rows = to_input.tolist()
     if rows[2] != [0, 0, 1]:
         return None
@@ -145,9 +145,9 @@ def defer_resample(
 def resample_or_defer(
     image: Image, to_input: Floats, size: Size, interpolation: int, border: Border, fill: float | Sequence[float]
 ) -> Image | DeferredImage:
-    """Fetch every output pixel from its place in the input, at once or later; arguments as those of `resample`."""
-    begun = defer_resample(image, to_input, size, interpolation, border, fill)
-    return resample(image, to_input, size, interpolation, border, fill) if begun is None else begun
+    """Defer `resample` if the compiled kernels do it, else run it; arguments as in `resample`."""
+    deferred = defer_resample(image, to_input, size, interpolation, border, fill)
+    return resample(image, to_input, size, interpolation, border, fill) if deferred is None else deferred
 
 
 _WARP_INTERPOLATIONS = {
@@ -155,16 +155,16 @@ _WARP_INTERPOLATIONS = {
     cv2.INTER_LINEAR_EXACT: cv2.INTER_LINEAR,
     cv2.INTER_NEAREST_EXACT: cv2.INTER_NEAREST,
 }
-"""What stands in a warp for the interpolations that only resizes have."""
+"""What a warp uses for the interpolations that only resizes have."""
 
 
 def fill_outside(image: Image, edge: Image, to_frame: Floats, frame: Size, fill: float | Sequence[float]) -> None:
-    """Fill, in place, what lies outside a frame, and mark where frame and fill mix.
+    """Fill, in place, the pixels outside a frame, and mark where frame and fill mix.
 
     Args:
         image: [H, W, C], contiguous; it is written to.
-        edge: uint8 [H, W]; as for `mark_edge`.
-        to_frame: [3, 3], from the centres of the image's pixels to those of the frame's.
+        edge: uint8 [H, W]; as in `mark_edge`.
+        to_frame: [3, 3], maps centers of the image's pixels to points of the frame.
         frame: the frame's size.
         fill: the value.
     """
@@ -180,42 +180,42 @@ def mark_edge(edge: Image, to_frame: Floats, frame: Size) -> NDArray[np.int32] |
     """Mark, in place, the edge of a frame.
 
     Args:
-        edge: uint8 [H, W]: pixels that are less than one pixel of the frame away from its outermost ones become 255.
-        to_frame: [3, 3], from the centres of the pixels to those of the frame's.
+        edge: uint8 [H, W]; pixels less than one pixel of the frame from its outermost pixels become 255.
+        to_frame: [3, 3], maps centers of the pixels to points of the frame.
         frame: the frame's size.
 
     Returns:
-        The outlines between which they lie, as OpenCV's polygons [2, 4, 2] with `_BITS` of fractions; None where the
-        horizon cuts them, or they reach too far: everything is marked then.
+        The two outlines of the edge, as OpenCV's polygons [2, 4, 2] with `_BITS` fractional bits; None if the horizon
+        cuts them or they reach too far: then every pixel is marked.
     """
     height, width = frame
     outlines = np.array([_RECTANGLE * (width + 1, height + 1) - 1, _RECTANGLE * (width - 1, height - 1)])
     corners = np.concatenate([outlines.reshape(8, 2), np.ones((8, 1))], axis=1) @ np.linalg.inv(to_frame).T
     is_cut = (corners[:, 2] <= 0).any() and (corners[:, 2] >= 0).any()  # by the horizon
-    places = np.zeros(1) if is_cut else corners[:, :2] / corners[:, 2:]
-    if is_cut or np.abs(places).max() > _FAR:
+    points = np.zeros(1) if is_cut else corners[:, :2] / corners[:, 2:]
+    if is_cut or np.abs(points).max() > _FAR:
         edge[:] = 255
         return None
-    polygons: NDArray[np.int32] = np.rint(places * 2**_BITS).astype(np.int32).reshape(2, 4, 2)
+    polygons: NDArray[np.int32] = np.rint(points * 2**_BITS).astype(np.int32).reshape(2, 4, 2)
     cv2.fillPoly(edge, list(polygons), 255, shift=_BITS)
     return polygons
 
 
-def interpolate_at(image: Image, places: Floats, interpolation: int, border: Border) -> Image:
-    """Interpolate an image at single places.
+def interpolate_at(image: Image, points: Floats, interpolation: int, border: Border) -> Image:
+    """Interpolate an image at single points.
 
     Args:
         image: [H, W, C].
-        places: float64 [2, K], x and y in pixels.
+        points: float64 [2, K], x and y in pixels.
         interpolation: OpenCV's flag.
-        border: what stands outside the image.
+        border: what is read outside the image.
 
     Returns:
         [K, C].
     """
-    count = places.shape[1]
+    count = points.shape[1]
     maps = np.zeros((2, -(-count // _LINE), _LINE), np.float32)  # OpenCV takes at most 32,767 rows or columns
-    maps.reshape(2, -1)[:, :count] = places
+    maps.reshape(2, -1)[:, :count] = points
     value = to_scalar(border.fill, image.shape[2])
     fetched = cv2.remap(
         image, maps[0], maps[1], warp_interpolation(interpolation), borderMode=border.mode, borderValue=value
@@ -224,14 +224,14 @@ def interpolate_at(image: Image, places: Floats, interpolation: int, border: Bor
 
 
 def warp_interpolation(interpolation: int) -> int:
-    """Give what stands in a warp for an interpolation, of which some exist in resizes only."""
+    """Return what a warp uses for an interpolation: some exist only in resizes."""
     return _WARP_INTERPOLATIONS.get(interpolation, interpolation)
 
 
 _RECTANGLE = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
 _LINE = 256
-_BITS = 8  # of the fractions of polygons' coordinates
-_FAR = 2**20  # pixels; polygons that reach further do not fit into their 32 bits
+_BITS = 8  # fractional bits of polygons' coordinates
+_FAR = 2**20  # pixels; coordinates beyond it do not fit into 32 bits
 
 
 def to_pixels(values: "np.typing.ArrayLike", dtype: "np.typing.DTypeLike") -> Image:
@@ -244,31 +244,31 @@ def to_pixels(values: "np.typing.ArrayLike", dtype: "np.typing.DTypeLike") -> Im
 def fill_rectangles(
     image: Image | DeferredImage, rectangles: Integers, fill: float | Sequence[float], *, is_owned: bool = False
 ) -> Image | DeferredImage:
-    """Fill rectangles [R, 4] (left, top, right, bottom): a draft, a new image, or the same where it is owned.
+    """Fill rectangles [R, 4] (left, top, right, bottom): returns a deferred or new image, or the same if it is owned.
 
     Raises:
-        TransformError: the fill has not one value for each channel.
+        TransformError: the fill does not have one value per channel.
     """
-    begun = defer(image) if len(rectangles) <= _MOST_RECTANGLES else None
-    if begun is not None:
-        value = _to_fill_value(fill, begun, rectangles).tolist()
+    deferred = defer(image) if len(rectangles) <= _MAX_RECTANGLES else None
+    if deferred is not None:
+        value = _to_fill_value(fill, deferred, rectangles).tolist()
         pixel = cast(Pixel, tuple(value) if isinstance(value, list) else (value,) * 3)
-        return begun.add_steps([FilledRectangle(*sides, pixel) for sides in cast(list[Sides], rectangles.tolist())])
+        return deferred.add_steps([FilledRectangle(*sides, pixel) for sides in cast(list[Sides], rectangles.tolist())])
     image = materialize(image)
     image = image if is_owned else image.copy()
     fill_rectangles_in_place(image, rectangles, fill)
     return image
 
 
-_MOST_RECTANGLES = 64
-"""That are covered one step each; more take longer to be told to the kernels than to be covered."""
+_MAX_RECTANGLES = 64
+"""The most rectangles that are deferred: passing more to the kernels takes longer than filling them."""
 
 
 def fill_rectangles_in_place(image: Image, rectangles: Integers, fill: float | Sequence[float]) -> None:
     """Fill rectangles [R, 4] (left, top, right, bottom), in place.
 
     Raises:
-        TransformError: the fill has not one value for each channel.
+        TransformError: the fill does not have one value per channel.
     """
     value = _to_fill_value(fill, image, rectangles)
     for left, top, right, bottom in rectangles.tolist():
@@ -278,32 +278,35 @@ def fill_rectangles_in_place(image: Image, rectangles: Integers, fill: float | S
 def _to_fill_value(fill: float | Sequence[float], image: Image | DeferredImage, rectangles: Integers) -> Image:
     value = np.array(fill, image.dtype)
     if value.ndim and len(rectangles) and len(value) != image.shape[2]:
-        raise TransformError(f"a fill of {len(value)} values for an image of {image.shape[2]} channels")
+        raise TransformError(
+            f"fill has {len(value)} values, but the image has {image.shape[2]} channels: "
+            "give one value, or one per channel"
+        )
     return value
 
 
 def allocate(size: Sequence[int], image: Image) -> Image:
-    """Make room for what a kernel makes of an image: [height, width, C] of its dtype, holding anything."""
+    """Allocate a result for an image: [height, width, C] of its dtype, uninitialized."""
     return np.empty((*size, *image.shape[2:]), image.dtype)
 
 
 def restore_channel_axis(result: "cv2.typing.MatLike", image: Image) -> Image:
-    """Give a result of OpenCV the channel axis that it drops where there is one channel."""
+    """Restore the channel axis that OpenCV drops from an image of one channel."""
     return cast(Image, result if result.ndim == image.ndim else result[..., np.newaxis])
 
 
 def to_scalar(fill: float | Sequence[float], channels: int) -> Sequence[float]:
-    """Write a fill as one value a channel; channels that a sequence does not reach get 0, as OpenCV gives them."""
+    """Return a fill as one value per channel; channels beyond its length get 0, as in OpenCV."""
     values = [float(fill)] * channels if isinstance(fill, (int, float)) else [float(value) for value in fill]
     return (values + [0.0] * channels)[:channels]
 
 
-def _clamp(place: int, size: int) -> int:
-    return min(max(place, 0), size)
+def _clamp(at: int, size: int) -> int:
+    return min(max(at, 0), size)
 
 
 def _find_edges(to_input: list[list[float]], size: Size) -> tuple[int, int, int, int] | None:
-    """Give the input window (top, left, bottom, right) of a pure stretch; None where it is none, or not whole."""
+    """Return the input window (top, left, bottom, right) of a pure stretch; None if it is not one, or not whole."""
     (a, b, x), (c, d, y), last = to_input
     if b != 0 or c != 0 or a <= 0 or d <= 0 or last != [0, 0, 1]:
         return None

@@ -1,12 +1,12 @@
-"""What the compiler knows of a transform: how its parameters are drawn, and which kernel does its work.
+"""Lowering: how a transform's parameters are drawn, and which kernel runs it.
 
-A lowered transform is a small class around an unmodified Albumentations object. It reads that object's own attributes,
-draws the parameters of a whole batch at once from uniform numbers, and describes what they do in terms that
-neighbouring transforms can be merged with: geometry as matrices, point-wise operations as tables and matrices,
+A lowered transform is a small class around an unmodified Albumentations object. It reads that object's attributes,
+draws the parameters of a whole batch at once from uniform numbers, and describes their effect in terms that can be
+merged with neighboring transforms: geometry as matrices, point-wise operations as lookup tables (LUTs) and matrices,
 occlusions as rectangles.
 
-To lower another transform, write one class here or in a sibling file, decorate it with `@lowers(...)`, and add one row
-to the table of its family in `tests/augment/plan/cases_*.py`.
+To lower another transform, write one class in `transforms/`, decorate it with `@lowers(...)`, and add one case to its
+family in `tests/augment/plan/cases_*.py`.
 """
 
 from abc import ABC, abstractmethod
@@ -23,20 +23,20 @@ from augment.transform import Image
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Columns = Mapping[str, NDArray[Any]]
-"""The drawn parameters of a transform: arrays whose first axis is the sample."""
+"""The parameters of a transform, by name: arrays whose first axis is the sample."""
 
 _T = TypeVar("_T", bound="type[Lowered]")
 
 
 class NotLoweredError(Exception):
-    """A transform, or an option of it, has no kernel here; it will run as it is. The text says why."""
+    """A transform, or an option of it, has no kernel; it will run unmodified. The text says why."""
 
 
 class Lowered(ABC):
     """One Albumentations transform, as the compiler sees it.
 
     Attributes:
-        draws: how many uniform numbers in [0, 1) one sample needs.
+        draws: the number of uniform numbers in [0, 1) that one sample needs.
         transform: the original.
 
     Raises:
@@ -45,30 +45,30 @@ class Lowered(ABC):
 
     draws: int = 0
     kernel: ClassVar[str] = ""
-    """The name of what does the work, for `Plan.explain()`."""
+    """The name of the kernel, for `Plan.explain()`."""
 
     def __init__(self, transform: Any) -> None:
         self.transform = transform
 
     @abstractmethod
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give one sample's parameters as the original's `get_params*` would have: what `transform.apply` takes.
+        """Return one sample's parameters as the original's `get_params*` would: the arguments of `transform.apply`.
 
         Args:
-            columns: what `sample` drew.
-            row: which sample.
-            image: as it comes to this transform, [H, W, C].
+            columns: the parameters that `sample` drew.
+            row: the row of the sample.
+            image: the image at this transform, [H, W, C].
         """
 
 
 @dataclass(frozen=True)
 class Border:
-    """What a geometric step finds outside its input.
+    """What a geometric step reads outside its input.
 
     Attributes:
         mode: an OpenCV border mode; `cv2.BORDER_CONSTANT` uses the fill.
-        fill: the value, or one a channel, of images.
-        fill_mask: that of masks.
+        fill: the value for images, or one per channel.
+        fill_mask: the value for masks.
     """
 
     mode: int = cv2.BORDER_CONSTANT
@@ -78,16 +78,16 @@ class Border:
 
 @dataclass(frozen=True)
 class Steps:
-    """One geometric step of every sample of a batch: an output frame, and where its pixels come from.
+    """One geometric step of every sample of a batch: the size of the output, and where its pixels come from.
 
     Attributes:
-        to_input: float64 [N, 3, 3]: maps the centre (x, y, 1) of an output pixel to its place in the input, in pixels;
-            the centre of the first pixel is (0, 0).
+        to_input: float64 [N, 3, 3], maps the center (x, y, 1) of an output pixel to a point of the input, in pixels;
+            the center of the first pixel is (0, 0).
         height: int64 [N], of the output.
-        width: int64 [N].
-        interpolation: OpenCV's flag, for images; one for all, or int64 [N].
-        mask_interpolation: for masks; likewise.
-        border: what stands outside the input.
+        width: int64 [N], of the output.
+        interpolation: OpenCV's flag for images; one for all, or int64 [N].
+        mask_interpolation: the flag for masks; one for all, or int64 [N].
+        border: what is read outside the input.
     """
 
     to_input: Floats
@@ -109,38 +109,38 @@ class Geometry(Lowered):
 
         Args:
             uniforms: float64 [N, draws] in [0, 1).
-            height: int64 [N], of each image as it comes to this transform.
-            width: int64 [N].
+            height: int64 [N], of each image at this transform.
+            width: int64 [N], of each image at this transform.
 
         Returns:
-            The columns that `to_original_params` needs, and the steps in their order. A matrix of NaN marks a sample that the
-            original refuses (a crop larger than its image): the plan then runs the original, for its own error.
+            The columns that `to_original_params` needs, and the steps in order. A matrix of NaN marks a sample that the
+            original rejects (a crop larger than its image): the plan then runs the original, which raises its error.
         """
 
 
 Lut = NDArray[Any]
-"""What becomes of each level: [256] for all channels or [256, C], uint8 or float32."""
+"""A lookup table, the result of each level: [256] for all channels or [256, C], uint8 or float32."""
 
 Matrix = NDArray[np.float64]
-"""A colour matrix [C', C] or, with an offset in the last column, [C', C + 1]; results are rounded and clipped."""
+"""A color matrix [C', C] or, with an offset in the last column, [C', C + 1]; results are rounded and clipped."""
 
 
 @dataclass(frozen=True, eq=False)
 class ColorMatrix:
-    """A colour matrix among the operations of a point-wise transform."""
+    """A color matrix among the operations of a point-wise transform."""
 
     matrix: Matrix
 
 
 @dataclass(frozen=True, eq=False)
 class ImageLut:
-    """A table that depends on the whole image, uint8 [H, W, C], among the operations of a point-wise transform."""
+    """A lookup table computed from the whole image, uint8 [H, W, C], among the operations of a point-wise transform."""
 
     make: Callable[[Image], Lut]
 
 
 class Contrast(NamedTuple):
-    """Levels stretched about the mean of the grey image, among the operations of a point-wise transform.
+    """Levels stretched around the mean of the gray image, among the operations of a point-wise transform.
 
     Attributes:
         factor: 0 or more; 1 changes nothing.
@@ -150,22 +150,22 @@ class Contrast(NamedTuple):
 
 
 class Saturation(NamedTuple):
-    """A blend with the grey image, uint8 [H, W, 3].
+    """A blend with the gray image, uint8 [H, W, 3].
 
     Attributes:
-        factor: of the image; 0 is grey, 1 changes nothing.
+        factor: the weight of the image; 0 is gray, 1 changes nothing.
     """
 
     factor: float
 
 
 class ShiftHsv(NamedTuple):
-    """Shifts of hue, saturation and value of an image, uint8 [H, W, 3]; what is grey stays grey.
+    """Shifts of hue, saturation and value of an image, uint8 [H, W, 3]; gray pixels stay gray.
 
     Attributes:
         hue: 0 to 179 steps.
         saturation: -255 to 255 levels; the sum is clipped.
-        value: likewise.
+        value: -255 to 255 levels; the sum is clipped.
     """
 
     hue: int
@@ -174,74 +174,74 @@ class ShiftHsv(NamedTuple):
 
 
 HUES = 180
-"""OpenCV's hue of a uint8 image is counted in steps of two degrees."""
+"""OpenCV counts the hue of a uint8 image in steps of two degrees."""
 
 Function = Callable[[Image], Image]
-"""Whatever else needs the whole image: uint8 [H, W, C] to a new image of that size. It must not write to its input."""
+"""Any other function of the whole image: uint8 [H, W, C] to a new image of that size; it leaves its input unchanged."""
 
 Operation = Lut | ColorMatrix | ImageLut | Contrast | Saturation | ShiftHsv | Function
-"""What a point-wise transform is made of."""
+"""What a point-wise transform consists of."""
 
 
 class Pointwise(Lowered):
-    """A transform that changes pixels where they are: a sequence of operations."""
+    """A transform that changes each pixel in its position: a sequence of operations."""
 
-    kernel = "table"
+    kernel = "LUT"
     is_float: ClassVar[bool] = False
     """Whether the result is float32."""
 
     @abstractmethod
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
-        """Draw the parameters of a batch; arguments as those of `Geometry.sample`."""
+        """Draw the parameters of a batch; arguments as in `Geometry.sample`."""
 
     @abstractmethod
     def build_operations(self, columns: Columns, row: int, channels: int) -> Sequence[Operation]:
-        """Give what is to be done to one sample, in order.
+        """Return the operations for one sample, in order.
 
         Args:
-            columns: what `sample` drew.
-            row: which sample.
-            channels: of the image, 1, 3 or 4.
+            columns: the parameters that `sample` drew.
+            row: the row of the sample.
+            channels: the number of channels of the image.
 
         Raises:
-            NotLoweredError: an image of so many channels has no kernel; the original is run.
+            NotLoweredError: there is no kernel for this number of channels; the original runs.
         """
 
     def count_output_channels(self, channels: int) -> int:
-        """Tell how many channels an image of so many has afterwards."""
+        """Return the number of channels of the result."""
         return channels
 
 
 class Fill(Lowered):
-    """A transform that covers rectangles."""
+    """A transform that fills rectangles."""
 
     kernel = "fill"
 
     @abstractmethod
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
-        """Draw the parameters of a batch; arguments as those of `Geometry.sample`."""
+        """Draw the parameters of a batch; arguments as in `Geometry.sample`."""
 
     @abstractmethod
     def build_rectangles(self, columns: Columns, row: int) -> Integers:
-        """Give one sample's rectangles, int64 [R, 4]: left, top, right, bottom in pixels, the last two excluded."""
+        """Return one sample's rectangles, int64 [R, 4]: left, top, right, bottom in pixels, the last two excluded."""
 
     @property
     def value(self) -> float | Sequence[float]:
-        """The value that covers images, or one a channel."""
+        """The value for images, or one per channel."""
         return self.transform.fill  # type: ignore[no-any-return]
 
     @property
     def mask_value(self) -> float | Sequence[float] | None:
-        """The value that covers masks; None leaves them as they are."""
+        """The value for masks; None leaves them unchanged."""
         return self.transform.fill_mask  # type: ignore[no-any-return]
 
 
 REGISTRY: dict[type, type[Lowered]] = {}
-"""Albumentations' classes, and what lowers them."""
+"""The lowering of each Albumentations class."""
 
 
 def lowers(*transforms: type) -> Callable[[_T], _T]:
-    """Register a class as what lowers some of Albumentations' classes (exactly those, not their subclasses)."""
+    """Register a class as the lowering of some Albumentations classes (exactly those, not their subclasses)."""
 
     def register(lowered: _T) -> _T:
         REGISTRY.update(dict.fromkeys(transforms, lowered))
@@ -262,7 +262,7 @@ def scale_to_integers(uniform: Floats, low: int | Integers, high: int | Integers
 
 
 def make_identity(count: int) -> Floats:
-    """Make matrices that leave everything where it is, float64 [count, 3, 3]."""
+    """Make identity matrices, float64 [count, 3, 3]."""
     return np.broadcast_to(np.eye(3), (count, 3, 3)).copy()
 
 

@@ -1,6 +1,6 @@
 """The parameters of a batch, and how they are drawn.
 
-All samples of a batch are drawn at once: one call of NumPy for each leaf, whatever the size of the batch.
+All samples of a batch are drawn at once: the number of NumPy calls per leaf does not depend on the batch size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,9 +23,9 @@ class LeafParams:
 
     Attributes:
         columns: the parameters.
-        sizes: (height, width) of the images for which they were drawn, as they come to this leaf.
+        sizes: (height, width) of the images at this leaf.
         batch_steps: the steps of a geometric leaf.
-        is_shared: whether its only row stands for all samples: they drew nothing, and their images have one size.
+        is_shared: whether all samples share the only row: they drew nothing, and their images have one size.
     """
 
     columns: Columns
@@ -35,9 +35,9 @@ class LeafParams:
 
 
 RowsOfLeaf = list[tuple[dict[int, int] | None, LeafParams]]
-"""The parameters of one leaf, and for each sample that gets it their row (None: row i is sample i's).
+"""The parameters of one leaf, and the row of each sample that gets it (None: row i belongs to sample i).
 
-A leaf that samples meet at different places of their order has several.
+A leaf that samples run at different positions of their order has several.
 """
 
 
@@ -48,9 +48,9 @@ class Params:
     Attributes:
         sizes: (height, width) of the images.
         decisions: which transforms each sample gets, and in which order.
-        leaf_params: the parameters of each leaf that any sample gets, by its index.
+        leaf_params: the parameters of each leaf that any sample gets, by leaf index.
         keys: uint64 [N], for the transforms that run unmodified.
-        step_cache: steps that have been collected already, by sample and leaves.
+        step_cache: the steps collected so far, by sample and leaves.
     """
 
     sizes: list[kernels.Size]
@@ -63,8 +63,13 @@ class Params:
         return len(self.keys)
 
     def list_leaves(self, row: int) -> list[int]:
-        """Return the places of the leaves that one sample gets, in order."""
+        """Return the indices of the leaves that one sample gets, in order."""
         return self.decisions.chosen_leaves[row]
+
+    def order_leaves(self, row: int) -> list[int]:
+        """Return the indices of all leaves in the order in which one sample would run them."""
+        order = self.decisions.order
+        return list(range(self.decisions.active.shape[1])) if order is None else order[row].tolist()
 
     def find_leaf(self, leaf_index: int, row: int) -> tuple[LeafParams, int]:
         """Return the parameters of a leaf for a sample, and their row.
@@ -76,12 +81,12 @@ class Params:
             at = row if rows is None else rows.get(row)
             if at is not None:
                 return leaf_params, 0 if leaf_params.is_shared else at
-        raise KeyError(f"leaf {leaf_index} has no parameters for sample {row}, which does not get it")
+        raise KeyError(f"leaf {leaf_index} has no parameters for sample {row}: the sample skips it")
 
     def steps(self, row: int, leaf_indices: Sequence[int], *, mask: bool = False) -> list[geometry.GeometryStep] | None:
-        """Collect the steps of neighbouring geometric leaves for one sample; None where one of them refuses it."""
+        """Collect the steps of neighboring geometric leaves for one sample; None if one of them rejects it."""
         key = (row, mask, *leaf_indices)
-        if key not in self.step_cache:  # the window is asked for first, and the image augmented later
+        if key not in self.step_cache:  # needed twice: for the window, and for the image
             self.step_cache[key] = self._collect(row, leaf_indices, mask)
         return self.step_cache[key]
 
@@ -90,18 +95,18 @@ class Params:
         for leaf_index in leaf_indices:
             leaf_params, at = self.find_leaf(leaf_index, row)
             for batch_steps in leaf_params.batch_steps:
-                if batch_steps.refused[at]:
+                if batch_steps.rejected[at]:
                     return None
                 steps.append(batch_steps.get_step(at, mask=mask))
         return steps
 
 
 _MAX_SHARED_PARAMS = 1000
-"""Sizes of images, times leaves, whose steps are kept where they draw nothing; more are computed each time."""
+"""The maximum number of (leaf, image size) whose steps are kept; only leaves that draw nothing are kept."""
 
 
 class ParamsSampler:
-    """Draws the parameters of a program; safe to use from any number of threads.
+    """Draws the parameters of a program. Any number of threads may use it.
 
     Args:
         root: the program.
@@ -116,11 +121,10 @@ class ParamsSampler:
         self._draws = int(starts[-1])
         self._shared_params: dict[tuple[int, int, int], tuple[LeafParams, int, int]] = {}
 
-    def sample(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Params:
-        """Draw the parameters of a batch from the samples' keys, uint64 [N]; see `Plan.sample`."""
+    def sample(self, sample_keys: keys.Key, sizes: list[kernels.Size]) -> Params:
+        """Draw the parameters of a batch from the samples' keys, uint64 [N], and sizes; see `Plan.sample`."""
         decisions = program.decide(self._root, sample_keys)
         uniforms = keys.uniform(sample_keys, "parameters", self._draws)
-        sizes = [(int(shape[0]), int(shape[1])) for shape in shapes]
         height, width = np.array(sizes, np.int64).reshape(-1, 2).T.copy()
         drawn: dict[int, RowsOfLeaf] = {}
         steps: list[tuple[LeafParams, geometry.Frames]] = []
@@ -128,7 +132,7 @@ class ParamsSampler:
             leaf = self._leaves[leaf_index]
             if leaf.lowered is None:
                 continue
-            # Only for the samples that get it: in a policy, few leaves are for many.
+            # Only for the samples that get it: in a policy, each leaf is for few.
             active = decisions.active[:, leaf_index] if rows is None else decisions.active[rows, leaf_index]
             if not active.all():
                 rows = np.flatnonzero(active) if rows is None else rows[active]
@@ -147,16 +151,15 @@ class ParamsSampler:
             leaf_params.batch_steps.append(batch_steps)
         return Params(sizes, decisions, drawn, sample_keys)
 
-    def sample_single_leaf(self, sample_keys: keys.Key, leaf_index: int, shape: Sequence[int]) -> Params:
-        """Draw the parameters of one sample, a key [1], that gets one leaf alone, and surely."""
+    def sample_single_leaf(self, sample_keys: keys.Key, leaf_index: int, size: kernels.Size) -> Params:
+        """Draw the parameters of one sample, a key [1], to which one leaf alone is applied, always."""
         uniforms = keys.uniform(sample_keys, "parameters", self._draws)[:, self._slices[leaf_index]]
-        return self.compute_single_leaf(uniforms, sample_keys, leaf_index, shape)
+        return self.compute_single_leaf(uniforms, sample_keys, leaf_index, size)
 
     def compute_single_leaf(
-        self, uniforms: NDArray[np.float64], sample_keys: keys.Key, leaf_index: int, shape: Sequence[int]
+        self, uniforms: NDArray[np.float64], sample_keys: keys.Key, leaf_index: int, size: kernels.Size
     ) -> Params:
-        """Compute the parameters of one sample that gets one leaf alone, from the numbers [1, draws] that it draws."""
-        size = int(shape[0]), int(shape[1])
+        """Compute the parameters of one sample to which one leaf alone is applied, from its numbers [1, draws]."""
         active = np.zeros((1, len(self._leaves)), bool)
         active[0, leaf_index] = True
         drawn: dict[int, RowsOfLeaf] = {}
@@ -165,10 +168,12 @@ class ParamsSampler:
             leaf_params, frames = _sample_leaf(self._leaves[leaf_index], uniforms, height, width, slice(None))
             leaf_params.batch_steps.extend(geometry.analyze_steps(frames))
             drawn[leaf_index] = [(None, leaf_params)]
-        return Params([size], Decisions(np.ones(1, bool), active, None), drawn, sample_keys)
+        scopes = [leaf.scope for leaf in self._leaves if leaf.scope is not None]
+        entered = np.arange(max(scopes, default=-1) + 1) == self._leaves[leaf_index].scope
+        return Params([size], Decisions(entered[np.newaxis], active, None), drawn, sample_keys)
 
     def _leaves_in_order(self, decisions: Decisions) -> Iterator[tuple[int, NDArray[np.int64] | None]]:
-        """Yield the leaves in the order in which samples meet them, with these samples (None: all)."""
+        """Yield the leaves in the order in which samples run them, with these samples (None: all)."""
         if decisions.order is None:
             yield from ((leaf_index, None) for leaf_index in range(len(self._leaves)))
             return
@@ -179,7 +184,7 @@ class ParamsSampler:
     def _sample_shared(self, leaf_index: int, height: Integers, width: Integers, at: Any) -> LeafParams | None:
         """Return the parameters of a geometric leaf that draws nothing, for images of one size; None for others.
 
-        Moves on to the size that it leaves (in place), as `_sample_leaf` does.
+        Updates the sizes in place, as `_sample_leaf` does.
         """
         lowered = self._leaves[leaf_index].lowered
         if not isinstance(lowered, Geometry) or lowered.draws:
@@ -203,13 +208,13 @@ class ParamsSampler:
 def _sample_leaf(
     leaf: Leaf, uniforms: NDArray[np.float64], height: Integers, width: Integers, at: Any
 ) -> tuple[LeafParams, list[geometry.Frames]]:
-    """Draw a leaf's parameters for the samples `at`, and move on to the sizes that it leaves (in place).
+    """Draw a leaf's parameters for the samples `at`, and set their sizes (in place) to those after the leaf.
 
     Returns:
-        The parameters, still without moves; and the steps from which the moves are made.
+        The parameters, still without steps; and the frames from which the steps are computed.
     """
     lowered = leaf.lowered
-    rows, columns = height[at].copy(), width[at].copy()  # the parameters keep them, and they change below
+    rows, columns = height[at].copy(), width[at].copy()  # copies: the parameters keep them
     sizes = list(zip(rows.tolist(), columns.tolist(), strict=True))
     if isinstance(lowered, (Pointwise, Fill)):
         return LeafParams(lowered.sample(uniforms, rows, columns), sizes, []), []

@@ -1,6 +1,6 @@
-"""Running point-wise operations: as few passes over the pixels as they can be done in.
+"""Runs point-wise operations in as few passes over the pixels as possible.
 
-Neighbouring tables become one. What the compiled kernels do is left to them; the rest is done one by one.
+Neighboring lookup tables become one. Operations of the compiled kernels are deferred; the others run one by one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,17 +24,17 @@ def run(
     Args:
         image: uint8 [H, W, C].
         operations: in order.
-        is_owned: whether the image may be written to, since nobody else has it.
+        is_owned: whether the image may be written to, because nobody else has it.
 
     Returns:
-        The image [H, W, C'], of the dtype of the last table: a draft, a new one, or the one that was given where there
-        is no operation, or where it is owned.
+        [H, W, C'] of the dtype of the last LUT: a deferred or new image, or the given one if there is no operation or
+        it is owned.
     """
-    for is_known, group in groupby(_merge_luts(operations), _is_compiled):
+    for is_compiled, group in groupby(_merge_luts(operations), _is_compiled):
         members = list(group)
-        begun = defer(image) if is_known else None
-        if begun is not None:
-            image = begun.add_steps(cast(Sequence[KernelStep], members))
+        deferred = defer(image) if is_compiled else None
+        if deferred is not None:
+            image = deferred.add_steps(cast(Sequence[KernelStep], members))
         else:
             image = _run_one_by_one(materialize(image), members, is_owned=is_owned or isinstance(image, DeferredImage))
         is_owned = True
@@ -42,14 +42,14 @@ def run(
 
 
 def _is_compiled(operation: Operation) -> bool:
-    """Tell whether the compiled kernels do an operation."""
+    """Return whether the compiled kernels run an operation."""
     if isinstance(operation, np.ndarray):
         return operation.dtype == np.uint8
     return isinstance(operation, (Contrast, Saturation, ShiftHsv))
 
 
 def _merge_luts(operations: Sequence[Operation]) -> Iterator[Operation]:
-    """Make one table of neighbouring ones."""
+    """Merge neighboring LUTs into one."""
     lut: Lut | None = None
     for operation in operations:
         if isinstance(operation, np.ndarray):
@@ -74,14 +74,14 @@ def _run_one_by_one(image: Image, operations: Sequence[Operation], *, is_owned: 
 
 
 def _to_lut(image: Image, operation: Lut | ImageLut | Contrast) -> Lut:
-    """Give a table, which may depend on the whole image."""
+    """Return the LUT of an operation, which may depend on the whole image."""
     if isinstance(operation, Contrast):
         return colors.make_contrast_lut(image, operation.factor)
     return operation.make(image) if isinstance(operation, ImageLut) else operation
 
 
 def _apply_operation(image: Image, operation: ColorMatrix | Saturation | ShiftHsv | Function) -> Image:
-    """Do what is no table: a new image."""
+    """Run an operation that is not a LUT; returns a new image."""
     if isinstance(operation, Saturation):
         return colors.adjust_saturation(image, operation.factor)
     if isinstance(operation, ShiftHsv):

@@ -1,4 +1,4 @@
-"""What a plan does to one sample, step by step: which transforms, with which values, and what each leaves."""
+"""Traces a plan for one sample: each transform, its values and its result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +18,9 @@ class TraceStep:
     """One transform that was applied.
 
     Attributes:
-        name: of its class.
-        values: what it drew, for people.
-        data: what it left: "image" and whatever else belongs to the sample.
+        name: the name of its class.
+        values: the values that it drew, for people.
+        data: its result: "image" and the other targets of the sample.
     """
 
     name: str
@@ -31,14 +31,14 @@ class TraceStep:
 def trace(plan: Plan, data: dict[str, Any], params: Params, row: int) -> list[TraceStep]:
     """Apply a plan to one sample, once for each of its transforms and those before it.
 
-    What stands behind the last step is what `Plan.apply_to` gives. Between neighbours that share a kernel, each step
-    shows what the kernel would have given up to there.
+    The last step has the result of `Plan.apply_to`. Between neighbors that share a kernel, each step shows the kernel's
+    result up to that transform.
 
     Args:
         plan: the plan.
-        data: as `Plan.apply_to` takes it.
-        params: of its batch.
-        row: its place in the batch.
+        data: the targets, as for `Plan.apply_to`.
+        params: the parameters of its batch.
+        row: the row of the sample in the batch.
     """
     leaf_indices = params.list_leaves(row)
     before, steps = data, []
@@ -54,14 +54,14 @@ def trace(plan: Plan, data: dict[str, Any], params: Params, row: int) -> list[Tr
 
 
 def describe_values(plan: Plan, params: Params, row: int, leaf_index: int, image: Image) -> str:
-    """Describe what a leaf drew for a sample; for one that runs as it is, it must have run last in this thread.
+    """Describe what a leaf drew for a sample; a leaf that runs unmodified must have run last in this thread.
 
     Args:
         plan: the plan.
-        params: of a batch.
-        row: the sample's place in it.
-        leaf_index: of the leaf.
-        image: as it comes to the leaf.
+        params: the parameters of a batch.
+        row: the row of the sample in it.
+        leaf_index: the index of the leaf.
+        image: the image before the leaf.
     """
     lowered = plan.leaves[leaf_index].lowered
     if lowered is None:
@@ -71,10 +71,10 @@ def describe_values(plan: Plan, params: Params, row: int, leaf_index: int, image
 
 
 def apply_single_leaf(plan: Plan, data: dict[str, Any], params: Params, leaf_index: int) -> tuple[dict[str, Any], str]:
-    """Apply one leaf, whatever the first sample drew of the others.
+    """Apply one leaf to the first sample, whatever it drew for the others.
 
     Returns:
-        What it made of the image and what belongs to it, and what it drew.
+        The image and its targets, augmented, and a description of what the leaf drew.
     """
     changed = plan.apply_to(data, _keep_leaves(params, 0, [leaf_index]), 0)
     return changed, describe_values(plan, params, 0, leaf_index, data["image"])
@@ -83,16 +83,16 @@ def apply_single_leaf(plan: Plan, data: dict[str, Any], params: Params, leaf_ind
 def apply_at_strength(
     plan: Plan, data: dict[str, Any], leaf_index: int, strength: float
 ) -> tuple[dict[str, Any], str] | None:
-    """Apply one leaf with every number that it draws at one part of its range.
+    """Apply one leaf with every number that it draws at one fraction of its range.
 
     Args:
         plan: the plan.
-        data: as `Plan.apply_to` takes it.
-        leaf_index: of the leaf.
-        strength: 0 for the beginning of each range to 1 for its end.
+        data: the targets, as for `Plan.apply_to`.
+        leaf_index: the index of the leaf.
+        strength: from 0, the beginning of each range, to 1, its end.
 
     Returns:
-        As `apply_single_leaf`; None for a leaf that runs as it is: its ranges are its own.
+        As `apply_single_leaf`; None for a leaf that runs unmodified: its ranges are not known.
     """
     lowered = plan.leaves[leaf_index].lowered
     if lowered is None:
@@ -102,7 +102,7 @@ def apply_at_strength(
 
 
 def _keep_leaves(params: Params, row: int, leaf_indices: Sequence[int]) -> Params:
-    """Take all leaves from a sample but some."""
+    """Return parameters in which a sample gets only some leaves."""
     active: NDArray[np.bool_] = params.decisions.active.copy()
     active[row] = False
     active[row, list(leaf_indices)] = True

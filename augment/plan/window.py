@@ -1,4 +1,4 @@
-"""The window of an image that a sample needs, so that a decoder need not decode the rest."""
+"""The window of an image that a sample needs: a decoder can skip the rest."""
 
 from typing import NamedTuple
 
@@ -8,15 +8,15 @@ from augment.plan import geometry, kernels
 
 
 class Window(NamedTuple):
-    """The part of an image that a plan needs, and how finely it needs it.
+    """The part of an image that a plan needs, and the resolution that it needs.
 
     Attributes:
         top: first row of the part, in pixels of the whole image.
-        left: first column, in pixels.
-        height: rows.
-        width: columns.
-        finest: pixels of the image per pixel of the result, at the finest place: decoded at 1/2, 1/4 or 1/8 of its
-            size, an image is still fine enough where this is at least 2, 4 or 8.
+        left: first column.
+        height: number of rows.
+        width: number of columns.
+        finest: pixels of the image per pixel of the result, where the result is finest. If this is at least 2, 4 or 8,
+            an image decoded at 1/2, 1/4 or 1/8 of its size has enough detail.
     """
 
     top: int
@@ -27,25 +27,25 @@ class Window(NamedTuple):
 
     @property
     def ratio(self) -> int:
-        """The largest of the JPEG decoder's divisors (1, 2, 4, 8) at which the image is still fine enough."""
+        """The largest of the JPEG decoder's divisors (1, 2, 4, 8) that keeps enough detail."""
         finest = self.finest
         return 8 if finest >= 8 else 4 if finest >= 4 else 2 if finest >= 2 else 1
 
     def scale(self, ratio: int) -> tuple[int, int, int, int]:
-        """Return the window (top, left, height, width) of the image at 1/ratio of its size that covers this one."""
+        """Return the window (top, left, height, width) of the image at 1/ratio of its size that contains this one."""
         top, left = self.top // ratio, self.left // ratio
         return top, left, -(-(self.top + self.height) // ratio) - top, -(-(self.left + self.width) // ratio) - left
 
 
 def find_window(steps: list[geometry.GeometryStep], size: kernels.Size) -> Window | None:
-    """Find the window that a sample's first steps leave of an image.
+    """Find the window of an image that a sample's first steps keep.
 
     Args:
-        steps: the geometric steps with which the pipeline begins.
+        steps: the geometric steps at the beginning of the pipeline.
         size: (height, width) of the image.
 
     Returns:
-        The window; None where the whole image is needed as it is.
+        The window; None if the whole image is needed at full size.
     """
     part, cropped = geometry.find_prefix_window(steps, size)
     window = Window(*part, geometry.compute_finest_scale(steps[cropped:]))
@@ -54,11 +54,11 @@ def find_window(steps: list[geometry.GeometryStep], size: kernels.Size) -> Windo
 
 
 def skip_decoded(window: Window, steps: list[geometry.GeometryStep], size: kernels.Size) -> list[geometry.GeometryStep]:
-    """Return the steps that remain for an image of which only a window was decoded, at 1/`window.ratio`.
+    """Return the steps that remain after only a window of the image was decoded, at 1/`window.ratio`.
 
     Args:
-        window: what was decoded.
-        steps: those of the whole image.
+        window: the decoded window.
+        steps: the steps of the whole image.
         size: (height, width) of the whole image.
     """
     (top, left, height, width), cropped = geometry.find_prefix_window(steps, size)

@@ -133,9 +133,9 @@ class Conversion:
         """The compiled augmentation."""
         if self.augment is None:
             return None
-        from augment.plan.plan import Plan  # imports OpenCV and all transforms
+        from augment.plan.plan import compile_for_images  # imports OpenCV and all transforms
 
-        return Plan(self.augment)
+        return compile_for_images(self.augment)
 
     @property
     def augmented_parts(self) -> tuple[str, ...]:

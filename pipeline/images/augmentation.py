@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from augment import keys
 from augment.plan.deferred import DeferredImage
-from augment.plan.plan import Window
+from augment.plan.window import Window
 from augment.transform import Image
 
 

@@ -7,7 +7,7 @@ as one, so the bytes of many requests become tensors at once, before the first i
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from augment.plan.plan import Window
+from augment.plan.window import Window
 from augment.transform import Image
 from augment.views import View
 from pipeline.errors import DecodeError, SampleError

@@ -17,7 +17,7 @@ from augment import keys
 from augment.errors import TransformError
 from augment.mixing import Mixer
 from augment.plan.deferred import DeferredImage
-from augment.plan.plan import Window
+from augment.plan.window import Window
 from augment.transform import Image
 from pipeline.errors import AugmentationError, DecodeError, SampleError, TooManyErrorsError
 from pipeline.images.augmentation import Augmentation

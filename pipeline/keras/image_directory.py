@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from augment import keys
-from augment.plan.plan import Plan, Window
+from augment.plan.plan import Plan, compile_for_images
+from augment.plan.window import Window
 from augment.transform import Image
 from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
@@ -120,7 +121,7 @@ def image_dataset_from_directory(
         resizer=_make_resizer(image_size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio),
         channels_first=parse_data_format(data_format) == "channels_first",
         seed=resolve_seed(seed),
-        plan=build_option(augment, Plan),
+        plan=build_option(augment, compile_for_images),
         cache=Cache.from_option(cache),
         on_error=on_error,
     )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from augment.plan.plan import Window
+from augment.plan.window import Window
 from augment.transform import Image
 from pipeline.errors import OptionError
 from pipeline.keras.normalizer import Normalizer

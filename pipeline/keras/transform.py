@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from augment import keys
 from augment.plan import colors, kernels
-from augment.plan.plan import Window
+from augment.plan.window import Window
 from augment.transform import Image
 from pipeline.images.augmentation import Augmentation
 from pipeline.keras.warp import SplineWarp

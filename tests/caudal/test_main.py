@@ -76,7 +76,7 @@ def test_version_says_why_the_compiled_kernels_are_not_in_use(project_root: Path
         check=True,
     )
     assert finished.stdout.splitlines()[1:] == [
-        "compiled kernels: not in use (CAUDAL_COMPILED=0); OpenCV does their work"
+        "compiled kernels: not in use (CAUDAL_COMPILED=0); OpenCV replaces them"
     ]
 
 

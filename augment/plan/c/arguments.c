@@ -79,7 +79,7 @@ int get_buffer(const Position *at, PyObject *given, const char *name, int flags,
     if (!PyErr_ExceptionMatches(PyExc_BufferError) && !PyErr_ExceptionMatches(PyExc_ValueError) &&
         !PyErr_ExceptionMatches(PyExc_TypeError))
         return 0;
-    PyObject *type, *error, *trace; /* the exporter's own, which does not say which argument is meant */
+    PyObject *type, *error, *trace; /* the exporter's own, which does not name the argument */
     PyErr_Fetch(&type, &error, &trace);
     PyErr_NormalizeException(&type, &error, &trace);
     refuse(at, PyExc_BufferError, "%s cannot be read: %S", name, error);

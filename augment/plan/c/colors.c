@@ -55,9 +55,9 @@ INLINE int mask_between(int sector, int first, int last) { return -((sector >= f
 
 /* Shift the hue, saturation and value of some pixels, at most BLOCK.
 
-   As `cv2.cvtColor` with COLOR_RGB2HSV, and back with COLOR_HSV2RGB, which cuts the fractions of levels off where it
-   converts many pixels at once, and rounds those of the pixels that are left at the end of a row, from `first_rounded`
-   on. */
+   As `cv2.cvtColor` with COLOR_RGB2HSV, and back with COLOR_HSV2RGB, which truncates the
+   levels of pixels that it converts in vectors, and rounds those of the remaining pixels at the end of a row, from
+   `first_rounded` on. */
 CLONES static void shift_block(uint8_t *restrict pixels, int count, const Shift *restrict shift, int first_rounded)
 {
     Planes rgb, hsv;
@@ -68,7 +68,7 @@ CLONES static void shift_block(uint8_t *restrict pixels, int count, const Shift 
         highest = highest > blue ? highest : blue;
         lowest = lowest < blue ? lowest : blue;
         int range = highest - lowest;
-        /* OpenCV has a table of each of these: (255 << 12) / value, and (180 << 12) / (6 * range). */
+        /* OpenCV has a table of each: (255 << 12) / value, and (180 << 12) / (6 * range). */
         int by_value = (int)rintf(1044480.0f / (float)(highest > 1 ? highest : 1));
         int by_range = (int)rintf(122880.0f / (float)(range > 1 ? range : 1));
         int saturation = (range * by_value + (1 << 11)) >> 12;
@@ -81,7 +81,7 @@ CLONES static void shift_block(uint8_t *restrict pixels, int count, const Shift 
         hue += shift->hue;
         hue -= hue >= 180 ? 180 : 0;
         hsv.channel[0][i] = (uint8_t)hue;
-        hsv.channel[1][i] = (uint8_t)(saturation == 0 ? 0 : shifted); /* what is gray stays gray */
+        hsv.channel[1][i] = (uint8_t)(saturation == 0 ? 0 : shifted); /* gray stays gray */
         hsv.channel[2][i] = (uint8_t)clip(highest + shift->value);
     }
     for (int i = 0; i < count; i++) {
@@ -115,8 +115,8 @@ CLONES static void shift_block(uint8_t *restrict pixels, int count, const Shift 
 
 void shift_hsv(uint8_t *pixels, size_t rows, size_t columns, const Shift *shift)
 {
-    size_t rest = columns % (size_t)shift->together;
-    if (rest == 0) { /* rows do not matter */
+    size_t rest = columns % (size_t)shift->vector_pixels;
+    if (rest == 0) { /* no row has a remainder: treat all as one */
         columns *= rows;
         rows = 1;
     }
@@ -135,7 +135,7 @@ NEEDS_VBMI static __m512i lookup(__m512i levels, const uint8_t *table)
     return _mm512_mask_blend_epi8(_mm512_movepi8_mask(levels), low, high);
 }
 
-/* Apply a table to 64 levels at once; return to how many it was applied. */
+/* Apply a LUT to vectors of 64 levels; return the number of levels that were replaced. */
 NEEDS_VBMI static size_t apply_lut_vectors(uint8_t *levels, size_t count, const uint8_t *table)
 {
     size_t at = 0;

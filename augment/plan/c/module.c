@@ -1,10 +1,10 @@
-/* The module: reads from Python what to do to some images, and does it without the GIL. */
+/* The native module: reads works from Python and runs them without the GIL. */
 
 #include "works.h"
 
 #include <string.h>
 
-static void cover(const Rectangle *rectangle, uint8_t *pixels, int rows, int columns)
+static void fill_rectangle(const Rectangle *rectangle, uint8_t *pixels, int rows, int columns)
 {
     int top = rectangle->top > 0 ? rectangle->top : 0, left = rectangle->left > 0 ? rectangle->left : 0;
     int bottom = rectangle->bottom < rows ? rectangle->bottom : rows;
@@ -25,7 +25,7 @@ static void run_step(const Step *step, const Work *work, uint8_t *row)
     case CONTRAST: adjust_contrast(pixels, count, step->factor); break;
     case SATURATION: adjust_saturation(pixels, count, step->factor); break;
     case SHIFT_HSV: shift_hsv(pixels, (size_t)rows, (size_t)columns, &step->shift); break;
-    case COVER: cover(&step->rectangle, pixels, rows, columns); break;
+    case FILL: fill_rectangle(&step->rectangle, pixels, rows, columns); break;
     case RESIZE: resize(&step->resize, &work->source, pixels, rows, columns, row); break;
     case WARP: warp(&step->warp, &work->source, pixels, rows, columns); break;
     }
@@ -45,7 +45,7 @@ static void run_work(const Work *work, uint8_t *row)
 PyDoc_STRVAR(run_doc, "run(works)\n--\n\n"
                       "Run the steps of each (source, target, [step, ...]), in order and without the GIL.\n\n"
                       "Raises:\n"
-                      "    TypeError, ValueError, BufferError: an argument is refused; nothing has been written.");
+                      "    TypeError, ValueError, BufferError: an argument is rejected; nothing was written.");
 
 static PyObject *run(PyObject *module, PyObject *given)
 {
@@ -86,7 +86,7 @@ PyMODINIT_FUNC PyInit__kernels(void)
         const char *name;
         int kind;
     } kinds[] = {{"CONTRAST", CONTRAST}, {"SATURATION", SATURATION}, {"SHIFT_HSV", SHIFT_HSV},
-                 {"COVER", COVER},       {"RESIZE", RESIZE},         {"WARP", WARP}};
+                 {"FILL", FILL},         {"RESIZE", RESIZE},         {"WARP", WARP}};
     PyObject *module = PyModule_Create(&definition);
     for (size_t at = 0; module && at < sizeof kinds / sizeof kinds[0]; at++)
         if (PyModule_AddIntConstant(module, kinds[at].name, kinds[at].kind) < 0)

@@ -1,7 +1,7 @@
 /* Resizes: along the rows first, and then down the columns.
 
-   As `cv2.resize` of OpenCV 4 with INTER_LINEAR: weights are whole numbers of 1/2048, and a few bits are cut off
-   between the two, so that all is done in whole numbers. */
+   As `cv2.resize` of OpenCV 4 with INTER_LINEAR: weights are multiples of 1/2048, and a few bits are
+   truncated between the two passes, so that integers are enough. */
 
 #include "steps.h"
 
@@ -10,16 +10,16 @@
 
 enum {
     ONE = 1 << 11, /* the weights of two neighbors together */
-    CUT_BITS = 4,  /* of a level along the rows, which then has 15 */
-    GROUP = 16     /* pixels that are worked on at once by vectors */
+    CUT_BITS = 4,  /* truncated from a level after the first pass, which leaves 15 */
+    GROUP = 16     /* pixels per vector */
 };
 
-/* Where the pixels of a block of columns come from, along a row. */
+/* The sources of the pixels of a block of columns, along a row. */
 typedef struct {
-    int32_t offset[BLOCK];                           /* of the bytes of the first of two neighbors */
+    int32_t offset[BLOCK];                           /* of the bytes of the first neighbor */
     int16_t weight[BLOCK][2];                        /* of both */
-    int32_t start[BLOCK / GROUP];                    /* of the 128 bytes among which those of a group stand */
-    uint8_t pick[BLOCK / GROUP][CHANNELS][GROUP][2]; /* of them, for each channel, those of both neighbors */
+    int32_t start[BLOCK / GROUP];                    /* of the 128 bytes that contain a group's neighbors */
+    uint8_t pick[BLOCK / GROUP][CHANNELS][GROUP][2]; /* the bytes of both neighbors, per channel */
 } Along;
 
 /* A row of the source, resized: its levels times 128. */
@@ -28,15 +28,15 @@ typedef struct {
     int16_t level[CHANNELS][BLOCK];
 } ResizedRow;
 
-/* Find where a pixel of `size` comes from: gives the first of two neighbors of `source`, and their weights. */
+/* Locate the source of a pixel: return the first of its two neighbors, and write their weights. */
 static int32_t locate_neighbors(int32_t at, int32_t size, int32_t source, int16_t weight[2])
 {
     double scale = 1.0 / ((double)size / source);
-    float place = (float)((at + 0.5) * scale - 0.5);
-    int32_t first = (int32_t)floorf(place);
-    place -= (float)first;
-    weight[0] = (int16_t)rintf((1.0f - place) * ONE);
-    weight[1] = (int16_t)rintf(place * ONE);
+    float point = (float)((at + 0.5) * scale - 0.5);
+    int32_t first = (int32_t)floorf(point);
+    point -= (float)first;
+    weight[0] = (int16_t)rintf((1.0f - point) * ONE);
+    weight[1] = (int16_t)rintf(point * ONE);
     return first;
 }
 
@@ -45,14 +45,14 @@ static void locate(Along *along, int32_t left, int32_t count, int32_t columns, i
     for (int32_t i = 0; i < count; i++) {
         int32_t at = is_mirrored ? columns - 1 - left - i : left + i;
         int32_t first = locate_neighbors(at, columns, source, along->weight[i]);
-        if (first < 0 || first >= source - 1) { /* the outermost pixel by itself */
+        if (first < 0 || first >= source - 1) { /* only the outermost pixel */
             along->weight[i][0] = first < 0 ? ONE : 0;
             along->weight[i][1] = first < 0 ? 0 : ONE;
             first = first < 0 ? 0 : source - 2;
         }
         along->offset[i] = CHANNELS * first;
     }
-    for (int32_t i = count; i % GROUP; i++) { /* the last group is a whole one */
+    for (int32_t i = count; i % GROUP; i++) { /* fill the last group */
         along->offset[i] = along->offset[count - 1];
         along->weight[i][0] = along->weight[i][1] = 0;
     }
@@ -111,7 +111,7 @@ void resize(const Resize *resize, const Source *source, uint8_t *pixels, int row
             const ResizedRow *neighbors[2];
             for (int second = 0; second < 2; second++) {
                 int32_t at = first + second < 0 ? 0 : first + second < source->rows ? first + second : source->rows - 1;
-                ResizedRow *resized = &resized_rows[at % 2]; /* neighbors never stand at the same place */
+                ResizedRow *resized = &resized_rows[at % 2]; /* neighbors never share an entry */
                 if (resized->row != at) {
                     memcpy(row_bytes, source->pixels + at * source->stride, bytes);
                     resize_row(&along, row_bytes, resized, count);

@@ -1,14 +1,14 @@
 /* The compiled kernels: the steps that change an image, uint8 [H, W, 3].
 
-   OpenCV does each step in one to six calls, and each call releases the GIL and waits for it again. Here all steps of
-   a batch are one call, without the GIL. The results are those of OpenCV's functions, bit for bit;
+   OpenCV takes one to six calls per step, and each call releases the GIL and waits for it again. Here one call runs all
+   steps of a batch, without the GIL. The results equal those of OpenCV's functions, bit for bit;
    `augment/plan/compiled.py` compares them before it uses the kernels.
 
    The kernels check nothing: `works.c` checks every number that comes from Python.
 
-   Most loops are plain, without branches, over short arrays of one quantity each: the compiler vectorizes them for each
-   of the processors named in CLONES. Lookup tables and resizes are written by hand for processors with VBMI; lookup
-   tables a second time for the others. */
+   Most loops have no branches and run over short arrays of one quantity each: the compiler vectorizes them for each of
+   the processors named in CLONES. Lookup tables and resizes are written by hand for processors with VBMI; lookup tables
+   also for the others. */
 
 #ifndef CAUDAL_STEPS_H
 #define CAUDAL_STEPS_H
@@ -16,11 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Compilers that can do so, and choose among the copies when they are called. */
+/* Compilers that support copies for several processors, chosen at run time. */
 #if defined(__x86_64__) && defined(__GLIBC__) && (defined(__clang__) ? __clang_major__ >= 18 : __GNUC__ >= 12)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
-#error "the kernels need GCC 12 or clang 18, glibc and x86-64; without them OpenCV does their work"
+#error "the kernels need GCC 12 or clang 18, glibc and x86-64; without them OpenCV replaces them"
 #endif
 
 /* VBMI picks bytes out of two vectors of 64 at once: loops that need this call it by name. */
@@ -33,10 +33,10 @@
 enum {
     LEVELS = 256,
     CHANNELS = 3,
-    BLOCK = 512,           /* pixels per pass: what is known of them stays in the first cache */
-    MAX_SIDE = INT16_MAX,  /* pixels of a side: OpenCV's warps count them in 16 bits */
+    BLOCK = 512,           /* pixels per pass: their data fits in the L1 cache */
+    MAX_SIDE = INT16_MAX,  /* pixels per side: OpenCV's warps count them in 16 bits */
     MAX_FACTOR = 1000000,  /* of contrast and saturation: their levels fit into 32 bits */
-    RESIZE_ROW_SLACK = 128 /* bytes that a resize reads behind a row */
+    RESIZE_ROW_SLACK = 128 /* bytes that a resize reads after a row */
 };
 
 /* The channels of a block of pixels. */
@@ -58,7 +58,7 @@ INLINE void merge(const Planes *restrict planes, uint8_t *restrict pixels, int c
             pixels[CHANNELS * i + c] = planes->channel[c][i];
 }
 
-/* An image [rows, columns, 3] that is read. Sides are 1 to MAX_SIDE; all bytes lie within 2 GB, so that offsets of
+/* An image [rows, columns, 3] that is only read. Sides are 1 to MAX_SIDE; all bytes lie within 2 GB, so that offsets of
    pixels fit into 32 bits. */
 typedef struct {
     const uint8_t *pixels;
@@ -66,8 +66,8 @@ typedef struct {
     int rows, columns;
 } Source;
 
-/* Where the pixels of a warp come from, as in `cv2.warpAffine` with WARP_INVERSE_MAP and INTER_LINEAR. Every pixel of
-   the result comes from less than MAX_SIDE away from the first pixel of the source. */
+/* A warp, as in `cv2.warpAffine` with WARP_INVERSE_MAP and INTER_LINEAR. The source of every pixel is less than
+   MAX_SIDE from the first pixel of the source. */
 typedef struct {
     double to_input[2][3];
     int border; /* OpenCV's number of a border mode */
@@ -85,19 +85,18 @@ typedef struct {
 } Resize;
 
 /* Resize a source of at least two columns into an image [rows, columns, 3], on a processor with VBMI, and to no less
-   than 2/5 of its columns: sixteen pixels then come from 128 bytes. Where both sides become half as long, OpenCV does
-   something else.
+   than 2/5 of its columns: the sources of sixteen pixels then fit in 128 bytes. OpenCV averages if both sides are
+   halved; this function does not.
 
-   `row` has room for a row of the source and RESIZE_ROW_SLACK bytes. The caller allocates it: 98 KB, for the longest
-   row, are more than the stack of a small thread holds, and without the GIL there is no way to report a lack of
-   memory. */
+   `row` has room for a row of the source and RESIZE_ROW_SLACK bytes. The caller allocates it: the longest row takes
+   98 KB, more than the stack of a small thread, and without the GIL a lack of memory cannot be reported. */
 void resize(const Resize *resize, const Source *source, uint8_t *pixels, int rows, int columns, uint8_t *row);
 
 /* Replace every level of `count` pixels by its entry in a lookup table, or in the table of its channel. */
 void apply_lut(uint8_t *pixels, size_t count, const uint8_t table[LEVELS]);
 void apply_lut_per_channel(uint8_t *pixels, size_t count, const uint8_t tables[CHANNELS * LEVELS]);
 
-/* Stretch levels about the mean of the gray image, and blend with it; a factor of 1 changes nothing, MAX_FACTOR is the
+/* Stretch levels around the mean of the gray image, and blend with it; a factor of 1 changes nothing, MAX_FACTOR is the
    largest. */
 void adjust_contrast(uint8_t *pixels, size_t count, double factor);
 void adjust_saturation(uint8_t *pixels, size_t count, double factor);
@@ -105,8 +104,8 @@ void adjust_saturation(uint8_t *pixels, size_t count, double factor);
 /* Shifts of hue (0 to 179), saturation and value (-255 to 255 each). */
 typedef struct {
     int hue, saturation, value;
-    int together; /* how many pixels OpenCV converts from HSV at once: it rounds the others of a row differently.
-                     BLOCK is a multiple of it. */
+    int vector_pixels; /* pixels that OpenCV converts from HSV at once: it rounds the rest of a row differently.
+                          BLOCK is a multiple of it. */
 } Shift;
 
 void shift_hsv(uint8_t *pixels, size_t rows, size_t columns, const Shift *shift);

@@ -2,7 +2,7 @@
 
    An argument can run Python code while it is read (`__index__`, `__float__`, `__bool__`, `__buffer__`), and that code
    can change the caller's lists. So lists are copied to tuples first, which also hold references to what is in them;
-   each number is read once; and nothing that was checked is looked up again. */
+   each number is read once; and nothing that was checked is read again. */
 
 #include "works.h"
 #include "arguments.h"
@@ -21,7 +21,7 @@ static int read_flag(PyObject *given, int *flag)
 static int read_lut(const Position *at, PyObject *given, Step *step)
 {
     Py_buffer data;
-    if (!get_buffer(at, given, "a step that is no tuple", PyBUF_C_CONTIGUOUS | PyBUF_FORMAT, &data))
+    if (!get_buffer(at, given, "a step that is not a tuple", PyBUF_C_CONTIGUOUS | PyBUF_FORMAT, &data))
         return 0;
     int is_one = has_shape(&data, 0, LEVELS);
     int is_lut = has_format(&data, "B", 1) && (is_one || has_shape(&data, CHANNELS, LEVELS));
@@ -55,10 +55,10 @@ static int read_shift(const Position *at, PyObject *const *items, Shift *shift)
     if (!read_integer(at, items[1], "hue", 0, 179, &shift->hue) ||
         !read_integer(at, items[2], "saturation", -255, 255, &shift->saturation) ||
         !read_integer(at, items[3], "value", -255, 255, &shift->value) ||
-        !read_integer(at, items[4], "together", 1, BLOCK, &shift->together))
+        !read_integer(at, items[4], "vector_pixels", 1, BLOCK, &shift->vector_pixels))
         return 0;
-    return BLOCK % shift->together == 0 ||
-           refuse(at, PyExc_ValueError, "together must divide %d, not %d", BLOCK, shift->together);
+    return BLOCK % shift->vector_pixels == 0 ||
+           refuse(at, PyExc_ValueError, "vector_pixels must divide %d, not %d", BLOCK, shift->vector_pixels);
 }
 
 static int read_rectangle(const Position *at, PyObject *const *items, Rectangle *rectangle)
@@ -70,9 +70,9 @@ static int read_rectangle(const Position *at, PyObject *const *items, Rectangle 
         !read_fill(at, items[5], rectangle->fill))
         return 0;
     if (rectangle->left > rectangle->right)
-        return refuse(at, PyExc_ValueError, "left=%d is behind right=%d", rectangle->left, rectangle->right);
+        return refuse(at, PyExc_ValueError, "left=%d must not exceed right=%d", rectangle->left, rectangle->right);
     if (rectangle->top > rectangle->bottom)
-        return refuse(at, PyExc_ValueError, "top=%d is behind bottom=%d", rectangle->top, rectangle->bottom);
+        return refuse(at, PyExc_ValueError, "top=%d must not exceed bottom=%d", rectangle->top, rectangle->bottom);
     return 1;
 }
 
@@ -90,7 +90,7 @@ static int read_warp(const Position *at, PyObject *const *items, Warp *warp)
 static int read_step(const Position *at, PyObject *given, Step *step)
 {
     static const Py_ssize_t lengths[] = {[CONTRAST] = 2, [SATURATION] = 2, [SHIFT_HSV] = 5,
-                                         [COVER] = 6,    [RESIZE] = 3,     [WARP] = 4};
+                                         [FILL] = 6,     [RESIZE] = 3,     [WARP] = 4};
     if (!PyTuple_Check(given))
         return read_lut(at, given, step);
     if (PyTuple_GET_SIZE(given) == 0)
@@ -105,7 +105,7 @@ static int read_step(const Position *at, PyObject *given, Step *step)
     case CONTRAST:
     case SATURATION: return read_factor(at, items[1], &step->factor);
     case SHIFT_HSV: return read_shift(at, items, &step->shift);
-    case COVER: return read_rectangle(at, items, &step->rectangle);
+    case FILL: return read_rectangle(at, items, &step->rectangle);
     case RESIZE:
         return read_flag(items[1], &step->resize.is_mirrored) && read_flag(items[2], &step->resize.is_upside_down);
     default: return read_warp(at, items, &step->warp);
@@ -153,7 +153,7 @@ static int read_image(const Position *at, PyObject *given, const char *name, Py_
     if ((strides[1] != CHANNELS && shape[1] > 1) || strides[2] != 1)
         return refuse(at, PyExc_ValueError, "%s must have contiguous rows, not strides (%zd, %zd, %zd)", name,
                       strides[0], strides[1], strides[2]);
-    Py_ssize_t stride = shape[0] > 1 ? strides[0] : 0; /* one row has no next one */
+    Py_ssize_t stride = shape[0] > 1 ? strides[0] : 0; /* a single row has no stride */
     if (stride < 0 || stride > (INT32_MAX - CHANNELS * MAX_SIDE) / shape[0])
         return refuse(at, PyExc_ValueError, "%s must have rows that follow each other within 2 GB, not stride %zd",
                       name, stride);
@@ -161,13 +161,13 @@ static int read_image(const Position *at, PyObject *given, const char *name, Py_
     return 1;
 }
 
-/* Where the bytes of an image end. */
+/* The end of the bytes of an image. */
 static const uint8_t *end(const Source *image)
 {
     return image->pixels + (image->rows - 1) * image->stride + CHANNELS * image->columns;
 }
 
-/* Read the image that is written to. */
+/* Read the target image. */
 static int read_target(const Position *at, PyObject *given, Work *work)
 {
     Source target;
@@ -202,7 +202,7 @@ static int check_first_step(const Work *work, Py_ssize_t number)
         for (int axis = 0; axis < 2; axis++) {
             const double *row = step->warp.to_input[axis];
             double farthest = fabs(row[0]) * work->columns + fabs(row[1]) * work->rows + fabs(row[2]);
-            if (!(farthest < MAX_SIDE)) /* beyond, OpenCV stops at 16 bits, and places overflow 32 */
+            if (!(farthest < MAX_SIDE)) /* beyond, OpenCV saturates at 16 bits, and points overflow 32 */
                 return refuse(&at, PyExc_ValueError, "row %d of matrix must reach less than %d pixels", axis, MAX_SIDE);
         }
         return 1;
@@ -256,7 +256,7 @@ static int check_targets(const Works *all)
     return are_apart;
 }
 
-/* Allocate the longest row that a resize reads, where there is any. */
+/* Allocate the longest row that a resize reads, if there is a resize. */
 static int allocate_row(Works *all)
 {
     size_t longest = 0;

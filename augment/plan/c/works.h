@@ -1,4 +1,4 @@
-/* Works: what Python asks for, read and checked. */
+/* Works: requests from Python, read and checked. */
 
 #ifndef CAUDAL_WORKS_H
 #define CAUDAL_WORKS_H
@@ -8,8 +8,8 @@
 
 #include "steps.h"
 
-/* Kinds of steps. Those from RESIZE on make an image from the source; the others change it in place. */
-enum { LUT, LUT_PER_CHANNEL, CONTRAST, SATURATION, SHIFT_HSV, COVER, RESIZE, WARP };
+/* Kinds of steps. RESIZE and WARP compute an image from the source; the others change it in place. */
+enum { LUT, LUT_PER_CHANNEL, CONTRAST, SATURATION, SHIFT_HSV, FILL, RESIZE, WARP };
 
 /* A rectangle, in pixels; right and bottom are excluded. It may reach outside the image. */
 typedef struct {
@@ -23,17 +23,17 @@ typedef struct {
         uint8_t table[CHANNELS * LEVELS]; /* LUT: only the first 256 */
         double factor;                    /* CONTRAST, SATURATION */
         Shift shift;
-        Rectangle rectangle; /* COVER */
+        Rectangle rectangle; /* FILL */
         Resize resize;
         Warp warp;
     };
 } Step;
 
-/* One image: where its pixels come from, where they go, and the steps between. */
+/* One image: its source, its target, and the steps between. */
 typedef struct {
     Py_buffer source_buffer, target_buffer; /* `obj` is NULL until they are read */
     Source source;
-    uint8_t *pixels; /* of the target, contiguous; the source's own where it is changed in place */
+    uint8_t *pixels; /* of the target, contiguous; the source's own if it is changed in place */
     int rows, columns;
     Step *steps;
     Py_ssize_t count;
@@ -42,13 +42,13 @@ typedef struct {
 typedef struct {
     Work *works;
     Py_ssize_t count;
-    uint8_t *row; /* for resizes; NULL where there are none */
+    uint8_t *row; /* for resizes; NULL if there are none */
 } Works;
 
-/* Whether the first step makes the image from the source. */
+/* Whether the first step computes the target from the source. */
 static inline int makes_image(const Work *work) { return work->count && work->steps[0].kind >= RESIZE; }
 
-/* Read a list of works. Returns 0, with a Python exception, where one is refused; release them in any case. */
+/* Read a list of works. Returns 0, with a Python exception, if one is rejected; release them in any case. */
 int read_works(PyObject *given, Works *works);
 
 void release_works(Works *works);

@@ -1,4 +1,4 @@
-"""The transforms that are lowered, by family. Importing this package registers them."""
+"""The lowered transforms, by family. Importing this package registers them."""
 
 from augment.plan.transforms import affine as affine
 from augment.plan.transforms import channels as channels

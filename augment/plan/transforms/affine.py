@@ -1,4 +1,4 @@
-"""Affine transforms: rotation, scale, shear and shift about the centre."""
+"""Affine transforms: rotation, scale, shear and shift around the center."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ from augment.transform import Image
 
 
 def read_border(transform: Any) -> Border:
-    """Read what a transform shows outside its input."""
+    """Read the border of a transform."""
     return Border(transform.border_mode, transform.fill, transform.fill_mask)
 
 
 def read_warp_flags(transform: Any) -> tuple[int, int]:
-    """Read the interpolations of images and masks; OpenCV's warps take INTER_AREA for INTER_LINEAR."""
+    """Read the interpolations of images and masks; OpenCV's warps treat INTER_AREA as INTER_LINEAR."""
     image, mask = (
         cv2.INTER_LINEAR if flag == cv2.INTER_AREA else flag
         for flag in (transform.interpolation, transform.mask_interpolation)
@@ -37,7 +37,7 @@ def read_warp_flags(transform: Any) -> tuple[int, int]:
 
 
 def invert_affine(forward: Floats) -> Floats:
-    """Invert affine matrices [N, 3, 3] by the formula of `cv2.warpAffine`, which makes nothing of singular ones."""
+    """Invert affine matrices [N, 3, 3] by the formula of `cv2.warpAffine`; singular ones become zero."""
     (a, b, x), (c, d, y) = forward[:, :2].transpose(1, 2, 0)
     determinant = a * d - b * c
     factor = np.divide(1, determinant, out=np.zeros_like(determinant), where=determinant != 0)
@@ -51,21 +51,21 @@ def invert_affine(forward: Floats) -> Floats:
 
 
 def make_rotation(angle: Floats) -> Floats:
-    """Make matrices [N, 2, 2] that turn by angles in degrees, counter-clockwise as one sees it (y points down)."""
+    """Make matrices [N, 2, 2] of rotations by angles in degrees, counter-clockwise as displayed (y points down)."""
     radians = np.deg2rad(angle % 360)
     cosine, sine = np.cos(radians), np.sin(radians)
     return np.stack([cosine, sine, -sine, cosine], axis=1).reshape(-1, 2, 2)
 
 
 def compose_about_center(linear: Floats, shift: Floats, height: Integers, width: Integers) -> Floats:
-    """Make forward matrices [N, 3, 3] of `linear` [N, 2, 2] about the image's centre, and then a shift.
+    """Make forward matrices [N, 3, 3] of `linear` [N, 2, 2] around the image's center, and then a shift.
 
     Args:
         linear: float64 [N, 2, 2].
         shift: float64 [N, 2] of (x, y), in pixels.
-        height: int64 [N], of the image; one more moves the centre from that of the pixels to that of their edges, about
-            which Albumentations turns bounding boxes.
-        width: int64 [N], likewise.
+        height: int64 [N], of the image; one more for bounding boxes, because Albumentations rotates them around the
+            center of the pixels' edges.
+        width: int64 [N], of the image; one more for bounding boxes.
     """
     center = np.stack([width, height], axis=1) / 2 - 0.5
     matrices = np.zeros((len(linear), 3, 3))
@@ -76,19 +76,19 @@ def compose_about_center(linear: Floats, shift: Floats, height: Integers, width:
 
 
 def is_near_identity(forward: Floats) -> NDArray[np.bool_]:
-    """Tell where a matrix is so near to the identity that Albumentations returns the image as it is, [N]."""
+    """Return which matrices are so near the identity that Albumentations returns the image unchanged, [N]."""
     is_identity: NDArray[np.bool_] = np.all(np.abs(forward - np.eye(3)) <= _IDENTITY_TOLERANCE, axis=(1, 2))
     return is_identity
 
 
 _IDENTITY_TOLERANCE = 1e-8 + 1e-5 * np.eye(3)
-"""The tolerances of `np.allclose`, which Albumentations asks."""
+"""The tolerances of `np.allclose`, which Albumentations calls."""
 
 
 def make_warp(
     transform: Any, forward: Floats, height: Integers, width: Integers, out: tuple[Integers, Integers]
 ) -> Steps:
-    """Make the step of forward matrices, into frames of `out` (heights, widths), as `cv2.warpAffine` takes it."""
+    """Make the step of forward matrices, into frames of `out` (heights, widths), for `cv2.warpAffine`."""
     same = is_near_identity(forward)
     to_input = np.where(same[:, None, None], np.eye(3), invert_affine(forward))
     rows, columns = np.where(same, height, out[0]), np.where(same, width, out[1])
@@ -96,7 +96,7 @@ def make_warp(
 
 
 def to_affine_params(columns: Columns, row: int) -> dict[str, Any]:
-    """Give a drawn warp as `A.Affine` takes it."""
+    """Return a drawn warp as the parameters of `A.Affine`."""
     x, y = columns["scale"][row].tolist()
     return {
         "matrix": columns["matrix"][row],
@@ -108,7 +108,7 @@ def to_affine_params(columns: Columns, row: int) -> dict[str, Any]:
 
 @lowers(A.Affine, A.ShiftScaleRotate)
 class Affine(Geometry):
-    """Affine, and its special case ShiftScaleRotate: scale, turn, shear and shift, in this order, about the centre."""
+    """Affine and its special case ShiftScaleRotate: scale, rotate, shear and shift, in this order."""
 
     draws = 9
 
@@ -118,7 +118,7 @@ class Affine(Geometry):
             int(low) > int(high) for low, high in transform.translate_px.values()
         ):
             raise NotLoweredError("its translate_px is an empty range")
-        if self._is_fixed() and not transform.balanced_scale:  # which draws between the scale and 1
+        if self._is_fixed() and not transform.balanced_scale:  # a balanced scale draws between the scale and 1
             self.draws = 0
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
@@ -127,8 +127,8 @@ class Affine(Geometry):
         if not self.draws:
             uniforms = np.zeros((len(height), Affine.draws))
         shear_x, shear_y = (
-            np.tan(np.deg2rad(-scale_uniform(uniforms[:, place], *transform.shear[axis])))
-            for place, axis in enumerate("xy", start=2)
+            np.tan(np.deg2rad(-scale_uniform(uniforms[:, column], *transform.shear[axis])))
+            for column, axis in enumerate("xy", start=2)
         )
         scale = self._draw_scale(uniforms[:, 4:8])
         turn = make_rotation(scale_uniform(uniforms[:, 8], *transform.rotate))
@@ -146,11 +146,11 @@ class Affine(Geometry):
         return drawn, [make_warp(transform, forward, height, width, out)]
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the matrices, the scale and the size of the output."""
+        """Return the matrices, the scale and the size of the output."""
         return to_affine_params(columns, row)
 
     def _is_fixed(self) -> bool:
-        """Tell whether all ranges are single values, as those of policies are."""
+        """Return whether all ranges are single values, as in policies."""
         transform = self.transform
         shifts = transform.translate_px or transform.translate_percent or {}
         ranges = [
@@ -170,7 +170,7 @@ class Affine(Geometry):
         return np.trunc(shift * np.stack([width, height], axis=1))
 
     def _draw_scale(self, uniforms: Floats) -> Floats:
-        """Draw the scales [N, 2] along x and y, from [N, 4]: two columns choose to shrink or to enlarge, two draw."""
+        """Draw the scales [N, 2] along x and y, from [N, 4]: two columns choose to shrink or enlarge."""
         scales = []
         for at, axis in enumerate("xy"):
             low, high = self.transform.scale[axis]
@@ -192,8 +192,8 @@ def _fit_output(forward: Floats, height: Integers, width: Integers) -> tuple[Flo
     """
     zero = np.zeros_like(height)
     corners = np.stack([np.stack([zero, width, width, zero], 1), np.stack([zero, zero, height, height], 1)], axis=1)
-    places = forward[:, :2, :2] @ corners + forward[:, :2, 2:]  # [N, 2, 4]
-    first, last = np.floor(places.min(axis=2)), np.ceil(places.max(axis=2))
+    moved = forward[:, :2, :2] @ corners + forward[:, :2, 2:]  # [N, 2, 4]
+    first, last = np.floor(moved.min(axis=2)), np.ceil(moved.max(axis=2))
     shifted = forward.copy()
     shifted[:, :2, 2] -= first
     size = (last - first).astype(np.int64) + 1

@@ -1,4 +1,4 @@
-"""Transforms that mix or reorder the channels of a pixel: grey, sepia, shuffles."""
+"""Transforms that mix or reorder the channels of a pixel: gray, sepia, shuffles."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -22,7 +22,7 @@ def _to_lightness(image: Image) -> Image:
 
 
 def _to_mid_level(image: Image) -> Image:
-    """Give the middle between a pixel's lowest and highest level, rounded down."""
+    """Return the mean of a pixel's lowest and highest level, rounded down."""
     lowest = highest = (planes := colors.split_channels(image))[0]
     for plane in planes[1:]:
         lowest, highest = cv2.min(lowest, plane), cv2.max(highest, plane)
@@ -30,7 +30,7 @@ def _to_mid_level(image: Image) -> Image:
 
 
 def _to_average(image: Image) -> Image:
-    """Give the mean of a pixel's levels, rounded down."""
+    """Return the mean of a pixel's levels, rounded down."""
     planes = colors.split_channels(image)
     total = planes[0].astype(np.uint16)
     for plane in planes[1:]:
@@ -49,9 +49,9 @@ def _to_max(image: Image) -> Image:
 
 @lowers(A.ToGray)
 class ToGray(Pointwise):
-    """A grey image, in as many equal channels as are asked for; an image of one channel stays as it is."""
+    """A gray image, in `num_output_channels` equal channels; an image of one channel stays unchanged."""
 
-    kernel = "grey"
+    kernel = "grayscale"
     _METHODS: ClassVar[dict[str, Callable[[Image], Image]]] = {
         "weighted_average": _to_luma,
         "from_lab": _to_lightness,
@@ -63,26 +63,26 @@ class ToGray(Pointwise):
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
         if transform.method not in self._METHODS:
-            raise NotLoweredError(f"method={transform.method!r} analyses every image")
+            raise NotLoweredError(f"method={transform.method!r} analyzes every image")
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
         """Draw nothing."""
         return {}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give no parameters: there are none."""
+        """Return no parameters: there are none."""
         return {}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the function."""
+        """Return the function."""
         if channels == 1:
             return []
         if channels != 3 and self.transform.method in ("weighted_average", "from_lab"):
-            raise NotLoweredError(f"ToGray by {self.transform.method} is for 3 channels, not {channels}")
+            raise NotLoweredError(f"ToGray by {self.transform.method} needs 3 channels, got {channels}")
         return [self._to_gray]
 
     def count_output_channels(self, channels: int) -> int:
-        """Tell how many channels come out."""
+        """Return the number of channels of the result."""
         return 1 if channels == 1 else int(self.transform.num_output_channels)
 
     def _to_gray(self, image: Image) -> Image:
@@ -92,22 +92,22 @@ class ToGray(Pointwise):
 
 @lowers(A.ToSepia)
 class ToSepia(Pointwise):
-    """One colour matrix; an image of one channel stays as it is."""
+    """One color matrix; an image of one channel stays unchanged."""
 
-    kernel = "colour matrix"
+    kernel = "color matrix"
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
         """Draw nothing."""
         return {}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give no parameters: there are none."""
+        """Return no parameters: there are none."""
         return {}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the matrix."""
+        """Return the matrix."""
         if channels not in (1, 3):
-            raise NotLoweredError(f"ToSepia is for 1 or 3 channels, not {channels}")
+            raise NotLoweredError(f"ToSepia needs 1 or 3 channels, got {channels}")
         return [] if channels == 1 else [ColorMatrix(self.transform.sepia_transformation_matrix)]
 
 
@@ -119,16 +119,16 @@ class ChannelShuffle(Pointwise):
     draws = 4
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
-        """Draw numbers whose ranks are the order (how many of them count depends on the image)."""
+        """Draw numbers whose ranks are the order (an image uses one per channel)."""
         return {"order": uniforms}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the order; None for an image of one channel."""
+        """Return the order; None for an image of one channel."""
         channels = image.shape[2]
         return {"channels_shuffled": None if channels == 1 else shuffle_channels(columns["order"][row], channels)}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the function, where it changes anything."""
+        """Return the function if it changes anything."""
         order = shuffle_channels(columns["order"][row], channels)
         if order == sorted(order):
             return []
@@ -142,7 +142,7 @@ class ChannelShuffle(Pointwise):
 
 @lowers(A.NoOp)
 class NoOp(Pointwise):
-    """Nothing: one of the operations that a policy may choose."""
+    """No operation: one of those that a policy may choose."""
 
     kernel = "nothing"
 
@@ -151,7 +151,7 @@ class NoOp(Pointwise):
         return {}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give no parameters: there are none."""
+        """Return no parameters: there are none."""
         return {}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:

@@ -1,4 +1,4 @@
-"""CropAndPad: each side is cropped or padded by a number of pixels or a part of the image."""
+"""CropAndPad: each side is cropped or padded by a number of pixels or a fraction of the image."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ from augment.transform import Image
 
 @lowers(A.CropAndPad)
 class CropAndPad(Geometry):
-    """A crop, then a pad, then where the size is to be kept a resize."""
+    """A crop, then a pad, then a resize if `keep_size` is set."""
 
     kernel = "crop, pad and resize"
     draws = 4
@@ -32,7 +32,7 @@ class CropAndPad(Geometry):
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
         if not isinstance(transform.fill, (int, float)) or not isinstance(transform.fill_mask, (int, float)):
-            raise NotLoweredError("it draws its fill anew for every image from the numbers given")
+            raise NotLoweredError("its fill is drawn per image")
         ranges = transform.px if transform.px is not None else transform.percent
         self._are_pixels = transform.px is not None
         self._is_shared = False
@@ -41,10 +41,10 @@ class CropAndPad(Geometry):
         elif len(ranges) == 2:
             self._is_shared = not transform.sample_independently
             ranges = [tuple(ranges)] * 4
-        # The first side tells what all of them are: so does the original.
+        # The first side decides for all of them, as in the original.
         are_ranges = not isinstance(ranges[0], (int, float)) and len(ranges[0]) == 2
         if are_ranges and any(len(side) != 2 for side in ranges):
-            raise NotLoweredError("its first side is a range and others are not")
+            raise NotLoweredError("its sides mix ranges and lists")
         self._ranges = [
             [side] if isinstance(side, (int, float)) else tuple(side) if are_ranges else list(side) for side in ranges
         ]
@@ -52,7 +52,7 @@ class CropAndPad(Geometry):
             raise NotLoweredError("its px is an empty range")
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
-        """Draw what is added to each side; negative numbers crop."""
+        """Draw the padding of each side; negative numbers crop."""
         top, right, bottom, left = self._draw_sides(uniforms, height, width)
         crop_top, crop_bottom = _limit_crops(np.maximum(-top, 0), np.maximum(-bottom, 0), height)
         crop_left, crop_right = _limit_crops(np.maximum(-left, 0), np.maximum(-right, 0), width)
@@ -73,7 +73,7 @@ class CropAndPad(Geometry):
         return drawn, steps
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the window, the pad (each None where there is none) and the fill."""
+        """Return the window, the pad (each may be None) and the fill."""
         pad = columns["pad"][row].tolist()
         return {
             "crop_params": columns["crop"][row].tolist() if columns["is_cropped"][row] else None,
@@ -86,8 +86,8 @@ class CropAndPad(Geometry):
     def _draw_sides(self, uniforms: Floats, height: Integers, width: Integers) -> list[Integers]:
         """Draw the numbers of pixels for the top, right, bottom and left side, each [N]."""
         sides = []
-        for place, (side, size) in enumerate(zip(self._ranges, (height, width, height, width), strict=True)):
-            uniform = uniforms[:, 0 if self._is_shared else place]
+        for index, (side, size) in enumerate(zip(self._ranges, (height, width, height, width), strict=True)):
+            uniform = uniforms[:, 0 if self._is_shared else index]
             if isinstance(side, list):
                 drawn = np.asarray(side)[scale_to_integers(uniform, 0, len(side) - 1)]
             elif self._are_pixels:
@@ -99,11 +99,11 @@ class CropAndPad(Geometry):
 
 
 def _limit_crops(first: Integers, last: Integers, size: Integers) -> tuple[Integers, Integers]:
-    """Lessen the crops of two opposite sides where they would leave nothing, as `A.CropAndPad` does."""
+    """Reduce the crops of two opposite sides that would leave nothing, as `A.CropAndPad` does."""
     regain = size + 1
     one, two = regain - regain // 2, regain // 2
     first_lacks, last_lacks = np.maximum(one - first, 0), np.maximum(two - last, 0)
-    # What one side cannot give back the other has to; where both cannot, only the first side's lack is moved.
+    # What one side cannot restore the other must; if neither can, only the first side's deficit moves.
     one = np.where(first_lacks > 0, first, one + last_lacks)
     two = np.where(first_lacks > 0, two + first_lacks, two - last_lacks)
     is_empty = size - first - last < 1

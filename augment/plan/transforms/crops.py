@@ -25,21 +25,21 @@ from augment.transform import Image
 
 
 def place_windows(fraction: Floats, size: Integers, window: Integers) -> Integers:
-    """Place windows along an axis: `fraction` in [0, 1) of the way, all places equally likely.
+    """Place windows along an axis, at `fraction` in [0, 1) of the range; all positions are equally likely.
 
-    As `albumentations.augmentations.crops.functional.get_crop_coords` places them.
+    As `albumentations.augmentations.crops.functional.get_crop_coords`.
     """
     return ((size - window + 1) * fraction).astype(np.int64)
 
 
 def to_crop_coords(columns: Columns, row: int) -> tuple[int, int, int, int]:
-    """Give a drawn window as Albumentations writes it: (x_min, y_min, x_max, y_max)."""
+    """Return a drawn window in Albumentations' order: (x_min, y_min, x_max, y_max)."""
     left, top, height, width = (int(columns[name][row]) for name in ("left", "top", "height", "width"))
     return left, top, left + width, top + height
 
 
 def is_valid_window(window: Columns, height: Integers, width: Integers) -> NDArray[np.bool_]:
-    """Tell which windows are not empty and lie within their images, as the originals ask: [N]."""
+    """Return which windows are not empty and lie within their images, as the originals require, [N]."""
     top, left, rows, columns = (window[name] for name in ("top", "left", "height", "width"))
     within: NDArray[np.bool_] = (
         (top >= 0) & (left >= 0) & (top + rows <= height) & (left + columns <= width) & (rows > 0) & (columns > 0)
@@ -48,17 +48,17 @@ def is_valid_window(window: Columns, height: Integers, width: Integers) -> NDArr
 
 
 class _Window(Geometry):
-    """A window of the image; what its subclasses draw is its place and size."""
+    """A window of the image; subclasses draw its position and size."""
 
     kernel = "crop"
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the window."""
+        """Return the window."""
         return {"crop_coords": to_crop_coords(columns, row)}
 
     @staticmethod
     def _make_crop(window: Columns, height: Integers, width: Integers) -> Steps:
-        """Make the step of windows; one that is empty or reaches outside, which the original refuses, gets NaN."""
+        """Make the step of windows; one that the original rejects (empty, or outside the image) gets NaN."""
         top, left, rows, columns = (window[name] for name in ("top", "left", "height", "width"))
         matrices = make_translation(left, top)
         matrices[~is_valid_window(window, height, width)] = np.nan
@@ -67,14 +67,14 @@ class _Window(Geometry):
 
 @lowers(A.RandomCropFromBorders)
 class RandomCropFromBorders(_Window):
-    """Each side loses a random part."""
+    """Each side loses a random fraction."""
 
     draws = 4
 
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
         if transform.crop_left == 1 or transform.crop_top == 1:
-            raise NotLoweredError("it may crop all of an image, which is an error")
+            raise NotLoweredError("it may crop the whole image, which is an error")
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw the window's four sides."""
@@ -102,19 +102,19 @@ class _ResizedWindow(_Window):
         is_downscale = (rows > new_rows) | (columns > new_columns)
         flags = choose_resize_flags(self.transform, is_downscale, mask_is_always_area=True)
         crop = self._make_crop(window, height, width)
-        # The resize stands by itself, so that the crop can be done by the decoder.
+        # The resize is a separate step, so that the decoder can crop.
         sizes = np.maximum(rows, 1), np.maximum(columns, 1)
         return [crop, make_resize(*sizes, (new_rows, new_columns), flags)]
 
 
 @lowers(A.RandomSizedCrop)
 class RandomSizedCrop(_ResizedWindow):
-    """A window of random height and place, resized."""
+    """A window of random height and position, resized."""
 
     draws = 3
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
-        """Draw height and place; a window larger than the image is cut to it."""
+        """Draw height and position; a window larger than the image is cut to it."""
         rows = scale_to_integers(uniforms[:, 0], *self.transform.min_max_height)
         columns = np.minimum((rows * self.transform.w2h_ratio).astype(np.int64), width)
         rows = np.minimum(rows, height)
@@ -125,7 +125,7 @@ class RandomSizedCrop(_ResizedWindow):
 
 @lowers(A.RandomResizedCrop)
 class RandomResizedCrop(_ResizedWindow):
-    """A window of random area, aspect ratio and place, resized."""
+    """A window of random area, aspect ratio and position, resized."""
 
     _TRIES = 10
     draws = 2 * _TRIES + 2
@@ -133,10 +133,10 @@ class RandomResizedCrop(_ResizedWindow):
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
         if transform.ratio[0] <= 0:
-            raise NotLoweredError("its ratio of 0 has no logarithm")
+            raise NotLoweredError("its ratio must be above 0")
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
-        """Draw windows; of ten tries the first that fits counts, and else the largest centred one."""
+        """Draw ten windows; use the first that fits, or else the largest centered one."""
         transform, tries = self.transform, uniforms[:, 2:].reshape(len(uniforms), self._TRIES, 2)
         area = scale_uniform(tries[..., 0], *(scale * (height * width)[:, None] for scale in transform.scale))
         ratio = np.exp(scale_uniform(tries[..., 1], *np.log(transform.ratio)))
@@ -164,7 +164,7 @@ class RandomResizedCrop(_ResizedWindow):
 
 
 class _PaddedWindow(Geometry):
-    """A window of an image that is padded first where it is too small; one step does both."""
+    """A window of an image that is padded first if it is too small; one step does both."""
 
     kernel = "crop"
 
@@ -173,19 +173,19 @@ class _PaddedWindow(Geometry):
         self.draws = 2 if transform.pad_if_needed and transform.pad_position == "random" else 0
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the window in the padded image, and the pad (None where there is none)."""
+        """Return the window in the padded image, and the pad (or None)."""
         pad = to_pad_params(columns, row)
         return {"crop_coords": to_crop_coords(columns, row), "pad_params": pad if any(pad.values()) else None}
 
     def _make_pad(self, uniforms: Floats, lacking: tuple[Integers, Integers]) -> Columns:
-        """Share out what (height, width) lack of the window."""
+        """Split the missing (height, width) of the window between the sides."""
         if not self.transform.pad_if_needed:
             return name_sides(*((np.zeros_like(total),) * 2 for total in lacking))
-        places = uniforms[:, -2:].T if self.transform.pad_position == "random" else np.zeros((2, len(uniforms)))
+        numbers = uniforms[:, -2:].T if self.transform.pad_position == "random" else np.zeros((2, len(uniforms)))
         return name_sides(
             *(
-                split_padding(total, place, self.transform.pad_position, word)
-                for total, place, word in zip(lacking, places, ("bottom", "right"), strict=True)
+                split_padding(total, number, self.transform.pad_position, word)
+                for total, number, word in zip(lacking, numbers, ("bottom", "right"), strict=True)
             )
         )
 
@@ -204,7 +204,7 @@ class Crop(_PaddedWindow):
     """A fixed window."""
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
-        """Make the one step; the window is where it is in the padded image, and so moves in the image."""
+        """Make the one step; the window is fixed in the padded image, and so moves in the image."""
         transform, count = self.transform, len(uniforms)
         right, bottom = np.full(count, transform.x_max), np.full(count, transform.y_max)
         window = {
@@ -216,7 +216,7 @@ class Crop(_PaddedWindow):
         lacking = np.maximum(bottom - height, 0), np.maximum(right - width, 0)
         pad = dict(self._make_pad(uniforms, lacking))
         if transform.pad_if_needed:
-            pad |= {"pad_bottom": lacking[0], "pad_right": lacking[1]}  # Albumentations adds all of it there too
+            pad |= {"pad_bottom": lacking[0], "pad_right": lacking[1]}  # Albumentations pads only there, too
         return self._make_crop(window, pad, height, width)
 
 

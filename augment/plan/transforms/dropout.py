@@ -1,4 +1,4 @@
-"""Occlusions: rectangles that are covered by a constant."""
+"""Occlusions: rectangles filled with a constant."""
 
 from typing import Any
 
@@ -25,30 +25,30 @@ from augment.transform import Image
 class _Holes(Fill):
     """Rectangles drawn for a batch.
 
-    The columns are `holes`, int64 [N, R, 4]; `used`, bool [N, R]: which of them a sample has; and `fits`, bool [N]:
-    which samples the original does not refuse.
+    The columns are `holes`, int64 [N, R, 4]; `used`, bool [N, R], which of them a sample has; and `fits`, bool [N],
+    which samples the original accepts.
     """
 
-    refusal = ""
-    """What the original asks of an image, for the error where one does not have it."""
+    requirement = ""
+    """What the original requires of an image, for the error message."""
 
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
         if isinstance(transform.fill, str):
-            raise NotLoweredError(f"fill={transform.fill!r} is no constant")
+            raise NotLoweredError(f"fill={transform.fill!r} is not a constant")
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the holes (and a seed, which constant fills do not use)."""
+        """Return the holes (and a seed, which constant fills ignore)."""
         return {"holes": self.build_rectangles(columns, row), "seed": 0}
 
     def build_rectangles(self, columns: Columns, row: int) -> Integers:
-        """Give one sample's holes.
+        """Return one sample's holes.
 
         Raises:
-            TransformError: the image is too small for them, as it is for the original.
+            TransformError: the image is too small for them, as for the original.
         """
         if not columns["fits"][row]:
-            raise TransformError(f"{type(self.transform).__name__}: the image is too small: {self.refusal}")
+            raise TransformError(f"{type(self.transform).__name__}: the image is too small: {self.requirement}")
         holes: Integers = columns["holes"][row][columns["used"][row]]
         return holes
 
@@ -61,19 +61,19 @@ def _stack_corners(left: Integers, top: Integers, right: Integers, bottom: Integ
 class CoarseDropout(_Holes):
     """Some rectangles, with sides in pixels or in fractions of the image's."""
 
-    refusal = "its sides must not be smaller than those of the holes"
+    requirement = "it must be at least as large as the holes"
 
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
-        self._most = int(transform.num_holes_range[1])
-        self.draws = 1 + 4 * self._most
+        self._max = int(transform.num_holes_range[1])
+        self.draws = 1 + 4 * self._max
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
-        """Draw the number, the sides and the places of the holes."""
-        transform, parts = self.transform, uniforms[:, 1:].reshape(len(uniforms), 4, self._most)
-        used = np.arange(self._most) < scale_to_integers(uniforms[:, 0], *transform.num_holes_range)[:, np.newaxis]
+        """Draw the number, the sides and the positions of the holes."""
+        transform, parts = self.transform, uniforms[:, 1:].reshape(len(uniforms), 4, self._max)
+        used = np.arange(self._max) < scale_to_integers(uniforms[:, 0], *transform.num_holes_range)[:, np.newaxis]
         height, width = height[:, np.newaxis], width[:, np.newaxis]
-        # The heights alone decide whether sides are pixels: so does the original.
+        # Only the heights decide whether sides are in pixels, as in the original.
         in_pixels = transform.hole_height_range[1] >= 1
         rows, fit_rows = self._make_sides(parts[:, 0], transform.hole_height_range, height, in_pixels)
         columns, fit_columns = self._make_sides(parts[:, 1], transform.hole_width_range, width, in_pixels)
@@ -85,7 +85,7 @@ class CoarseDropout(_Holes):
     def _make_sides(
         uniforms: Floats, limits: tuple[float, float], side: Integers, in_pixels: bool
     ) -> tuple[Integers, NDArray[np.bool_]]:
-        """Draw the holes' sides, and tell which images can have them [N, 1]."""
+        """Draw the holes' sides; also returns which images can have them, [N, 1]."""
         if not in_pixels:
             return (side * scale_uniform(uniforms, *limits)).astype(np.int64), np.ones(side.shape, bool)
         lowest, highest = int(limits[0]), (np.minimum(limits[1], side) + 1).astype(np.int64) - 1
@@ -94,12 +94,12 @@ class CoarseDropout(_Holes):
 
 @lowers(A.Erasing)
 class Erasing(_Holes):
-    """One rectangle of random area and aspect ratio; none where no area in the range can have such a ratio."""
+    """One rectangle of random area and aspect ratio; none if no area in the range can have such a ratio."""
 
     draws = 4
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
-        """Draw area, aspect ratio and place."""
+        """Draw area, aspect ratio and position."""
         lowest, highest = self.transform.ratio
         area, square_rows, square_columns = height * width, height * height, width * width
         smallest = area * self.transform.scale[0]
@@ -119,25 +119,25 @@ class Erasing(_Holes):
 
 @lowers(A.XYMasking)
 class XYMasking(_Holes):
-    """Some bars from edge to edge: `x` upright, `y` level."""
+    """Some bars from edge to edge: `x` vertical, `y` horizontal."""
 
-    refusal = "its sides must not be smaller than the longest mask"
+    requirement = "it must be at least as long as the longest mask"
 
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
-        self._most = int(transform.num_masks_x[1]), int(transform.num_masks_y[1])
-        self.draws = 2 + 2 * sum(self._most)
+        self._max = int(transform.num_masks_x[1]), int(transform.num_masks_y[1])
+        self.draws = 2 + 2 * sum(self._max)
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
-        """Draw the number, the lengths and the places of the bars of each axis."""
+        """Draw the number, the lengths and the positions of the bars of each axis."""
         transform = self.transform
-        upright, level = np.split(uniforms[:, 2:], [2 * self._most[0]], axis=1)
+        vertical, horizontal = np.split(uniforms[:, 2:], [2 * self._max[0]], axis=1)
         height, width = height[:, np.newaxis], width[:, np.newaxis]
         left, right, used_x = self._draw_bars(
-            uniforms[:, 0], upright, transform.num_masks_x, transform.mask_x_length, width
+            uniforms[:, 0], vertical, transform.num_masks_x, transform.mask_x_length, width
         )
         top, bottom, used_y = self._draw_bars(
-            uniforms[:, 1], level, transform.num_masks_y, transform.mask_y_length, height
+            uniforms[:, 1], horizontal, transform.num_masks_y, transform.mask_y_length, height
         )
         zero = np.zeros_like(height)
         holes = [_stack_corners(left, zero, right, height), _stack_corners(zero, top, width, bottom)]
@@ -148,7 +148,7 @@ class XYMasking(_Holes):
     def _draw_bars(
         number: Floats, uniforms: Floats, numbers: tuple[int, int], lengths: tuple[int, int], side: Integers
     ) -> tuple[Integers, Integers, NDArray[np.bool_]]:
-        """Draw the bars of one axis: where they start, where they end, and which of them are used."""
+        """Draw the bars of one axis: their starts, their ends, and which of them are used."""
         used = np.arange(numbers[1]) < scale_to_integers(number, *numbers)[:, np.newaxis]
         length = scale_to_integers(uniforms[:, ::2], *lengths)
         start = place_windows(uniforms[:, 1::2], side, length)
@@ -157,9 +157,9 @@ class XYMasking(_Holes):
 
 @lowers(A.GridDropout)
 class GridDropout(_Holes):
-    """One hole in each cell of a grid. How many cells there are depends on the image."""
+    """One hole in each cell of a grid. The number of cells depends on the image."""
 
-    draws = 1  # as many numbers as there are cells are made from this one
+    draws = 1  # this number seeds those of the cells
 
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
@@ -167,10 +167,10 @@ class GridDropout(_Holes):
             lowest, highest = transform.unit_size_range
             if lowest == highest:
                 raise NotLoweredError(f"unit_size_range={transform.unit_size_range} is empty: its end is excluded")
-            self.refusal = f"its sides must not be smaller than {highest}"
+            self.requirement = f"its sides must be at least {highest} pixels"
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
-        """Draw the grid and the holes' places in its cells."""
+        """Draw the grid and the holes' positions in its cells."""
         key = (uniforms[:, 0] * 2.0**53).astype(np.uint64)  # all its random bits
         (rows, columns), fits = self._draw_grid(keys.uniform(key, "unit", 1)[:, 0], height, width)
         y, cell_rows = self._draw_cells(key, "rows", height, rows)
@@ -181,7 +181,7 @@ class GridDropout(_Holes):
         )
         y, x, height, width = y[:, :, np.newaxis], x[:, np.newaxis], height[:, None, None], width[:, None, None]
         if self.transform.random_offset:
-            # A key for each row of cells: a cell's numbers must not depend on the largest grid of the batch.
+            # One key per row of cells: a cell's numbers must not depend on the largest grid of the batch.
             shape = (len(key), y.shape[1], x.shape[2])
             row_keys = keys.fold_in(key[:, np.newaxis], np.arange(shape[1])).ravel()
             down, along = (keys.uniform(row_keys, name, shape[2]).reshape(shape) for name in ("down", "along"))
@@ -200,10 +200,10 @@ class GridDropout(_Holes):
     def _draw_grid(
         self, uniform: Floats, height: Integers, width: Integers
     ) -> tuple[tuple[Integers, Integers], NDArray[np.bool_]]:
-        """Draw how many rows and columns of cells there are, and tell which images can have them."""
+        """Draw the numbers of rows and columns of cells; also returns which images can have them."""
         transform, fits = self.transform, np.ones(len(height), bool)
         if transform.holes_number_xy:
-            rows, columns = transform.holes_number_xy  # the original takes x for the rows
+            rows, columns = transform.holes_number_xy  # the original uses x for the rows
             return (np.full_like(height, rows), np.full_like(height, columns)), fits
         if transform.unit_size_range:
             lowest, highest = transform.unit_size_range
@@ -217,15 +217,15 @@ class GridDropout(_Holes):
 
         As `albumentations.augmentations.geometric.functional.split_uniform_grid`.
         """
-        places = np.arange(max(1, count.max()))
-        inside = places < count[:, np.newaxis]
-        numbers = np.where(inside, keys.uniform(key, name, len(places)), 2.0)
+        numbers = keys.uniform(key, name, int(max(1, count.max())))
+        inside = np.arange(numbers.shape[1]) < count[:, np.newaxis]
+        numbers = np.where(inside, numbers, 2.0)
         rank = np.argsort(np.argsort(numbers, axis=1), axis=1)
         shortest, longer = np.divmod(side, np.maximum(count, 1))
         lengths = np.where(inside, shortest[:, np.newaxis] + (rank < longer[:, np.newaxis]), 0)
         return np.cumsum(lengths, axis=1) - lengths, lengths
 
     def _make_sides(self, cells: Integers) -> Integers:
-        """Give the holes' sides: a part of the cell's, at least one pixel, and one less than the cell at most."""
+        """Return the holes' sides: a fraction of the cell's, at least one pixel, at most one less than the cell."""
         sides: Integers = np.minimum(np.maximum(cells * self.transform.ratio, 1), cells - 1).astype(np.int64)
         return sides

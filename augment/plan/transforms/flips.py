@@ -1,4 +1,4 @@
-"""Flips, transposes and right-angle turns: pixels change places, none is interpolated."""
+"""Flips, transposes and right-angle rotations: pixels are reordered, not interpolated."""
 
 from typing import Any, ClassVar
 
@@ -13,13 +13,13 @@ def make_d4_step(group: Integers, height: Integers, width: Integers) -> Steps:
     """Make the step of an element of the square's symmetry group (D4).
 
     Args:
-        group: int64 [N] of bits: 1 mirrors left and right, 2 top and bottom, 4 exchanges the axes of the input first.
+        group: int64 [N] of bits: 1 mirrors left and right, 2 top and bottom, 4 first exchanges the axes of the input.
         height: int64 [N], of the input.
-        width: int64 [N].
+        width: int64 [N], of the input.
     """
     mirrored, flipped, transposed = ((group & bit > 0) for bit in (1, 2, 4))
     rows, columns = np.where(transposed, width, height), np.where(transposed, height, width)
-    # The output's x and y, each counted from the other side where it is mirrored, are the input's x and y, or y and x.
+    # The output's x and y, each counted from the other side if mirrored, are the input's x and y, or y and x.
     x, y = np.zeros((2, len(group), 3))
     x[:, 0], x[:, 2] = np.where(mirrored, -1, 1), np.where(mirrored, columns - 1, 0)
     y[:, 1], y[:, 2] = np.where(flipped, -1, 1), np.where(flipped, rows - 1, 0)
@@ -42,25 +42,25 @@ class Mirror(Geometry):
         return {}, [make_d4_step(np.full(len(uniforms), self._GROUP[type(self.transform)]), height, width)]
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give no parameters: there are none."""
+        """Return no parameters: there are none."""
         return {}
 
 
 @lowers(A.RandomRotate90)
 class RandomRotate90(Geometry):
-    """A turn by 0, 90, 180 or 270 degrees, counter-clockwise."""
+    """A rotation by 0, 90, 180 or 270 degrees, counter-clockwise."""
 
     kernel = "rearrange"
     draws = 1
     _GROUP = np.array([0, 6, 3, 5])
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
-        """Draw how many right angles."""
+        """Draw the number of right angles."""
         factor = scale_to_integers(uniforms[:, 0], 0, 3)
         return {"factor": factor}, [make_d4_step(self._GROUP[factor], height, width)]
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give how many right angles."""
+        """Return the number of right angles."""
         return {"factor": int(columns["factor"][row])}
 
 
@@ -71,7 +71,7 @@ class D4(Geometry):
     kernel = "rearrange"
     draws = 1
     _NAMES = ("e", "h", "v", "r180", "t", "r270", "r90", "hvt")
-    """What Albumentations calls the elements that `make_d4_step` knows by number."""
+    """Albumentations' names of the elements, by their number in `make_d4_step`."""
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
         """Draw the element."""
@@ -79,5 +79,5 @@ class D4(Geometry):
         return {"group": group}, [make_d4_step(group, height, width)]
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the element's name."""
+        """Return the element's name."""
         return {"group_element": self._NAMES[columns["group"][row]]}

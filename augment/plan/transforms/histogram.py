@@ -1,4 +1,4 @@
-"""Equalize and AutoContrast: tables that are made from the histogram of the image itself."""
+"""Equalize and AutoContrast: lookup tables (LUTs) made from the image's histogram."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from augment.plan.lowering import Columns, Floats, Integers, NotLoweredError, Op
 from augment.transform import Image
 
 Histogram = NDArray[np.float32]
-"""How many pixels have each level, [256]; float32 holds such counts exactly up to 16 million."""
+"""The number of pixels of each level, [256]; float32 is exact up to 16 million."""
 
 
 def count_levels(plane: Image, levels: int = 256) -> Histogram:
@@ -23,34 +23,34 @@ def count_levels(plane: Image, levels: int = 256) -> Histogram:
 class _Histogram(Pointwise):
     """A function of the image; nothing is drawn."""
 
-    kernel = "table from the histogram"
+    kernel = "LUT from the histogram"
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
         """Draw nothing."""
         return {}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give no parameters: there are none."""
+        """Return no parameters: there are none."""
         return {}
 
 
 @lowers(A.Equalize)
 class Equalize(_Histogram):
-    """Equal numbers of pixels for all levels, of each channel or of the luma alone."""
+    """Equal numbers of pixels for all levels, per channel or in the luma alone."""
 
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
         if transform.mask is not None:
-            raise NotLoweredError("a mask selects the pixels that count")
+            raise NotLoweredError("its mask selects pixels")
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give no mask."""
+        """Return no mask."""
         return {"mask": None}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the function."""
+        """Return the function."""
         if channels not in (1, 3):
-            raise NotLoweredError(f"Equalize is for 1 or 3 channels, not {channels}")
+            raise NotLoweredError(f"Equalize needs 1 or 3 channels, got {channels}")
         return [self._equalize_channels if self.transform.by_channels or channels == 1 else self._equalize_luma]
 
     def _equalize_channels(self, image: Image) -> Image:
@@ -66,7 +66,7 @@ class Equalize(_Histogram):
         return colors.convert_color(cv2.merge(planes, ycc), cv2.COLOR_YCrCb2RGB)
 
     def _equalize_plane(self, plane: Image) -> None:
-        """Equalize a plane in place: as OpenCV, or as Pillow's `ImageOps.equalize`."""
+        """Equalize a plane in place, as OpenCV or as Albumentations' mode "pil" does."""
         if self.transform.mode == "cv":
             cv2.equalizeHist(plane, plane)
             return
@@ -85,23 +85,23 @@ class AutoContrast(_Histogram):
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
         if transform.ignore is not None:
-            raise NotLoweredError("ignore= leaves pixels out of the histogram")
+            raise NotLoweredError("ignore= excludes pixels from the histogram")
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the function."""
+        """Return the function."""
         return [self._stretch_contrast]
 
     def _stretch_contrast(self, image: Image) -> Image:
         planes = colors.split_channels(image)
         for plane in planes:
-            counts = count_levels(plane, 255)  # the original's counts leave the level 255 out
+            counts = count_levels(plane, 255)  # the original does not count level 255
             low, high = self._find_bounds(counts)
             if low < high:
                 colors.translate(plane, self._make_lut(counts, low, high))
         return colors.merge_channels(planes)
 
     def _find_bounds(self, counts: Histogram) -> tuple[int, int]:
-        """Find the levels between which contrast is stretched, once the cut-off percentage is gone from each end."""
+        """Find the levels between which contrast is stretched, after the cut-off percentage is removed at each end."""
         present = np.flatnonzero(counts)
         if not len(present):
             return 0, 0
@@ -114,14 +114,14 @@ class AutoContrast(_Histogram):
         return (low, high) if low <= high else (127, 127)
 
     def _make_lut(self, counts: Histogram, low: int, high: int) -> NDArray[np.uint8]:
-        """Make the table: by the cumulative histogram between the bounds, or (Pillow's way) by a straight line."""
+        """Make the LUT: by the cumulative histogram between the bounds, or (method "pil") by a straight line."""
         lut = np.zeros(256, np.uint8)
         lut[high + 1 :] = 255
         if self.transform.method == "cdf":
             cumulative = counts[low : high + 1].cumsum()
             if cumulative[-1] == 0:
                 return np.arange(256, dtype=np.uint8)
-            with np.errstate(invalid="ignore"):  # 0 / 0 where all pixels between the bounds share a level
+            with np.errstate(invalid="ignore"):  # 0 / 0 if all pixels between the bounds share a level
                 levels = (cumulative - cumulative[0]) * 255 / (cumulative[-1] - cumulative[0])
                 lut[low : high + 1] = np.clip(np.round(levels), 0, 255).astype(np.uint8)
             return lut

@@ -1,7 +1,7 @@
-"""Colour in terms of hue and saturation: ColorJitter and HueSaturationValue.
+"""Hue and saturation: ColorJitter and HueSaturationValue.
 
-Both do what Albumentations 2.0.8 does, in the same order, so that the result is the same bit for bit. Samples skip what
-their draw makes void.
+Both follow Albumentations 2.0.8, in the same order, so that the result is equal bit for bit. Samples skip operations
+that change nothing.
 """
 
 from typing import Any
@@ -28,22 +28,22 @@ from augment.transform import Image
 
 
 def count_hue_steps(shift: float) -> int:
-    """Count the whole steps of a shift of hue, 0 to 179.
+    """Return the whole steps of a shift of hue, 0 to 179.
 
-    The original adds up and then cuts off the fraction. That is the same as cutting it off first, since hues are whole.
+    The original adds and then truncates. Truncating first is the same, because hues are whole numbers.
     """
-    return int(shift % HUES) % HUES  # the remainder of the smallest negative shifts is rounded up to 180
+    return int(shift % HUES) % HUES  # the remainder of tiny negative shifts rounds to 180
 
 
 @lowers(A.ColorJitter)
 class ColorJitter(Pointwise):
     """Brightness, contrast, saturation and hue, in random order."""
 
-    kernel = "tables, blend with grey and hue"
+    kernel = "LUTs, saturation and hue"
     draws = 8  # four factors, and four numbers whose ranks are the order
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
-        """Draw the four factors and their order, and make the tables of brightness."""
+        """Draw the four factors and their order, and make the LUTs of brightness."""
         transform = self.transform
         limits = np.array([transform.brightness, transform.contrast, transform.saturation, transform.hue])
         factors = scale_uniform(uniforms[:, :4], limits[:, 0], limits[:, 1])
@@ -54,16 +54,16 @@ class ColorJitter(Pointwise):
         }
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the four factors and their order."""
+        """Return the four factors and their order."""
         names = ("brightness", "contrast", "saturation", "hue")
         return dict(zip(names, columns["factors"][row].tolist(), strict=True)) | {
             "order": columns["order"][row].tolist()
         }
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give what changes anything, in the drawn order."""
+        """Return the operations that change anything, in the drawn order."""
         if channels not in (1, 3):
-            raise NotLoweredError(f"ColorJitter is for 1 or 3 channels, not {channels}")
+            raise NotLoweredError(f"ColorJitter needs 1 or 3 channels, got {channels}")
         _, contrast, saturation, hue = columns["factors"][row].tolist()
         steps: list[Operation | None] = [
             columns["brightness"][row],
@@ -71,14 +71,14 @@ class ColorJitter(Pointwise):
             None if saturation == 1 or channels == 1 else Saturation(saturation),
             None if hue == 0 or channels == 1 else ShiftHsv(count_hue_steps(HUES * hue)),
         ]
-        return [step for step in (steps[place] for place in columns["order"][row].tolist()) if step is not None]
+        return [step for step in (steps[index] for index in columns["order"][row].tolist()) if step is not None]
 
 
 @lowers(A.HueSaturationValue)
 class HueSaturationValue(Pointwise):
     """Shifts of hue (in steps of two degrees), saturation and value (in levels)."""
 
-    kernel = "tables of hue, saturation and value"
+    kernel = "LUTs of hue, saturation and value"
     draws = 3
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
@@ -88,17 +88,17 @@ class HueSaturationValue(Pointwise):
         return {"shifts": scale_uniform(uniforms, limits[:, 0], limits[:, 1])}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the three shifts."""
+        """Return the three shifts."""
         names = ("hue_shift", "sat_shift", "val_shift")
         return dict(zip(names, columns["shifts"][row].tolist(), strict=True))
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the round trip through HSV; of a grey image only the value is shifted, by a table."""
+        """Return the round trip through HSV; a gray image gets a LUT that shifts its value."""
         hue, saturation, value = columns["shifts"][row].tolist()
         if channels == 1:
             return [get_shift_luts(value)]
         if channels != 3:
-            raise NotLoweredError(f"HueSaturationValue is for 1 or 3 channels, not {channels}")
+            raise NotLoweredError(f"HueSaturationValue needs 1 or 3 channels, got {channels}")
         if not (hue or saturation or value):
             return []
         saturation, value = (int(min(max(shift, -255), 255)) for shift in (saturation, value))

@@ -1,7 +1,7 @@
-"""Transforms that work level by level, whatever stands around a pixel: each is one lookup table.
+"""Transforms that map each level by itself: each is one lookup table (LUT).
 
-The tables of a whole batch are made at once. They round and clip as those of Albumentations 2.0.8
-(albucore computes in float32 and cuts the fraction off), so that a run of them is exact to the bit.
+The LUTs of a whole batch are computed at once. They round and clip as Albumentations 2.0.8 does (albucore computes in
+float32 and truncates), so that the result is exact to the bit.
 """
 
 from typing import Any
@@ -33,8 +33,8 @@ def shuffle_channels(numbers: Floats, channels: int) -> list[int]:
     """Put channels in random order, by the ranks of random numbers in [0, 1).
 
     Args:
-        numbers: float64 [4], enough for nearly all images; for more channels, more numbers are made from the first.
-        channels: of the image.
+        numbers: float64 [4], enough for nearly all images; for more channels, the first seeds more numbers.
+        channels: the number of channels of the image.
     """
     if channels > len(numbers):
         numbers = keys.uniform((numbers[:1] * 2.0**53).astype(np.uint64), "channels", channels)[0]
@@ -43,36 +43,36 @@ def shuffle_channels(numbers: Floats, channels: int) -> list[int]:
 
 
 def get_max_level(image: Image) -> float:
-    """Give the highest value of an image: 255, or 1 where a transform before has made it float."""
+    """Return the highest value of an image: 255, or 1 if an earlier transform made it float."""
     return 255 if image.dtype == np.uint8 else 1.0
 
 
 @lowers(A.RandomBrightnessContrast)
 class RandomBrightnessContrast(Pointwise):
-    """Level * alpha + beta; beta is a part of 255, or of the image's mean."""
+    """Level * alpha + beta; beta is a fraction of 255, or of the image's mean."""
 
     draws = 2
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
-        """Draw contrast, and brightness as a fraction; where the image's mean does not matter, make the tables."""
+        """Draw contrast, and brightness as a fraction; make the LUTs unless they depend on the image's mean."""
         alpha = 1 + scale_uniform(uniforms[:, 0], *self.transform.contrast_limit)
         fraction = scale_uniform(uniforms[:, 1], *self.transform.brightness_limit)
         drawn: dict[str, NDArray[Any]] = {"alpha": alpha, "fraction": fraction}
         if self.transform.brightness_by_max:
-            drawn["table"] = make_scale_luts(*self._limit_range(alpha, fraction * 255, 255))
+            drawn["lut"] = make_scale_luts(*self._limit_range(alpha, fraction * 255, 255))
         return drawn
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give alpha and beta, the latter in levels."""
+        """Return alpha and beta, the latter in levels."""
         maximum = get_max_level(image)
         whole = maximum if self.transform.brightness_by_max else np.mean(image)
         alpha, beta = self._limit_range(columns["alpha"][row], columns["fraction"][row] * whole, maximum)
         return {"alpha": float(alpha), "beta": float(beta)}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the table, or what makes it from the mean of the image."""
+        """Return the LUT, or the function that makes it from the image's mean."""
         if self.transform.brightness_by_max:
-            return [columns["table"][row]]
+            return [columns["lut"][row]]
 
         def make_lut(image: Image) -> Lut:
             beta = columns["fraction"][row] * (colors.sum_levels(image) / image.size)
@@ -81,7 +81,7 @@ class RandomBrightnessContrast(Pointwise):
         return [ImageLut(make_lut)]
 
     def _limit_range(self, alpha: Floats, beta: Floats, maximum: float) -> tuple[Floats, Floats]:
-        """Keep both so small that nothing is clipped, where that is asked for.
+        """Limit both so that nothing is clipped, if `ensure_safe_range` is set.
 
         As `albumentations.augmentations.pixel.functional.get_safe_brightness_contrast_params`.
         """
@@ -98,7 +98,7 @@ class RandomGamma(Pointwise):
     """The power of a level; gamma is drawn in hundredths."""
 
     draws = 1
-    # Made by adding up, as the original makes it: its sums differ from multiples of 1 / 255 in their last bits.
+    # Summed as in the original: the sums differ from multiples of 1 / 255 in their last bits.
     _FRACTIONS = np.arange(0, 256.0 / 255, 1.0 / 255)[:256]
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
@@ -106,11 +106,11 @@ class RandomGamma(Pointwise):
         return {"gamma": scale_uniform(uniforms[:, 0], *self.transform.gamma_limit) / 100.0}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give gamma."""
+        """Return gamma."""
         return {"gamma": float(columns["gamma"][row])}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the table; made here, because powers are dear and only some samples use them."""
+        """Return the LUT; made here, because powers are slow and only some samples use them."""
         return [(self._FRACTIONS ** columns["gamma"][row] * 255).astype(np.uint8)]
 
 
@@ -125,11 +125,11 @@ class InvertImg(Pointwise):
         return {}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give no parameters: there are none."""
+        """Return no parameters: there are none."""
         return {}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the table."""
+        """Return the LUT."""
         return [self._LUT]
 
 
@@ -144,20 +144,20 @@ class Solarize(Pointwise):
         threshold = scale_uniform(uniforms[:, 0], *self.transform.threshold_range)
         levels = np.arange(256)
         lut = np.where(levels >= threshold[:, np.newaxis] * 255, 255 - levels, levels).astype(np.uint8)
-        return {"threshold": threshold, "table": lut}
+        return {"threshold": threshold, "lut": lut}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the threshold."""
+        """Return the threshold."""
         return {"threshold": float(columns["threshold"][row])}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the table."""
-        return [columns["table"][row]]
+        """Return the LUT."""
+        return [columns["lut"][row]]
 
 
 @lowers(A.Posterize)
 class Posterize(Pointwise):
-    """The highest bits of a level, as many as are drawn, for all channels or for each."""
+    """A random number of the highest bits of a level, for all channels or for each."""
 
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
@@ -170,30 +170,30 @@ class Posterize(Pointwise):
         bits = scale_to_integers(uniforms, self._ranges[:, 0], self._ranges[:, 1])
         kept = 256 - 2 ** (8 - bits)
         lut = (np.arange(256)[:, np.newaxis] & kept[:, np.newaxis]).astype(np.uint8)
-        return {"bits": bits, "table": lut if self._is_by_channel else lut[..., 0]}
+        return {"bits": bits, "lut": lut if self._is_by_channel else lut[..., 0]}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the number of bits, or a list of them.
+        """Return the number of bits, or a list of them.
 
         Raises:
-            ValueError: there are more or fewer channels than numbers of bits. (The original fails where there are
-                fewer, and gives what happens to stand in memory where there are more.)
+            ValueError: the number of channels differs from that of `num_bits`. (The original fails if there are fewer
+                channels, and returns uninitialized memory if there are more.)
         """
         if self._is_by_channel and image.shape[2] != len(self._ranges):
-            raise ValueError(f"{len(self._ranges)} numbers of bits for an image of {image.shape[2]} channels")
+            raise ValueError(f"num_bits has {len(self._ranges)} values, but the image has {image.shape[2]} channels")
         bits = columns["bits"][row].tolist()
         return {"num_bits": bits if self._is_by_channel else bits[0]}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the table."""
+        """Return the LUT."""
         if self._is_by_channel and channels != len(self._ranges):
-            raise NotLoweredError(f"{len(self._ranges)} numbers of bits for an image of {channels} channels")
-        return [columns["table"][row]]
+            raise NotLoweredError(f"num_bits has {len(self._ranges)} values, but the image has {channels} channels")
+        return [columns["lut"][row]]
 
 
 @lowers(A.RGBShift)
 class RGBShift(Pointwise):
-    """Level + shift, one shift a channel, cut off to whole levels."""
+    """Level + shift, one shift per channel, truncated to whole levels."""
 
     draws = 3
 
@@ -203,7 +203,7 @@ class RGBShift(Pointwise):
         return {"shift": scale_uniform(uniforms, low, high)}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the shift of each channel, in levels.
+        """Return the shift of each channel, in levels.
 
         Raises:
             ValueError: as the original: there are more channels than shifts.
@@ -214,9 +214,9 @@ class RGBShift(Pointwise):
         return {"noise_map": columns["shift"][row][:channels] * get_max_level(image)}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the table of each channel; a grey image takes the first."""
+        """Return the LUT of each channel; a gray image uses the first."""
         if channels > 3:
-            raise NotLoweredError(f"RGBShift has 3 shifts for an image of {channels} channels")
+            raise NotLoweredError(f"RGBShift needs at most 3 channels, got {channels}")
         return [get_shift_luts(columns["shift"][row][:channels] * 255).T]
 
 
@@ -224,7 +224,7 @@ class RGBShift(Pointwise):
 class ChannelDropout(Pointwise):
     """Some channels become a constant."""
 
-    draws = 5  # how many, and the order in which channels are chosen
+    draws = 5  # the number, and the order in which channels are chosen
 
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
@@ -232,14 +232,14 @@ class ChannelDropout(Pointwise):
         self._fill[:] = transform.fill  # as the original's assignment converts it
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
-        """Draw how many channels, and in which order they are chosen (which depends on how many there are)."""
+        """Draw the number of channels, and numbers whose ranks are the order in which channels are chosen."""
         return {
             "count": scale_to_integers(uniforms[:, 0], *self.transform.channel_drop_range),
             "order": uniforms[:, 1:],
         }
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the dropped channels.
+        """Return the dropped channels.
 
         Raises:
             ValueError: as the original: an image has too few channels.
@@ -247,7 +247,7 @@ class ChannelDropout(Pointwise):
         return {"channels_to_drop": self._choose_dropped(columns, row, image.shape[2])}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the table of each channel."""
+        """Return the LUT of each channel."""
         if channels <= self.transform.channel_drop_range[1]:
             raise NotLoweredError(f"ChannelDropout could drop all of {channels} channels")
         lut = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], channels, axis=1)

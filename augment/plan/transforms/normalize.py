@@ -1,4 +1,4 @@
-"""From levels to float32: Normalize and ToFloat, each one table to float."""
+"""From levels to float32: Normalize and ToFloat, each one LUT to float."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from augment.transform import Image
 
 
 class _ToFloats(Pointwise):
-    """A table to float32; nothing is drawn."""
+    """A LUT to float32; nothing is drawn."""
 
-    kernel = "table to float"
+    kernel = "LUT to float"
     is_float = True
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
@@ -22,13 +22,13 @@ class _ToFloats(Pointwise):
         return {}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give no parameters: there are none."""
+        """Return no parameters: there are none."""
         return {}
 
 
 @lowers(A.Normalize)
 class Normalize(_ToFloats):
-    """(level - mean) / deviation, one of each for all channels or for each."""
+    """(level - mean) / deviation, with one pair for all channels or one per channel."""
 
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
@@ -39,7 +39,7 @@ class Normalize(_ToFloats):
         self._luts = {channels: self._make_lut(channels) for channels in (1, 2, 3, 4)}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the table."""
+        """Return the LUT."""
         return [self._luts[channels] if channels in self._luts else self._make_lut(channels)]
 
     def _make_lut(self, channels: int) -> NDArray[np.float32]:
@@ -51,7 +51,7 @@ class Normalize(_ToFloats):
 
     @staticmethod
     def _get_channel_values(value: Any, channels: int) -> NDArray[np.float32]:
-        """Give the channels' values: where too few, the first stands for all (`albucore.utils.convert_value`)."""
+        """Return the channels' values; if there are too few, the first is for all (`albucore.utils.convert_value`)."""
         values = np.ravel(value)
         return values[:channels] if len(values) >= channels else values[:1]
 
@@ -61,6 +61,6 @@ class ToFloat(_ToFloats):
     """Level / maximum."""
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
-        """Give the table."""
+        """Return the LUT."""
         maximum = 255 if self.transform.max_value is None else self.transform.max_value
         return [LEVELS / np.float32(maximum)]

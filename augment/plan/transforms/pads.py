@@ -20,19 +20,19 @@ from augment.plan.transforms.affine import read_border
 from augment.transform import Image
 
 AxisPadding = tuple[Integers, Integers]
-"""What is added before and after the image along an axis, each int64 [N], in pixels."""
+"""The padding before and after the image along an axis, each int64 [N], in pixels."""
 
 
 def split_padding(total: Integers, uniform: Floats, position: str, before: str) -> AxisPadding:
-    """Share out a pad between the two sides of an axis.
+    """Split a pad between the two sides of an axis.
 
     As `albumentations.augmentations.geometric.functional.adjust_padding_by_position`.
 
     Args:
         total: int64 [N].
         uniform: float64 [N], for random positions.
-        position: of the image, as Albumentations calls it.
-        before: the word in it that says that the image stands at this axis's end, "bottom" or "right".
+        position: Albumentations' name of the image's position.
+        before: the word in it that puts the image at the end of this axis, "bottom" or "right".
     """
     if position == "random":
         first = scale_to_integers(uniform, 0, total)
@@ -54,12 +54,12 @@ def make_pad(height: Integers, width: Integers, rows: AxisPadding, columns: Axis
 
 
 def name_sides(rows: AxisPadding, columns: AxisPadding) -> Columns:
-    """Name the sides as Albumentations does."""
+    """Return the sides by their Albumentations names."""
     return {"pad_top": rows[0], "pad_bottom": rows[1], "pad_left": columns[0], "pad_right": columns[1]}
 
 
 def to_pad_params(columns: Columns, row: int) -> dict[str, int]:
-    """Give a drawn pad as Albumentations writes it."""
+    """Return a drawn pad as Albumentations' parameters."""
     return {name: int(columns[name][row]) for name in ("pad_top", "pad_bottom", "pad_left", "pad_right")}
 
 
@@ -88,13 +88,13 @@ class Pad(Geometry):
         return name_sides(rows, columns), [make_pad(height, width, rows, columns, self.transform)]
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the four sides."""
+        """Return the four sides."""
         return to_pad_params(columns, row)
 
 
 @lowers(A.PadIfNeeded)
 class PadIfNeeded(Geometry):
-    """A pad up to a smallest size, or to multiples of a number."""
+    """A pad up to a minimum size, or to multiples of a number."""
 
     kernel = "pad"
 
@@ -103,7 +103,7 @@ class PadIfNeeded(Geometry):
         self.draws = 2 if transform.position == "random" else 0
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
-        """Find the sides; at a random position they are drawn."""
+        """Compute the sides; a random position is drawn."""
         transform = self.transform
         sides = []
         for axis, (size, least, divisor, word) in enumerate(
@@ -119,5 +119,5 @@ class PadIfNeeded(Geometry):
         return name_sides(rows, columns), [make_pad(height, width, rows, columns, transform)]
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the four sides."""
+        """Return the four sides."""
         return to_pad_params(columns, row)

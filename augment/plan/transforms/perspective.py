@@ -1,4 +1,4 @@
-"""Perspective: the image seen from another place."""
+"""Perspective: the image seen from another point."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class Perspective(Geometry):
     draws = 9
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
-        """Draw how far the points lie from the corners."""
+        """Draw the distances of the points from the corners."""
         transform = self.transform
         jitter = np.abs(_to_normal(uniforms[:, 1:]) * scale_uniform(uniforms[:, 0], *transform.scale)[:, None])
         points = _order_points(_place_points(jitter.reshape(-1, 4, 2) % 0.32, height, width))
@@ -34,24 +34,24 @@ class Perspective(Geometry):
             forward = forward * np.stack([width / columns, height / rows, np.ones(len(rows))], axis=1)[:, :, None]
             rows, columns = height, width
         inverse = _invert(forward)
-        # Albumentations moves the points of sides below two pixels apart; such images are left to the original.
+        # Albumentations moves points of sides below two pixels apart; the original handles such images.
         inverse[(sides < 2).any(axis=1)] = np.nan
         border = Border(transform.border_mode, _to_scalar(transform.fill), _to_scalar(transform.fill_mask))
         return drawn, [Steps(inverse, rows, columns, *read_warp_flags(transform), border)]
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the matrix and the size of the output."""
+        """Return the matrix and the size of the output."""
         matrix, sizes = columns["matrix"][row], {name: int(columns[name][row]) for name in ("max_height", "max_width")}
         return {"matrix": matrix, "matrix_bbox": matrix, **sizes}
 
 
 def _to_scalar(fill: Any) -> Any:
-    """Write a fill as `cv2.warpPerspective` reads it: a single number is for the first channel, the others get 0."""
+    """Return a fill as `cv2.warpPerspective` reads it: a single number is for the first channel, the others get 0."""
     return (float(fill), 0.0, 0.0, 0.0) if isinstance(fill, (int, float)) else fill
 
 
 def _to_normal(uniforms: Floats) -> Floats:
-    """Turn uniform numbers [N, 2 * K] into as many normal ones (Box and Muller 1958)."""
+    """Turn uniform numbers [N, 2 * K] into normal ones (Box and Muller 1958)."""
     half = uniforms.shape[1] // 2
     radius, angle = np.sqrt(-2 * np.log1p(-uniforms[:, :half])), 2 * np.pi * uniforms[:, half:]
     return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
@@ -59,14 +59,14 @@ def _to_normal(uniforms: Floats) -> Floats:
 
 def _place_points(jitter: Floats, height: Integers, width: Integers) -> Floats:
     """Place points [N, 4, 2] of (x, y): clockwise from the top left corner, `jitter` of the sides away from each."""
-    places = np.abs(np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) - jitter)
-    return places * np.stack([width, height], axis=1)[:, None, :]
+    points = np.abs(np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) - jitter)
+    return points * np.stack([width, height], axis=1)[:, None, :]
 
 
 def _order_points(points: Floats) -> Any:
     """Sort points [N, 4, 2] as `albumentations.augmentations.geometric.functional.order_points`, to float32.
 
-    The two leftmost are the left ones; of each two the upper one is the top one. Clockwise from the top left.
+    The two leftmost are the left ones; the upper one of each pair is the top one. Clockwise from the top left.
     """
     points = np.take_along_axis(points, np.argsort(points[:, :, :1], axis=1, kind="stable"), axis=1)
     left, right = points[:, :2], points[:, 2:]
@@ -82,8 +82,8 @@ def _make_homographies(corners: Floats, height: Integers, width: Integers) -> Fl
 
     Args:
         corners: float64 [N, 4, 2], clockwise from the top left.
-        height: int64 [N].
-        width: int64 [N].
+        height: int64 [N], of the rectangle.
+        width: int64 [N], of the rectangle.
     """
     first, second, third, fourth = corners.transpose(1, 0, 2)
     excess = first - second + third - fourth
@@ -100,7 +100,7 @@ def _make_homographies(corners: Floats, height: Integers, width: Integers) -> Fl
 
 
 def _invert(matrices: Floats) -> Floats:
-    """Invert homographies [N, 3, 3] by the formula of `cv2.invert`; singular ones give no number."""
+    """Invert homographies [N, 3, 3] by the formula of `cv2.invert`; singular ones become NaN."""
     first, second, third = matrices.transpose(1, 0, 2)
     across = np.cross(second, third)
     adjugate = np.stack([across, np.cross(third, first), np.cross(first, second)], axis=2)
@@ -115,8 +115,8 @@ def _fit_output(forward: Floats, height: Integers, width: Integers) -> tuple[Flo
     """
     zero = np.zeros_like(height)
     corners = np.stack([np.stack([zero, width, width, zero], 1), np.stack([zero, zero, height, height], 1)], axis=1)
-    places = forward[:, :, :2] @ corners + forward[:, :, 2:]
-    outline = (places[:, :2] / places[:, 2:]).transpose(0, 2, 1).astype(np.float32)  # [N, 4, 2]
+    points = forward[:, :, :2] @ corners + forward[:, :, 2:]
+    outline = (points[:, :2] / points[:, 2:]).transpose(0, 2, 1).astype(np.float32)  # [N, 4, 2]
     outline = np.rint(outline - outline.min(axis=1, keepdims=True))
     size = outline.max(axis=1).astype(np.int64)
     return _make_homographies(outline.astype(np.float64), height, width), size[:, 1], size[:, 0]

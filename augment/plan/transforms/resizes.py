@@ -25,12 +25,12 @@ from augment.transform import Image
 def choose_resize_flags(
     transform: Any, is_downscale: NDArray[np.bool_], *, mask_is_always_area: bool = False
 ) -> tuple[int | Integers, int | Integers]:
-    """Choose the interpolations of images and masks: by area where `area_for_downscale` asks for it.
+    """Choose the interpolations of images and masks: by area if `area_for_downscale` requires it.
 
     Args:
         transform: the original.
         is_downscale: bool [N].
-        mask_is_always_area: whether masks take it even where they grow, as those of RandomResizedCrop do.
+        mask_is_always_area: whether enlarged masks use it, too, as in RandomResizedCrop.
     """
     image, mask, area = transform.interpolation, transform.mask_interpolation, transform.area_for_downscale
     if area is None:
@@ -44,7 +44,7 @@ def choose_resize_flags(
 def make_resize(
     height: Integers, width: Integers, size: tuple[Integers, Integers], flags: tuple[int | Integers, int | Integers]
 ) -> Steps:
-    """Make the step of a resize; a size of 0, which OpenCV refuses, gives matrices of NaN."""
+    """Make the step of a resize; a size of 0, which OpenCV rejects, gets NaN."""
     rows, columns = size
     matrices = make_stretch(height, width, np.maximum(rows, 1), np.maximum(columns, 1))
     matrices[(rows < 1) | (columns < 1)] = np.nan
@@ -65,7 +65,7 @@ class Resize(Geometry):
         return {}, [make_resize(height, width, size, flags)]
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give no parameters: there are none."""
+        """Return no parameters: there are none."""
         return {}
 
 
@@ -83,24 +83,24 @@ class RandomScale(Geometry):
         return {"scale": scale}, [make_resize(height, width, size, choose_resize_flags(self.transform, scale < 1))]
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the factor."""
+        """Return the factor."""
         return {"scale": float(columns["scale"][row])}
 
 
 @lowers(A.SmallestMaxSize, A.LongestMaxSize)
 class MaxSize(Geometry):
-    """SmallestMaxSize, LongestMaxSize: a resize that keeps the aspect ratio and gives one side a size of the list."""
+    """SmallestMaxSize, LongestMaxSize: a resize that keeps the aspect ratio and sets the length of one side."""
 
     kernel = "resize"
 
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
         if transform.max_size is None and transform.max_size_hw == (None, None):
-            raise NotLoweredError("its max_size_hw names no size")
+            raise NotLoweredError("its max_size_hw has no size")
         self.draws = 1 if isinstance(transform.max_size, (list, tuple)) else 0
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
-        """Find the factor; from a list of sizes one is drawn."""
+        """Compute the factor; from a list of sizes, one is drawn."""
         scale = self._compute_scale(uniforms, height, width)
         size = (np.maximum(np.rint(side * scale), 1).astype(np.int64) for side in (height, width))
         rows, columns = size
@@ -109,7 +109,7 @@ class MaxSize(Geometry):
         ]
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the factor."""
+        """Return the factor."""
         return {"scale": float(columns["scale"][row])}
 
     def _compute_scale(self, uniforms: Floats, height: Integers, width: Integers) -> Floats:

@@ -1,4 +1,4 @@
-"""Rotations about the centre."""
+"""Rotations around the center."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from augment.transform import Image
 
 @lowers(A.Rotate)
 class Rotate(Geometry):
-    """A rotation in the image's own frame, or in what of it shows nothing from outside."""
+    """A rotation in the image's frame, or in the largest window of it that shows no border."""
 
     draws = 1
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> tuple[Columns, list[Steps]]:
-        """Draw the angle; the window of `crop_border` is a step of its own, so that the warp is the original's."""
+        """Draw the angle; the window of `crop_border` is a separate step, so that the warp equals the original's."""
         angle = scale_uniform(uniforms[:, 0], *self.transform.limit)
         forward = compose_about_center(make_rotation(angle), np.zeros((len(angle), 2)), height, width)
         steps = [make_warp(self.transform, forward, height, width, (height, width))]
@@ -32,7 +32,7 @@ class Rotate(Geometry):
         return drawn, steps
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the matrices and the window, of -1 where there is none."""
+        """Return the matrices and the window (-1 if there is none)."""
         sides = {
             name: int(columns[name][row]) if name in columns else -1 for name in ("x_min", "x_max", "y_min", "y_max")
         }
@@ -41,7 +41,7 @@ class Rotate(Geometry):
 
 @lowers(A.SafeRotate)
 class SafeRotate(Geometry):
-    """A rotation that is then squeezed into the image's frame, so that all of it shows."""
+    """A rotation scaled to fit the image's frame, so that all of it shows."""
 
     draws = 1
 
@@ -60,19 +60,19 @@ class SafeRotate(Geometry):
         return drawn, [make_warp(self.transform, forward, height, width, (height, width))]
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
-        """Give the matrices, the scale and the size of the output."""
+        """Return the matrices, the scale and the size of the output."""
         return to_affine_params(columns, row)
 
 
 def _find_inscribed(angle: Floats, height: Integers, width: Integers) -> tuple[Integers, Integers, Integers, Integers]:
-    """Find the largest upright rectangle (top, left, bottom, right) inside a frame turned about its centre.
+    """Find the largest upright rectangle (top, left, bottom, right) inside a frame rotated around its center.
 
-    The derivation: https://stackoverflow.com/questions/16702966. Its corners are rounded as `A.Rotate` rounds them.
+    The derivation: https://stackoverflow.com/questions/16702966. Its corners are rounded as in `A.Rotate`.
 
     Args:
         angle: float64 [N], in degrees.
         height: int64 [N], of the frame.
-        width: int64 [N].
+        width: int64 [N], of the frame.
     """
     sine, cosine = np.abs(np.sin(np.deg2rad(angle))), np.abs(np.cos(np.deg2rad(angle)))
     long, short = np.maximum(height, width), np.minimum(height, width)

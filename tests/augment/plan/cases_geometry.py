@@ -71,8 +71,8 @@ CASES: dict[str, Factory] = {
     "crop-padded-random": lambda: A.Crop(
         0, 9, 120, 40, pad_if_needed=True, pad_position="random", border_mode=cv2.BORDER_REFLECT, p=1
     ),
-    "centre-crop": lambda: A.CenterCrop(31, 40, p=1),
-    "centre-crop-padded": lambda: A.CenterCrop(80, 40, pad_if_needed=True, pad_position="bottom_left", fill=8, p=1),
+    "center-crop": lambda: A.CenterCrop(31, 40, p=1),
+    "center-crop-padded": lambda: A.CenterCrop(80, 40, pad_if_needed=True, pad_position="bottom_left", fill=8, p=1),
     "random-crop": lambda: A.RandomCrop(31, 40, p=1),
     "random-crop-padded": lambda: A.RandomCrop(100, 40, pad_if_needed=True, border_mode=cv2.BORDER_WRAP, p=1),
     "random-crop-padded-random": lambda: A.RandomCrop(90, 120, pad_if_needed=True, pad_position="random", fill=7, p=1),

@@ -24,12 +24,12 @@ POINTWISE = {
     "shift-fractions": A.RGBShift((-0.4, 0.1), (0.2, 0.3), 0.9, p=1),
     "channel-dropout": A.ChannelDropout(channel_drop_range=(1, 2), fill=17.6, p=1),
     "channel-shuffle": A.ChannelShuffle(p=1),
-    "grey": A.ToGray(p=1),
-    "grey-lab": A.ToGray(method="from_lab", p=1),
-    "grey-desaturation": A.ToGray(method="desaturation", p=1),
-    "grey-average": A.ToGray(method="average", num_output_channels=4, p=1),
-    "grey-max": A.ToGray(method="max", p=1),
-    "grey-one-channel": A.ToGray(num_output_channels=1, p=1),
+    "gray": A.ToGray(p=1),
+    "gray-lab": A.ToGray(method="from_lab", p=1),
+    "gray-desaturation": A.ToGray(method="desaturation", p=1),
+    "gray-average": A.ToGray(method="average", num_output_channels=4, p=1),
+    "gray-max": A.ToGray(method="max", p=1),
+    "gray-one-channel": A.ToGray(num_output_channels=1, p=1),
     "sepia": A.ToSepia(p=1),
     "hsv": A.HueSaturationValue(p=1),
     "hsv-wide": A.HueSaturationValue((-180, 300), 200, (-90, -0.5), p=1),
@@ -78,14 +78,14 @@ FILLS = {
 CASES = POINTWISE | TO_FLOAT | FILLS
 
 REFUSED = {
-    "fill='random' is no constant": A.CoarseDropout(fill="random", p=1),
-    "fill='inpaint_telea' is no constant": A.Erasing(fill="inpaint_telea", p=1),
-    "fill='random_uniform' is no constant": A.XYMasking(1, 1, 3, 3, fill="random_uniform", p=1),
+    "fill='random' is not a constant": A.CoarseDropout(fill="random", p=1),
+    "fill='inpaint_telea' is not a constant": A.Erasing(fill="inpaint_telea", p=1),
+    "fill='random_uniform' is not a constant": A.XYMasking(1, 1, 3, 3, fill="random_uniform", p=1),
     "unit_size_range=(5, 5) is empty": A.GridDropout(unit_size_range=(5, 5), p=1),
-    "method='pca' analyses every image": A.ToGray(method="pca", p=1),
+    "method='pca' analyzes every image": A.ToGray(method="pca", p=1),
     "normalization='image' needs statistics": A.Normalize(normalization="image"),
-    "a mask selects the pixels": A.Equalize(mask=np.ones((4, 4), np.uint8), p=1),
-    "ignore= leaves pixels out": A.AutoContrast(ignore=0, p=1),
+    "its mask selects pixels": A.Equalize(mask=np.ones((4, 4), np.uint8), p=1),
+    "ignore= excludes pixels": A.AutoContrast(ignore=0, p=1),
 }
 """Options that are not lowered, under how the reason begins."""
 
@@ -96,7 +96,7 @@ def list_registered() -> set[type]:
 
 
 def images() -> dict[str, Image]:
-    """Make the images of the tests: noise, gradients and flat areas, in colour, grey and with four channels."""
+    """Make the images of the tests: noise, gradients and flat areas, in color, gray and with four channels."""
     generator = np.random.default_rng(7)
     rows, columns = np.mgrid[0:61, 0:83]
     gradients = np.stack([rows * 4, 255 - columns * 3, (rows + columns) * 1.7 + 5], axis=2).astype(np.uint8)
@@ -105,8 +105,8 @@ def images() -> dict[str, Image]:
         "gradients": gradients,
         "dim": gradients // 3 + 40,
         "flat": np.full((40, 44, 3), (10, 200, 30), np.uint8),
-        "grey": generator.integers(0, 256, (41, 33, 1), np.uint8),
-        "grey-gradient": np.ascontiguousarray(gradients[..., :1]),
+        "gray": generator.integers(0, 256, (41, 33, 1), np.uint8),
+        "gray-gradient": np.ascontiguousarray(gradients[..., :1]),
         "four-channels": generator.integers(0, 256, (30, 34, 4), np.uint8),
         "six-channels": generator.integers(0, 256, (30, 34, 6), np.uint8),
     }

@@ -50,7 +50,7 @@ def test_kernels_are_used_where_a_processor_has_vectors_of_256_bits() -> None:
 @pytest.mark.parametrize("width", [4096, 61])
 @pytest.mark.parametrize("shift", [ShiftHsv(0), ShiftHsv(179), ShiftHsv(23, 50, -30), ShiftHsv(90, -255, 255)])
 def test_all_colors_are_shifted_as_by_opencv(shift: ShiftHsv, width: int) -> None:
-    """Every one of 2^24 colours, or every 31st, in rows that OpenCV takes whole and in rows that leave a rest."""
+    """Every one of 2^24 colors, or every 31st, in rows that OpenCV takes whole and in rows that leave a rest."""
     color = np.arange(0, 2**24, 1 if width == 4096 else 31, np.uint32)
     cube = np.stack([color >> 16, color >> 8 & 255, color & 255], axis=1).astype(np.uint8)
     image = np.resize(cube, (len(cube) // width, width, 3))
@@ -83,7 +83,7 @@ def test_warps_are_those_of_opencv(
     border: int,
     seed: int,
 ) -> None:
-    """For any matrix, size and border, of a window of an image, whose neighbours do not show."""
+    """For any matrix, size and border, of a window of an image, whose neighbors do not show."""
     (a, b, c, d), (x, y) = matrix, shift
     to_input, fill = np.array([[a, b, x], [c, d, y]]), (200, 3, 90)
     window = noise(source[0] + 2, source[1] + 3, seed)[1:-1, 2:-1]
@@ -104,7 +104,7 @@ def test_resizes_are_those_of_opencv(
     source: tuple[int, int], size: tuple[int, int], flips: tuple[bool, bool], seed: int
 ) -> None:
     """From any size to any other that is not much smaller, and flipped behind that."""
-    if not getattr(compiled.load_kernels(), "picks_bytes", False):
+    if not getattr(compiled.load_kernels(), "has_vbmi", False):
         pytest.skip("OpenCV resizes on this processor")
     image = noise(*source, seed)
     begun = defer_resize(image, size)
@@ -159,7 +159,7 @@ def test_steps_are_taken_in_order_and_the_source_is_not_written_to() -> None:
         noise(20, 20)[..., ::-1],
         noise(20, 20)[:0],
     ],
-    ids=["grey", "float", "apart", "mirrored", "upside-down", "blue-first", "empty"],
+    ids=["gray", "float", "apart", "mirrored", "upside-down", "blue-first", "empty"],
 )
 def test_other_images_are_left_to_opencv(image: Image) -> None:
     """There is no draft of an image that the kernels do not take; what a plan makes of it is the same."""
@@ -207,7 +207,7 @@ def test_what_a_draft_is_begun_of_is_taken(view: str) -> None:
 
 def test_what_the_kernels_refuse_is_an_error_of_the_transform() -> None:
     """It is one of those that a plan raises, and that a loader can skip."""
-    with pytest.raises(TransformError, match="the compiled kernels refuse an image"):
+    with pytest.raises(TransformError, match="the compiled kernels rejected an image"):
         run_kernels(noise(8, 8), np.zeros(17, np.uint8))
 
 
@@ -311,7 +311,7 @@ def test_kernels_can_be_used_from_eight_threads() -> None:
 def test_the_status_says_why_the_kernels_are_not_in_use(run_python: Callable[..., str]) -> None:
     """Left out by the environment, not compiled, or not exact here: each has its reason."""
     say = "from augment.plan import compiled; print(compiled.status(), compiled.load_kernels() is None)"
-    left_out = "compiled kernels: not in use (CAUDAL_COMPILED=0); OpenCV does their work True"
+    left_out = "compiled kernels: not in use (CAUDAL_COMPILED=0); OpenCV replaces them True"
     assert run_python(say, CAUDAL_COMPILED="0").strip() == left_out
     missing = run_python(f"import sys; sys.modules['augment.plan._kernels'] = None; {say}", CAUDAL_COMPILED="1")
     assert missing.startswith("compiled kernels: not in use (they cannot be imported: ")

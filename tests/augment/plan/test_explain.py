@@ -8,16 +8,18 @@ import pytest
 
 import augment
 
+SCALE = "at the coarsest JPEG scale that keeps the result's detail"
+
 
 def test_the_course_pipeline() -> None:
     """Crop, flip and rotation share a warp, the crop is pushed down, and nothing runs as it is."""
     text = augment.compile(augment.policy("full", (224, 224))).explain()
     lines = text.splitlines()
-    assert lines[0].startswith("Push-down: of a JPEG only the window of RandomResizedCrop is decoded")
+    assert lines[0].startswith("Push-down: only the window of RandomResizedCrop is decoded from a JPEG")
     assert lines[1].startswith("1. geometry, one warp")
     assert lines[1].endswith("RandomResizedCrop, HorizontalFlip (p=0.5), Affine (p=0.7)")
     assert "2. point-wise" in lines[2]
-    assert lines[3] == "3. rectangles filled: CoarseDropout (p=0.5)"
+    assert lines[3] == "3. filled rectangles: CoarseDropout (p=0.5)"
     assert len(lines) == 4
 
 
@@ -26,35 +28,41 @@ def test_what_stays_opaque_is_named_with_its_reason() -> None:
     text = augment.compile(
         A.Compose([A.Blur(), A.CoarseDropout(fill="random"), A.RandomSizedBBoxSafeCrop(9, 9), A.HorizontalFlip()])
     ).explain()
-    assert "Push-down: none; a JPEG is decoded whole" in text
-    assert "Blur is not compiled: it has no kernel here" in text
+    assert "Push-down: none; the whole JPEG is decoded" in text
+    assert "Blur is not compiled: it has no kernel" in text
     assert "CoarseDropout is not compiled: " in text
-    assert "HorizontalFlip is not compiled: it stands behind a transform that may change the size" in text
+    assert "HorizontalFlip is not compiled: an earlier transform may change the image size" in text
 
 
 def test_a_pipeline_without_crop_is_not_said_to_push_one_down() -> None:
     """A resize alone needs every pixel."""
-    assert augment.compile(A.Resize(9, 9)).explain().startswith("Push-down: none; a JPEG is decoded whole")
+    assert augment.compile(A.Resize(9, 9)).explain().startswith("Push-down: none; the whole JPEG is decoded")
 
 
 @pytest.mark.parametrize(
     ("transform", "push_down"),
     [
-        ([A.HorizontalFlip(p=0.5), A.RandomCrop(9, 9)], "only the window of RandomCrop is decoded, where a sample"),
-        (A.RandomCrop(9, 9, p=0), "none; a JPEG is decoded whole."),
-        ([A.ColorJitter(p=1), A.Resize(32, 32)], "none; a JPEG is decoded whole."),
+        (
+            [A.HorizontalFlip(p=0.5), A.RandomCrop(9, 9)],
+            "only the window of RandomCrop is decoded from a JPEG, for samples",
+        ),
+        (A.RandomCrop(9, 9, p=0), "none; the whole JPEG is decoded."),
+        ([A.ColorJitter(p=1), A.Resize(32, 32)], "none; the whole JPEG is decoded."),
         (
             [A.ColorJitter(p=0.5), A.Resize(32, 32)],
-            "none; a JPEG is decoded whole, no finer than the result needs where it begins with geometry.",
+            f"none; the whole JPEG is decoded, {SCALE} for samples that begin with geometry.",
         ),
-        ([A.Blur(p=0.5), A.RandomCrop(9, 9)], "only the window of RandomCrop is decoded, where a sample begins"),
-        (A.OneOf([A.Blur(p=1), A.RandomCrop(9, 9)]), "only the window of RandomCrop is decoded, where a sample"),
-        (A.Sequential([A.RandomCrop(9, 9)], p=0), "none; a JPEG is decoded whole."),
+        ([A.Blur(p=0.5), A.RandomCrop(9, 9)], "only the window of RandomCrop is decoded from a JPEG, for samples"),
+        (
+            A.OneOf([A.Blur(p=1), A.RandomCrop(9, 9)]),
+            "only the window of RandomCrop is decoded from a JPEG, for samples",
+        ),
+        (A.Sequential([A.RandomCrop(9, 9)], p=0), "none; the whole JPEG is decoded."),
         ([A.PadIfNeeded(64, 64), A.RandomCrop(9, 9)], "only the window of RandomCrop is decoded"),
-        (A.Affine(rotate=(-3, 7), p=1), "none; a JPEG is decoded whole, no finer than the result needs."),
-        (A.PadIfNeeded(512, 512), "none; a JPEG is decoded whole."),
-        (A.Resize(9, 9, interpolation=cv2.INTER_AREA), "none; a JPEG is decoded whole."),
-        (A.CenterCrop(1024, 1024), "of a JPEG only the window of CenterCrop is decoded."),
+        (A.Affine(rotate=(-3, 7), p=1), f"none; the whole JPEG is decoded, {SCALE}."),
+        (A.PadIfNeeded(512, 512), "none; the whole JPEG is decoded."),
+        (A.Resize(9, 9, interpolation=cv2.INTER_AREA), "none; the whole JPEG is decoded."),
+        (A.CenterCrop(1024, 1024), "only the window of CenterCrop is decoded from a JPEG."),
     ],
 )
 def test_what_depends_on_the_draw_is_not_promised(transform: Any, push_down: str) -> None:
@@ -80,7 +88,7 @@ def test_warps_that_stay_apart_are_counted() -> None:
     area = A.Resize(50, 50, interpolation=cv2.INTER_AREA)
     assert "up to 2 warps" in augment.compile([area, area]).explain()
     edge = A.RandomResizedCrop((64, 64)), A.Rotate(p=1)
-    assert ", or a resize and a warp for the sake of an edge: " in augment.compile(edge).explain()
+    assert ", or a resize and a warp where merging would change an edge: " in augment.compile(edge).explain()
     nearest = A.Affine(rotate=10, interpolation=cv2.INTER_NEAREST, p=1)
     assert "up to 3 warps and resizes" in augment.compile([*edge, nearest]).explain()
 
@@ -98,13 +106,13 @@ def test_alternatives_do_not_count_together() -> None:
 def test_what_stands_behind_floats_runs_as_it_is() -> None:
     """Kernels for uint8 do not run on float32, and the plan does not claim that they do."""
     text = augment.compile([A.ToFloat(), A.RandomGamma(p=1)]).explain()
-    assert "RandomGamma is not compiled: its kernel is for uint8, and ToFloat before it gives float32" in text
+    assert "RandomGamma is not compiled: its kernel needs uint8, but ToFloat before it returns float32" in text
 
 
 def test_what_may_stand_behind_floats_is_said_to() -> None:
     """Kernels run where ToFloat was not drawn, and where floats have become uint8 again."""
     text = augment.compile([A.ToFloat(p=0.5), A.RandomGamma(p=1)]).explain()
     assert "RandomGamma is not compiled" not in text
-    assert "Where ToFloat gives float32, what stands behind it and has a kernel for uint8 runs as it is." in text
+    assert "After ToFloat returns float32, later transforms whose kernels need uint8 run unmodified." in text
     back = augment.compile([A.ToFloat(), A.FromFloat(dtype="uint8"), A.RandomGamma(p=1)]).explain()
     assert "RandomGamma is not compiled" not in back

@@ -46,7 +46,7 @@ def _flat(value: Any) -> list[float]:
 
 
 def _features(rows: list[Any]) -> NDArray[np.float64]:
-    """Write many draws of one parameter as numbers [N, K], with sums that show how neighbours depend on each other."""
+    """Write many draws of one parameter as numbers [N, K], with sums that show how neighbors depend on each other."""
     width = next((len(_flat(row)) for row in rows if row is not None), 1)
     numbers = np.array([[-1e6] * width if row is None else _flat(row) for row in rows])
     return np.round(np.concatenate([numbers, numbers[:, 1:] + numbers[:, :-1]], axis=1), 9) + 0.0
@@ -155,13 +155,13 @@ def test_every_geometric_transform_has_a_case() -> None:
 @pytest.mark.parametrize(
     ("transform", "reason"),
     [
-        (A.CropAndPad(px=3, fill=(1, 2, 3)), "draws its fill anew"),
+        (A.CropAndPad(px=3, fill=(1, 2, 3)), "its fill is drawn per image"),
         (A.CropAndPad(px=(3, 3)), "px is an empty range"),
-        (A.CropAndPad(px=((1, 2), (3, 4), [5], (6, 7))), "its first side is a range and others are not"),
+        (A.CropAndPad(px=((1, 2), (3, 4), [5], (6, 7))), "its sides mix ranges and lists"),
         (A.Pad(-5), "its padding is negative"),
-        (A.LongestMaxSize(max_size_hw=(None, None)), "names no size"),
-        (A.RandomResizedCrop((8, 8), ratio=(0, 1)), "ratio of 0"),
-        (A.RandomCropFromBorders(crop_left=1, crop_right=0), "may crop all of an image"),
+        (A.LongestMaxSize(max_size_hw=(None, None)), "has no size"),
+        (A.RandomResizedCrop((8, 8), ratio=(0, 1)), "ratio must be above 0"),
+        (A.RandomCropFromBorders(crop_left=1, crop_right=0), "may crop the whole image"),
     ],
 )
 def test_option_without_a_kernel_is_left_to_the_original(transform: Any, reason: str) -> None:
@@ -216,7 +216,7 @@ def test_balanced_scale_is_drawn_from_one_number() -> None:
 
 
 def test_fill_for_more_channels_than_the_image_has_is_cut() -> None:
-    """A colour fills a grey image with its first number, as OpenCV does, wherever the image goes."""
+    """A color fills a gray image with its first number, as OpenCV does, wherever the image goes."""
     image = np.full((20, 30, 1), 9, np.uint8)
     for shift in (-100, -5, 5, 100):
         plan = Plan(A.Affine(translate_px={"x": (shift, shift), "y": (3, 3)}, fill=(7, 8, 9), p=1))

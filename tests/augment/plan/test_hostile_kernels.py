@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(
 
 REFUSED = (TypeError, ValueError, BufferError)
 MARGIN = 256  # bytes around a target that must not change
-TOGETHER = 64
+VECTOR_PIXELS = 64
 FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
 
@@ -97,13 +97,13 @@ def draw_step(rng: np.random.Generator, kernels: Any) -> Applied:
     if kind in (2, 3):
         factor = float(rng.choice([0.0, 1.0, rng.uniform(0, 3), 10 ** rng.uniform(0, 6), 1e6]))
         if kind == 2:
-            table_of = colors.make_contrast_lut
-            return (kernels.CONTRAST, factor), lambda image: colors.apply_lut(image, table_of(image, factor))
+            make_lut = colors.make_contrast_lut
+            return (kernels.CONTRAST, factor), lambda image: colors.apply_lut(image, make_lut(image, factor))
         return (kernels.SATURATION, factor), lambda image: colors.adjust_saturation(image, factor)
     if kind == 4:
         shift = ShiftHsv(*(int(rng.integers(*limits)) for limits in ((0, 180), (-255, 256), (-255, 256))))
-        together = getattr(compiled.load_kernels(), "_together", TOGETHER)
-        return (kernels.SHIFT_HSV, *shift, together), lambda image: colors.shift_hsv(image, shift)
+        vector_pixels = getattr(compiled.load_kernels(), "_vector_pixels", VECTOR_PIXELS)
+        return (kernels.SHIFT_HSV, *shift, vector_pixels), lambda image: colors.shift_hsv(image, shift)
     reach = int(rng.choice([50, 2**31 - 1]))
     left, right = sorted(rng.integers(-reach, reach, 2).tolist())
     top, bottom = sorted(rng.integers(-reach, reach, 2).tolist())
@@ -114,7 +114,7 @@ def draw_step(rng: np.random.Generator, kernels: Any) -> Applied:
         covered[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = tuple(fill)
         return covered
 
-    return (kernels.COVER, left, top, right, bottom, fill), cover
+    return (kernels.FILL, left, top, right, bottom, fill), cover
 
 
 def draw_warp(rng: np.random.Generator, kernels: Any, size: tuple[int, int]) -> Applied:
@@ -188,7 +188,7 @@ def check_hostile_work(kernels: Any, seed: int) -> bool:
     matrices: list[Any] = [np.array([[scale, 0, 0], [0, 1, scale]]) for scale in scales]
     matrices += [IDENTITY.T, IDENTITY[:1], IDENTITY.astype(np.float32), IDENTITY.astype(">f8"), np.zeros(6), bytes(48)]
     fills: list[Any] = [b"abc", b"ab", b"", bytearray(b"abc"), "abc", (1, 2, 3), None]
-    kinds: list[Any] = [kernels.CONTRAST, kernels.SATURATION, kernels.SHIFT_HSV, kernels.COVER, kernels.RESIZE]
+    kinds: list[Any] = [kernels.CONTRAST, kernels.SATURATION, kernels.SHIFT_HSV, kernels.FILL, kernels.RESIZE]
     tables: list[Any] = [
         np.zeros(256, np.uint8), np.zeros((3, 256), np.uint8), np.zeros((256, 3), np.uint8), np.zeros(255, np.uint8),
         np.zeros(256, np.int8), np.zeros(64, np.float32), np.zeros(512, np.uint8)[::2], bytes(256), 3, None,
@@ -206,7 +206,7 @@ def check_hostile_work(kernels: Any, seed: int) -> bool:
         if kind == 2:
             return (pick([*kinds, kernels.WARP, *numbers]), *(pick(numbers) for _ in range(rng.integers(6))))
         if kind == 3:
-            return (kernels.COVER, *(pick(numbers[:12]) for _ in range(4)), pick([b"abc", *fills]))
+            return (kernels.FILL, *(pick(numbers[:12]) for _ in range(4)), pick([b"abc", *fills]))
         if kind == 4:
             return (pick([kernels.CONTRAST, kernels.SATURATION]), pick(numbers))
         if kind == 5:
@@ -267,7 +267,7 @@ def test_works_of_one_call_are_done_in_order_whatever_their_number(kernels: Any)
 SOURCE, WRITTEN = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
 READ_ONLY = np.zeros((8, 8, 3), np.uint8)
 READ_ONLY.flags.writeable = False
-CONTRAST, SATURATION, SHIFT_HSV, COVER, RESIZE, WARP = range(2, 8)
+CONTRAST, SATURATION, SHIFT_HSV, FILL, RESIZE, WARP = range(2, 8)
 WIDE = np.zeros((8, 21, 3), np.uint8)
 
 
@@ -282,11 +282,11 @@ STEPS: dict[str, tuple[Any, str]] = {
     "kind of lookup tables": ((0, 1), "kind must be from 2 to 7, not 0"),
     "huge kind": ((2**70,), "not a number beyond 64 bits"),
     "text": (("a",), "kind must be an integer, not str"),
-    "number": (3, "a step that is no tuple must be an array, not int"),
+    "number": (3, "a step that is not a tuple must be an array, not int"),
     "short table": (np.zeros(255, np.uint8), r"a lookup table must be uint8 \[256\] or \[3, 256\]"),
     "table of floats": (np.zeros(64, np.float32), "a lookup table must be uint8"),
     "table of signed": (np.zeros(256, np.int8), "a lookup table must be uint8"),
-    "table apart": (np.zeros(512, np.uint8)[::2], "a step that is no tuple cannot be read: .*contiguous"),
+    "table apart": (np.zeros(512, np.uint8)[::2], "a step that is not a tuple cannot be read: .*contiguous"),
     "too many items": ((CONTRAST, 1.0, 2.0), "a step of kind 2 must have 2 items, not 3"),
     "negative factor": ((CONTRAST, -0.5), "factor must be from 0 to 1000000, not -0.5"),
     "nan factor": ((SATURATION, math.nan), "factor must be from 0 to 1000000, not nan"),
@@ -297,12 +297,12 @@ STEPS: dict[str, tuple[Any, str]] = {
     "saturation": ((SHIFT_HSV, 0, 256, 0, 64), "saturation must be from -255 to 255, not 256"),
     "value": ((SHIFT_HSV, 0, 0, -256, 64), "value must be from -255 to 255, not -256"),
     "value of a float": ((SHIFT_HSV, 0, 0, 1.0, 64), "value must be an integer, not float"),
-    "together": ((SHIFT_HSV, 0, 0, 0, 48), "together must divide 512, not 48"),
-    "none together": ((SHIFT_HSV, 0, 0, 0, 0), "together must be from 1 to 512, not 0"),
-    "left": ((COVER, 2**31, 0, 1, 1, b"abc"), "left must be from -2147483648 to 2147483647, not 2147483648"),
-    "turned": ((COVER, 5, 0, 4, 1, b"abc"), "left=5 is behind right=4"),
-    "upside-down": ((COVER, 0, 3, 4, 1, b"abc"), "top=3 is behind bottom=1"),
-    "short fill": ((COVER, 0, 0, 1, 1, b"ab"), "fill must be 3 bytes"),
+    "together": ((SHIFT_HSV, 0, 0, 0, 48), "vector_pixels must divide 512, not 48"),
+    "none together": ((SHIFT_HSV, 0, 0, 0, 0), "vector_pixels must be from 1 to 512, not 0"),
+    "left": ((FILL, 2**31, 0, 1, 1, b"abc"), "left must be from -2147483648 to 2147483647, not 2147483648"),
+    "turned": ((FILL, 5, 0, 4, 1, b"abc"), "left=5 must not exceed right=4"),
+    "upside-down": ((FILL, 0, 3, 4, 1, b"abc"), "top=3 must not exceed bottom=1"),
+    "short fill": ((FILL, 0, 0, 1, 1, b"ab"), "fill must be 3 bytes"),
     "nan matrix": (warp_by(math.nan), "matrix must be finite"),
     "infinite matrix": (warp_by(0, second=-math.inf), "matrix must be finite"),
     "far matrix": (warp_by(0, second=32767), "row 1 of matrix must reach less than 32767 pixels"),
@@ -427,12 +427,12 @@ def test_arguments_that_change_the_lists_while_they_are_read(kernels: Any, meddl
     for kind in ("index", "float", "bool"):
         number = Meddler(meddlers[meddle], 1)
         step = {
-            "index": (kernels.COVER, number, 0, number, 8, b"abc"),
+            "index": (kernels.FILL, number, 0, number, 8, b"abc"),
             "float": (kernels.CONTRAST, number),
             "bool": (kernels.RESIZE, number, number),
         }[kind]
         source, target = noise(rng, 8, 8), Target(8, 8)
-        steps[:] = [step, (kernels.COVER, 0, 0, 4, 4, bytes([1, 2, 3]))]
+        steps[:] = [step, (kernels.FILL, 0, 0, 4, 4, bytes([1, 2, 3]))]
         works[:] = [(source, target.image, steps), (source, np.zeros_like(source), [])]
         if meddle == "raise":
             with pytest.raises(KeyError, match="its own"):

@@ -54,7 +54,7 @@ def compare(plan: Plan, image: Image, count: int, first: int = 0) -> None:
     given, kept = image.copy(), image.copy()
     given.flags.writeable = False
     for row in range(count):
-        # Albumentations writes to some of its inputs (Equalize(mode="pil") to grey images); a plan never does.
+        # Albumentations writes to some of its inputs (Equalize(mode="pil") to gray images); a plan never does.
         expected = outcome(lambda row=row: plan.reference(image.copy(), params, row))
         actual = outcome(lambda row=row: plan.apply(given, params, row))
         assert (actual is None) == (expected is None)
@@ -103,7 +103,7 @@ def originals(transform: Any, image: Image) -> list[dict[str, float]]:
 
 
 def p_value(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
-    """Tell how likely two samples as different as these are, if they have one distribution."""
+    """Return how likely two samples as different as these are, if they have one distribution."""
     values, which = np.unique(np.concatenate([ours, theirs]), return_inverse=True)
     if len(values) == 1:
         return 1.0
@@ -163,7 +163,7 @@ def test_floats_are_those_of_the_original(name: str, image: str) -> None:
 
 @pytest.mark.parametrize("name", POINTWISE | FILLS)
 def test_kernels_take_the_place_of_the_original(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lowered transform's own `apply` is not called for colour images."""
+    """A lowered transform's own `apply` is not called for color images."""
     transform = CASES[name]
 
     def refuse(*_: Any, **__: Any) -> Image:
@@ -225,5 +225,5 @@ def test_holes_larger_than_the_image_are_refused() -> None:
     """An image that the original refuses gives an error that says what it asks for."""
     plan, image = Plan(A.CoarseDropout((1, 1), (20, 30), (20, 30), p=1)), np.zeros((10, 50, 3), np.uint8)
     params = plan.draw(rows(1), [image.shape])
-    with pytest.raises(TransformError, match="CoarseDropout: the image is too small: its sides must not be smaller"):
+    with pytest.raises(TransformError, match="CoarseDropout: the image is too small: it must be at least as large"):
         plan.apply(image, params, 0)

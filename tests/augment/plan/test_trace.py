@@ -63,10 +63,10 @@ def test_strength_is_the_part_of_the_range(strength: float, level: float) -> Non
     [
         ({"matrix": np.eye(3)}, ""),
         ({"matrix": np.diag([2.0, 2.0, 1.0]), "shape": (1, 1)}, "2 times as large"),
-        ({"matrix": np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])}, "turned by 90°"),
+        ({"matrix": np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])}, "rotated by 90°"),
         ({"matrix": np.array([[1.0, 0.5, 0], [0, 1, 0], [0, 0, 1]])}, "sheared sideways by 0.5"),
         ({"matrix": np.array([[1.0, 0, 0], [0.5, 1, 0], [0, 0, 1]])}, "sheared downwards by 0.5"),
-        ({"matrix": np.array([[1.0, 0, 3], [0, 1, -4], [0, 0, 1]])}, "moved by (3, -4) px"),
+        ({"matrix": np.array([[1.0, 0, 3], [0, 1, -4], [0, 0, 1]])}, "shifted by (3, -4) px"),
         ({"crop_coords": (3, 4, 13, 24)}, "10 x 20 px from (3, 4)"),
         ({"holes": [[0, 0, 5, 6]]}, "1 hole of 5 x 6 px"),
         ({"holes": np.zeros((3, 4))}, "3 holes"),

@@ -32,7 +32,7 @@ def test_sheet_and_page_are_written(preview: Callable[..., Any], tmp_path: Path)
     first, second, *plan = outcome.out.splitlines()
     assert first == f"{tmp_path / 'out' / 'sheet.png'}: 3 samples, 2 versions per sample"
     assert second == f"{tmp_path / 'out' / 'sheet.html'}: 3 samples, 2 versions per sample"
-    assert plan[0].startswith("Push-down: of a JPEG only the window of RandomResizedCrop")
+    assert plan[0].startswith("Push-down: only the window of RandomResizedCrop")
     height, width = cv2.imread(str(tmp_path / "out" / "sheet.png")).shape[:2]
     assert 700 < width < 850
     assert height > 700
