@@ -116,7 +116,7 @@ def _iter_shuffled(root: Node) -> Iterator[tuple[Leaf, list[Leaf]]]:
 
 def _returns_float(transform: Any) -> bool:
     """Return whether a transform, or one in a composition that is not compiled, returns float32 from uint8."""
-    inner = getattr(transform, "transforms", None) or ()
+    inner = getattr(transform, "transforms", ())
     return type(transform).__name__ in _FLOAT_MAKERS or any(map(_returns_float, inner))
 
 

@@ -31,9 +31,11 @@ class Perspective(Geometry):
             forward, rows, columns = _fit_output(forward, height, width)
         drawn = {"matrix": forward, "max_height": rows, "max_width": columns}
         if transform.keep_size:
-            forward = forward * np.stack([width / columns, height / rows, np.ones(len(rows))], axis=1)[:, :, None]
+            with np.errstate(divide="ignore", invalid="ignore"):  # sides below a pixel, which the original handles
+                forward = forward * np.stack([width / columns, height / rows, np.ones(len(rows))], axis=1)[:, :, None]
             rows, columns = height, width
-        inverse = _invert(forward)
+        with np.errstate(invalid="ignore"):
+            inverse = _invert(forward)
         # Albumentations moves points of sides below two pixels apart; the original handles such images.
         inverse[(sides < 2).any(axis=1)] = np.nan
         border = Border(transform.border_mode, _to_scalar(transform.fill), _to_scalar(transform.fill_mask))

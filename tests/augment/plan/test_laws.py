@@ -74,8 +74,10 @@ def compare_outcomes(transform: Any) -> float:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("inner", COMPOSITIONS)
 def test_outcomes_are_as_frequent_as_albumentations_own(inner: str) -> None:
-    """Every kind of composition in every kind: each outcome's frequency, by chi-squared (81 tests, p > 10^-5)."""
+    """Every kind of composition in every kind: each outcome's frequency, by chi-squared (80 tests, p > 10^-5)."""
     for outer, compose in COMPOSITIONS.items():
+        if outer == inner == "SelectiveChannelTransform":
+            continue  # the inner one would choose a channel that the outer one does not pass on
         if outer == "SelectiveChannelTransform" or inner == "SelectiveChannelTransform":
             leaves = [Multiply(number, p=0.5) for number in (1, 2, 3)]  # it cannot take flips of two channels alone
         else:
