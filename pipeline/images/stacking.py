@@ -42,6 +42,7 @@ class ImageStack:
 
     def __init__(self, images: NDArray[Any], first: str, spec: ElementSpec, timer: StageTimer) -> None:
         self._images = images
+        self._shape = images.shape[1:] if images.shape[-1] == spec[0][2] else ()  # else no image fits
         self._first = first
         self._spec = spec
         self._timer = timer
@@ -55,13 +56,15 @@ class ImageStack:
         Raises:
             OptionError: it differs from the others in size, dtype or channels.
         """
-        self._check(sample)
-        target = self._images[self._count]
-        self._count += 1
-        if not isinstance(sample.image, DeferredImage):
-            target[...] = sample.image  # now, while it is in the processor's cache
+        image = sample.image
+        if image.shape != self._shape or image.dtype != self._spec[1]:
+            self._raise_mismatch(sample)
+        if not isinstance(image, DeferredImage):
+            self._images[self._count] = image  # now, while it is in the processor's cache
+            self._count += 1
             return
-        self._deferred.append((sample.image, target))
+        self._deferred.append((image, self._images[self._count]))
+        self._count += 1
         self._held_bytes += sample.held_bytes
         if self._held_bytes > _MOST_HELD_BYTES:
             self._materialize()
@@ -77,7 +80,7 @@ class ImageStack:
                 materialize_all(self._deferred)
         self._deferred, self._held_bytes = [], 0
 
-    def _check(self, sample: FinishedSample) -> None:
+    def _raise_mismatch(self, sample: FinishedSample) -> None:
         (*_, channels), dtype = self._spec
         image = sample.image
         if image.dtype != dtype or image.shape[2] != channels:
@@ -86,12 +89,11 @@ class ImageStack:
                 f"{image.shape[2]} channels, an earlier one {dtype} with {channels}; transforms that change "
                 "the dtype or the channels need p=1"
             )
-        if image.shape != self._images.shape[1:]:
-            raise OptionError(
-                f"images of a batch need one size: {self._first} has {self._images.shape[1:3]}, {sample.key} has "
-                f"{image.shape[:2]}; set image_size, end the augmentation with a crop or resize, or use "
-                "batch_size=None"
-            )
+        raise OptionError(
+            f"images of a batch need one size: {self._first} has {self._shape[:2]}, {sample.key} has "
+            f"{image.shape[:2]}; set image_size, end the augmentation with a crop or resize, or use "
+            "batch_size=None"
+        )
 
 
 _MOST_HELD_BYTES = 1 << 20

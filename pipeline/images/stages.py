@@ -173,7 +173,7 @@ class Stages(Sampler[FinishedSample]):
 
     def decode(self, requests: Iterable[DecodeRequest | SampleError]) -> Iterator[DecodedSample | SampleError]:
         """Yield the samples with their pixels."""
-        return map_good(ViewDecoder(self._pixels), requests)
+        return map_good(self._decode if self.repetition.views is None else ViewDecoder(self._pixels), requests)
 
     def augment_and_label(
         self, decoded: Iterable[DecodedSample | SampleError], params: Any
@@ -219,6 +219,9 @@ class Stages(Sampler[FinishedSample]):
     def _to_tensors(self, items: Sequence[Any]) -> Sequence[Any]:
         with self.timer("decode"):
             return self.decoder.to_tensors(items)
+
+    def _decode(self, request: DecodeRequest) -> DecodedSample:
+        return DecodedSample(request, self._pixels(request))
 
     def _pixels(self, request: DecodeRequest) -> Image:
         if request.item.image is not None:
