@@ -151,8 +151,8 @@ class RowFile:
         return "label text"
 
     def _starts_with_object(self) -> bool:
-        start, end = _find_lines(self._data, splits_at_cr=False)[0].tolist()
-        line = self._data[start:end]
+        spans = _find_lines(self._data, splits_at_cr=False)[:1].tolist()
+        line = b"".join(self._data[start:end] for start, end in spans)
         return line.lstrip().startswith(b"{") and is_json_object(line.decode("utf-8", "replace"))
 
     def _join_records(self, lines: NDArray[np.int64], delimiter: str) -> NDArray[np.int64]:
