@@ -1,4 +1,4 @@
-"""Files of labelled texts: formats, columns, encodings, and what is no sample."""
+"""Files of labeled texts: formats, columns, encodings, and what is no sample."""
 
 import re
 from pathlib import Path
@@ -65,7 +65,7 @@ EXPECTED = [("neg", b"bad, really"), ("pos", b'so "good"'), ("neg", b"awful")]
         ),
     ],
 )
-def test_formats_are_told_by_extension_and_header(tmp_path: Path, name: str, content: str) -> None:
+def test_formats_are_recognized_by_extension_and_header(tmp_path: Path, name: str, content: str) -> None:
     """The same samples however they are written."""
     assert read(write_file(tmp_path / name, content)) == EXPECTED
 

@@ -197,7 +197,7 @@ def test_a_shard_that_is_cut_off_is_refused(converted_dataset: Path) -> None:
     )
 
 
-def test_compressed_records_are_refused_with_the_mend(converted_dataset: Path) -> None:
+def test_compressed_records_are_refused_with_the_remedy(converted_dataset: Path) -> None:
     """A gzip file has no random access, and the error says to unpack it."""
     shard = converted_dataset / "data-00000-of-00002.tfrecord"
     packed = converted_dataset / "packed.tfrecord.gz"
