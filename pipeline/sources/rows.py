@@ -184,7 +184,7 @@ class RowSource:
 
     def __init__(self, rows: RowFile, class_names: Sequence[str] | None = None) -> None:
         self.rows = rows
-        self.ignored_files = rows.ignored_files
+        self.ignored_files = Counter(rows.ignored_files)
         if rows.label_fault:
             raise SourceError(rows.label_fault)
         names = [_read_label(rows, index) for index in range(len(rows))]
@@ -198,6 +198,8 @@ class RowSource:
         self.class_names = tuple(class_names) if class_names is not None else tuple(sorted(found, key=_sort_key))
         numbers = {name: number for number, name in enumerate(self.class_names)}
         kept = [index for index, name in enumerate(names) if name is None or name in numbers]
+        if count := len(names) - len(kept):
+            self.ignored_files["not in class_names"] = count
         self._kept = np.array(kept, np.int64)
         self._labels = np.array([numbers.get(names[index] or "", NO_LABEL) for index in kept], np.int64)
 

@@ -105,6 +105,8 @@ def test_classes_are_sorted_numbers_as_numbers(tmp_path: Path) -> None:
     chosen = open_text_source(path, class_names=["9", "2"])
     assert [chosen.read(index).encoded for index in range(len(chosen))] == [b"nine", b"two", b"other"]
     assert chosen.labels().tolist() == [0, 1, 0]
+    assert chosen.ignored_files == {"not in class_names": 1}
+    assert not source.ignored_files
     assert [chosen.peek(index).key for index in range(3)] == ["a.txt:2", "a.txt:3", "a.txt:4"]
     assert chosen.sizes().tolist() == [6, 5, 7]
 

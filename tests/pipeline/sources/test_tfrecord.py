@@ -321,6 +321,7 @@ def test_a_damaged_record_stays_in_a_choice_of_classes(converted_dataset: Path) 
     shard.write_bytes(damaged)
     source = open_source(converted_dataset, class_names=["ants"])
     assert len(source) == 4
+    assert source.ignored_files == {"not in class_names": 3}
     with pytest.raises(ReadError, match="fails its checksum"):
         source.read(3)
 
