@@ -159,9 +159,13 @@ class Table:
         if len(cells) != self.width:
             count = f"{len(cells)} column{'s' if len(cells) != 1 else ''}"
             raise ValueError(f"has {count} instead of {self.width}; is a delimiter ({self.delimiter!r}) not quoted?")
-        if self.header and tuple(cell.strip() for cell in cells) == self.header:
+        if self.header and self._is_header(cells):
             raise ValueError("repeats the header")
         return cells
+
+    def _is_header(self, cells: Sequence[str]) -> bool:
+        text = self.text_column
+        return cells[text].strip() == self.header[text] and tuple(cell.strip() for cell in cells) == self.header
 
 
 @dataclass(frozen=True)

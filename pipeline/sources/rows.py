@@ -151,8 +151,8 @@ class RowFile:
         return "label text"
 
     def _starts_with_object(self) -> bool:
-        start, end = _find_lines(self._data, splits_at_cr=False)[0].tolist()
-        line = self._data[start:end]
+        spans = _find_lines(self._data, splits_at_cr=False)[:1].tolist()
+        line = b"".join(self._data[start:end] for start, end in spans)
         return line.lstrip().startswith(b"{") and is_json_object(line.decode("utf-8", "replace"))
 
     def _join_records(self, lines: NDArray[np.int64], delimiter: str) -> NDArray[np.int64]:
@@ -184,7 +184,7 @@ class RowSource:
 
     def __init__(self, rows: RowFile, class_names: Sequence[str] | None = None) -> None:
         self.rows = rows
-        self.ignored_files = rows.ignored_files
+        self.ignored_files = Counter(rows.ignored_files)
         if rows.label_fault:
             raise SourceError(rows.label_fault)
         names = [_read_label(rows, index) for index in range(len(rows))]
@@ -198,6 +198,8 @@ class RowSource:
         self.class_names = tuple(class_names) if class_names is not None else tuple(sorted(found, key=_sort_key))
         numbers = {name: number for number, name in enumerate(self.class_names)}
         kept = [index for index, name in enumerate(names) if name is None or name in numbers]
+        if count := len(names) - len(kept):
+            self.ignored_files["not in class_names"] = count
         self._kept = np.array(kept, np.int64)
         self._labels = np.array([numbers.get(names[index] or "", NO_LABEL) for index in kept], np.int64)
 

@@ -222,6 +222,7 @@ class TFRecordSource:
             raise OptionError(f"class_names: {unknown} not found in {root}; its classes are {list(stored)}")
         if self._given_labels.keys() != set(stored):
             self._kept = np.flatnonzero([self._has_given_class(index) for index in range(len(self))])
+            self.ignored_files["not in class_names"] = len(self._spans) - len(self._kept)
 
     def _has_given_class(self, index: int) -> bool:
         """Whether a record holds the name of a given class, or is damaged, so that reading it raises the error."""

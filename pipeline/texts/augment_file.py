@@ -186,14 +186,14 @@ class _Run:
                 skipped.append({"row": key, "reason": str(error)})
         row_keys = keys.fold_in(self._root, [index for index, _, _ in readable]).tolist() if readable else []
         variants = workers.list_variants([text for _, _, text in readable], row_keys)
-        rows = [self._format_row(row, text, made) for (_, row, text), made in zip(readable, variants, strict=True)]
+        rows = [self._format_row(row, text, own) for (_, row, text), own in zip(readable, variants, strict=True)]
         return first, {"rows": rows, "skipped": skipped, "recoded": len(decoder.fallback_decoded)}
 
     def _format_row(self, row: str, text: str, variants: list[str]) -> tuple[int, bytes]:
         """Format a row's variants; a text without variants is written once, whatever the options."""
-        made = [text, *variants] if self._job.keep_original and variants != [text] else variants
-        rows = "".join(f"{self._rows.format.with_text(row, each)}\n" for each in made)
-        return len(made), rows.encode("utf-8", "replace")
+        texts = [text, *variants] if self._job.keep_original and variants != [text] else variants
+        rows = "".join(f"{self._rows.format.with_text(row, each)}\n" for each in texts)
+        return len(texts), rows.encode("utf-8", "replace")
 
 
 @contextlib.contextmanager

@@ -125,7 +125,7 @@ def test_all_copies_of_a_text_are_in_one_part(lines: Path, stratify: bool) -> No
 
 
 def test_bad_rows_are_skipped_replaced_and_counted_once(tmp_path: Path) -> None:
-    """One ledger row a bad sample, whatever its copies and epochs."""
+    """One entry of the error log per bad sample, whatever its copies and epochs."""
     path = tmp_path / "a.tsv"
     path.write_text("label\ttext\n0\tone good day\n1\n1\ttwo bad days\n\tthree\n0\tfour\n")
     with pytest.raises(tf.errors.OpError, match="has 1 column instead of 2"):
@@ -238,7 +238,7 @@ def test_label_modes_and_single_samples(lines: Path) -> None:
 
 
 def test_nlpaug_runs_in_this_process(lines: Path) -> None:
-    """What cannot be told to another process is done here, and workers are refused."""
+    """What cannot be sent to another process is done here, and workers are refused."""
     import nlpaug.augmenter.char as nac
 
     transform = NlpAug(nac.KeyboardAug())

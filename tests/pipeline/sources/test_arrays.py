@@ -12,6 +12,7 @@ import pipeline
 from pipeline.errors import OptionError, SourceError
 from pipeline.sources import open_source
 from pipeline.sources.base import NO_LABEL
+from pipeline.workers.serialization import from_json, to_json
 
 
 def images(*shape: int, dtype: type = np.uint8) -> np.ndarray:
@@ -68,7 +69,8 @@ def test_images_without_labels_yield_none(alone: bool) -> None:
     assert source.labels().tolist() == [NO_LABEL] * 3
     assert source.class_names == ()
     loader = pipeline.Loader(array if alone else (array, None), image_size=None, shuffle=False)
-    for again in (loader, pickle.loads(pickle.dumps(loader))):  # noqa: S301  # what was just made
+    copies = pickle.loads(pickle.dumps(loader)), from_json(*to_json(loader))  # noqa: S301  # what was just made
+    for again in (loader, *copies):
         assert again.label_mode is None
         (batch,) = again.dataset().as_numpy_iterator()
         np.testing.assert_array_equal(batch, array)

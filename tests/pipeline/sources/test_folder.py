@@ -169,7 +169,7 @@ def test_a_link_that_loops_ends(target: str, tmp_path: Path) -> None:
 
 
 def test_a_link_to_the_root_gives_no_class_the_images_of_another(tmp_path: Path) -> None:
-    """A link from a class to the dataset's root loops too: what lies in class b is never labelled a."""
+    """A link from a class to the dataset's root loops too: what lies in class b is never labeled a."""
     write(tmp_path, "a/1.png", "b/2.png")
     (tmp_path / "a" / "up").symlink_to("..")
     source = FolderSource(tmp_path)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ReadError, SourceError
+from pipeline.sources.base import NO_LABEL
 from pipeline.sources.file_kinds import describe_binary
 from pipeline.sources.row_formats import FORMATS, JsonRow, LabeledLine, Table
 from pipeline.sources.rows import RowFile, RowSource
@@ -74,7 +76,7 @@ def test_any_text_has_the_rows_that_csv_reads(tmp_path_factory: pytest.TempPathF
     try:
         rows = RowFile(path)
     except SourceError as error:
-        assert "contains only a header" in str(error)  # noqa: PT017  # the only one that is right
+        assert "contains only a header" in str(error)  # noqa: PT017
         assert not theirs
         return
     assert isinstance(rows.format, Table)
@@ -85,10 +87,9 @@ def test_any_text_has_the_rows_that_csv_reads(tmp_path_factory: pytest.TempPathF
         except ValueError as error:
             assert "is not a valid CSV row" in str(error)  # noqa: PT017
             ours.append(next(csv.reader(io.StringIO(rows[index], newline=""))))
-    for read in (ours, theirs):
-        if read:  # a quote that is never closed takes the last line end in
-            read[-1][-1:] = [cell.rstrip("\r\n") for cell in read[-1][-1:]]
-    assert [row for row in ours if "".join(row).strip()] == [row for row in theirs if "".join(row).strip()]
+    # A quote that is never closed takes the line end of its last line in; a row has none.
+    ends = [[*row[:-1], row[-1].rstrip("\r\n")] for row in ours if "".join(row).strip()]
+    assert ends == [[*row[:-1], row[-1].rstrip("\r\n")] for row in theirs]
 
 
 @given(rows=st.lists(st.tuples(cells, cells), min_size=1, max_size=6), line_end=st.sampled_from(["\n", "\r\n", "\r"]))
@@ -173,6 +174,57 @@ def test_one_document_is_not_rows(tmp_path: Path, document: str, name: str) -> N
     (tmp_path / name).write_text(document)
     with pytest.raises(SourceError, match=r"is one JSON document; write one JSON object per line|is an HTML page"):
         open_text_source(tmp_path / name)
+
+
+pieces = [
+    b"0",
+    b" x",
+    b"label",
+    b"text",
+    b"\t",
+    b",",
+    b'"',
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b'{"text":',
+    b'"a"}',
+    b"[",
+    b"\xff",
+    b"\0",
+]
+pieces += [b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"\x85", b"\x0b", b"0 x\n", b"label\ttext\n", b"0\tx\n"]
+
+
+@given(
+    content=st.lists(st.sampled_from(pieces), max_size=30).map(b"".join),
+    kind=st.sampled_from([None, *FORMATS]),
+    name=st.sampled_from(["a.txt", "a.tsv", "a.csv", "a.jsonl", "a.json"]),
+)
+def test_every_line_is_a_sample_or_is_named(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, kind: Any, name: str
+) -> None:
+    """Any bytes: the file is refused, or each line that is not blank is read, or a bad sample; and nothing else."""
+    path = tmp_path_factory.mktemp("rows") / name
+    path.write_bytes(content)
+    try:
+        source = open_text_source(path, text_format=TextFormat(kind))
+    except SourceError:
+        return
+    assert isinstance(source, RowSource)
+    for index in range(len(source)):
+        try:
+            sample = source.read(index)
+        except ReadError as error:
+            assert error.sample == source.peek(index).key  # noqa: PT017
+            continue
+        assert (sample.encoded or b"").strip()
+        assert sample.label == NO_LABEL or source.class_names[sample.label].strip()
+    if source.rows.kind == "csv":
+        return  # `test_any_text_has_the_rows_that_csv_reads`
+    lines = re.split(rb"\r?\n" if b"\n" in content else rb"\r", content.removeprefix(b"\xef\xbb\xbf"))
+    blank = b" \r\n\x0b\x0c" if source.rows.kind == "tsv" else b" \t\r\n\x0b\x0c"
+    assert len(source) + (source.rows.header is not None) == sum(bool(line.strip(blank)) for line in lines)
 
 
 def test_a_nul_far_inside_is_a_bad_sample(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files of labelled texts: formats, columns, encodings, and what is no sample."""
+"""Files of labeled texts: formats, columns, encodings, and what is no sample."""
 
 import re
 from pathlib import Path
@@ -65,7 +65,7 @@ EXPECTED = [("neg", b"bad, really"), ("pos", b'so "good"'), ("neg", b"awful")]
         ),
     ],
 )
-def test_formats_are_told_by_extension_and_header(tmp_path: Path, name: str, content: str) -> None:
+def test_formats_are_recognized_by_extension_and_header(tmp_path: Path, name: str, content: str) -> None:
     """The same samples however they are written."""
     assert read(write_file(tmp_path / name, content)) == EXPECTED
 
@@ -105,6 +105,8 @@ def test_classes_are_sorted_numbers_as_numbers(tmp_path: Path) -> None:
     chosen = open_text_source(path, class_names=["9", "2"])
     assert [chosen.read(index).encoded for index in range(len(chosen))] == [b"nine", b"two", b"other"]
     assert chosen.labels().tolist() == [0, 1, 0]
+    assert chosen.ignored_files == {"not in class_names": 1}
+    assert not source.ignored_files
     assert [chosen.peek(index).key for index in range(3)] == ["a.txt:2", "a.txt:3", "a.txt:4"]
     assert chosen.sizes().tolist() == [6, 5, 7]
 

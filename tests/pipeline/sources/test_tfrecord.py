@@ -197,7 +197,7 @@ def test_a_shard_that_is_cut_off_is_refused(converted_dataset: Path) -> None:
     )
 
 
-def test_compressed_records_are_refused_with_the_mend(converted_dataset: Path) -> None:
+def test_compressed_records_are_refused_with_the_remedy(converted_dataset: Path) -> None:
     """A gzip file has no random access, and the error says to unpack it."""
     shard = converted_dataset / "data-00000-of-00002.tfrecord"
     packed = converted_dataset / "packed.tfrecord.gz"
@@ -321,6 +321,7 @@ def test_a_damaged_record_stays_in_a_choice_of_classes(converted_dataset: Path) 
     shard.write_bytes(damaged)
     source = open_source(converted_dataset, class_names=["ants"])
     assert len(source) == 4
+    assert source.ignored_files == {"not in class_names": 3}
     with pytest.raises(ReadError, match="fails its checksum"):
         source.read(3)
 
