@@ -111,7 +111,7 @@ def test_unusable_input_is_one_line_and_status_2(
     caudal: Callable[..., Any], folders: Callable[..., Path], arguments: list[str], message: str
 ) -> None:
     """The line says what is wrong; nothing is on standard output, and there is no traceback."""
-    source = folders(ants=2)
+    source = folders(ants=1, bees=1)
     outcome = caudal(*(source if argument == "SRC" else argument for argument in arguments))
     assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err.startswith("caudal: ")

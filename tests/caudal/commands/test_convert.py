@@ -115,7 +115,7 @@ def test_unusable_options_are_one_line(
     """The status is 2, and nothing is written."""
     if "ray" in arguments:
         pytest.importorskip("ray")
-    outcome = caudal("convert", folders(ants=2), tmp_path / "out", *arguments)
+    outcome = caudal("convert", folders(ants=1, bees=1), tmp_path / "out", *arguments)
     assert (outcome.status, outcome.out) == (2, "")
     assert message in outcome.err
     assert outcome.err.strip().count("\n") == 0
