@@ -69,14 +69,14 @@ class ArrayIterator(FlowIterator):
         }
         optional = {"y": y, "sample_weight": sample_weight}
         check_images("`x`", arrays["x"])
-        if sample_weight is not None and y is None:
-            raise OptionError("`sample_weight` needs `y`, got y=None")
         arrays |= {name: np.asarray(array) for name, array in optional.items() if array is not None}
         for name, array in arrays.items():
             if len(array) != len(arrays["x"]):
                 raise OptionError(
                     f"`x` and `{name}` must have the same length; got shapes {arrays['x'].shape} and {array.shape}"
                 )
+        if sample_weight is not None and y is None:
+            raise OptionError("`sample_weight` needs `y`, got y=None")
         arrays = subset.select(arrays)
         self.x, self.y, self.sample_weight = arrays.pop("x"), arrays.pop("y", None), arrays.pop("sample_weight", None)
         self.x_misc = list(arrays.values())
