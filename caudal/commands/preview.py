@@ -55,8 +55,10 @@ def preview(
             min=1, help="Number of samples, alternating between classes.", show_default="6, or 60 with --stress"
         ),
     ] = None,
-    versions: Annotated[int, typer.Option(min=1, help="Augmented versions per sample, one per epoch.")] = 4,
-    epoch: Annotated[int, typer.Option(min=0, help="The first epoch.")] = 0,
+    versions: Annotated[
+        int | None, typer.Option(min=1, help="Augmented versions per sample, one per epoch.", show_default="4")
+    ] = None,
+    epoch: Annotated[int | None, typer.Option(min=0, help="First epoch.", show_default="0")] = None,
     size: SizeOption = "224x224",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the augmentation and of the selected samples.")] = 0,
     annotations: Annotated[

@@ -51,7 +51,8 @@ def stream(
     """Iterate a dataset: print images/s and, with --digest, SHA-256 digests of batches and stream."""
     if label_mode not in ("int", "categorical", "binary", "none"):
         raise typer.BadParameter(f"--label-mode must be int, categorical, binary or none, got {label_mode!r}")
-    if errors is not None and options.on_error == "raise":
+    most = max_errors(errors)
+    if most is not None and options.on_error == "raise":
         raise typer.BadParameter("--max-errors needs --on-error skip or replace: raise stops at the first bad sample")
     tf = import_tensorflow()
     loader = options.loader(
@@ -60,7 +61,7 @@ def stream(
         shuffle=shuffle,
         seed=seed,
         shard=shard(part),
-        max_errors=max_errors(errors),
+        max_errors=most,
     )
     result = _Stream()
     try:

@@ -270,7 +270,7 @@ def test_similarity_of_small_and_unlike_images() -> None:
     small = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
     assert structural_similarity(small, small) == pytest.approx(1)
     assert structural_similarity(small, 255 - small) < 0
-    with pytest.raises(ValueError, match="images of one size"):
+    with pytest.raises(ValueError, match="images must have the same size"):
         structural_similarity(small, small[1:])
 
 

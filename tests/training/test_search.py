@@ -119,7 +119,7 @@ def test_a_combination_that_has_just_begun_is_not_tried_again(tmp_path: Path) ->
 def test_brute_force_needs_a_finite_space(tmp_path: Path) -> None:
     """The message names the range."""
     space = parse_space({"width": {"low": 0.1, "high": 1.0}})
-    with pytest.raises(TrainingError, match="cannot try all values of width; give a step"):
+    with pytest.raises(TrainingError, match="brute force needs a step for width; add one"):
         search(experiment(), space, tmp_path, method="brute-force")
 
 

@@ -53,7 +53,7 @@ def test_report_names_what_was_applied(preview: Callable[..., Any]) -> None:
 def test_transform_grid_and_stress(preview: Callable[..., Any]) -> None:
     """Each has its picture and its report; the greatest change stands first."""
     report = json.loads(preview("--transform-grid", "--json", "--explain").out)
-    assert set(report) == {"pictures", "sample", "plan", "passed_over"}
+    assert set(report) == {"pictures", "sample", "plan", "passed_over", "ignored_files", "empty_classes"}
     report = json.loads(preview("--stress", "--samples", 7, "--versions", 2, "--augment", "light", "--json").out)
     assert len(report["changes"]) == 9
     flips = [change for change in report["changes"] if change["transform"] == "HorizontalFlip"]
