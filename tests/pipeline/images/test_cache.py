@@ -97,7 +97,9 @@ def test_what_does_not_fit_into_memory_is_refused_beforehand(folder: Path) -> No
     needed = int(open_source(folder).sizes().sum())
     with pytest.raises(CacheError) as caught:
         Loader(folder, cache=Cache("ram", limit_bytes=needed - 1))
-    assert str(caught.value) == (f"caching 9 samples takes {needed} bytes, more than limit_bytes={needed - 1}")
+    assert str(caught.value) == (
+        f"caching 9 samples needs {needed:,} bytes, more than limit_bytes={needed - 1:,}; raise limit_bytes"
+    )
     assert Loader(folder, cache=Cache("ram", limit_bytes=needed)).num_examples == 9
 
 
@@ -111,7 +113,7 @@ def test_what_does_not_fit_into_memory_is_refused_beforehand(folder: Path) -> No
         (
             ("ram",),
             {"size": (4, 5)},
-            'Cache("ram") keeps encoded images, which have no common size; use a directory, or no size',
+            'Cache("ram") keeps encoded images, which have no common size; got size=(4, 5); use a directory',
         ),
     ],
 )
@@ -151,7 +153,10 @@ def test_what_does_not_fit_onto_the_disk_is_refused_beforehand(
     loader = Loader(folder, cache=Cache(tmp_path / "cache", limit_bytes=539), **options)
     with pytest.raises(CacheError) as caught:
         loader.dataset()
-    assert str(caught.value) == "caching 9 images of (4, 5, 3) takes 540 bytes, more than limit_bytes=539"
+    assert (
+        str(caught.value)
+        == "caching 9 images of (4, 5, 3) needs 540 bytes, more than limit_bytes=539; raise limit_bytes"
+    )
     assert sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*") if path.is_file()) == 0
 
 
@@ -159,7 +164,9 @@ def test_what_the_disk_cannot_hold_is_refused_without_a_limit(tmp_path: Path) ->
     """More than is free is refused, naming the directory."""
     with pytest.raises(CacheError) as caught:
         PixelCache(tmp_path, "name", 10**9, (10_000, 10_000, 3))
-    assert str(caught.value).startswith(f"caching {10**9} images of (10000, 10000, 3) takes {3 * 10**17} bytes, but ")
+    assert str(caught.value).startswith(
+        f"caching {10**9} images of (10000, 10000, 3) needs {3 * 10**17:,} bytes, but only "
+    )
     assert str(caught.value).endswith(f" bytes are free in {tmp_path}")
 
 

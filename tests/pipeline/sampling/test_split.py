@@ -76,7 +76,10 @@ def test_an_empty_part_is_refused(size: int, fraction: float, subset: str) -> No
     """A part without samples is an error that says which part, of how many samples."""
     with pytest.raises(OptionError) as caught:
         choose_subset(size, fraction, subset, ROOT)
-    assert str(caught.value) == f"validation_split={fraction} of {size} samples leaves the {subset} part empty"
+    assert str(caught.value) == (
+        f"validation_split={fraction} leaves the {subset} subset empty: the dataset has {size} samples; "
+        "use another fraction"
+    )
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=120), st.integers(0, 2**32))
