@@ -28,7 +28,7 @@ class Inspection:
         sizes: the smallest, median and largest (height, width) by area, in pixels, upright; empty where no image could
             be read.
         nbytes: number of bytes of all images.
-        unreadable: the bad samples.
+        unreadable: the bad samples, with those whose label cannot be used.
         ignored_files: number of ignored files, by reason.
     """
 
@@ -72,7 +72,9 @@ def inspect(
             sample = opened.read(index)
             known = 0 <= sample.label < len(opened.class_names)
             classes[opened.class_names[sample.label] if known else NO_CLASS] += 1
-            image_format, size = _describe(sample, decoder, decode)
+            if sample.label_fault:
+                unreadable.append(BadSample(sample.key, "read", sample.label_fault))
+            image_format, size = _read_format_and_size(sample, decoder, decode)
             formats[image_format] += 1
             sizes.append(size)
         except SampleError as error:
@@ -92,7 +94,7 @@ def inspect(
     )
 
 
-def _describe(sample: Sample, decoder: Decoder, decode: bool) -> tuple[str, tuple[int, int]]:
+def _read_format_and_size(sample: Sample, decoder: Decoder, decode: bool) -> tuple[str, tuple[int, int]]:
     if sample.encoded is None:
         assert sample.pixels is not None  # noqa: S101  # a sample holds one or the other
         height, width = sample.pixels.shape[:2]

@@ -35,10 +35,11 @@ class Loader(BaseLoader):
     The stream is a pure function of the options, the epoch and the position, at any number of threads and processes.
 
     Data:
-        source: a class-folder directory; a TFRecord file, directory, glob or list of files; or (images, labels) arrays.
+        source: a class-folder directory; a TFRecord file, directory, glob or list of files; or (images, labels) arrays;
+            or an array of images, without labels.
         batch_size: number of samples per batch; None yields single samples.
         label_mode: "int" (int32 [B]), "categorical" (one-hot float32 [B, classes]), "binary" (float32 [B, 1]) or None
-            (no labels).
+            (no labels). Arrays without labels always yield none.
         class_names: the classes in the order of their labels; all other classes are dropped. By default all classes,
             sorted. A loader always has the names in this attribute.
         label_offset: number to subtract from the labels in TFRecords: 1 where the classes count from 1.
@@ -106,6 +107,12 @@ class Loader(BaseLoader):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self._source, ArraySource) and not self._source.is_labeled:
+            if self.label_mode not in ("int", None):
+                raise OptionError(
+                    f"label_mode={self.label_mode!r} needs labels, but the arrays have none; pass (images, labels)"
+                )
+            object.__setattr__(self, "label_mode", None)
         if self.image_size is not None:
             height, width = self.image_size
             object.__setattr__(self, "image_size", (int(height), int(width)))
@@ -189,7 +196,7 @@ class Loader(BaseLoader):
     def _source(self) -> Source:
         source = open_source(
             self.source,
-            class_names=self.class_names,
+            class_names=None if self.class_names == () else self.class_names,  # () in a copy of an unlabeled loader
             label_offset=self.label_offset,
             max_bytes=self._decoder.max_bytes,
         )

@@ -127,7 +127,10 @@ class TextLoader(BaseLoader):
     @cached_property
     def _source(self) -> Source:
         return open_text_source(
-            self.source, class_names=self.class_names, label_offset=self.label_offset, text_format=self._text_format
+            self.source,
+            class_names=None if self.class_names == () else self.class_names,  # () in a copy of an unlabeled loader
+            label_offset=self.label_offset,
+            text_format=self._text_format,
         )
 
     @cached_property

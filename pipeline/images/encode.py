@@ -5,7 +5,13 @@ from augment.transform import Image
 FORMATS = ("jpeg", "png", "webp")
 """What images can be written as."""
 
-EXTENSIONS = {"jpeg": (".jpg", ".jpeg"), "png": (".png",), "webp": (".webp",), "gif": (".gif",), "bmp": (".bmp",)}
+EXTENSIONS = {
+    "jpeg": (".jpg", ".jpeg", ".jfif", ".jpe"),
+    "png": (".png",),
+    "webp": (".webp",),
+    "gif": (".gif",),
+    "bmp": (".bmp",),
+}
 """The extensions of each format, the usual one first."""
 
 DEFAULT_QUALITY = 95

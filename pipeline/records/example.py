@@ -5,7 +5,7 @@ The Protocol Buffers library parses messages, by the published definition (Tenso
 a field of the library's message, copied three times, it takes 350 us.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -89,6 +89,16 @@ def get_int_feature(example: Any, name: str) -> int | None:
     """Return the first value of an int64 feature, or None where there is none."""
     values = example.features.feature[name].int64_list.value if name in example.features.feature else ()
     return int(values[0]) if values else None
+
+
+def get_values(example: Any, name: str) -> tuple[str, Sequence[Any]]:
+    """Return the kind ("bytes", "float" or "int64") and the values of a feature; ("", ()) where there are none."""
+    if name not in example.features.feature:
+        return "", ()
+    feature = example.features.feature[name]
+    kind = feature.WhichOneof("kind")
+    values = getattr(feature, kind).value if kind else ()
+    return (kind.removesuffix("_list"), values) if values else ("", ())
 
 
 def get_other_features(example: Any, known: Iterable[str]) -> tuple[tuple[str, Raw], ...]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.records.example import example as example
 from pipeline.records.example import get_bytes_feature as get_bytes_feature
 from pipeline.records.example import get_int_feature as get_int_feature
+from pipeline.records.example import get_values as get_values
 from pipeline.records.example import parse_example as parse_example
 
 Index = NDArray[np.int64]

@@ -18,6 +18,8 @@ def check_label(sample: Sample, class_names: Sequence[str]) -> int:
     """
     if 0 <= sample.label < len(class_names):
         return sample.label
+    if sample.label_fault:
+        raise ReadError(sample.key, sample.label_fault)
     actual = "no label" if sample.label == NO_LABEL else f"the label {sample.label}"
     raise ReadError(
         sample.key,

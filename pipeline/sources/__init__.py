@@ -38,10 +38,11 @@ def open_source(
         OptionError: `class_names` is empty, has duplicates or unknown names, or an option does not apply.
     """
     check_names(class_names)
-    if isinstance(source, np.ndarray):
-        return ArraySource(source, None, class_names)
-    if isinstance(source, tuple) and len(source) == 2 and not _is_path(source[0]):
-        return ArraySource(source[0], source[1], class_names)
+    if isinstance(source, np.ndarray) or (isinstance(source, tuple) and len(source) == 2 and not _is_path(source[0])):
+        if label_offset:
+            raise OptionError("label_offset applies to TFRecords, but the source holds arrays; drop label_offset")
+        images, labels = (source, None) if isinstance(source, np.ndarray) else source
+        return ArraySource(images, labels, class_names)
     if isinstance(source, Sequence) and not isinstance(source, str) and all(map(_is_path, source)):
         return TFRecordSource([Path(os.fspath(path)) for path in source], class_names, label_offset)
     if not _is_path(source):

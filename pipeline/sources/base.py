@@ -1,6 +1,7 @@
 """Samples, and the interface of their sources."""
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
@@ -17,6 +18,11 @@ Labels = NDArray[np.int64]
 NO_LABEL = -(2**63)
 """The label of a sample that has none."""
 
+MAX_CLASSES = 1_000_000
+"""A larger label counts as damage where the number of classes is counted from the labels."""
+
+_warned: set[str] = set()
+
 
 class Sample(NamedTuple):
     """One sample as its source stores it.
@@ -28,6 +34,7 @@ class Sample(NamedTuple):
         encoded: the bytes of the image file; None where the source holds pixels.
         pixels: [H, W, C]; None where the source holds encoded images.
         extra: other features of a TFRecord, by name: a conversion copies them.
+        label_fault: why a sample without a label has none that can be used; "" if it simply has none.
     """
 
     key: str
@@ -35,6 +42,7 @@ class Sample(NamedTuple):
     encoded: bytes | None = None
     pixels: Image | None = None
     extra: tuple[tuple[str, Raw], ...] = ()
+    label_fault: str = ""
 
 
 class Source(Protocol):
@@ -92,6 +100,13 @@ def check_names(class_names: Sequence[str] | None) -> None:
         raise OptionError(f"class_names must be a list of names, got {class_names!r}")
     if len(set(class_names)) != len(class_names):
         raise OptionError(f"class_names has duplicates: {list(class_names)}")
+
+
+def warn_once(log: logging.Logger, message: str) -> None:
+    """Log a warning, unless this process logged the same before: each subset of a dataset opens its source."""
+    if message and message not in _warned:
+        _warned.add(message)
+        log.warning("%s", message)
 
 
 def digest(parts: Iterable[object]) -> str:

@@ -1,5 +1,6 @@
-"""A directory with one subfolder a class."""
+"""A directory with one subfolder per class."""
 
+import logging
 import os
 import stat
 from collections import Counter
@@ -8,37 +9,49 @@ from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.errors import OptionError, ReadError, SourceError
-from pipeline.sources.base import Labels, Sample, digest
+from pipeline.sources.base import Labels, Sample, digest, warn_once
+from pipeline.sources.folder_report import describe_folder, format_counts, get_extension
 from pipeline.sources.listing import File, FileList
 
-EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
-"""What counts as an image, in either case."""
+_log = logging.getLogger(__name__)
+
+EXTENSIONS = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
+"""The extensions of images, in lower case."""
+
+_NOT_DECODED = (
+    *(".apng", ".avif", ".dcm", ".exr", ".heic", ".heif", ".hdr", ".ico", ".j2k", ".jp2", ".jxl", ".pbm", ".pcx"),
+    *(".pgm", ".pnm", ".ppm", ".psd", ".svg", ".tga", ".tif", ".tiff", ".xcf"),
+)
+"""Extensions of images that `pipeline.images.decode` does not decode."""
 
 
 class FolderSource:
     """Images in class-folders: `root/class name/any/depth/image.jpg`.
 
-    Samples stand in the order of their classes, and within a class in the order of their relative paths. Hidden files,
-    files that are no images, and files outside the class-folders are passed over and counted. Links are followed.
-    A subclass may look for other files.
+    Samples are in the order of their classes, and within a class in the order of their relative paths. Hidden files,
+    files that are not images, and files outside the class folders are ignored and counted. Links are followed. What is
+    ignored, classes without samples, and a directory that looks one level too high are logged as one warning.
+    A subclass may read other files.
 
     Attributes:
         extensions: those of the files that are samples, in lower case.
-        what: what such a file is.
+        what: the kind of sample, with its article.
 
     Args:
         root: the directory.
         class_names: the classes in the order of their labels; by default every subfolder, sorted.
-        max_bytes: files that are larger are bad samples: they are never read.
+        max_bytes: larger files are bad samples: they are never read.
 
     Raises:
-        SourceError: `root` is no directory, cannot be listed, or holds no image.
-        OptionError: a class that was asked for has no folder.
+        SourceError: `root` is not a directory, cannot be listed, or holds no sample.
+        OptionError: a class of `class_names` has no folder.
     """
 
     extensions: tuple[str, ...] = EXTENSIONS
-    what = "image"
+    what = "an image"
 
     def __init__(self, root: Path, class_names: Sequence[str] | None = None, max_bytes: int | None = None) -> None:
         self.root = root
@@ -54,30 +67,38 @@ class FolderSource:
             )
         )
         if not len(self._files):
+            ignored = f" (ignored: {format_counts(self.ignored_files)})" if self.ignored_files else ""
             raise SourceError(
-                f"{root} holds no {self.what} below its {len(folders)} class-folders; looked for "
+                f"no {self.what.split()[-1]}s in the {len(folders)} class folders of {root}; extensions: "
                 + ", ".join(self.extensions)
-                + _format_ignored(self.ignored_files)
+                + ignored
             )
+        warn_once(_log, describe_folder(self, self._files, is_chosen=class_names is not None))
 
     def __len__(self) -> int:
         return len(self._files)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Made of the paths, sizes and times of modification."""
+        """A hash of the paths, sizes and modification times."""
         return digest(("folder", self.class_names, self._files.digest()))
 
+    @cached_property
+    def empty_classes(self) -> tuple[str, ...]:
+        """The classes without samples, in the order of their labels."""
+        counts = np.bincount(self.labels(), minlength=len(self.class_names))
+        return tuple(name for name, count in zip(self.class_names, counts.tolist(), strict=True) if not count)
+
     def labels(self) -> Labels:
-        """Give the class of every sample, int64 [N]."""
+        """Return the class of every sample, int64 [N]."""
         return self._files.labels()
 
     def sizes(self) -> Labels:
-        """Give the bytes of every file, int64 [N]."""
+        """Return the number of bytes of every file, int64 [N]."""
         return self._files.sizes()
 
     def peek(self, index: int) -> Sample:
-        """Give the sample's key and label; nothing is read."""
+        """Return the sample's key and label; this reads no file."""
         file = self._files[index]
         return Sample(file.key, file.label)
 
@@ -89,7 +110,9 @@ class FolderSource:
         """
         file = self._files[index]
         if self._max_bytes is not None and file.size > self._max_bytes:
-            raise ReadError(file.key, f"the file has {file.size} bytes, more than an image of max_pixels could need")
+            raise ReadError(
+                file.key, f"the file has {file.size} bytes, too large for an image of max_pixels; raise max_pixels"
+            )
         try:
             encoded = _read_file(f"{self.root}/{file.key}", file.size)
         except OSError as error:
@@ -104,13 +127,13 @@ class FolderSource:
             elif _is_folder(entry):
                 folders.append(entry.name)
             else:
-                self.ignored_files["outside the class-folders"] += 1
+                self.ignored_files["outside the class folders"] += 1
         return folders
 
     def _walk_files(self, folder: Path, key: str, label: int, above: tuple[str, ...]) -> Iterator[File]:
         real = os.path.realpath(folder)
-        if real in above:  # a link to a folder that we are in
-            self.ignored_files["a link that loops"] += 1
+        if real in above:  # a link to a folder above it
+            self.ignored_files["link loop"] += 1
             return
         folders = []
         for entry in _scan(folder):
@@ -120,29 +143,31 @@ class FolderSource:
             elif _is_folder(entry):
                 folders.append(name)
             elif not name.lower().endswith(self.extensions):
-                self.ignored_files[f"no {self.what}"] += 1
+                extension = get_extension(name)
+                reason = "no decoder for" if extension in _NOT_DECODED else f"not {self.what}:"
+                self.ignored_files[f"{reason} {extension or 'no extension'}"] += 1
             else:
                 try:
                     status = entry.stat()
                 except OSError:
-                    self.ignored_files["a broken link"] += 1
+                    self.ignored_files["broken link"] += 1
                     continue
                 if stat.S_ISREG(status.st_mode):
                     yield File(f"{key}/{name}", label, status.st_size, status.st_mtime_ns)
                 else:
-                    self.ignored_files["no regular file"] += 1
+                    self.ignored_files["not a regular file"] += 1
         for name in folders:
             yield from self._walk_files(folder / name, f"{key}/{name}", label, (*above, real))
 
 
 def _read_file(path: str, size: int) -> bytes:
-    """Read a file of an expected size; a small one in three system calls."""
+    """Read a file of an expected size; a small one takes three system calls."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         contents = os.read(descriptor, size + 1)
         if len(contents) == size:
             return contents
-        parts = [contents]  # it has changed since it was listed, or is read in parts
+        parts = [contents]  # the file changed since it was listed, or the system returned a part of it
         while part := os.read(descriptor, 1 << 20):
             parts.append(part)
         return b"".join(parts)
@@ -153,7 +178,7 @@ def _read_file(path: str, size: int) -> bytes:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to where we may not look
+    except OSError:  # a link to a directory that must not be listed
         return False
 
 
@@ -165,16 +190,11 @@ def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:
         raise SourceError(f"{folder} cannot be listed: {error.strerror}") from None
 
 
-def _choose_classes(asked: Sequence[str] | None, folders: list[str], root: Path) -> tuple[str, ...]:
-    if asked is None:
+def _choose_classes(class_names: Sequence[str] | None, folders: list[str], root: Path) -> tuple[str, ...]:
+    if class_names is None:
         if not folders:
-            raise SourceError(f"{root} has no subfolder; a dataset needs one subfolder a class")
+            raise SourceError(f"{root} has no subfolders; create one subfolder per class")
         return tuple(folders)
-    if unknown := sorted(set(asked) - set(folders)):
-        raise OptionError(f"class_names asks for {unknown}, but {root} has the class-folders {folders}")
-    return tuple(asked)
-
-
-def _format_ignored(ignored_files: Counter[str]) -> str:
-    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(ignored_files.items()))
-    return f" (passed over: {counts})" if counts else ""
+    if unknown := sorted(set(class_names) - set(folders)):
+        raise OptionError(f"class_names: {unknown} not found in {root}; its class folders are {folders}")
+    return tuple(class_names)

@@ -1,6 +1,7 @@
-"""A file of labelled texts, one a row, as a source with random access."""
+"""A file of labeled texts, one per row, as a source with random access."""
 
 import csv
+import logging
 import mmap
 from collections import Counter
 from collections.abc import Sequence
@@ -12,11 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import OptionError, ReadError, SourceError
-from pipeline.sources.base import NO_LABEL, Labels, Sample, digest
-from pipeline.sources.row_formats import Column, guess_format, make_format, read_csv
+from pipeline.sources.base import NO_LABEL, Labels, Sample, digest, warn_once
+from pipeline.sources.file_kinds import describe_binary, describe_document
+from pipeline.sources.row_formats import (
+    TABLES,
+    JsonRow,
+    check_first_row,
+    guess_format,
+    is_json_object,
+    make_format,
+    read_csv,
+)
+from pipeline.sources.text_format import TextFormat
+
+_log = logging.getLogger(__name__)
 
 _MANY_CLASSES = 1000
-"""More classes than this, and more than half as many as texts, are no classes."""
+"""More classes than this, and more than half as many as texts, are not classes."""
+
+_FIRST_ROWS = 10_000
+"""Number of rows that decide which columns a table has."""
+
+_HEAD = 4096
+"""Number of bytes that are searched for signs of binary data."""
 
 _CHUNK = 2**26
 _BOM = b"\xef\xbb\xbf"
@@ -30,27 +49,22 @@ class RowFile:
         kind: one of `FORMATS`.
         format: reads and writes rows.
         header: the first row where it names the columns, else None.
-        ignored_files: how many lines were passed over, by reason.
+        label_fault: why it is not certain which column holds the label, and what to do; "" if it is.
+        ignored_files: number of ignored lines, by reason.
 
     Args:
         path: the file.
-        kind: its format; None tells it by the extension.
-        text_column: see `make_format`.
-        label_column: see `make_format`.
+        text_format: its format, delimiter and columns.
 
     Raises:
-        SourceError: it cannot be read, holds no row, or has no such column.
+        SourceError: it cannot be read, is not text, has no row or no such column, or it is not certain which column
+            holds the text.
+        OptionError: the format has no delimiter.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        kind: str | None = None,
-        text_column: Column | None = None,
-        label_column: Column | None = None,
-    ) -> None:
+    def __init__(self, path: Path, text_format: TextFormat | None = None) -> None:
+        text_format = text_format or TextFormat()
         self.path = path
-        self.kind = kind or guess_format(path.name)
         self.ignored_files: Counter[str] = Counter()
         try:
             with open(path, "rb") as file:
@@ -59,32 +73,40 @@ class RowFile:
             raise SourceError(f"{path} is empty") from None
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-        lines = _find_lines(self._data)
+        if fault := describe_binary(self._data[:_HEAD]):
+            raise SourceError(f"{path} {fault}")
+        self.kind = self._choose_kind(text_format)
+        delimiter = text_format.delimiter or TABLES.get(self.kind, "")
+        lines = _find_lines(self._data, splits_at_cr=self.kind == "csv")
         if self.kind == "csv":
-            lines = self._join_records(lines)
-        kept = [number for number, (start, end) in enumerate(lines.tolist()) if self._data[start:end].strip()]
-        if blank := len(lines) - len(kept):
-            self.ignored_files["blank line"] = blank
+            lines = self._join_records(lines, delimiter)
+        blank = _WHITE_SPACE.replace(delimiter.encode() or b"\n", b"")  # a row of delimiters is not blank
+        kept = [number for number, (start, end) in enumerate(lines.tolist()) if self._data[start:end].strip(blank)]
+        if count := len(lines) - len(kept):
+            self.ignored_files["blank line"] = count
         if not kept:
-            raise SourceError(f"{path} holds nothing but blank lines")
+            raise SourceError(f"{path} contains only blank lines")
         self._spans, self._numbers = lines[kept], np.array(kept)
-        self.format, has_header = make_format(self.kind, self[0], text_column, label_column, str(path))
-        self.header = self[0] if has_header else None
+        first_rows = [self[index] for index in range(min(len(kept), _FIRST_ROWS if self.kind in TABLES else 1))]
+        self.format, has_header, self.label_fault = make_format(
+            self.kind, first_rows, text_format.text_column, text_format.label_column, delimiter, str(path)
+        )
+        self.header = first_rows[0] if has_header else None
         if has_header:
             self._spans, self._numbers = self._spans[1:], self._numbers[1:]
         if not len(self):
-            raise SourceError(f"{path} holds nothing but a header")
+            raise SourceError(f"{path} contains only a header")
 
     def __len__(self) -> int:
         return len(self._spans)
 
     def __getitem__(self, index: int) -> str:
-        """Give one row without its line end; bytes that are no UTF-8 stand as surrogate escapes."""
+        """Return one row without its line end; bytes that are not UTF-8 are surrogate escapes."""
         start, end = self._spans[index].tolist()
         return self._data[start:end].decode("utf-8", "surrogateescape")
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the mapped file out: another process, or another machine, maps it again."""
+        """Omit the mapped file: another process, or another machine, maps it again."""
         return {name: value for name, value in self.__dict__.items() if name != "_data"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -94,24 +116,50 @@ class RowFile:
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """The bytes of every row, int64 [N]."""
+        """The number of bytes of every row, int64 [N]."""
         return self._spans[:, 1] - self._spans[:, 0]
 
     def key(self, index: int) -> str:
-        """Name a row: the file's name, and the number of its line from 1 on (in a CSV file, of its record)."""
+        """Return a row's key: the file's name, and the number of its line from 1 (in a CSV file, of its record)."""
         return f"{self.path.name}:{int(self._numbers[index]) + 1}"
 
     @cached_property
     def fingerprint(self) -> str:
-        """Made of the file's name, size and time of modification, and how it is read."""
+        """A hash of the file's name, size, modification time and format."""
         status = self.path.stat()
         return digest(("rows", self.path.name, status.st_size, status.st_mtime_ns, self.kind, self.format, self.header))
 
-    def _join_records(self, lines: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _choose_kind(self, text_format: TextFormat) -> str:
+        """Return the given format, or that of the extension, or the one that the first line shows."""
+        kind = text_format.format or guess_format(self.path.name)
+        if text_format.delimiter is not None:
+            if kind not in (None, *TABLES):
+                raise OptionError(
+                    f"delimiter applies to CSV and TSV, but {self.path} is read as {kind!r}; drop delimiter"
+                )
+            return kind or "csv"
+        if kind not in (None, "jsonl"):
+            return kind
+        head = self._data[:_HEAD].removeprefix(_BOM)
+        first = head.lstrip().splitlines()[0].decode("utf-8", "replace") if head.strip() else ""
+        if fault := describe_document(head, first):
+            raise SourceError(f"{self.path} {fault}")
+        if kind is not None or self._starts_with_object():
+            return "jsonl"
+        if text_format.text_column is None and text_format.label_column is None:
+            check_first_row(first, str(self.path))
+        return "label text"
+
+    def _starts_with_object(self) -> bool:
+        spans = _find_lines(self._data, splits_at_cr=False)[:1].tolist()
+        line = b"".join(self._data[start:end] for start, end in spans)
+        return line.lstrip().startswith(b"{") and is_json_object(line.decode("utf-8", "replace"))
+
+    def _join_records(self, lines: NDArray[np.int64], delimiter: str) -> NDArray[np.int64]:
         """Join the lines of records that have line ends in them."""
-        # A carriage return that is not quoted would end the reading; here only the lines are counted.
-        texts = (self._data[start:end].decode("latin-1").replace("\r", " ") for start, end in lines.tolist())
-        reader = read_csv(f"{text}\n" for text in texts)
+        # Lines are split at every CR and LF, and only counted here; every byte is one character in Latin-1.
+        texts = (self._data[start:end].decode("latin-1") for start, end in lines.tolist())
+        reader = read_csv((f"{text}\n" for text in texts), delimiter)
         try:
             ends = [0, *(reader.line_num for _ in reader)]
         except csv.Error as error:
@@ -121,7 +169,7 @@ class RowFile:
 
 
 class RowSource:
-    """The rows of a file as samples: labels are the classes by name, 0-based.
+    """The rows of a file as samples: labels are the indices of class names.
 
     Args:
         rows: the file.
@@ -129,25 +177,29 @@ class RowSource:
             numbers).
 
     Raises:
-        OptionError: a class that was asked for labels no row.
-        SourceError: there are so many different labels that they can be none.
+        OptionError: a class of `class_names` labels no row.
+        SourceError: it is not certain which column holds the label, no row has a label, or there are so many different
+            labels that they cannot be classes.
     """
 
     def __init__(self, rows: RowFile, class_names: Sequence[str] | None = None) -> None:
         self.rows = rows
-        self.ignored_files = rows.ignored_files
+        self.ignored_files = Counter(rows.ignored_files)
+        if rows.label_fault:
+            raise SourceError(rows.label_fault)
         names = [_read_label(rows, index) for index in range(len(rows))]
         found = {name for name in names if name is not None}
+        if not found:
+            _check_unlabeled(rows)
         if unknown := sorted(set(class_names or ()) - found):
-            raise OptionError(f"class_names asks for {unknown}, but {rows.path} has the labels {sorted(found)[:20]}")
-        if class_names is None and len(found) > max(_MANY_CLASSES, len(rows) // 2):
-            raise SourceError(
-                f"{rows.path} has {len(found)} different labels in {len(rows)} rows: is it really {rows.kind!r}? "
-                "give its format, TextFormat(text_column=, label_column=), or class_names"
-            )
+            raise OptionError(f"class_names: {unknown} not found in {rows.path}; its labels are {sorted(found)[:20]}")
+        if class_names is None:
+            _check_classes(rows, found)
         self.class_names = tuple(class_names) if class_names is not None else tuple(sorted(found, key=_sort_key))
         numbers = {name: number for number, name in enumerate(self.class_names)}
         kept = [index for index, name in enumerate(names) if name is None or name in numbers]
+        if count := len(names) - len(kept):
+            self.ignored_files["not in class_names"] = count
         self._kept = np.array(kept, np.int64)
         self._labels = np.array([numbers.get(names[index] or "", NO_LABEL) for index in kept], np.int64)
 
@@ -156,43 +208,43 @@ class RowSource:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Made of the file's name, size and time of modification, how it is read, and the classes."""
+        """A hash of the file's name, size, modification time and format, and of the classes."""
         return digest((self.rows.fingerprint, self.class_names))
 
     def labels(self) -> Labels:
-        """Give the class of every sample, int64 [N], `NO_LABEL` where a row has none of the classes."""
+        """Return the class of every sample, int64 [N], `NO_LABEL` where a row has none of the classes."""
         return self._labels
 
     def sizes(self) -> Labels:
-        """Give the bytes of every row, int64 [N]."""
+        """Return the number of bytes of every row, int64 [N]."""
         return self.rows.sizes[self._kept]
 
     def peek(self, index: int) -> Sample:
-        """Give the sample's key and label."""
+        """Return the sample's key and label."""
         return Sample(self.rows.key(int(self._kept[index])), int(self._labels[index]))
 
     def read(self, index: int) -> Sample:
         """Read one row: the bytes of its text.
 
         Raises:
-            ReadError: the row has no text.
+            ReadError: the row has no text, or does not fit the format.
         """
-        row = int(self._kept[index])
+        row, label = int(self._kept[index]), int(self._labels[index])
         try:
             text = self.rows.format.text(self.rows[row])
         except ValueError as error:
             raise ReadError(self.rows.key(row), str(error)) from None
-        return Sample(self.rows.key(row), int(self._labels[index]), to_bytes(text))
+        fault = _describe_label_fault(self.rows, row) if label == NO_LABEL else ""
+        return Sample(self.rows.key(row), label, to_bytes(text), label_fault=fault)
 
 
-def _find_lines(data: mmap.mmap) -> NDArray[np.int64]:
-    """Find the lines: int64 [N, 2], where each begins and ends, without line ends and byte order mark."""
-    breaks = np.concatenate(
-        [
-            start + np.flatnonzero(np.frombuffer(data[start : start + _CHUNK], np.uint8) == ord("\n"))
-            for start in range(0, len(data), _CHUNK)
-        ]
-    )
+def _find_lines(data: mmap.mmap, *, splits_at_cr: bool) -> NDArray[np.int64]:
+    """Find the lines: int64 [N, 2], where each begins and ends, without line ends and byte order mark.
+
+    Lines end with LF or CR LF; with a lone CR in a file without LF, and if `splits_at_cr`.
+    """
+    splits_at_cr = splits_at_cr or data.find(b"\n") < 0
+    breaks = np.concatenate([_find_breaks(data, start, splits_at_cr) for start in range(0, len(data), _CHUNK)])
     starts = np.concatenate([[len(_BOM) if data[: len(_BOM)] == _BOM else 0], breaks + 1])
     ends = np.concatenate([breaks, [len(data)]])
     if starts[-1] >= len(data):
@@ -201,11 +253,24 @@ def _find_lines(data: mmap.mmap) -> NDArray[np.int64]:
     return np.stack([starts, ends - carriage], axis=1)
 
 
+def _find_breaks(data: mmap.mmap, start: int, splits_at_cr: bool) -> NDArray[np.int64]:
+    """Find the last byte of every line end that ends in one chunk of the data."""
+    chunk = np.frombuffer(data[start : start + _CHUNK], np.uint8)
+    is_break = chunk == ord("\n")
+    if splits_at_cr:
+        following = np.append(chunk[1:], np.frombuffer(data[start + _CHUNK : start + _CHUNK + 1] or b"\0", np.uint8))
+        is_break |= (chunk == ord("\r")) & (following != ord("\n"))
+    return start + np.flatnonzero(is_break)
+
+
+_WHITE_SPACE = b" \t\r\n\x0b\x0c"
+
+
 def to_bytes(text: str) -> bytes:
-    """Give the bytes that a row's text was read from, UTF-8 or not."""
+    """Return the bytes that a row's text was read from, UTF-8 or not."""
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # JSON can spell half of a pair of surrogates, which is no character
+    except UnicodeEncodeError:  # JSON can contain half of a surrogate pair, which is not a character
         return text.encode("utf-8", "replace")
 
 
@@ -213,11 +278,58 @@ def _read_label(rows: RowFile, index: int) -> str | None:
     try:
         return rows.format.label(rows[index])
     except ValueError:
-        return None  # reading the sample itself will say so
+        return None  # reading the sample raises the error
+
+
+def _describe_label_fault(rows: RowFile, index: int) -> str:
+    try:
+        rows.format.label(rows[index])
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _check_unlabeled(rows: RowFile) -> None:
+    """Refuse a file without labels, unless its format or an option says that it has none.
+
+    Raises:
+        SourceError: every row has a label that cannot be used, or JSON fields of which one might be the label.
+    """
+    if fault := _describe_label_fault(rows, 0):
+        raise SourceError(f"no row of {rows.path} has a label; row {rows.key(0)} {fault}")
+    if isinstance(rows.format, JsonRow) and rows.format.label_name is None:
+        try:
+            is_uncertain = rows.format.has_unknown_fields(rows[0])
+        except ValueError:
+            return  # reading the sample raises the error
+        if is_uncertain:
+            raise SourceError(
+                f"{rows.path} has no known label field; its first row is {rows[0][:80]!r}; set label_column, or '' for "
+                "no label"
+            )
+
+
+def _check_classes(rows: RowFile, found: set[str]) -> None:
+    """Refuse labels that cannot be classes, and log a warning of those that hardly can.
+
+    Raises:
+        SourceError: there are too many.
+    """
+    if len(found) > max(_MANY_CLASSES, len(rows) // 2):
+        raise SourceError(
+            f"{rows.path}, read as {rows.kind!r}, has {len(found)} different labels in {len(rows)} rows; set format, "
+            "text_column and label_column, or class_names"
+        )
+    if len(found) > max(2, len(rows) // 2):
+        warn_once(
+            _log,
+            f"{rows.path}, read as {rows.kind!r}, has {len(found)} different labels in {len(rows)} rows; if these are "
+            "not classes, set format, text_column and label_column",
+        )
 
 
 def _sort_key(name: str) -> tuple[int, float, str]:
     try:
-        return 0, float(name), name
+        return (0, float(name), name) if name.lower() != "nan" else (1, 0.0, name)
     except ValueError:
         return 1, 0.0, name

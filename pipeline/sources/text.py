@@ -1,5 +1,6 @@
 """Sources of texts: class-folders, files of rows, TFRecords."""
 
+import codecs
 import contextlib
 import glob
 import os
@@ -9,7 +10,7 @@ from typing import Any
 
 from pipeline.errors import OptionError, SourceError
 from pipeline.records import tfrecord
-from pipeline.sources.base import Source, check_names
+from pipeline.sources.base import Sample, Source, check_names
 from pipeline.sources.folder import FolderSource
 from pipeline.sources.rows import RowFile, RowSource
 from pipeline.sources.text_format import TextFormat
@@ -23,7 +24,16 @@ class TextFolderSource(FolderSource):
     """Texts in class-folders: `root/class name/any/depth/text.txt`, one per file."""
 
     extensions = (".txt",)
-    what = "text"
+    what = "a text"
+
+    def read(self, index: int) -> Sample:
+        """Read one file, without the byte order mark that UTF-8 files may start with.
+
+        Raises:
+            ReadError: it cannot be read.
+        """
+        sample = super().read(index)
+        return sample._replace(encoded=(sample.encoded or b"").removeprefix(codecs.BOM_UTF8))
 
 
 class TextRecordSource(TFRecordSource):
@@ -69,12 +79,11 @@ def open_text_source(
             else TextFolderSource(path, class_names)
         )
     if path.is_file():
-        records = text_format.format is None and path in list_shards(path.parent)
+        records = text_format.format is None and (path in list_shards(path.parent) or _is_record_file(path))
         _check_records_only(path, label_offset, records)
         if records:
             return TextRecordSource([path], class_names, label_offset)
-        rows = RowFile(path, text_format.format, text_format.text_column, text_format.label_column)
-        return RowSource(rows, class_names)
+        return RowSource(RowFile(path, text_format), class_names)
     if matches := sorted(glob.glob(os.fspath(source))):
         return TextRecordSource([Path(match) for match in matches], class_names, label_offset)
     raise SourceError(f"{path} does not exist, and matches no file as a glob")
@@ -88,10 +97,8 @@ def is_row_file(source: Any) -> bool:
     if not path.is_file() or path in list_shards(path.parent):
         return False
     try:
-        if tfrecord.is_record_file(path):
-            return False
         with open(path, "rb") as file:
-            return b"\0" not in file.read(_HEAD)
+            return b"\0" not in file.read(_HEAD) and not tfrecord.is_record_file(path)
     except OSError:
         return False  # opening the source raises the error
 
@@ -103,6 +110,13 @@ def has_texts(source: TFRecordSource) -> bool:
             names = source.feature_names(index)
             return tfrecord.TEXT.content in names and tfrecord.ENCODED not in names
     return False
+
+
+def _is_record_file(path: Path) -> bool:
+    try:
+        return tfrecord.is_record_file(path)
+    except OSError:
+        return False  # opening the source raises the error
 
 
 def _check_path(given: Any) -> str | os.PathLike[str]:

@@ -1,5 +1,6 @@
 """TFRecord files, written here or elsewhere, as a source with random access."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -15,10 +16,10 @@ from pipeline.records import tfrecord
 from pipeline.records.example import get_other_features
 from pipeline.records.manifest import MANIFEST as MANIFEST
 from pipeline.records.manifest import read_manifest as read_manifest
-from pipeline.sources.base import NO_LABEL, Labels, Sample, digest
+from pipeline.sources.base import MAX_CLASSES, NO_LABEL, Labels, Sample, digest, warn_once
+from pipeline.sources.file_kinds import recognize_binary
 
-_MAX_CLASSES = 1_000_000
-"""A larger label counts as damage where the number of classes is counted from the records."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,14 @@ class TFRecordSource:
 
         Raises:
             SourceError: the manifest cannot be read, or a shard that it lists is missing.
+            OptionError: there is a manifest and `label_offset`, or `class_names` has a class that it does not list.
         """
         if not (root / MANIFEST).exists():
             return cls(list_shards(root), class_names, label_offset)
+        if label_offset:
+            raise OptionError(
+                f"label_offset does not apply to {root}: the labels of converted datasets start at 0; drop it"
+            )
         manifest = read_manifest(root)
         shards = [root / shard["name"] for shard in manifest["shards"]]
         if missing := [shard.name for shard in shards if not shard.is_file()]:
@@ -121,21 +127,22 @@ class TFRecordSource:
             ReadError: it is truncated, fails its checksum, or has no image.
         """
         shard, record = self._locate(index)
-        place = f"{shard.name}#{record}"
+        where = f"{shard.name}#{record}"
         try:
             example = self._read_example(index)
         except OSError as error:
-            raise ReadError(place, f"cannot be read: {error.strerror}") from None
+            raise ReadError(where, f"cannot be read: {error.strerror}") from None
         except ValueError as error:
-            raise ReadError(place, str(error)) from None
-        content = tfrecord.get_bytes_feature(example, self.features.content)
+            raise ReadError(where, str(error)) from None
+        label, fault = self._read_label(example)
+        content = self._get_bytes(example, self.features.content, where)
         if content is None or not (content or self.may_be_empty):
             raise ReadError(
-                place, f"the example has no {self.features.content}; it has {sorted(example.features.feature)}"
+                where, f"the example has no {self.features.content}; it has {sorted(example.features.feature)}"
             )
-        name = tfrecord.get_bytes_feature(example, self.features.key)
+        name = self._get_bytes(example, self.features.key, where)
         extra = get_other_features(example, (*tfrecord.FEATURES, *self.features))
-        return Sample(_decode_text(name) if name else place, self._label(example), content, extra=extra)
+        return Sample(_decode_text(name) if name else where, label, content, extra=extra, label_fault=fault)
 
     def feature_names(self, index: int) -> frozenset[str]:
         """Return the names of a record's features.
@@ -155,13 +162,26 @@ class TFRecordSource:
                 example = self._read_example(index)
             except (OSError, ValueError):
                 continue  # reading the sample raises the error
-            labels[index] = label = self._label(example)
-            name = tfrecord.get_bytes_feature(example, self.features.class_name)
+            label, fault = self._read_label(example)
+            stored = label + self._label_offset
+            if NO_LABEL < label < 0 <= stored:
+                shard, record = self._locate(index)
+                raise OptionError(
+                    f"label_offset={self._label_offset} is larger than label {stored} of {shard.name}#{record}; use at "
+                    f"most {stored}"
+                )
+            labels[index] = label
+            name = None if fault else tfrecord.get_bytes_feature(example, self.features.class_name)
             if name is not None:
                 names.setdefault(label, _decode_text(name))
         count = max(int(labels.max()) + 1, 0)
-        if count > _MAX_CLASSES:
+        if count > MAX_CLASSES:
             raise SourceError(f"labels reach {count - 1}, too large to count classes from them; set class_names")
+        if count and not (labels == 0).any():
+            first = int(labels[labels >= 0].min())
+            warn_once(
+                _log, f"{self.shards[0]}: no sample has label 0; if the labels start at {first}, set label_offset"
+            )
         return _Scan(labels, tuple(names.get(label, str(label)) for label in range(count)))
 
     def _read_example(self, index: int) -> Any:
@@ -172,23 +192,45 @@ class TFRecordSource:
         finally:
             os.close(descriptor)
 
-    def _label(self, example: Any) -> int:
-        name = tfrecord.get_bytes_feature(example, self.features.class_name)
-        if name is not None and (given := self._given_labels.get(_decode_text(name))) is not None:
-            return given
-        label = tfrecord.get_int_feature(example, self.features.label)
-        return NO_LABEL if label is None else label - self._label_offset
+    def _read_label(self, example: Any) -> tuple[int, str]:
+        """Return an example's label, or `NO_LABEL` and what is wrong with it."""
+        kind, values = tfrecord.get_values(example, self.features.label)
+        if kind in ("bytes", "float"):
+            return NO_LABEL, f"{self.features.label} has {kind} values, but a label is one int64 value"
+        kind, names = tfrecord.get_values(example, self.features.class_name)
+        for feature, found in ((self.features.label, values), (self.features.class_name, names)):
+            if len(found) > 1:
+                return NO_LABEL, f"{feature} has {len(found)} values; several labels per sample are not supported"
+        if kind == "bytes" and (given := self._given_labels.get(_decode_text(names[0]))) is not None:
+            return given, ""
+        return (int(values[0]) - self._label_offset, "") if values else (NO_LABEL, "")
+
+    def _get_bytes(self, example: Any, name: str, where: str) -> bytes | None:
+        """Return the value of a bytes feature, None where there is none.
+
+        Raises:
+            ReadError: there are several.
+        """
+        kind, values = tfrecord.get_values(example, name)
+        if len(values) > 1 and kind == "bytes":
+            raise ReadError(where, f"{name} has {len(values)} values; several per sample are not supported")
+        return bytes(values[0]) if kind == "bytes" else None
 
     def _restrict(self, stored: Sequence[str], root: Path) -> None:
         """Keep only the records of the given classes."""
         if unknown := sorted(self._given_labels.keys() - set(stored)):
             raise OptionError(f"class_names: {unknown} not found in {root}; its classes are {list(stored)}")
         if self._given_labels.keys() != set(stored):
-            names = [
-                _decode_text(tfrecord.get_bytes_feature(self._read_example(index), self.features.class_name) or b"")
-                for index in range(len(self))
-            ]
-            self._kept = np.flatnonzero([name in self._given_labels for name in names])
+            self._kept = np.flatnonzero([self._has_given_class(index) for index in range(len(self))])
+            self.ignored_files["not in class_names"] = len(self._spans) - len(self._kept)
+
+    def _has_given_class(self, index: int) -> bool:
+        """Whether a record holds the name of a given class, or is damaged, so that reading it raises the error."""
+        try:
+            example = self._read_example(index)
+        except (OSError, ValueError):
+            return True
+        return _decode_text(tfrecord.get_bytes_feature(example, self.features.class_name) or b"") in self._given_labels
 
     def _locate(self, index: int) -> tuple[Path, int]:
         record = int(self._kept[index])
@@ -218,9 +260,13 @@ def _load_index(shard: Path) -> tfrecord.Index:
     except OSError as error:
         raise SourceError(f"{shard} cannot be read: {error.strerror}") from None
     except tfrecord.RecordError as error:
-        compressed = (
-            ""
-            if shard.suffix not in (".gz", ".zz")
-            else " (compressed TFRecords have no random access; decompress them)"
-        )
-        raise SourceError(f"{shard}: {error}{compressed}") from None
+        raise SourceError(f"{shard}: {error}{_explain_damage(shard)}") from None
+
+
+def _explain_damage(shard: Path) -> str:
+    """Say what a file is that is not a TFRecord file, as far as its name or its first bytes show it."""
+    with open(shard, "rb") as file:
+        what, _ = recognize_binary(file.read(64))
+    if shard.suffix in (".gz", ".zz") or "archive" in what:
+        return " (compressed TFRecords have no random access; decompress them)"
+    return f" (it is {what})" if what else ""

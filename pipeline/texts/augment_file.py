@@ -79,11 +79,12 @@ def augment_file(
         ConvertError: the destination exists, is the source, is being written, or cannot be written.
     """
     job.format.check_rows()
-    rows = RowFile(Path(source), job.format.format, job.format.text_column, job.format.label_column)
+    rows = RowFile(Path(source), job.format)
     target = Path(destination).absolute()
-    if job.format.format is None and target.suffix and guess_format(target.name) != rows.kind:
+    target_kind = guess_format(target.name) or ("label text" if guess_format(rows.path.name) else rows.kind)
+    if job.format.format is None and target.suffix and target_kind != rows.kind:
         raise OptionError(
-            f"{target.name} has the extension of {guess_format(target.name)!r}, but {rows.path.name} is {rows.kind!r}; "
+            f"{target.name} has the extension of {target_kind!r}, but {rows.path.name} is {rows.kind!r}; "
             "use the same format"
         )
     if target.resolve() == rows.path.resolve():
@@ -185,14 +186,14 @@ class _Run:
                 skipped.append({"row": key, "reason": str(error)})
         row_keys = keys.fold_in(self._root, [index for index, _, _ in readable]).tolist() if readable else []
         variants = workers.list_variants([text for _, _, text in readable], row_keys)
-        rows = [self._format_row(row, text, made) for (_, row, text), made in zip(readable, variants, strict=True)]
+        rows = [self._format_row(row, text, own) for (_, row, text), own in zip(readable, variants, strict=True)]
         return first, {"rows": rows, "skipped": skipped, "recoded": len(decoder.fallback_decoded)}
 
     def _format_row(self, row: str, text: str, variants: list[str]) -> tuple[int, bytes]:
         """Format a row's variants; a text without variants is written once, whatever the options."""
-        made = [text, *variants] if self._job.keep_original and variants != [text] else variants
-        rows = "".join(f"{self._rows.format.with_text(row, each)}\n" for each in made)
-        return len(made), rows.encode("utf-8", "replace")
+        texts = [text, *variants] if self._job.keep_original and variants != [text] else variants
+        rows = "".join(f"{self._rows.format.with_text(row, each)}\n" for each in texts)
+        return len(texts), rows.encode("utf-8", "replace")
 
 
 @contextlib.contextmanager

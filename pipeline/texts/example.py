@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from pipeline.errors import ReadError
 from pipeline.records import tfrecord
 from pipeline.records.example import Value
 from pipeline.sampling.labels import check_label
@@ -32,6 +33,8 @@ def make_text_features(
         names.content: decode(sample.key, sample.encoded or b"").encode("utf-8", "replace"),
         names.key: sample.key.encode("utf-8", "surrogateescape"),
     }
+    if sample.label_fault:
+        raise ReadError(sample.key, sample.label_fault)
     if class_names:
         label = check_label(sample, class_names)
         features[names.label] = label

@@ -1,5 +1,6 @@
 """The stages of a dataset of texts: from a position in an epoch to a batch."""
 
+import codecs
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -42,19 +43,29 @@ class TextDecoder:
     """
 
     def __init__(self, encoding: str = "utf-8", fallback: str | None = "latin-1") -> None:
-        self._encoding = encoding
-        self._fallback = fallback
+        # A byte order mark starts a file, not a text: sources drop it, and U+FEFF in a text stays.
+        self._encoding = _without_mark(encoding)
+        self._fallback = None if fallback is None else _without_mark(fallback)
         self._fallback_decoded: set[str] = set()
         self._lock = threading.Lock()
 
     def __call__(self, key: str, encoded: bytes) -> str:
-        """Decode one text; a byte order mark is no part of it.
+        """Decode one text.
 
         Raises:
-            DecodeError: it is not in the encoding, and there is no fallback, or it is not in that either.
+            DecodeError: it is not in the encoding, and there is no fallback, or it is not in that either; or it has a
+                NUL character.
         """
+        text = self._decode(key, encoded)
+        if "\0" in text:
+            raise DecodeError(
+                key, f"is not text in {self._encoding}: it has a NUL character; remove it, or set encoding"
+            )
+        return text
+
+    def _decode(self, key: str, encoded: bytes) -> str:
         try:
-            return encoded.decode(self._encoding).removeprefix("\ufeff")
+            return encoded.decode(self._encoding)
         except UnicodeDecodeError as error:
             if self._fallback is None:
                 raise DecodeError(key, f"is not in {self._encoding}: {error.reason} at byte {error.start}") from None
@@ -73,6 +84,10 @@ class TextDecoder:
         """The keys of the texts so far that were decoded in the fallback, sorted."""
         with self._lock:
             return tuple(sorted(self._fallback_decoded))
+
+
+def _without_mark(encoding: str) -> str:
+    return "utf-8" if codecs.lookup(encoding).name == "utf-8-sig" else encoding
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import logging
 from multiprocessing.connection import Connection
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ def work(connection_descriptor: int, batch_memory: int, loader_memory: int) -> N
         loader_memory: that which holds the loader's description and arrays.
     """
     cv2.setNumThreads(0)
+    logging.getLogger("pipeline.sources").setLevel(logging.ERROR)  # the caller logged the same warnings
     connection = Connection(connection_descriptor)
     slots = WriterSlots(batch_memory)
     with contextlib.suppress(EOFError, ConnectionError):  # the caller has ended, or needs no more

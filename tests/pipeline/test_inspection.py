@@ -12,7 +12,7 @@ from pipeline.error_log import BadSample
 def test_classes_formats_sizes_and_bad_files_are_reported(
     folders: Callable[..., Path], encode: Callable[..., bytes], picture: Callable[..., np.ndarray]
 ) -> None:
-    """What is there is counted, what cannot be read is named, what is no image is passed over and counted."""
+    """What is there is counted, what cannot be read is named, what is not an image is ignored and counted."""
     root = folders(ants=3, bees=1)
     (root / "empty").mkdir()
     (root / "bees" / "large.jpg").write_bytes(encode(picture(9, 50, 40), ".jpg"))
@@ -25,7 +25,7 @@ def test_classes_formats_sizes_and_bad_files_are_reported(
     assert found.sizes == ((8, 10), (8, 10), (50, 40))
     reason = "no JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>'"
     assert found.unreadable == (BadSample("bees/page.jpg", "decode", reason),)
-    assert found.ignored_files == {"no image": 1}
+    assert found.ignored_files == {"not an image: .txt": 1}
 
 
 def test_only_decoding_finds_damaged_pixels(folders: Callable[..., Path]) -> None:

@@ -66,7 +66,7 @@ def test_the_ledger_says_sample_stage_and_reason(folder: Path) -> None:
     assert {key.encode(): row.stage for key, row in rows.items()} == BAD
     assert rows["ants/1.png"].reason == ("no JPEG, PNG, GIF, BMP or WebP image: it begins with b'<html>404</h'")
     assert rows["ants/3.png"].reason.startswith("damaged PNG: Invalid PNG data")
-    assert rows["bees/0.png"].reason.startswith(f"the file has {1 << 40} bytes, more than an image of max_pixels")
+    assert rows["bees/0.png"].reason.startswith(f"the file has {1 << 40} bytes, too large for an image of max_pixels")
     assert all(isinstance(row, BadSample) for row in loader.errors)
 
 

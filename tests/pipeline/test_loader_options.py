@@ -262,7 +262,8 @@ def test_arrays_of_every_dtype_are_streamed(
     dtype: type, channels: int, image_size: tuple[int, int] | None, arrays: tuple[np.ndarray, np.ndarray]
 ) -> None:
     """What the source takes, the stages can convert to RGB and resize, whatever its dtype and channels."""
-    images = np.resize(arrays[0], (7, 8, 10, channels or 1)).astype(dtype)
+    levels = np.resize(arrays[0], (7, 8, 10, channels or 1))
+    images = levels if dtype is np.uint8 else (levels / 255).astype(dtype)
     given = images if channels else images[..., 0]
     streamed, labels = collect_epoch(
         Loader((given, arrays[1]), image_size=image_size, batch_size=4, shuffle=False).dataset()

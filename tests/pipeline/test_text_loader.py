@@ -1,5 +1,6 @@
 """Datasets of texts: the order, keys, parts, resuming and errors of images; augmentation on the fly or in copies."""
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -124,14 +125,14 @@ def test_all_copies_of_a_text_are_in_one_part(lines: Path, stratify: bool) -> No
 
 
 def test_bad_rows_are_skipped_replaced_and_counted_once(tmp_path: Path) -> None:
-    """One ledger row a bad sample, whatever its copies and epochs."""
+    """One entry of the error log per bad sample, whatever its copies and epochs."""
     path = tmp_path / "a.tsv"
     path.write_text("label\ttext\n0\tone good day\n1\n1\ttwo bad days\n\tthree\n0\tfour\n")
-    with pytest.raises(tf.errors.OpError, match="has 1 columns"):
+    with pytest.raises(tf.errors.OpError, match="has 1 column instead of 2"):
         list(pipeline.text_dataset(path, class_names=["0", "1"], shuffle=False).as_numpy_iterator())
     skip = pipeline.TextLoader(path, augment=EDA(), num_aug=1, on_error="skip", workers=0, batch_size=2)
-    assert len(elements(skip)) == len(elements(skip, 1)) == 8
-    assert {(row.sample, row.stage) for row in skip.errors} == {("a.tsv:3", "read")}
+    assert len(elements(skip)) == len(elements(skip, 1)) == 6
+    assert {(row.sample, row.stage) for row in skip.errors} == {("a.tsv:3", "read"), ("a.tsv:5", "read")}
     replace = pipeline.TextLoader(path, on_error="replace", batch_size=2, workers=0)
     assert len(elements(replace)) == 5
     strict = pipeline.TextLoader(path, on_error="skip", max_errors=0)
@@ -163,6 +164,38 @@ def test_folders_may_hold_texts_in_utf_16(tmp_path: Path) -> None:
         assert texts.numpy().tolist() == [b"good\nfilm"]
 
 
+def test_a_byte_order_mark_is_dropped_at_the_start_of_a_file_only(tmp_path: Path) -> None:
+    """U+FEFF in a text, or at its start, stays: in rows, records, and files of any encoding."""
+    texts = ["\ufeffone", "t\ufeffwo", "\ufeff\ufeffthree"]
+    expected = [text.encode() for text in texts]
+    (tmp_path / "a.csv").write_text("\ufefflabel,text\n" + "".join(f"0,{text}\n" for text in texts))
+    (tmp_path / "a.txt").write_text("\ufeff" + "".join(f"0 {text}\n" for text in texts))
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"label": 0, "text": text}) + "\n" for text in texts))
+    (tmp_path / "a.tfrecord").write_bytes(b"".join(frame(example({"text": text, "label": 0})) for text in expected))
+    for name in ("a.csv", "a.txt", "a.jsonl", "a.tfrecord"):
+        for encoding in ("utf-8", "utf-8-sig"):
+            loader = pipeline.TextLoader(tmp_path / name, shuffle=False, format=TextFormat(encoding=encoding))
+            assert [text for text, _, _ in elements(loader)] == expected
+    for encoding, mark in (("utf-8", "\ufeff"), ("utf-8-sig", "\ufeff"), ("utf-16-le", ""), ("utf-16", "")):
+        for number, text in enumerate(texts):
+            path = tmp_path / f"{encoding}{mark}" / "a" / f"{number}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes((mark + text).encode("utf-8" if mark else encoding))
+        loader = pipeline.TextLoader(path.parent.parent, shuffle=False, format=TextFormat(encoding=encoding))
+        assert [text for text, _, _ in elements(loader)] == expected
+
+
+def test_texts_without_labels_can_be_pickled(lines: Path) -> None:
+    """Their loader has no class names, and neither has its copy."""
+    loader = pipeline.TextLoader(lines, format="text", label_mode=None, shuffle=False)
+    again = pickle.loads(pickle.dumps(loader))  # noqa: S301  # what this test has just made
+    assert again.class_names == ()
+    streams = [[batch.tolist() for batch in one.dataset().as_numpy_iterator()] for one in (loader, again)]
+    assert streams[0] == streams[1]
+    with pytest.raises(OptionError, match="class_names must be a list of names"):
+        pipeline.TextLoader(lines, class_names=[])
+
+
 def test_folders_and_the_records_made_of_them_give_one_stream(tmp_path: Path) -> None:
     """Class-folders of .txt files, and TFRecords with `text`, `label`, `label/text`: equal texts, labels and keys."""
     root = tmp_path / "texts"
@@ -174,7 +207,7 @@ def test_folders_and_the_records_made_of_them_give_one_stream(tmp_path: Path) ->
     (root / "neg" / "empty.txt").write_bytes(b"")
     (root / "pos" / "latin.txt").write_bytes(b"\xef\xbb\xbfmarked caf\xc3\xa9")
     source = open_text_source(root)
-    assert source.ignored_files == {"no text": 1}
+    assert source.ignored_files == {"not a text: .png": 1}
     (tmp_path / "records").mkdir()
     with open(tmp_path / "records" / "data.tfrecord", "wb") as file:
         for index in range(len(source)):
@@ -205,7 +238,7 @@ def test_label_modes_and_single_samples(lines: Path) -> None:
 
 
 def test_nlpaug_runs_in_this_process(lines: Path) -> None:
-    """What cannot be told to another process is done here, and workers are refused."""
+    """What cannot be sent to another process is done here, and workers are refused."""
     import nlpaug.augmenter.char as nac
 
     transform = NlpAug(nac.KeyboardAug())
@@ -299,12 +332,13 @@ def test_a_text_format_is_checked_when_it_is_made(options: dict[str, Any], messa
 def test_the_name_of_a_format_is_that_format(tmp_path: Path) -> None:
     """`format="csv"` and `TextFormat("csv")` read alike; columns are chosen by name."""
     path = tmp_path / "a.dat"
-    path.write_text("label,title,body\n0,one,two words\n1,two,three words\n")
+    path.write_text("label,title,text\n0,one,two words\n1,two,three words\n")
     options: dict[str, Any] = {"shuffle": False, "workers": 0}
     named = pipeline.TextLoader(path, format="csv", class_names=["0", "1"], **options)
     valued = pipeline.TextLoader(path, format=TextFormat("csv"), class_names=["0", "1"], **options)
     assert named.fingerprint == valued.fingerprint
     assert elements(named) == elements(valued)
+    assert [text for text, _, _ in elements(named)] == [b"two words", b"three words"]
     titles = pipeline.TextLoader(path, format=TextFormat("csv", text_column="title"), **options)
     assert [text for text, _, _ in elements(titles)] == [b"one", b"two"]
     assert elements(pickle.loads(pickle.dumps(titles))) == elements(titles)  # noqa: S301  # what was just made

@@ -188,6 +188,6 @@ def test_records_behind_a_damaged_length_are_checked_too(converted_dataset: Path
     damaged[offsets[2] + 5] ^= 1
     path.write_bytes(damaged)
     texts = faults(converted_dataset)
-    assert any(text.startswith(f"{path.name} record 0 at byte 0: its length fails") for text in texts)
+    assert any(text.startswith(f"{path.name} record 0 at byte 0: the length fails") for text in texts)
     assert f"{path.name} record 2 at byte {offsets[2] - 12}: the record fails its checksum" in texts
     assert not any("record 1 " in text for text in texts)

@@ -68,7 +68,7 @@ def test_the_paper_mode_writes_the_original_once(caudal: Callable[..., Any], lin
         (["augment", "IN", "out.txt", "--alpha-sr", "2"], "--alpha-sr"),
         (["augment", "IN", "out.txt", "--mode", "fast"], "mode must be 'fixed' or 'paper'"),
         (["augment", "IN", "out.txt", "--format", "xml"], "format must be one of"),
-        (["augment", "IN", "out.txt", "--encoding", "klingon"], "must be an encoding of texts"),
+        (["augment", "IN", "out.txt", "--encoding", "klingon"], "must be a text encoding"),
         (["augment", "IN", "out.txt", "--fallback", "utf-16"], "does not encode line ends as ASCII does"),
         (["augment", "IN", "out.txt", "--text-column", "1"], "has no columns"),
         (["preview"], "give SRC, or a sentence with --text"),

@@ -88,7 +88,7 @@ def test_a_ram_cache_says_of_itself_what_the_source_says(folder: Path) -> None:
     assert cache.class_names == source.class_names
     assert cache.sizes().tolist() == source.sizes().tolist()
     assert cache.fingerprint == source.fingerprint
-    assert cache.ignored_files == source.ignored_files == {"no image": 1}
+    assert cache.ignored_files == source.ignored_files == {"not an image: .txt": 1}
     assert cache.peek(3).key == source.peek(3).key == "ants/3.png"
 
 

@@ -5,7 +5,15 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.records.example import Raw, encode_pieces, example, get_int_feature, get_other_features, parse_example
+from pipeline.records.example import (
+    Raw,
+    encode_pieces,
+    example,
+    get_int_feature,
+    get_other_features,
+    get_values,
+    parse_example,
+)
 
 VALUES = st.one_of(
     st.binary(max_size=300),
@@ -54,6 +62,28 @@ def test_any_bytes_are_parsed_or_refused_as_by_tensorflow(data: bytes) -> None:
             parse_example(data)
     else:
         parse_example(data)
+
+
+def test_the_kind_and_values_of_a_feature_are_told() -> None:
+    """Bytes, floats and integers, any number of them; a feature that is missing or empty has no kind."""
+    features = {
+        "bytes": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"x", b"y"])),
+        "floats": tf.train.Feature(float_list=tf.train.FloatList(value=[0.5])),
+        "ints": tf.train.Feature(int64_list=tf.train.Int64List(value=[3, -1])),
+        "empty": tf.train.Feature(int64_list=tf.train.Int64List()),
+        "unset": tf.train.Feature(),
+    }
+    data = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    parsed = parse_example(data)
+    found = {name: (kind, list(values)) for name in features for kind, values in [get_values(parsed, name)]}
+    assert found == {
+        "bytes": ("bytes", [b"x", b"y"]),
+        "floats": ("float", [0.5]),
+        "ints": ("int64", [3, -1]),
+        "empty": ("", []),
+        "unset": ("", []),
+    }
+    assert get_values(parsed, "missing") == ("", ())
 
 
 def test_unknown_features_are_passed_on_as_they_are() -> None:

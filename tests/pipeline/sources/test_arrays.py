@@ -1,15 +1,24 @@
 """Arrays: images and labels in memory, of every shape and dtype that makes sense, and never written to."""
 
+import pickle
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import pipeline
 from pipeline.errors import OptionError, SourceError
 from pipeline.sources import open_source
+from pipeline.sources.base import NO_LABEL
+from pipeline.workers.serialization import from_json, to_json
 
 
 def images(*shape: int, dtype: type = np.uint8) -> np.ndarray:
-    """Make distinguishable images."""
-    return np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
+    """Make distinguishable images: 0 to 255, or 0 to 1 in floating point."""
+    levels = np.random.default_rng(0).integers(0, 256, shape)
+    return (levels / 255 if np.issubdtype(dtype, np.floating) else levels).astype(dtype)
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (4, 6, 1), (4, 6, 3), (4, 6, 4)])
@@ -52,12 +61,97 @@ def test_labels_of_every_form_are_integers(labels: object) -> None:
     assert source.class_names == ("0", "1", "2")
 
 
-def test_images_need_no_labels() -> None:
-    """An array alone, or `None` for the labels, is a dataset of one class."""
-    for given in (images(3, 4, 6, 3), (images(3, 4, 6, 3), None)):
-        source = open_source(given)
-        assert source.labels().tolist() == [0, 0, 0]
-        assert source.class_names == ("0",)
+@pytest.mark.parametrize("alone", [True, False])
+def test_images_without_labels_yield_none(alone: bool) -> None:
+    """An array alone, or `None` for the labels, has no classes; a loader of it yields images only, copied or not."""
+    array = images(3, 4, 6, 3)
+    source = open_source(array if alone else (array, None))
+    assert source.labels().tolist() == [NO_LABEL] * 3
+    assert source.class_names == ()
+    loader = pipeline.Loader(array if alone else (array, None), image_size=None, shuffle=False)
+    copies = pickle.loads(pickle.dumps(loader)), from_json(*to_json(loader))  # noqa: S301  # what was just made
+    for again in (loader, *copies):
+        assert again.label_mode is None
+        (batch,) = again.dataset().as_numpy_iterator()
+        np.testing.assert_array_equal(batch, array)
+    assert pipeline.inspect(array).classes == {"(no class)": 3}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label_mode": "categorical"}, r"^label_mode='categorical' needs labels, but the arrays have none; pass \("),
+        ({"label_mode": "binary"}, "label_mode='binary' needs 2 classes"),
+        ({"class_names": ["a", "b"]}, r"^class_names needs labels, but the arrays have none; pass \(images, labels\)$"),
+        ({"label_offset": 1}, "^label_offset applies to TFRecords, but the source holds arrays; drop label_offset$"),
+    ],
+)
+def test_options_of_labels_are_refused_without_labels(options: dict[str, Any], message: str) -> None:
+    """No label is invented for an option."""
+    with pytest.raises(OptionError, match=message):
+        pipeline.Loader(images(3, 4, 6, 3), **options)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64, bool])
+def test_one_hot_rows_have_as_many_classes_as_columns(dtype: type) -> None:
+    """Also where the last classes have no sample."""
+    source = open_source((images(3, 4, 6, 3), np.eye(5, dtype=dtype)[[0, 1, 0]]))
+    assert source.labels().tolist() == [0, 1, 0]
+    assert source.class_names == ("0", "1", "2", "3", "4")
+    dataset = pipeline.image_dataset((images(3, 4, 6, 3), np.eye(5, dtype=dtype)[[0, 1, 0]]), label_mode="categorical")
+    assert dataset.element_spec[1].shape[-1] == 5
+
+
+@given(
+    rows=st.lists(
+        st.lists(st.sampled_from([0.0, 1.0, 0.5, 2.0, -1.0, float("nan"), float("inf")]), min_size=3, max_size=3),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_rows_are_one_hot_to_the_bit_or_refused(rows: list[list[float]]) -> None:
+    """Rows with several ones, none, fractions or anything else are never cut to one class."""
+    is_one_hot = [sorted(row) == [0.0, 0.0, 1.0] for row in rows]
+    if all(is_one_hot):
+        assert open_source((images(len(rows), 4, 6), rows)).labels().tolist() == [row.index(1.0) for row in rows]
+        return
+    with pytest.raises(SourceError, match=rf"one-hot rows \(a single 1, else 0\); row {is_one_hot.index(False)} is \["):
+        open_source((images(len(rows), 4, 6), rows))
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "c", "d"]])
+def test_class_names_are_as_many_as_columns(names: list[str]) -> None:
+    """A column without a name, or a name without a column, is a mistake."""
+    with pytest.raises(OptionError, match=f"^labels have 3 columns, but class_names has {len(names)} entries$"):
+        open_source((images(2, 4, 6), np.eye(3)[[0, 1]]), class_names=names)
+
+
+def test_a_huge_label_makes_no_names() -> None:
+    """A label of 10^12 is refused before a name for each class is made."""
+    with pytest.raises(SourceError, match=f"^labels reach {10**12}, too large to count classes from them; set class"):
+        open_source((images(2, 4, 6), [0, 10**12]))
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+@pytest.mark.parametrize("value", [255.0, 1.004, -0.001, float("nan"), float("inf"), float("-inf")])
+def test_float_images_are_checked_whole(value: float, as_list: bool) -> None:
+    """One pixel of one image beyond 0 to 1 + 1/255 refuses all: transforms would clip it."""
+    array = images(4, 5, 6, 3, dtype=np.float32)
+    array[3, 4, 5, 2] = value
+    with pytest.raises(SourceError) as caught:
+        open_source((list(array) if as_list else array, [0, 1, 0, 1]))
+    if np.isfinite(value):
+        least, most = f"{array[3].min():.6g}", f"{array[3].max():.6g}"
+        assert str(caught.value) == (
+            f"floating-point images must be in 0 to 1; image 3 has values from {least} to {most}; give uint8, or "
+            "divide by 255"
+        )
+
+
+def test_float_images_may_overshoot_by_one_level() -> None:
+    """As a cubic resize does."""
+    array = np.full((2, 3, 3, 1), 1 + 1 / 255)
+    assert len(open_source((array, [0, 1]))) == 2
 
 
 def test_class_names_name_the_labels() -> None:
@@ -68,16 +162,16 @@ def test_class_names_name_the_labels() -> None:
 
 def test_a_label_without_a_name_is_refused() -> None:
     """Too few class names are an error that says which label has none."""
-    with pytest.raises(OptionError, match=r"^label 2 has no name: class_names has 2$"):
+    with pytest.raises(OptionError, match=r"^label 2 has no class name: class_names has 2 entries; name every class$"):
         open_source((images(2, 4, 6, 3), [0, 2]), class_names=["cat", "dog"])
 
 
 @pytest.mark.parametrize(
     ("array", "labels", "message"),
     [
-        (images(0, 4, 6, 3), [], "the arrays hold no image"),
-        (images(3, 4, 6, 3), [0, 1], "there are 3 images, but labels of shape (2,)"),
-        (images(3, 4, 6, 3), np.zeros((3, 2, 2)), "there are 3 images, but labels of shape (3, 2, 2)"),
+        (images(0, 4, 6, 3), [], "the array of images is empty"),
+        (images(3, 4, 6, 3), [0, 1], "3 images need labels of shape (3,) or (3, classes); got (2,)"),
+        (images(3, 4, 6, 3), np.zeros((3, 2, 2)), "3 images need labels of shape (3,) or (3, classes); got (3, 2, 2)"),
         (
             images(3, 4, 6, 2),
             [0, 1, 0],
@@ -91,18 +185,22 @@ def test_a_label_without_a_name_is_refused() -> None:
         (
             images(3, 4, 6, 3, dtype=np.int64),
             [0, 1, 0],
-            "images must be uint8 (0 to 255) or floating point, got int64",
+            "images must be uint8 (0 to 255) or floating point (0 to 1); got int64",
         ),
-        (images(3, 4, 6, 3, dtype=bool), [0, 1, 0], "images must be uint8 (0 to 255) or floating point, got bool"),
+        (
+            images(3, 4, 6, 3, dtype=bool),
+            [0, 1, 0],
+            "images must be uint8 (0 to 255) or floating point (0 to 1); got bool",
+        ),
         (
             images(3, 4, 6, 3),
             [0, -1, 0],
-            "labels must be integers from 0 on, or one-hot rows; got int64 from -1 on",
+            "labels must be integers of at least 0, or one-hot rows; got int64 with minimum -1",
         ),
         (
             images(3, 4, 6, 3),
             [0.0, 0.5, 1.0],
-            "labels must be integers from 0 on, or one-hot rows; got float64 from 0.0 on",
+            "labels must be integers of at least 0, or one-hot rows; got float64 with minimum 0.0",
         ),
     ],
 )
@@ -115,7 +213,9 @@ def test_arrays_that_do_not_fit_are_refused(array: np.ndarray, labels: object, m
 
 def test_labels_that_are_names_are_refused() -> None:
     """Texts for labels are refused as other wrong labels are, and not by an error of NumPy's."""
-    with pytest.raises(SourceError, match=r"labels must be integers from 0 on"):
+    with pytest.raises(
+        SourceError, match=r"labels must be integers of at least 0, or one-hot rows; got <U3; map class names"
+    ):
         open_source((images(3, 4, 6, 3), ["cat", "dog", "cat"]))
 
 

@@ -1,4 +1,4 @@
-"""Class-folders: which files are samples, in which order, under which key and label, and what is passed over."""
+"""Class-folders: which files are samples, in which order, under which key and label, and which files are ignored."""
 
 import os
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pipeline
 from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.sources import open_source
 from pipeline.sources.folder import EXTENSIONS, FolderSource
@@ -61,7 +62,7 @@ def test_every_image_extension_counts_in_either_case(extension: str, tmp_path: P
     assert [key for key, _ in list_samples(source)] == [f"a/1{extension}", f"a/2{extension.upper()}"]
 
 
-def test_what_is_passed_over_is_counted_by_reason(tmp_path: Path) -> None:
+def test_ignored_files_are_counted_by_reason(tmp_path: Path) -> None:
     """Hidden files and folders, other files, files beside the classes, broken links and pipes are no samples."""
     write(tmp_path, "a/1.png", "a/.hidden.png", "a/.git/2.png", "a/notes.txt", "a/Thumbs.db", "a/noext")
     write(tmp_path, "root.png", "README", ".hidden_class/3.png", ".DS_Store")
@@ -71,11 +72,74 @@ def test_what_is_passed_over_is_counted_by_reason(tmp_path: Path) -> None:
     assert list_samples(source) == [("a/1.png", 0)]
     assert source.ignored_files == {
         "hidden": 4,
-        "no image": 3,
-        "outside the class-folders": 2,
-        "a broken link": 1,
-        "no regular file": 1,
+        "not an image: .txt": 1,
+        "not an image: .db": 1,
+        "not an image: no extension": 1,
+        "outside the class folders": 2,
+        "broken link": 1,
+        "not a regular file": 1,
     }
+
+
+def test_ignored_files_and_empty_classes_are_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By extension: one warning per process and directory; files in and samples out differ by what it names."""
+    write(tmp_path, "a/1.png", "a/2.tif", "a/3.TIFF", "a/4.txt", "a/v1.2", "b/5.heic", "c/.hidden.png", "root.png")
+    write(tmp_path, "a/very.long_extension", "a/.DS_Store")
+    for _ in range(2):
+        source = FolderSource(tmp_path)
+    assert source.empty_classes == ("b", "c")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: ignored files: 2 hidden, 1 no decoder for .heic, 1 no decoder for .tif, 1 no decoder for .tiff, "
+        "1 not an image: .2, 1 not an image: .txt, 1 not an image: no extension, 1 outside the class folders; "
+        "classes without samples: 'b', 'c'"
+    ]
+    files = sum(path.is_file() for path in tmp_path.rglob("*"))
+    assert len(source) + sum(source.ignored_files.values()) == files == 10
+
+
+def test_what_systems_hide_is_counted_without_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """`.DS_Store` and the like are in most folders."""
+    write(tmp_path, "a/1.png", "a/.DS_Store", "b/2.png", "b/.ipynb_checkpoints/2.png")
+    assert FolderSource(tmp_path).ignored_files == {"hidden": 2}
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("extension", [".jfif", ".jpe"])
+def test_other_names_of_jpeg_are_decoded(extension: str, tmp_path: Path, picture: Make, encode: Make) -> None:
+    """What they hold is a JPEG, and it is decoded as one."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / f"1{extension}").write_bytes(encode(picture(0), ".jpg"))
+    (tmp_path / "a" / "2.jpg").write_bytes(encode(picture(0), ".jpg"))
+    ((batch, _),) = pipeline.image_dataset(tmp_path, image_size=None, shuffle=False).as_numpy_iterator()
+    np.testing.assert_array_equal(batch[0], batch[1])
+
+
+@pytest.mark.parametrize(
+    ("names", "level"),
+    [
+        (("a/1.png", "a/2.png"), "only one class, 'a'"),
+        (
+            ("all/cats/1.png", "all/dogs/2.png"),
+            "only one class, 'all', whose samples are in 'cats', 'dogs'; for these classes open {root}/all",
+        ),
+        (
+            ("train/cats/1.png", "Val/dogs/2.png"),
+            "the classes 'Val', 'train' are named like splits; for one split open {root}/Val",
+        ),
+        (("train/1.png", "test/2.png"), None),
+        (("cats/a/1.png", "dogs/b/2.png"), None),
+    ],
+)
+def test_a_directory_one_level_too_high_is_logged(
+    names: tuple[str, ...], level: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One class, or classes that are splits; naming the classes says that they are meant."""
+    classes = list(FolderSource(write(tmp_path, *names)).class_names)
+    expected = [] if level is None else [f"{tmp_path}: {level.format(root=tmp_path)}"]
+    assert [record.getMessage() for record in caplog.records] == expected
+    caplog.clear()
+    FolderSource(tmp_path, classes)
+    assert not caplog.records
 
 
 def test_links_to_files_and_folders_are_followed(tmp_path: Path) -> None:
@@ -96,21 +160,21 @@ def test_links_to_files_and_folders_are_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", [".", "..", "../../a"])
 def test_a_link_that_loops_ends(target: str, tmp_path: Path) -> None:
-    """A link to a folder that encloses it is passed over and counted, and the listing comes to its end."""
+    """A link to a folder that encloses it is ignored and counted, and the listing comes to its end."""
     write(tmp_path, "a/sub/1.png")
     (tmp_path / "a" / "sub" / "loop").symlink_to(target)
     source = FolderSource(tmp_path)
     assert list_samples(source) == [("a/sub/1.png", 0)]
-    assert source.ignored_files == {"a link that loops": 1}
+    assert source.ignored_files == {"link loop": 1}
 
 
 def test_a_link_to_the_root_gives_no_class_the_images_of_another(tmp_path: Path) -> None:
-    """A link from a class to the dataset's root loops too: what lies in class b is never labelled a."""
+    """A link from a class to the dataset's root loops too: what lies in class b is never labeled a."""
     write(tmp_path, "a/1.png", "b/2.png")
     (tmp_path / "a" / "up").symlink_to("..")
     source = FolderSource(tmp_path)
     assert list_samples(source) == [("a/1.png", 0), ("b/2.png", 1)]
-    assert source.ignored_files == {"a link that loops": 1}
+    assert source.ignored_files == {"link loop": 1}
 
 
 def test_an_empty_class_is_a_class(tmp_path: Path) -> None:
@@ -135,7 +199,7 @@ def test_a_class_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "a/1.png", "b/2.png")
     with pytest.raises(OptionError) as caught:
         FolderSource(tmp_path, ["a", "x", "w"])
-    assert str(caught.value) == f"class_names asks for ['w', 'x'], but {tmp_path} has the class-folders ['a', 'b']"
+    assert str(caught.value) == f"class_names: ['w', 'x'] not found in {tmp_path}; its class folders are ['a', 'b']"
 
 
 def test_a_class_that_is_named_twice_is_refused(tmp_path: Path) -> None:
@@ -150,17 +214,17 @@ def test_a_directory_without_subfolders_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "1.png")
     with pytest.raises(SourceError) as caught:
         FolderSource(tmp_path)
-    assert str(caught.value) == f"{tmp_path} has no subfolder; a dataset needs one subfolder a class"
+    assert str(caught.value) == f"{tmp_path} has no subfolders; create one subfolder per class"
 
 
 def test_a_directory_without_images_is_refused(tmp_path: Path) -> None:
-    """The error counts the folders, the extensions looked for, and what was passed over."""
+    """The error counts the folders, the extensions looked for, and what was ignored."""
     write(tmp_path, "a/notes.txt", "b/.hidden.png")
     with pytest.raises(SourceError) as caught:
         FolderSource(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} holds no image below its 2 class-folders; looked for .bmp, .gif, .jpeg, .jpg, .png, .webp "
-        "(passed over: 1 hidden, 1 no image)"
+        f"no images in the 2 class folders of {tmp_path}; extensions: .bmp, .gif, .jfif, .jpe, .jpeg, .jpg, .png, "
+        ".webp (ignored: 1 hidden, 1 not an image: .txt)"
     )
 
 
@@ -199,7 +263,10 @@ def test_a_file_that_is_too_large_is_never_read(tmp_path: Path) -> None:
     assert source.read(0).encoded == b"a/1.png"
     with pytest.raises(ReadError) as caught:
         source.read(1)
-    assert str(caught.value) == f"a/2.png: the file has {1 << 40} bytes, more than an image of max_pixels could need"
+    assert (
+        str(caught.value)
+        == f"a/2.png: the file has {1 << 40} bytes, too large for an image of max_pixels; raise max_pixels"
+    )
 
 
 def test_the_fingerprint_changes_with_the_files(tmp_path: Path) -> None:

@@ -1,19 +1,21 @@
-"""Files of labelled texts: formats, columns, encodings, and what is no sample."""
+"""Files of labeled texts: formats, columns, encodings, and what is no sample."""
 
-import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+import pipeline
 from pipeline.errors import OptionError, ReadError, SourceError
+from pipeline.sampling.labels import check_label
 from pipeline.sources.base import NO_LABEL
 from pipeline.sources.rows import RowFile, RowSource
 from pipeline.sources.text import open_text_source
 from pipeline.sources.text_format import TextFormat
+from pipeline.texts.example import make_text_features
+from pipeline.texts.stages import TextDecoder
 
 
 def write_file(path: Path, content: bytes | str) -> Path:
@@ -31,24 +33,39 @@ def read(path: Path, text_format: TextFormat | None = None) -> list[tuple[str, b
     ]
 
 
-EXPECTED = [("neg", b"bad, really"), ("pos", b'so "good"')]
+EXPECTED = [("neg", b"bad, really"), ("pos", b'so "good"'), ("neg", b"awful")]
 
 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("data.train", 'neg bad, really\npos so "good"\n'),
-        ("data.txt", 'neg\tbad, really\r\n\r\n  \r\npos\tso "good"'),
-        ("data.tsv", 'label\ttext\nneg\tbad, really\npos\tso "good"\n'),
-        ("data.tsv", 'neg\tbad, really\npos\tso "good"\n'),
-        ("data.tsv", 'id\tsentence\tlabel\n1\tbad, really\tneg\n2\tso "good"\tpos\n'),
-        ("data.csv", 'text,label\r\n"bad, really",neg\r\n"so ""good""",pos\r\n'),
-        ("data.csv", 'neg,"bad, really"\npos,"so ""good"""\n'),
-        ("data.csv", '\ufeffLabel,Text\nneg,"bad, really"\npos,"so ""good"""\n'),
-        ("data.jsonl", '{"text": "bad, really", "label": "neg"}\n{"label": "pos", "text": "so \\"good\\""}\n'),
+        ("data.train", 'neg bad, really\npos so "good"\nneg awful\n'),
+        ("data.train", 'label text\nneg bad, really\npos so "good"\nneg awful\n'),
+        ("data.txt", 'neg\tbad, really\r\n\r\n  \r\npos\tso "good"\nneg\tawful'),
+        ("data.txt", 'neg bad, really\rpos so "good"\rneg awful\r'),
+        ("data.tsv", 'label\ttext\nneg\tbad, really\npos\tso "good"\nneg\tawful\n'),
+        ("data.tsv", 'neg\tbad, really\npos\tso "good"\nneg\tawful\n'),
+        ("data.tsv", 'id\tsentence\tlabel\r1\tbad, really\tneg\r2\tso "good"\tpos\r3\tawful\tneg\r'),
+        ("data.csv", 'text,label\r\n"bad, really",neg\r\n"so ""good""",pos\r\nawful,neg\r\n'),
+        ("data.csv", 'text,label\r"bad, really",neg\r"so ""good""",pos\rawful,neg'),
+        ("data.csv", 'text,label\r"bad, really",neg\n"so ""good""",pos\r\nawful,neg'),
+        ("data.csv", 'neg,"bad, really"\npos,"so ""good"""\nneg,awful\n'),
+        ("data.csv", '\ufeffLabel,Text\nneg,"bad, really"\n pos ,"so ""good"""\nneg ,awful\n'),
+        ("data.csv", 'Category,Message\nneg,"bad, really"\npos,"so ""good"""\nneg,awful\n'),
+        ("data.csv", 'tweet,target\n"bad, really",neg\n"so ""good""",pos\nawful,neg\n'),
+        (
+            "data.jsonl",
+            '{"text": "bad, really", "label": "neg"}\n{"label": "pos", "text": "so \\"good\\""}\n'
+            '{"label": " neg", "text": "awful"}\n',
+        ),
+        (
+            "data.json",
+            '\ufeff{"text": "bad, really", "label": "neg"}\n{"label": "pos", "text": "so \\"good\\""}\n'
+            '{"label": "neg", "text": "awful"}\n',
+        ),
     ],
 )
-def test_formats_are_told_by_extension_and_header(tmp_path: Path, name: str, content: str) -> None:
+def test_formats_are_recognized_by_extension_and_header(tmp_path: Path, name: str, content: str) -> None:
     """The same samples however they are written."""
     assert read(write_file(tmp_path / name, content)) == EXPECTED
 
@@ -61,6 +78,13 @@ def test_columns_can_be_named_and_numbered(tmp_path: Path) -> None:
     assert read(table, TextFormat(text_column="title", label_column="stars")) == [("5", b"yes"), ("1", b"no")]
     bare = write_file(tmp_path / "b.tsv", "great\tx\t5\nawful\tx\t1\n")
     assert read(bare, TextFormat(text_column=0, label_column=2)) == expected
+    pair = write_file(tmp_path / "d.csv", "great,5\nawful,1\n")
+    for columns in ({"text_column": 0}, {"label_column": 1}):
+        assert read(pair, TextFormat(**columns)) == expected
+    semicolons = write_file(tmp_path / "e.csv", 'great;5\n"awful";1\n')
+    assert read(semicolons, TextFormat(text_column=0, label_column=1, delimiter=";")) == expected
+    unknown = write_file(tmp_path / "f.dat", "body|stars\ngreat|5\nawful|1\n")
+    assert read(unknown, TextFormat(delimiter="|", label_column="stars")) == expected
     objects = write_file(tmp_path / "c.jsonl", '{"body": "great", "stars": 5}\n{"body": "awful", "stars": 1}\n')
     assert read(objects, TextFormat(text_column="body", label_column="stars")) == expected
 
@@ -81,18 +105,104 @@ def test_classes_are_sorted_numbers_as_numbers(tmp_path: Path) -> None:
     chosen = open_text_source(path, class_names=["9", "2"])
     assert [chosen.read(index).encoded for index in range(len(chosen))] == [b"nine", b"two", b"other"]
     assert chosen.labels().tolist() == [0, 1, 0]
+    assert chosen.ignored_files == {"not in class_names": 1}
+    assert not source.ignored_files
     assert [chosen.peek(index).key for index in range(3)] == ["a.txt:2", "a.txt:3", "a.txt:4"]
     assert chosen.sizes().tolist() == [6, 5, 7]
 
 
-def test_a_label_alone_is_an_empty_text_and_no_label_a_bad_sample(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "reasons"),
+    [
+        ("a.txt", "0 x\n1\n1 \n", {2: "has no text", 3: "has no text"}),
+        ("a.txt", "0 x\n1 y\rz\n", {2: "contains a carriage return (CR): is it a line end? write line ends as"}),
+        ("a.tsv", "label\ttext\n0\tx\n1\n", {3: "has 1 column instead of 2; is a delimiter ('\\t') not quoted?"}),
+        ("a.tsv", "label\ttext\n0\tx\n1\t \n\t\n", {3: "has no text", 4: "has no text"}),
+        ("a.csv", "label,text\n0,x\n1,y, z\n0\n", {3: "has 3 columns instead of 2", 4: "has 1 column instead of 2"}),
+        ("a.csv", 'label,text\n0,x\n1,"y" z"\n0,w\n', {3: "is not a valid CSV row: ',' expected after '\"'; quote a"}),
+        (
+            "a.csv",
+            'label,text\n0,x\n1,"y\n0,w\n',
+            {3: "is not a valid CSV row: unexpected end of data (this row has 2"},
+        ),
+        ("a.csv", "label,text\n0,x\nlabel,text\n", {3: "repeats the header"}),
+        (
+            "a.jsonl",
+            '{"text": "x", "label": 0}\n{broken\n[1]\n{"text": 3}\n{"label": 1}\n{"text": " "}\n' + "[" * 100_000,
+            {
+                2: "Expecting property name",
+                3: "is not a JSON object",
+                4: "has no text field; its fields are ['text']; set text_column",
+                5: "has no text field; its fields are ['label']; set text_column",
+                6: "has no text",
+                7: "",
+            },
+        ),
+        (
+            "a.jsonl",
+            '{"text": "x", "label": 0}\n{"body": "x", "title": "y"}\n',
+            {2: "has several text columns: 'body', 't"},
+        ),
+    ],
+)
+def test_a_row_that_does_not_fit_is_a_bad_sample(
+    tmp_path: Path, name: str, content: str, reasons: dict[int, str]
+) -> None:
+    """It is named by its number, nothing of it becomes a text or a class, and the other rows are read."""
+    source = open_text_source(write_file(tmp_path / name, content))
+    keys = {f"{name}:{number}": reason for number, reason in reasons.items()}
+    assert set(source.class_names) <= {"0", "1"}
+    for index in range(len(source)):
+        key = source.peek(index).key
+        if key not in keys:
+            assert source.read(index).encoded in (b"x", b"w", b"y")
+            continue
+        with pytest.raises(ReadError) as caught:
+            source.read(index)
+        assert str(caught.value).startswith(f"{key}: {keys.pop(key)}")
+    assert not keys
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("a.tsv", "label\ttext\n0\tx\n \ty\n", "has an empty label (column 0, counted from 0)"),
+        ("a.csv", 'text,label\nx,0\ny,""\n', "has an empty label (column 1, counted from 0)"),
+        ("a.txt", "0 x\n y\n", "has no label: it starts with white space"),
+        ("a.jsonl", '{"text": "x", "label": 0}\n{"text": "y", "label": ""}\n', "has an empty label (field 'label')"),
+        ("a.jsonl", '{"text": "x", "label": 0}\n{"text": "y", "label": null}\n', "has the label null; a label is a"),
+        (
+            "a.jsonl",
+            '{"text": "x", "label": 0}\n{"text": "y", "label": [0, 1]}\n',
+            "has the label a list; a label is a",
+        ),
+        (
+            "a.jsonl",
+            '{"text": "x", "label": 0}\n{"text": "y", "intent": 1, "topic": 2}\n',
+            "has several label columns: 'intent', 'topic'; set label_column",
+        ),
+    ],
+)
+def test_a_label_that_cannot_be_used_is_a_bad_sample_where_labels_are_used(
+    tmp_path: Path, name: str, content: str, fault: str
+) -> None:
+    """It is no class; without labels, its text is a sample."""
+    path = write_file(tmp_path / name, content)
+    source = open_text_source(path)
+    assert source.class_names == ("0",)
+    assert source.labels().tolist() == [0, NO_LABEL]
+    assert source.read(1).label_fault.startswith(fault)
+    with pytest.raises(ReadError, match=re.escape(fault)):
+        check_label(source.read(1), source.class_names)
+    with pytest.raises(ReadError, match=re.escape(fault)):
+        make_text_features(source.read(1), (), TextDecoder())
+    loader = pipeline.TextLoader(path, label_mode=None, shuffle=False)
+    (texts,) = loader.dataset().as_numpy_iterator()
+    assert len(texts) == 2
+
+
+def test_json_rows_without_a_label_are_samples_without_one(tmp_path: Path) -> None:
     """Neither is lost."""
-    source = open_text_source(write_file(tmp_path / "a.txt", "1\n0 x\n1 \n"))
-    assert [source.read(index).encoded for index in range(3)] == [b"", b"x", b""]
-    table = open_text_source(write_file(tmp_path / "a.tsv", "label\ttext\n0\tx\n1\n"))
-    assert table.labels().tolist() == [0, 1]
-    with pytest.raises(ReadError, match=r"a\.tsv:3: has 1 columns"):
-        table.read(1)
     objects = open_text_source(
         write_file(tmp_path / "a.jsonl", '{"text": "x", "label": 0}\n{broken\n[1]\n{"text": 3}\n')
     )
@@ -123,14 +233,14 @@ def test_half_a_character_in_json_does_no_harm(tmp_path: Path) -> None:
     ("content", "options", "error", "message"),
     [
         ("", {}, SourceError, "is empty"),
-        ("\n \n", {}, SourceError, "nothing but blank lines"),
-        ("0 x\n", {"text_format": TextFormat(text_column="text")}, SourceError, "has no columns"),
+        ("\n \n", {}, SourceError, "contains only blank lines"),
+        ("0 x\n", {"text_format": TextFormat(text_column="text")}, SourceError, "which has no columns; set format to"),
         ("a\tb\n", {"text_format": TextFormat("tsv", text_column="text")}, SourceError, "has no column 'text'"),
         ("a\tb\n", {"text_format": TextFormat("tsv", text_column=2)}, SourceError, "has no column 2"),
         ("a\tb\n", {"text_format": TextFormat("tsv", label_column=-1)}, SourceError, "has no column -1"),
-        ("text\tlabel\n", {"text_format": TextFormat("tsv")}, SourceError, "nothing but a header"),
-        ('{"a": 1}\n', {"text_format": TextFormat("jsonl", text_column=0)}, SourceError, "JSON has names"),
-        ("0 x\n", {"class_names": ["7"]}, OptionError, r"class_names asks for \['7'\]"),
+        ("text\tlabel\n", {"text_format": TextFormat("tsv")}, SourceError, "contains only a header"),
+        ('{"a": 1}\n', {"text_format": TextFormat("jsonl", text_column=0)}, SourceError, "JSON rows have named fields"),
+        ("0 x\n", {"class_names": ["7"]}, OptionError, r"class_names: \['7'\] not found in"),
         ("0 x\n", {"class_names": []}, OptionError, "class_names must be a list"),
         ("0 x\n", {"label_offset": 1}, OptionError, "label_offset applies to TFRecords"),
         ("".join(f"w{number} text\n" for number in range(1500)), {}, SourceError, "1500 different labels"),
@@ -152,22 +262,6 @@ def test_a_missing_source_is_refused(tmp_path: Path) -> None:
         open_text_source(3)
     with pytest.raises(SourceError, match="source must be a path"):
         open_text_source((["good", "bad"], [1, 0]))
-
-
-cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
-
-
-@given(st.lists(st.tuples(cells, cells), min_size=1, max_size=6))
-def test_a_csv_row_with_another_text_reads_back(rows: list[tuple[str, str]]) -> None:
-    """Writing a text into a row and reading it is the identity, and the other cells stay."""
-    from pipeline.sources.row_formats import JsonRow, Table
-
-    table = Table(",", 1, 0)
-    for label, text in rows:
-        row = table.with_text("l,old,more", text)
-        assert table.cells(row) == ["l", text, "more"]
-        assert JsonRow().text(JsonRow().with_text(json.dumps({"text": "", "label": label}), text)) == text
-        assert JsonRow().label(JsonRow().with_text(json.dumps({"text": "", "label": label}), text)) == label
 
 
 def test_a_real_corpus_is_read_whole(caudal_data: Path) -> None:

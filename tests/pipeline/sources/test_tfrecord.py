@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.errors import ReadError, SourceError
+import pipeline
+from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.records import tfrecord
 from pipeline.sources import open_source
 from pipeline.sources.base import NO_LABEL
@@ -36,6 +37,24 @@ def write_foreign(path: Path, *features: dict[str, bytes | int]) -> Path:
             }
             writer.write(tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString())
     return path
+
+
+def write_lists(path: Path, *examples: dict[str, list[Any]]) -> Path:
+    """Write a TFRecord file whose features have any number of bytes, floats or integers."""
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for one in examples:
+            features = {name: make_feature(values) for name, values in one.items()}
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    return path
+
+
+def make_feature(values: list[Any]) -> tf.train.Feature:
+    """Make a feature of the kind of its values."""
+    if isinstance(values[0], bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+    if isinstance(values[0], float):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
 @pytest.fixture
@@ -178,7 +197,7 @@ def test_a_shard_that_is_cut_off_is_refused(converted_dataset: Path) -> None:
     )
 
 
-def test_compressed_records_are_refused_with_the_mend(converted_dataset: Path) -> None:
+def test_compressed_records_are_refused_with_the_remedy(converted_dataset: Path) -> None:
     """A gzip file has no random access, and the error says to unpack it."""
     shard = converted_dataset / "data-00000-of-00002.tfrecord"
     packed = converted_dataset / "packed.tfrecord.gz"
@@ -228,6 +247,90 @@ def test_an_example_without_an_image_is_a_bad_sample(
     with pytest.raises(ReadError) as caught:
         open_source(path).read(0)
     assert str(caught.value) == f"x.tfrecord#0: {reason}"
+
+
+LABEL = "image/class/label"
+
+
+@pytest.mark.parametrize(
+    ("features", "fault"),
+    [
+        ({LABEL: [1, 0]}, "image/class/label has 2 values; several labels per sample are not supported"),
+        ({LABEL: [1.0]}, "image/class/label has float values, but a label is one int64 value"),
+        ({LABEL: [b"cat"]}, "image/class/label has bytes values, but a label is one int64 value"),
+        (
+            {LABEL: [1], "image/class/text": [b"cat", b"dog"]},
+            "image/class/text has 2 values; several labels per sample are not supported",
+        ),
+    ],
+)
+def test_a_label_that_cannot_be_used_is_a_bad_sample_where_labels_are_used(
+    features: dict[str, Any], fault: str, tmp_path: Path, encode: Make, picture: Make
+) -> None:
+    """Its record and kind are named, the others are read; without labels, its image is a sample."""
+    path = tmp_path / "x.tfrecord"
+    good = {"image/encoded": [encode(picture(0))], LABEL: [0]}
+    write_lists(path, good | {LABEL: [1]}, {**good, **features}, good)
+    source = open_source(path)
+    assert source.labels().tolist() == [1, NO_LABEL, 0]
+    assert source.class_names == ("0", "1")
+    assert source.read(1).label_fault == fault
+    assert [row.reason for row in pipeline.inspect(path).unreadable] == [fault]
+    loader = pipeline.Loader(path, on_error="skip", image_size=None)
+    assert sum(len(labels) for _, labels in loader.dataset().as_numpy_iterator()) == 2
+    assert [(row.sample, row.stage, row.reason) for row in loader.errors] == [("x.tfrecord#1", "read", fault)]
+    unlabeled = pipeline.Loader(path, label_mode=None, image_size=None)
+    assert sum(len(batch) for batch in unlabeled.dataset().as_numpy_iterator()) == 3
+
+
+@pytest.mark.parametrize("feature", ["image/encoded", "image/filename"])
+def test_several_images_or_names_are_a_bad_sample(feature: str, tmp_path: Path) -> None:
+    """The first one is not taken for all."""
+    path = tmp_path / "x.tfrecord"
+    write_lists(path, {"image/encoded": [b"x"], LABEL: [0], feature: [b"x", b"y"]})
+    with pytest.raises(ReadError) as caught:
+        open_source(path).read(0)
+    assert str(caught.value) == f"x.tfrecord#0: {feature} has 2 values; several per sample are not supported"
+
+
+def test_a_label_offset_beyond_the_labels_is_refused(folder: Path, records: Make, converted_dataset: Path) -> None:
+    """Where labels start at 0 there is nothing to subtract; converted datasets start there."""
+    with pytest.raises(OptionError) as caught:
+        open_source(records(folder, manifest=False), label_offset=1).labels()
+    assert str(caught.value) == (
+        "label_offset=1 is larger than label 0 of data-00000-of-00002.tfrecord#0; use at most 0"
+    )
+    with pytest.raises(OptionError, match=r"^label_offset does not apply to .*: the labels of converted datasets"):
+        open_source(converted_dataset, label_offset=1)
+
+
+def test_labels_that_do_not_start_at_zero_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A forgotten `label_offset` leaves a class without samples."""
+    path = write_foreign(tmp_path / "x.tfrecord", {"image/encoded": b"a", LABEL: 1}, {"image/encoded": b"b", LABEL: 2})
+    assert open_source(path).class_names == ("0", "1", "2")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: no sample has label 0; if the labels start at 1, set label_offset"
+    ]
+
+
+def test_a_damaged_record_stays_in_a_choice_of_classes(converted_dataset: Path) -> None:
+    """Its class is unknown, so that it is a bad sample, and the others are chosen."""
+    shard = converted_dataset / "data-00001-of-00002.tfrecord"
+    damaged = bytearray(shard.read_bytes())
+    damaged[int(tfrecord.build_index(shard)[1, 0])] ^= 1
+    shard.write_bytes(damaged)
+    source = open_source(converted_dataset, class_names=["ants"])
+    assert len(source) == 4
+    assert source.ignored_files == {"not in class_names": 3}
+    with pytest.raises(ReadError, match="fails its checksum"):
+        source.read(3)
+
+
+def test_an_image_is_named_by_what_it_is(tmp_path: Path, encode: Make, picture: Make) -> None:
+    """A photograph is not a damaged TFRecord file."""
+    (tmp_path / "photo").write_bytes(encode(picture(0)))
+    with pytest.raises(SourceError, match=r"not a TFRecord file, or a damaged one \(it is a PNG image\)$"):
+        open_source(tmp_path / "photo")
 
 
 def test_a_record_that_is_no_example_is_a_bad_sample(tmp_path: Path) -> None:
@@ -301,11 +404,12 @@ def test_the_fingerprint_changes_with_the_files_and_the_options(converted_datase
     seen = [
         open_source(converted_dataset).fingerprint,
         open_source(converted_dataset, class_names=open_source(converted_dataset).class_names[::-1]).fingerprint,
-        open_source(converted_dataset, label_offset=1).fingerprint,
+        open_source(sorted(converted_dataset.glob("*.tfrecord"))).fingerprint,
+        open_source(sorted(converted_dataset.glob("*.tfrecord")), label_offset=1).fingerprint,
     ]
     assert open_source(converted_dataset).fingerprint == seen[0]
     shard = converted_dataset / "data-00000-of-00002.tfrecord"
     shard.write_bytes(shard.read_bytes() + tfrecord.frame(tfrecord.example({"image/encoded": b"more"})))
     seen.append(open_source(converted_dataset).fingerprint)
-    assert len(set(seen)) == 4
+    assert len(set(seen)) == 5
     assert open_source(converted_dataset).sizes().min() > 0

@@ -170,17 +170,37 @@ def test_another_job_begins_anew(lines: Path, tmp_path: Path) -> None:
 
 
 def test_odd_rows_are_counted_not_lost(tmp_path: Path) -> None:
-    """Latin-1 is read by the rule, what has no text is named, and empty and wordless texts are written once."""
+    """Latin-1 is read by the rule, what has no text is named, and wordless texts are written once."""
     path = tmp_path / "in.tsv"
     path.write_bytes(b"label\ttext\n0\tcaf\xe9 is good\n1\n0\t\n1\t!!!\n0\t\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d\n")
     report = augment_file(path, tmp_path / "out.tsv", job(2))
     assert (report["rows"], report["recoded"]) == (5, 1)
-    assert [row["row"] for row in report["skipped"]] == ["in.tsv:3"]
+    assert [row["row"] for row in report["skipped"]] == ["in.tsv:3", "in.tsv:4"]
     rows = (tmp_path / "out.tsv").read_text().splitlines()
     assert rows[1] == "0\tcafé is good"
-    assert rows[4:] == ["0\t", "1\t!!!", "0\t\u05e9\u05dc\u05d5\u05dd"]
+    assert rows[4:] == ["1\t!!!", "0\t\u05e9\u05dc\u05d5\u05dd"]
     strict = augment_file(path, tmp_path / "strict.tsv", job(2, format=TextFormat(fallback=None)))
-    assert len(strict["skipped"]) == 2
+    assert len(strict["skipped"]) == 3
+
+
+def test_a_table_is_read_by_its_delimiter(tmp_path: Path) -> None:
+    """And written with it; a row that does not fit is named."""
+    (tmp_path / "in.csv").write_text("label;text\n0;a good film\n1;bad; really bad\n1;so bad\n")
+    report = augment_file(tmp_path / "in.csv", tmp_path / "out.csv", job(1, format=TextFormat(delimiter=";")))
+    assert [row["row"] for row in report["skipped"]] == ["in.csv:3"]
+    with open(tmp_path / "out.csv", newline="") as file:
+        header, *written = csv.reader(file, delimiter=";")
+    assert header == ["label", "text"]
+    assert written[::2] == [["0", "a good film"], ["1", "so bad"]]
+    assert len(written) == 4
+
+
+def test_the_label_is_never_augmented(tmp_path: Path) -> None:
+    """A table whose text is not certain is refused, whatever its other columns."""
+    (tmp_path / "in.csv").write_text("file,label\na.txt,very good\nb.txt,very bad\n")
+    with pytest.raises(SourceError, match="set text_column"):
+        augment_file(tmp_path / "in.csv", tmp_path / "out.csv", job(1))
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_what_would_do_harm_is_refused(lines: Path, tmp_path: Path) -> None:
