@@ -170,5 +170,5 @@ def test_wrapped_model_resizes_views_and_needs_a_size(model: Any) -> None:
     free = keras.Sequential([keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D()])
     with pytest.raises(OptionError, match=r"image_size must be \(height, width\) in pixels, got 16"):
         with_views(model, "flip", 16)  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="images of a fixed size"):
+    with pytest.raises(OptionError, match="a fixed input size"):
         with_views(free, "flip", (16, 16))

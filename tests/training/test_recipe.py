@@ -153,7 +153,7 @@ def test_a_loss_that_is_no_number_ends_the_training() -> None:
     images, labels, _ = batches()
     images[15] = np.nan
     dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(10)
-    with pytest.raises(DivergedError, match="the loss is nan in step 1 of epoch 0: lower the learning rate"):
+    with pytest.raises(DivergedError, match="the loss is nan in step 1 of epoch 0; lower the learning rate"):
         fit(small_model(), dataset)
 
 

@@ -71,7 +71,7 @@ def test_the_paper_mode_writes_the_original_once(caudal: Callable[..., Any], lin
         (["augment", "IN", "out.txt", "--encoding", "klingon"], "must be a text encoding"),
         (["augment", "IN", "out.txt", "--fallback", "utf-16"], "does not encode line ends as ASCII does"),
         (["augment", "IN", "out.txt", "--text-column", "1"], "has no columns"),
-        (["preview"], "give SRC, or a sentence with --text"),
+        (["preview"], "preview needs SRC or --text SENTENCE, and not both"),
         (["preview", "none.txt"], "does not exist"),
         (["sing"], "No such command 'sing'"),
     ],
