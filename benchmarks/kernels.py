@@ -18,7 +18,7 @@ import numpy as np
 
 import augment
 from augment import keys
-from augment.plan import colors, compiled
+from augment.plan import colors, compiled, luts
 from augment.plan.compiled import AffineWarp, BilinearResize, KernelStep
 from augment.plan.lowering import Contrast, Saturation, ShiftHsv
 from augment.transform import Image
@@ -63,7 +63,7 @@ def make_contests(photograph: Image) -> dict[str, tuple[Image, KernelStep, Calla
         "contrast": (
             image,
             Contrast(0.8),
-            lambda: colors.apply_lut(image, colors.make_contrast_lut(image, 0.8)),
+            lambda: luts.apply_lut(image, colors.make_contrast_lut(image, 0.8)),
         ),
         "saturation": (image, Saturation(0.8), lambda: colors.adjust_saturation(image, 0.8)),
         "hue": (image, ShiftHsv(17), lambda: colors.shift_hsv(image, ShiftHsv(17))),

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sources.folder import EXTENSIONS
+from pipeline.images.formats import DECODED_EXTENSIONS
 
 Transform = Callable[..., dict[str, Any]]
 """Called as `transform(image=...)`; returns `{"image": ...}`, as Albumentations' transforms do."""
@@ -62,7 +62,7 @@ def labeled_files(root: str | os.PathLike[str]) -> list[tuple[Path, int]]:
         (path, label)
         for label, folder in enumerate(folders)
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in EXTENSIONS
+        if path.suffix.lower() in DECODED_EXTENSIONS
     ]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline import Loader
-from pipeline.threads.look_ahead import iterate_ahead
+from pipeline.feeds.look_ahead import iterate_ahead
 from training import checkpoint
 from training.checkpoint import State
 from training.checks import check_count

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from augment.plan import colors
+from augment.plan import colors, luts
 from augment.plan.lowering import Contrast, Floats, Lut, Saturation, ShiftHsv
 from augment.transform import Image
 
@@ -184,7 +184,7 @@ def _iter_trials() -> Iterator[tuple[Image, KernelStep, Image]]:
     for width in (64, 224, 61):  # rows that are whole vectors for OpenCV, and rows with a remainder
         image = np.resize(cube, (-(-len(cube) // width), width, 3))
         for factor in (0.0, 0.7, 1.3):
-            yield image, Contrast(factor), colors.apply_lut(image, colors.make_contrast_lut(image, factor))
+            yield image, Contrast(factor), luts.apply_lut(image, colors.make_contrast_lut(image, factor))
             yield image, Saturation(factor), colors.adjust_saturation(image, factor)
         for shift in (ShiftHsv(17), ShiftHsv(171, -40, 20), ShiftHsv(90, 60)):
             yield image, shift, colors.shift_hsv(image, shift)

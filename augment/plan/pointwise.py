@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from augment.plan import colors
+from augment.plan import channels, colors, luts
 from augment.plan.compiled import KernelStep
 from augment.plan.deferred import DeferredImage, defer, materialize
 from augment.plan.lowering import ColorMatrix, Contrast, Function, ImageLut, Lut, Operation, Saturation, ShiftHsv
@@ -66,7 +66,7 @@ def _merge_luts(operations: Sequence[Operation]) -> Iterator[Operation]:
 def _run_one_by_one(image: Image, operations: Sequence[Operation], *, is_owned: bool) -> Image:
     for operation in operations:
         if isinstance(operation, (np.ndarray, ImageLut, Contrast)):
-            image = colors.apply_lut(image, _to_lut(image, operation), is_owned=is_owned)
+            image = luts.apply_lut(image, _to_lut(image, operation), is_owned=is_owned)
         else:
             image = _apply_operation(image, operation)
         is_owned = True
@@ -87,7 +87,7 @@ def _apply_operation(image: Image, operation: ColorMatrix | Saturation | ShiftHs
     if isinstance(operation, ShiftHsv):
         return colors.shift_hsv(image, operation)
     if isinstance(operation, ColorMatrix):
-        return colors.mix_channels(image, operation.matrix)
+        return channels.mix_channels(image, operation.matrix)
     return operation(image)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from augment.checks import is_number
 from augment.errors import TransformError
-from augment.plan import colors
+from augment.plan import colors, luts
 from augment.plan.lowering import (
     Columns,
     Floats,
@@ -66,7 +66,7 @@ class PillowAutoContrast(_PillowTransform):
 
     def change(self, image: Image, **params: Any) -> Image:  # noqa: ARG002  # the base class's signature
         """Apply the operation."""
-        return colors.apply_lut(image, make_auto_contrast_lut(image))
+        return luts.apply_lut(image, make_auto_contrast_lut(image))
 
 
 class PillowEqualize(_PillowTransform):
@@ -78,7 +78,7 @@ class PillowEqualize(_PillowTransform):
 
     def change(self, image: Image, **params: Any) -> Image:  # noqa: ARG002  # the base class's signature
         """Apply the operation."""
-        return colors.apply_lut(image, make_equalize_lut(image))
+        return luts.apply_lut(image, make_equalize_lut(image))
 
 
 class _WithRange(_PillowTransform):
@@ -141,7 +141,7 @@ class PillowSolarize(_WithRange):
 
     def change(self, image: Image, threshold: float = 128, **params: Any) -> Image:  # noqa: ARG002
         """Apply the operation."""
-        return colors.apply_lut(image, make_solarize_luts(np.array([threshold]))[0])
+        return luts.apply_lut(image, make_solarize_luts(np.array([threshold]))[0])
 
 
 class _Enhance(_WithRange):
@@ -170,7 +170,7 @@ class PillowBrightness(_Enhance):
 
     def change(self, image: Image, factor: float = 1, **params: Any) -> Image:  # noqa: ARG002
         """Apply the operation."""
-        return colors.apply_lut(image, make_blend_luts(np.array([factor]))[0])
+        return luts.apply_lut(image, make_blend_luts(np.array([factor]))[0])
 
 
 class PillowContrast(_Enhance):
@@ -178,7 +178,7 @@ class PillowContrast(_Enhance):
 
     def change(self, image: Image, factor: float = 1, **params: Any) -> Image:  # noqa: ARG002
         """Apply the operation."""
-        return colors.apply_lut(image, make_contrast_lut(image, factor))
+        return luts.apply_lut(image, make_contrast_lut(image, factor))
 
 
 class PillowColor(_Enhance):

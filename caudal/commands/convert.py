@@ -47,7 +47,7 @@ def convert(
     seed: Annotated[int, typer.Option(min=0, help="Seed of order, split and augmentation.")] = 0,
     split: Annotated[
         str | None,
-        typer.Option(metavar="PARTS", help="Write one dataset per split: train=.8,val=.2", show_default=False),
+        typer.Option(metavar="SPLITS", help="Write one dataset per split: train=.8,val=.2", show_default=False),
     ] = None,
     stratify: Annotated[bool, typer.Option("--stratify", help="Split each class by itself.")] = False,
     resize_short: Annotated[
@@ -71,9 +71,9 @@ def convert(
     copies: Annotated[
         int | None, typer.Option(help="Augmented copies per image, in addition to the original.", show_default="1")
     ] = None,
-    augment_parts: Annotated[
+    augment_splits: Annotated[
         str | None,
-        typer.Option(metavar="PARTS", help="Splits that get copies: train,val", show_default="train or training"),
+        typer.Option(metavar="SPLITS", help="Splits that get copies: train,val", show_default="train or training"),
     ] = None,
     label_offset: Annotated[int, typer.Option(help="Number to subtract from the labels of TFRecords.")] = 0,
     text_format: Annotated[
@@ -93,13 +93,13 @@ def convert(
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of the texts; output is UTF-8.", show_default="utf-8")
     ] = None,
-    on_error: Annotated[str, typer.Option(metavar="MODE", help="What a bad sample does: raise or skip.")] = "raise",
+    on_error: Annotated[str, typer.Option(metavar="MODE", help="Handling of bad samples: raise or skip.")] = "raise",
     errors: Annotated[
         str | None,
         typer.Option("--max-errors", metavar="N", help="Maximum number of bad samples: a count or a fraction."),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Number of worker processes.", show_default="processors")] = None,
-    executor: Annotated[str, typer.Option(metavar="NAME", help="Who does the work: processes, or ray.")] = "processes",
+    executor: Annotated[str, typer.Option(metavar="NAME", help="Executor: processes (this machine) or ray (a cluster).")] = "processes",
     address: Annotated[
         str | None,
         typer.Option(metavar="ADDR", help="Address of the Ray cluster: HOST:PORT or auto.", show_default=False),
@@ -133,7 +133,7 @@ def convert(
         "quality": quality,
         "augment": augmentation(augment, (256, 256) if size is None else image_size(size)),
         "copies": 0 if augment is None else 1 if copies is None else copies,
-        "augment_parts": None if augment_parts is None else [part.strip() for part in augment_parts.split(",")],
+        "augment_splits": None if augment_splits is None else [part.strip() for part in augment_splits.split(",")],
         "label_offset": label_offset,
         "text_format": text_format,
         "delimiter": "\t" if delimiter in ("tab", "\\t") else delimiter,

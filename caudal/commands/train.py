@@ -53,7 +53,7 @@ def train(
         bool | None,
         typer.Option(
             "--deterministic/--no-deterministic",
-            help="Train bitwise reproducibly, a third slower.",
+            help="Make training bitwise reproducible; takes a third longer.",
             show_default="without a GPU",
         ),
     ] = None,

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
-from pipeline.images.encode import EXTENSIONS
+from pipeline.images.formats import EXTENSIONS
 
 _MAX_BYTES = 255
 """Maximum length of a name on Linux file systems (`NAME_MAX`)."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.errors import OptionError
-from pipeline.images.encode import FORMATS
-from pipeline.sources.row_formats import FORMATS as TEXT_FORMATS
+from pipeline.images.formats import ENCODED_FORMATS
+from pipeline.sources.text_row_formats import FORMATS as TEXT_FORMATS
 
 if TYPE_CHECKING:
     from augment.plan.plan import Plan
@@ -51,7 +51,7 @@ class Conversion:
         quality: of JPEG and WebP, 1 to 100; by default 95. If set, every image is re-encoded.
         augment: an Albumentations transform, composition or list, for augmented copies.
         copies: augmented copies per sample, in addition to the original.
-        augment_parts: the names of the splits that get copies; by default "train" or "training".
+        augment_splits: the names of the splits that get copies; by default "train" or "training".
         class_names: the classes in the order of their labels; by default those of the source.
         label_offset: a number to subtract from the labels of TFRecords.
         text_format: format of a file of labeled texts: "label text", "text" (no label), "tsv", "csv" or "jsonl"; None
@@ -88,7 +88,7 @@ class Conversion:
     quality: int | None = None
     augment: Any = None
     copies: int = 0
-    augment_parts: Sequence[str] | None = None
+    augment_splits: Sequence[str] | None = None
     class_names: Sequence[str] | None = None
     label_offset: int = 0
     text_format: Literal["label text", "text", "tsv", "csv", "jsonl"] | None = None
@@ -138,16 +138,16 @@ class Conversion:
         return compile_for_images(self.augment)
 
     @property
-    def augmented_parts(self) -> tuple[str, ...]:
+    def augmented_splits(self) -> tuple[str, ...]:
         """The splits that get augmented copies, in the order of `split`; empty without copies or without a split."""
         if self.split is None or not self.copies:
             return ()
-        chosen = _TRAINING_NAMES if self.augment_parts is None else self.augment_parts
+        chosen = _TRAINING_NAMES if self.augment_splits is None else self.augment_splits
         return tuple(name for name in self.split if name in chosen)
 
     def get_copies(self, part: str) -> int:
         """Return the number of augmented copies per sample of a split."""
-        return self.copies if self.split is None or part in self.augmented_parts else 0
+        return self.copies if self.split is None or part in self.augmented_splits else 0
 
     def get_output_options(self) -> dict[str, Any]:
         """Return the options that change the output, as the manifest lists them in JSON."""
@@ -176,7 +176,7 @@ class Conversion:
             options["seed"] = int(self.seed)
         plan = self.plan
         options |= {} if plan is None else {"augment": plan.to_dict(), "copies": self.copies}
-        options["augment_parts"] = list(self.augmented_parts) or None
+        options["augment_splits"] = list(self.augmented_splits) or None
         return {
             name: value
             for name, value in options.items()
@@ -189,7 +189,7 @@ _TRAINING_NAMES = ("train", "training")
 
 _CHOICES: dict[str, tuple[str | None, ...]] = {
     "to": ("tfrecord", "folder"),
-    "format": (*FORMATS, None),
+    "format": (*ENCODED_FORMATS, None),
     "on_error": ("raise", "skip"),
     "executor": ("processes", "ray"),
     "text_format": (*TEXT_FORMATS, None),
@@ -244,15 +244,15 @@ def _check_split(split: Mapping[str, float]) -> Iterator[str]:
         yield f"the fractions of split must add up to 1; got {dict(split)}"
 
 
-def _check_augment_parts(options: Conversion) -> Iterator[str]:
-    parts, split = options.augment_parts, options.split
+def _check_augment_splits(options: Conversion) -> Iterator[str]:
+    parts, split = options.augment_splits, options.split
     if parts is not None and (split is None or options.augment is None):
-        yield "augment_parts needs split and augment: it names the splits that get copies"
+        yield "augment_splits needs split and augment: it names the splits that get copies"
     elif parts is not None and (isinstance(parts, str) or not parts or set(parts) - set(split or ())):
-        yield f"augment_parts must be a list of names among {list(split or ())}; got {parts!r}"
-    elif split is not None and options.copies and not options.augmented_parts:
+        yield f"augment_splits must be a list of names among {list(split or ())}; got {parts!r}"
+    elif split is not None and options.copies and not options.augmented_splits:
         names = " or ".join(map(repr, _TRAINING_NAMES))
-        yield f"split {list(split)} has no {names} to augment; set augment_parts to the splits that get copies"
+        yield f"split {list(split)} has no {names} to augment; set augment_splits to the splits that get copies"
 
 
 def _check_combinations(options: Conversion) -> Iterator[str]:
@@ -271,7 +271,7 @@ def _check_combinations(options: Conversion) -> Iterator[str]:
         (options.address is not None and options.executor != "ray", 'address needs executor="ray"'),
     )
     yield from (message for wrong, message in pairs if wrong)
-    yield from _check_augment_parts(options)
+    yield from _check_augment_splits(options)
 
 
 def _is_encoding(name: object) -> bool:

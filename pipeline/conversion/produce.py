@@ -7,7 +7,7 @@ from functools import partial
 from pipeline.conversion.records import Record, Records
 from pipeline.conversion.tasks import Skipped, TaskReporter
 from pipeline.errors import SampleError
-from pipeline.threads.look_ahead import LookAhead
+from pipeline.feeds.look_ahead import LookAhead
 
 _AHEAD = 4
 """Records in progress per thread: enough that no thread waits for a slow record before it."""

@@ -20,7 +20,7 @@ import numpy as np
 from augment import keys
 from augment.plan.deferred import materialize
 from augment.transform import Image
-from pipeline.diagnosis.stage_timer import StageClock
+from pipeline.diagnosis.stage_clock import StageClock
 from pipeline.error_log import ErrorLog
 from pipeline.errors import SampleError, TooManyErrorsError
 from pipeline.feeds import graph

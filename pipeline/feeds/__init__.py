@@ -1,1 +1,1 @@
-"""Feeds: the `tf.data` graph around the stages."""
+"""Feeds: the `tf.data` graph around the stages, and threads that compute ahead."""

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import shutdown
 from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
 from pipeline.options import check_integer, raise_first
 from pipeline.sources.base import Source
-from pipeline.threads import shutdown
 
 if TYPE_CHECKING:
     import tensorflow as tf

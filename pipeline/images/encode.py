@@ -2,18 +2,6 @@
 
 from augment.transform import Image
 
-FORMATS = ("jpeg", "png", "webp")
-"""The formats that images can be encoded in."""
-
-EXTENSIONS = {
-    "jpeg": (".jpg", ".jpeg", ".jfif", ".jpe"),
-    "png": (".png",),
-    "webp": (".webp",),
-    "gif": (".gif",),
-    "bmp": (".bmp",),
-}
-"""The extensions of each format, the usual one first."""
-
 DEFAULT_QUALITY = 95
 """The default quality of JPEG and WebP: OpenCV's default for JPEG."""
 
@@ -23,7 +11,7 @@ def encode(image: Image, image_format: str, quality: int = DEFAULT_QUALITY) -> b
 
     Args:
         image: uint8 [H, W, C] with 1, 3 or 4 channels: gray, RGB or RGBA. JPEG drops transparency.
-        image_format: one of `FORMATS`. PNG is lossless.
+        image_format: one of `ENCODED_FORMATS`. PNG is lossless.
         quality: quality of JPEG (0 to 100) and WebP (1 to 100).
 
     Raises:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline.error_log import BadSample
 from pipeline.errors import OptionError, SampleError
+from pipeline.feeds.look_ahead import LookAhead
 from pipeline.images.stages import Batch
 from pipeline.keras.stream import Stream
-from pipeline.threads.look_ahead import LookAhead
 
 if TYPE_CHECKING:
     import tensorflow as tf

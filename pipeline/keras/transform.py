@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
-from augment.plan import colors, kernels
+from augment.plan import kernels, luts
 from augment.plan.window import Window
 from augment.transform import Image
 from pipeline.images.augmentation import Augmentation
@@ -229,7 +229,7 @@ def shift_channels(image: Image, intensity: float) -> Image:
     if image.dtype != np.uint8:
         return np.clip(image + np.float32(intensity), image.min(), image.max())
     low, high, _, _ = cv2.minMaxLoc(image.reshape(len(image), -1))
-    return colors.apply_lut(image, np.clip(_LEVELS + np.float32(intensity), low, high))
+    return luts.apply_lut(image, np.clip(_LEVELS + np.float32(intensity), low, high))
 
 
 def brighten(image: Image, brightness: float, slack: float = 0) -> Image:
@@ -246,7 +246,7 @@ def brighten(image: Image, brightness: float, slack: float = 0) -> Image:
         image *= 255
     whole = np.clip(image + np.float32(slack), 0, 255).astype(np.uint8)
     table = np.clip(np.float32(brightness) * _LEVELS, 0, 255).astype(np.uint8).astype(np.float32)
-    brightened = colors.apply_lut(whole, table)
+    brightened = luts.apply_lut(whole, table)
     if image.shape[2] == 4:
         brightened[..., 3] = whole[..., 3]
     return brightened / 255 * (high - low) + low if is_stretched else brightened

@@ -12,8 +12,8 @@ from augment import keys
 from pipeline.error_log import ErrorLog
 from pipeline.errors import SampleError, TooManyErrorsError
 from pipeline.sampling.order import Indices, Order
+from pipeline.shutdown import stop_if_ending
 from pipeline.sources.base import Source
-from pipeline.threads.shutdown import stop_if_ending
 
 SampleT = TypeVar("SampleT")
 

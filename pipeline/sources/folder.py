@@ -12,20 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import OptionError, ReadError, SourceError
+from pipeline.images.formats import DECODED_EXTENSIONS, UNDECODED_EXTENSIONS
 from pipeline.sources.base import Labels, Sample, digest, warn_once
 from pipeline.sources.folder_report import describe_folder, format_counts, get_extension
 from pipeline.sources.listing import File, FileList
 
 _log = logging.getLogger(__name__)
-
-EXTENSIONS = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp")
-"""The extensions of images, in lower case."""
-
-_NOT_DECODED = (
-    *(".apng", ".avif", ".dcm", ".exr", ".heic", ".heif", ".hdr", ".ico", ".j2k", ".jp2", ".jxl", ".pbm", ".pcx"),
-    *(".pgm", ".pnm", ".ppm", ".psd", ".svg", ".tga", ".tif", ".tiff", ".xcf"),
-)
-"""Extensions of images that `pipeline.images.decode` does not decode."""
 
 
 class FolderSource:
@@ -50,7 +42,7 @@ class FolderSource:
         OptionError: a class of `class_names` has no folder.
     """
 
-    extensions: tuple[str, ...] = EXTENSIONS
+    extensions: tuple[str, ...] = DECODED_EXTENSIONS
     what = "an image"
 
     def __init__(self, root: Path, class_names: Sequence[str] | None = None, max_bytes: int | None = None) -> None:
@@ -144,7 +136,7 @@ class FolderSource:
                 folders.append(name)
             elif not name.lower().endswith(self.extensions):
                 extension = get_extension(name)
-                reason = "no decoder for" if extension in _NOT_DECODED else f"not {self.what}:"
+                reason = "no decoder for" if extension in UNDECODED_EXTENSIONS else f"not {self.what}:"
                 self.ignored_files[f"{reason} {extension or 'no extension'}"] += 1
             else:
                 try:

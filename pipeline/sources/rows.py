@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.sources.base import NO_LABEL, Labels, Sample, digest, warn_once
-from pipeline.sources.file_kinds import describe_binary, describe_document
-from pipeline.sources.row_formats import (
+from pipeline.sources.not_text import describe_binary, describe_document
+from pipeline.sources.text_format import TextFormat
+from pipeline.sources.text_row_formats import (
     TABLES,
     JsonRow,
     check_first_row,
@@ -24,7 +25,6 @@ from pipeline.sources.row_formats import (
     make_format,
     read_csv,
 )
-from pipeline.sources.text_format import TextFormat
 
 _log = logging.getLogger(__name__)
 

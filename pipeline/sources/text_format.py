@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pipeline.errors import OptionError
 from pipeline.options import check_choice, is_integer, raise_first
 from pipeline.sources.columns import Column
-from pipeline.sources.row_formats import FORMATS, TABLES
+from pipeline.sources.text_row_formats import FORMATS, TABLES
 
 _ASCII_MARKS = b'\r\n\t ,"{}09azAZ'
 

@@ -17,7 +17,7 @@ from pipeline.records.example import get_other_features
 from pipeline.records.manifest import MANIFEST as MANIFEST
 from pipeline.records.manifest import read_manifest as read_manifest
 from pipeline.sources.base import MAX_CLASSES, NO_LABEL, Labels, Sample, digest, warn_once
-from pipeline.sources.file_kinds import recognize_binary
+from pipeline.sources.not_text import recognize_binary
 
 _log = logging.getLogger(__name__)
 

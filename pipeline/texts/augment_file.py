@@ -19,14 +19,14 @@ from augment import keys
 from augment.text.eda import EDA
 from augment.text.specification import to_dict
 from pipeline.errors import ConvertError, DecodeError, OptionError, SourceError
+from pipeline.feeds.look_ahead import LookAhead
 from pipeline.progress import Progress
 from pipeline.sources.base import digest
-from pipeline.sources.row_formats import guess_format
 from pipeline.sources.rows import RowFile, to_bytes
 from pipeline.sources.text_format import TextFormat
+from pipeline.sources.text_row_formats import guess_format
 from pipeline.texts.stages import TextDecoder
 from pipeline.texts.workers import TextWorkers
-from pipeline.threads.look_ahead import LookAhead
 
 _CHUNK = 512
 """Number of rows per line of the journal."""

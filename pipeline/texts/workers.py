@@ -19,7 +19,7 @@ from augment.errors import AugmentError
 from augment.text.specification import TextAugmentation, from_dict, to_dict
 from augment.text.variants import Variants
 from pipeline.errors import WorkerError
-from pipeline.threads.shutdown import end_with_program, stop_if_ending
+from pipeline.shutdown import end_with_program, stop_if_ending
 from pipeline.workers.error_transport import decode_error, encode_error
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pipeline.texts.workers import serve; serve()"

@@ -29,8 +29,8 @@ from pipeline.error_log import BadSample, ErrorLog
 from pipeline.errors import WorkerError
 from pipeline.images.stages import Stages
 from pipeline.memory.shared_memory import MAX_SLOTS, ReaderSlots, Slot, write_arrays
+from pipeline.shutdown import end_with_program, stop_if_ending
 from pipeline.sources.base import Source
-from pipeline.threads.shutdown import end_with_program, stop_if_ending
 from pipeline.workers.error_transport import decode_error
 from pipeline.workers.fork_server import ForkedProcess, get_fork_server
 from pipeline.workers.serialization import to_json

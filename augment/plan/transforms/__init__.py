@@ -8,7 +8,7 @@ from augment.plan.transforms import dropout as dropout
 from augment.plan.transforms import flips as flips
 from augment.plan.transforms import histogram as histogram
 from augment.plan.transforms import jitter as jitter
-from augment.plan.transforms import luts as luts
+from augment.plan.transforms import levels as levels
 from augment.plan.transforms import normalize as normalize
 from augment.plan.transforms import pads as pads
 from augment.plan.transforms import perspective as perspective

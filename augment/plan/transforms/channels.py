@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from augment.plan import colors
+from augment.plan.channels import merge_channels, split_channels
 from augment.plan.lowering import ColorMatrix, Columns, Floats, Integers, NotLoweredError, Operation, Pointwise, lowers
-from augment.plan.transforms.luts import shuffle_channels
+from augment.plan.transforms.levels import shuffle_channels
 from augment.transform import Image
 
 
@@ -18,12 +19,12 @@ def _to_luma(image: Image) -> Image:
 
 
 def _to_lightness(image: Image) -> Image:
-    return colors.split_channels(colors.convert_color(image, cv2.COLOR_RGB2LAB))[0]
+    return split_channels(colors.convert_color(image, cv2.COLOR_RGB2LAB))[0]
 
 
 def _to_mid_level(image: Image) -> Image:
     """Return the mean of a pixel's lowest and highest level, rounded down."""
-    lowest = highest = (planes := colors.split_channels(image))[0]
+    lowest = highest = (planes := split_channels(image))[0]
     for plane in planes[1:]:
         lowest, highest = cv2.min(lowest, plane), cv2.max(highest, plane)
     return cv2.add(lowest, (highest - lowest) >> 1)
@@ -31,7 +32,7 @@ def _to_mid_level(image: Image) -> Image:
 
 def _to_average(image: Image) -> Image:
     """Return the mean of a pixel's levels, rounded down."""
-    planes = colors.split_channels(image)
+    planes = split_channels(image)
     total = planes[0].astype(np.uint16)
     for plane in planes[1:]:
         total += plane
@@ -40,7 +41,7 @@ def _to_average(image: Image) -> Image:
 
 
 def _to_max(image: Image) -> Image:
-    planes = colors.split_channels(image)
+    planes = split_channels(image)
     highest = planes[0]
     for plane in planes[1:]:
         highest = cv2.max(highest, plane)
@@ -87,7 +88,7 @@ class ToGray(Pointwise):
 
     def _to_gray(self, image: Image) -> Image:
         gray, count = self._METHODS[self.transform.method](image), self.transform.num_output_channels
-        return colors.merge_channels([gray] * count)
+        return merge_channels([gray] * count)
 
 
 @lowers(A.ToSepia)
@@ -134,8 +135,8 @@ class ChannelShuffle(Pointwise):
             return []
 
         def shuffle(image: Image) -> Image:
-            planes = colors.split_channels(image)
-            return colors.merge_channels([planes[channel] for channel in order])
+            planes = split_channels(image)
+            return merge_channels([planes[channel] for channel in order])
 
         return [shuffle]
 

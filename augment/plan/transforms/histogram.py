@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.plan import colors
+from augment.plan import channels, colors, luts
 from augment.plan.lowering import Columns, Floats, Integers, NotLoweredError, Operation, Pointwise, lowers
 from augment.transform import Image
 
@@ -54,14 +54,14 @@ class Equalize(_Histogram):
         return [self._equalize_channels if self.transform.by_channels or channels == 1 else self._equalize_luma]
 
     def _equalize_channels(self, image: Image) -> Image:
-        planes = colors.split_channels(image)
+        planes = channels.split_channels(image)
         for plane in planes:
             self._equalize_plane(plane)
-        return colors.merge_channels(planes)
+        return channels.merge_channels(planes)
 
     def _equalize_luma(self, image: Image) -> Image:
         ycc = colors.convert_color(image, cv2.COLOR_RGB2YCrCb)
-        planes = colors.split_channels(ycc)
+        planes = channels.split_channels(ycc)
         self._equalize_plane(planes[0])
         return colors.convert_color(cv2.merge(planes, ycc), cv2.COLOR_YCrCb2RGB)
 
@@ -75,7 +75,7 @@ class Equalize(_Histogram):
         step = np.sum(present[:-1]) // 255
         if len(present) > 1 and step:
             levels = (np.cumsum(counts) + step // 2) // step
-            colors.translate(plane, np.minimum(levels, 255).astype(np.uint8))
+            luts.translate(plane, np.minimum(levels, 255).astype(np.uint8))
 
 
 @lowers(A.AutoContrast)
@@ -92,13 +92,13 @@ class AutoContrast(_Histogram):
         return [self._stretch_contrast]
 
     def _stretch_contrast(self, image: Image) -> Image:
-        planes = colors.split_channels(image)
+        planes = channels.split_channels(image)
         for plane in planes:
             counts = count_levels(plane, 255)  # the original does not count level 255
             low, high = self._find_bounds(counts)
             if low < high:
-                colors.translate(plane, self._make_lut(counts, low, high))
-        return colors.merge_channels(planes)
+                luts.translate(plane, self._make_lut(counts, low, high))
+        return channels.merge_channels(planes)
 
     def _find_bounds(self, counts: Histogram) -> tuple[int, int]:
         """Find the levels between which contrast is stretched, after the cut-off percentage is removed at each end."""

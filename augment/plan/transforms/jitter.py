@@ -9,7 +9,6 @@ from typing import Any
 import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 
-from augment.plan.colors import get_shift_luts, make_scale_luts
 from augment.plan.lowering import (
     HUES,
     Columns,
@@ -24,6 +23,7 @@ from augment.plan.lowering import (
     lowers,
     scale_uniform,
 )
+from augment.plan.luts import get_shift_luts, make_scale_luts
 from augment.transform import Image
 
 

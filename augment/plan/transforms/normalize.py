@@ -6,8 +6,8 @@ import albumentations as A  # noqa: N812  # its users know it by this name
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.plan.colors import LEVELS
 from augment.plan.lowering import Columns, Floats, Integers, NotLoweredError, Operation, Pointwise, lowers
+from augment.plan.luts import LEVELS
 from augment.transform import Image
 
 

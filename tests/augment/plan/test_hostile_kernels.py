@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
-from augment.plan import colors, compiled
+from augment.plan import colors, compiled, luts
 from augment.plan.lowering import ShiftHsv
 from augment.transform import Image
 
@@ -98,7 +98,7 @@ def draw_step(rng: np.random.Generator, kernels: Any) -> Applied:
         factor = float(rng.choice([0.0, 1.0, rng.uniform(0, 3), 10 ** rng.uniform(0, 6), 1e6]))
         if kind == 2:
             make_lut = colors.make_contrast_lut
-            return (kernels.CONTRAST, factor), lambda image: colors.apply_lut(image, make_lut(image, factor))
+            return (kernels.CONTRAST, factor), lambda image: luts.apply_lut(image, make_lut(image, factor))
         return (kernels.SATURATION, factor), lambda image: colors.adjust_saturation(image, factor)
     if kind == 4:
         shift = ShiftHsv(*(int(rng.integers(*limits)) for limits in ((0, 180), (-255, 256), (-255, 256))))

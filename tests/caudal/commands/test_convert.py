@@ -33,7 +33,7 @@ def test_convert_splits_and_augments(caudal: Callable[..., Any], folders: Callab
     assert {part: manifest["num_examples"] for part, manifest in parts.items()} == {"train": 24, "val": 2}
     assert parts["train"]["options"]["copies"] == 2
     assert caudal("verify", tmp_path / "out", "--decode").status == 0
-    outcome = caudal("convert", tmp_path / "folders0", tmp_path / "all", *options, "--augment-parts", "train,val")
+    outcome = caudal("convert", tmp_path / "folders0", tmp_path / "all", *options, "--augment-splits", "train,val")
     assert "val: 6 images in 1 shards" in outcome.out
 
 

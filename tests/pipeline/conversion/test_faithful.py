@@ -206,18 +206,18 @@ def test_only_the_training_split_is_augmented(folders: Callable[..., Path], tmp_
 
 
 def test_the_splits_to_augment_can_be_chosen(folders: Callable[..., Path], tmp_path: Path) -> None:
-    """`augment_parts` names them; without a split named "train" it is required."""
+    """`augment_splits` names them; without a split named "train" it is required."""
     source, split = folders(ants=10), {"a": 0.7, "b": 0.3}
     options: dict[str, Any] = {"augment": AUGMENT, "copies": 1, "split": split}
-    result = pipeline.convert(source, tmp_path / "out", augment_parts=["b"], **options)
+    result = pipeline.convert(source, tmp_path / "out", augment_splits=["b"], **options)
     assert {part: manifest["num_examples"] for part, manifest in result["splits"].items()} == {"a": 7, "b": 6}
-    with pytest.raises(OptionError, match="set augment_parts"):
+    with pytest.raises(OptionError, match="set augment_splits"):
         pipeline.convert(source, tmp_path / "other", **options)
     for parts in ("a", [], ["c"]):
-        with pytest.raises(OptionError, match="augment_parts must be a list of names among"):
-            pipeline.convert(source, tmp_path / "other", augment_parts=parts, **options)
-    with pytest.raises(OptionError, match="augment_parts needs split and augment"):
-        pipeline.convert(source, tmp_path / "other", augment_parts=["a"], split=split)
+        with pytest.raises(OptionError, match="augment_splits must be a list of names among"):
+            pipeline.convert(source, tmp_path / "other", augment_splits=parts, **options)
+    with pytest.raises(OptionError, match="augment_splits needs split and augment"):
+        pipeline.convert(source, tmp_path / "other", augment_splits=["a"], split=split)
 
 
 @pytest.mark.parametrize("to", ["tfrecord", "folder"])

@@ -225,7 +225,7 @@ def test_copies_stay_in_the_part_of_their_sample(folders: Callable[..., Path], t
         augment=AUGMENT,
         copies=3,
         split={"a": 0.7, "b": 0.3},
-        augment_parts=["a", "b"],
+        augment_splits=["a", "b"],
     )
     parts = {
         part: [path.stem.split("~")[0] for path in (tmp_path / "out" / part).rglob("*.png")] for part in ("a", "b")

@@ -10,8 +10,9 @@ import pytest
 
 import pipeline
 from pipeline.errors import OptionError, ReadError, SourceError
+from pipeline.images.formats import DECODED_EXTENSIONS
 from pipeline.sources import open_source
-from pipeline.sources.folder import EXTENSIONS, FolderSource
+from pipeline.sources.folder import FolderSource
 
 Make = Callable[..., Any]
 
@@ -55,7 +56,7 @@ def test_reading_gives_the_bytes_of_the_file(tmp_path: Path) -> None:
     assert source.sizes().tolist() == [len("a/1.png"), len("b/x/2.png")]
 
 
-@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("extension", DECODED_EXTENSIONS)
 def test_every_image_extension_counts_in_either_case(extension: str, tmp_path: Path) -> None:
     """`.JPG` is an image as `.jpg` is."""
     source = FolderSource(write(tmp_path, f"a/1{extension}", f"a/2{extension.upper()}", f"a/3{extension}.txt"))

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ReadError, SourceError
 from pipeline.sources.base import NO_LABEL
-from pipeline.sources.file_kinds import describe_binary
-from pipeline.sources.row_formats import FORMATS, JsonRow, LabeledLine, Table
+from pipeline.sources.not_text import describe_binary
 from pipeline.sources.rows import RowFile, RowSource
 from pipeline.sources.text import open_text_source
 from pipeline.sources.text_format import TextFormat
+from pipeline.sources.text_row_formats import FORMATS, JsonRow, LabeledLine, Table
 
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 cells = st.text(st.one_of(st.sampled_from(',;"\n\r\t \ufeff'), characters), max_size=8)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.threads.look_ahead import LookAhead, iterate_ahead
+from pipeline.feeds.look_ahead import LookAhead, iterate_ahead
 
 ROOT = Path(__file__).parents[2]
 
@@ -295,7 +295,7 @@ def test_a_program_with_a_live_iterator_ends_with_its_own_status(shape: str, end
     """At once, or where items are stuck after half a second."""
     status, _, errors, seconds = run(f"""
         import itertools, sys, threading, time
-        from pipeline.threads.look_ahead import LookAhead, iterate_ahead
+        from pipeline.feeds.look_ahead import LookAhead, iterate_ahead
         {SHAPES[shape]}
         print("ready", flush=True)
         {end}
@@ -310,7 +310,7 @@ def test_ctrl_c_interrupts_the_wait_and_loses_no_item() -> None:
     status, output, errors, _ = run(
         """
         import time
-        from pipeline.threads.look_ahead import LookAhead
+        from pipeline.feeds.look_ahead import LookAhead
         it = LookAhead(lambda item: time.sleep(2) or item, range(2), threads=2, ahead=1)
         try:
             print("ready", flush=True)
@@ -328,7 +328,7 @@ def test_ctrl_c_ends_a_program_that_closes_what_is_stuck() -> None:
     status, _, errors, seconds = run(
         """
         import contextlib, time
-        from pipeline.threads.look_ahead import iterate_ahead
+        from pipeline.feeds.look_ahead import iterate_ahead
         with contextlib.closing(iterate_ahead(map(time.sleep, [0, 100, 100]), 2)) as it:
             next(it)
             print("ready", flush=True)
@@ -351,8 +351,8 @@ def test_a_handler_at_exit_is_told_that_nothing_is_computed_any_more() -> None:
             except RuntimeError as error:
                 print(error)
         atexit.register(use)
-        from pipeline.threads.look_ahead import LookAhead
+        from pipeline.feeds.look_ahead import LookAhead
         it = LookAhead(lambda item: item, itertools.count(), threads=1, ahead=1)
         print("ready", flush=True)
     """)
-    assert (status, output) == (0, "nothing is computed any more: the program ends\n"), errors
+    assert (status, output) == (0, "the program is ending; no further batches are computed\n"), errors

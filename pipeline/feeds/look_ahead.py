@@ -2,7 +2,7 @@
 
 Ordinary thread pools have two faults here. The interpreter waits at exit until their queues are empty, so a program
 with a live iterator ends late or never. And they are shut down in finalizers, where Python swallows the exception of a
-Ctrl-C. The threads here are daemons that stop when the program ends (`pipeline/threads/shutdown.py`); deleting a
+Ctrl-C. The threads here are daemons that stop when the program ends (`pipeline/shutdown.py`); deleting a
 `LookAhead` without `close` runs no code, and its threads notice it themselves.
 """
 
@@ -17,7 +17,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from pipeline.threads import shutdown
+from pipeline import shutdown
 
 S = TypeVar("S")
 T = TypeVar("T")

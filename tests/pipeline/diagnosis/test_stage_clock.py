@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import Loader
-from pipeline.diagnosis.stage_timer import StageClock
+from pipeline.diagnosis.stage_clock import StageClock
 
 
 def test_a_block_within_another_counts_for_its_own_stage() -> None:

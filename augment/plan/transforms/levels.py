@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from augment import keys
 from augment.plan import colors
-from augment.plan.colors import get_shift_luts, make_scale_luts
 from augment.plan.lowering import (
     Columns,
     Floats,
@@ -26,6 +25,7 @@ from augment.plan.lowering import (
     scale_to_integers,
     scale_uniform,
 )
+from augment.plan.luts import get_shift_luts, make_scale_luts
 from augment.transform import Image
 
 

@@ -86,7 +86,7 @@ def stop_if_ending() -> None:
             _asleep.add(threading.get_ident())
             _running.discard(threading.get_ident())
             time.sleep(_SLEEP_S)
-        raise ShutdownError("nothing is computed any more: the program ends")
+        raise ShutdownError("the program is ending; no further batches are computed")
 
 
 @contextlib.contextmanager

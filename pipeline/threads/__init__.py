@@ -1,1 +1,0 @@
-"""Threads that compute ahead, and their end at program exit."""
