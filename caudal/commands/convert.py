@@ -99,7 +99,9 @@ def convert(
         typer.Option("--max-errors", metavar="N", help="Maximum number of bad samples: a count or a fraction."),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Number of worker processes.", show_default="processors")] = None,
-    executor: Annotated[str, typer.Option(metavar="NAME", help="Executor: processes (this machine) or ray (a cluster).")] = "processes",
+    executor: Annotated[
+        str, typer.Option(metavar="NAME", help="Executor: processes (this machine) or ray (a cluster).")
+    ] = "processes",
     address: Annotated[
         str | None,
         typer.Option(metavar="ADDR", help="Address of the Ray cluster: HOST:PORT or auto.", show_default=False),

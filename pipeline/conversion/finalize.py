@@ -77,7 +77,9 @@ def make_manifest(
     options, classes = planned.options, planned.source.class_names
     shaping = options.get_output_options()
     if not options.get_copies(part):
-        shaping = {name: value for name, value in shaping.items() if name not in ("augment", "copies", "augment_splits")}
+        shaping = {
+            name: value for name, value in shaping.items() if name not in ("augment", "copies", "augment_splits")
+        }
     counts: Counter[int] = Counter()
     for receipt in receipts:
         counts.update(receipt.labels)

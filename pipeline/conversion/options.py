@@ -22,7 +22,7 @@ SHARD_RECORDS = 16_384
 """Default maximum number of records per shard: small records, too, are divided among workers, and a kill costs at most
 a second of work."""
 
-MAX_PARTS = 100_000
+MAX_SHARDS = 100_000
 """Maximum number of shards per split: their numbers have five digits."""
 
 
@@ -145,9 +145,9 @@ class Conversion:
         chosen = _TRAINING_NAMES if self.augment_splits is None else self.augment_splits
         return tuple(name for name in self.split if name in chosen)
 
-    def get_copies(self, part: str) -> int:
+    def get_copies(self, split: str) -> int:
         """Return the number of augmented copies per sample of a split."""
-        return self.copies if self.split is None or part in self.augmented_splits else 0
+        return self.copies if self.split is None or split in self.augmented_splits else 0
 
     def get_output_options(self) -> dict[str, Any]:
         """Return the options that change the output, as the manifest lists them in JSON."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from augment import keys
 from pipeline.conversion.folders import FolderWriter
 from pipeline.conversion.names import Names, get_format, make_class_folder, make_path
-from pipeline.conversion.options import MAX_PARTS, SHARD_BYTES, SHARD_RECORDS, Conversion
+from pipeline.conversion.options import MAX_SHARDS, SHARD_BYTES, SHARD_RECORDS, Conversion
 from pipeline.conversion.records import ImageRecords
 from pipeline.conversion.shards import ShardWriter
 from pipeline.conversion.tasks import Job, Task, Writer
@@ -229,17 +229,17 @@ def _compute_bounds(sizes: NDArray[np.int64], options: Conversion) -> list[int]:
     """Return the bounds of the shards: equal numbers of records with `shards`, else about equal bytes."""
     records = len(sizes)
     if options.shards is not None:
-        most = min(records, MAX_PARTS)
+        most = min(records, MAX_SHARDS)
         if not 1 <= options.shards <= most:
             raise ConvertError(f"shards={options.shards} is out of range for {records} samples; use 1 to {most}")
         return list(map(int, np.linspace(0, records, options.shards + 1)))
     size = options.shard_size or (FOLDER_TASK_BYTES if options.to == "folder" else SHARD_BYTES)
     ends = np.cumsum(sizes)
-    count = max(1, min(records, MAX_PARTS, -(-int(ends[-1]) // size)))
+    count = max(1, min(records, MAX_SHARDS, -(-int(ends[-1]) // size)))
     if options.to == "folder":
         count = max(count, -(-records // FOLDER_TASK_FILES))
     elif options.shard_size is None:
-        count = max(count, min(MAX_PARTS, -(-records // SHARD_RECORDS)))
+        count = max(count, min(MAX_SHARDS, -(-records // SHARD_RECORDS)))
     inner = np.searchsorted(ends, ends[-1] * np.arange(1, count) / count, side="left") + 1
     # A record that is larger than a shard would empty the shards around it: each gets at least one record.
     shards = np.arange(1, count)
