@@ -149,7 +149,7 @@ def build(stages: Batches, layout: EpochLayout, epoch: int, step: int) -> "tf.da
 
     try:
         with tf.init_scope():  # in a function that tf.data maps, the first sample is still decoded eagerly
-        shape, dtype = stages.element_spec
+            shape, dtype = stages.element_spec
     except Exception as error:
         stages.error_log.record_failure(stages.error_log.begin_iteration(), epoch, 0, error)
         raise

@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,3 +51,9 @@ def test_what_a_loader_holds_is_freed_with_it() -> None:
     del loader
     gc.collect()
     assert held() is None
+
+
+def test_a_dataset_of_files_is_built_within_a_mapped_function(folders: Callable[..., Path]) -> None:
+    """The first sample, which tells the shape, is decoded by a kernel of TensorFlow."""
+    loader = Loader(folders(ants=3, bees=4), image_size=(8, 8), batch_size=4)
+    assert sum(1 for _ in tf.data.Dataset.range(2).flat_map(lambda _: loader.dataset())) == 4
