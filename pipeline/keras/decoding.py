@@ -112,7 +112,7 @@ class ResizingDecoder(Decoder):
         is_rare_jpeg = header.format == "jpeg" and header.components == 4
         if header.format in ("pillow", "gif", "bmp") or is_rare_png or is_rare_jpeg:
             return self._decode_by_pillow(encoded)
-        return Decoder(color_mode=color_mode, max_pixels=self.max_pixels)(encoded, header)
+        return Decoder(color_mode=color_mode, max_pixels=self.max_pixels)(encoded)  # `header` has the size to come
 
     def _resize(self, image: Image) -> Image:
         if self.interpolation == "nearest" and not self.keep_aspect_ratio:

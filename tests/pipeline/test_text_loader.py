@@ -291,7 +291,7 @@ def test_a_loader_can_be_pickled(lines: Path) -> None:
     ("options", "message"),
     [
         ({"augment": lambda text: text}, "augment must be an EDA or a transform"),
-        ({"num_aug": 3}, "num_aug is the number of variants per text, and needs augment"),
+        ({"num_aug": 3}, "num_aug=3 needs augment: it sets the number of variants per text"),
         ({"augment": EDA_ONE, "num_aug": 0}, "num_aug must be an integer of at least 1"),
         ({"workers": -1}, "workers must be an integer of at least 0"),
         ({"format": "xml"}, "format must be one of"),

@@ -114,8 +114,9 @@ def p_value(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
 
 
 def test_every_lowered_transform_has_a_case() -> None:
-    """A transform that is lowered without a row in the table fails the suite."""
-    assert list_registered() == {type(transform) for transform in CASES.values()}
+    """A transform that is lowered without a row in the table fails the suite; test_pillow.py has those of policies."""
+    policies = {kind for kind in list_registered() if kind.__module__ == "augment.policies.pillow"}
+    assert list_registered() - policies == {type(transform) for transform in CASES.values()}
 
 
 @pytest.mark.parametrize(
