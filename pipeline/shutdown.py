@@ -4,7 +4,8 @@ TensorFlow frees an iterator in its destructor, which waits for the iterator's t
 Python, and a callback that begins while the interpreter is being finalized never gets the GIL: it waits for ever, or
 its thread is ended inside C++, which aborts the process. So one `atexit` hook, which runs while Python still works,
 
-* ignores Ctrl-C, and sets a flag at which callbacks stop, on entry and between samples;
+* ignores Ctrl-C, holds back other signals that have Python handlers (an exception of one would end the hook), and sets
+  a flag at which callbacks stop, on entry and between samples;
 * ends the worker processes, because callbacks may wait for their answers;
 * waits until no callback runs and none has begun for `_QUIET_S`, at most `_LIMIT_S`;
 * adds a reference to the handle of every live iterator and never removes it, so that no destructor runs. The process is
@@ -18,7 +19,8 @@ A callback that does not stop in time (a transform that takes long, or hangs) ma
 `pthread_exit` then ends its thread, and C++ calls its terminate handler: `_pause_threads_that_end` lets that thread
 sleep, where the default would abort the process.
 
-A forked child has none of the threads that destructors wait for: there the hook only adds the references.
+A forked child has none of the threads that destructors wait for: there the references are added after the fork, and
+the hook adds those of later iterators.
 """
 
 import atexit
@@ -37,7 +39,7 @@ from typing import Any, Protocol
 _QUIET_S = 0.03
 _LIMIT_S = 0.5
 _POLL_S = 0.002
-_SLEEP_S = 5.0
+_SLEEP_S = 1.0
 
 _HANDLES = {
     ("tensorflow.python.data.ops.iterator_ops", "OwnedIterator"): "_iterator_resource",
@@ -73,6 +75,7 @@ def end_with_program(workers: Killable | None = None) -> None:
         if not _is_installed:
             _is_installed = True
             atexit.register(_shut_down)
+            os.register_at_fork(after_in_child=_keep_iterators)
 
 
 def stop_if_ending() -> None:
@@ -111,18 +114,38 @@ def callback() -> Iterator[None]:
 
 
 def _shut_down() -> None:
-    global _is_ending
-    if os.getpid() == _owner:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _is_ending = True
-        for workers in list(_workers):
-            workers.kill()
-        _wait_until_quiet()
-        if _running or _asleep:
-            _pause_threads_that_end()
-    if _last_entry_s >= 0:  # an iteration has begun
+    held_back: set[int] = set()
+    handlers: dict[int, Any] = {}
+    try:
+        _hold_back_signals(handlers, held_back)
+    finally:  # also if a handler raised before it was replaced
+        if os.getpid() == _owner:
+            _stop_callbacks()
+        gc.unfreeze()  # `gc.get_objects` leaves out what is frozen
         _keep_iterators()
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else handler)
+        for number in held_back - {signal.SIGINT}:
+            signal.raise_signal(number)
+
+
+def _hold_back_signals(handlers: dict[int, Any], held_back: set[int]) -> None:
+    """Replace all Python handlers by one that notes its signal; only the main thread can."""
+    if threading.current_thread() is threading.main_thread():
+        for number in signal.valid_signals():
+            if callable(handler := signal.getsignal(number)):
+                handlers[number] = handler
+                signal.signal(number, lambda number, _: held_back.add(number))
+
+
+def _stop_callbacks() -> None:
+    global _is_ending
+    _is_ending = True
+    for workers in list(_workers):
+        workers.kill()
+    _wait_until_quiet()
+    if _running or _asleep:
+        _pause_threads_that_end()
 
 
 def _wait_until_quiet() -> None:
@@ -133,7 +156,9 @@ def _wait_until_quiet() -> None:
 
 
 def _keep_iterators() -> None:
-    """Add one reference to the handle of every live iterator."""
+    """Add one reference to the handle of every live iterator, if any has been iterated."""
+    if _last_entry_s < 0:
+        return
     attributes = {
         owner: attribute
         for (module, name), attribute in _HANDLES.items()

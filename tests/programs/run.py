@@ -83,8 +83,10 @@ def main() -> int:
     parser.add_argument("-n", type=int, default=1, help="runs of each shape")
     parser.add_argument("-j", type=int, default=2, help="programs that run at once")
     parser.add_argument("--python", default=sys.executable, help="the interpreter")
-    parser.add_argument("names", nargs="*", help="shapes; by default all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="shapes; by default all")
     options = parser.parse_args()
+    if unknown := set(options.names) - set(SHAPES):
+        parser.error(f"unknown shapes: {sorted(unknown)}")
     names = [name for name in options.names or SHAPES for _ in range(options.n)]
     slowest: dict[str, float] = defaultdict(float)
     bad = 0

@@ -181,6 +181,31 @@ except KeyboardInterrupt:
     "interrupt held": Shape("it = iter(arrays()); next(it); signal_later(signal.SIGINT); time.sleep(60)", -2),
     "terminate": Shape("signal_later(signal.SIGTERM)\nfor batch in arrays().repeat(): pass", -15),
     "hard exit": Shape("it = iter(arrays()); next(it); last(); os._exit(5)", 5),
+    "alarm in the hook": Shape(
+        """
+def ring(*_): raise TimeoutError("too late")
+signal.signal(signal.SIGALRM, ring)
+it = iter(arrays(augment=slow_transforms.Sleep(0.1, first=0)).repeat()); next(it)
+last(); signal.setitimer(signal.ITIMER_REAL, 0.02); sys.exit(3)
+""",
+        3,
+    ),
+    "terminate, handled many times": Shape(
+        """
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))
+it = iter(arrays(augment=slow_transforms.Sleep(0.1, first=0)).repeat()); next(it)
+signal_later(*[signal.SIGTERM] * 40, pause_s=0.005); time.sleep(60)
+""",
+        9,
+    ),
+    "frozen": Shape("""
+it = iter(arrays(augment=slow_transforms.Sleep(0.1, first=0)).repeat()); next(it); gc.freeze(); last()
+"""),
+    "handler before the dataset": Shape("""
+data = []
+atexit.register(lambda: list(data[0]))
+data.append(arrays()); it = iter(data[0]); next(it); last()
+"""),
     # Training.
     "fit": Shape("data = arrays(); model().fit(data, epochs=2, verbose=0); last()"),
     "fit, callback fails": Shape(
@@ -313,6 +338,17 @@ it = iter(arrays()); next(it)
 child = os.fork()
 if not child: sys.exit(6)
 status = os.waitpid(child, 0)[1]; last(); sys.exit(os.waitstatus_to_exitcode(status))
+""",
+        6,
+    ),
+    "fork in a function": Shape(
+        """
+def main():
+    it = iter(arrays().repeat()); next(it)
+    child = os.fork()
+    if not child: sys.exit(6)
+    status = os.waitpid(child, 0)[1]; last(); sys.exit(os.waitstatus_to_exitcode(status))
+main()
 """,
         6,
     ),
