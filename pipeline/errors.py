@@ -38,17 +38,19 @@ class SampleError(CaudalError, ValueError):
     Attributes:
         sample: the sample's key, or its shard and record number.
         reason: what is wrong with it.
+        remedy: what to do; only the message has it.
         stage: "read", "decode" or "augment".
     """
 
     stage = "sample"
 
-    def __init__(self, sample: str, reason: str) -> None:
+    def __init__(self, sample: str, reason: str, remedy: str = "") -> None:
         # TensorFlow would pass on an empty message if it held bytes that are not valid UTF-8.
         readable = sample.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        super().__init__(f"{readable}: {reason}")
+        super().__init__(f"{readable}: {reason}" + (f"; {remedy}" if remedy else ""))
         self.sample = sample
         self.reason = reason
+        self.remedy = remedy
 
 
 class ReadError(SampleError):

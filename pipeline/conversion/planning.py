@@ -177,7 +177,10 @@ def plan(options: Conversion) -> ConversionPlan:
     _check_apart(options.source, options.target)
     source, texts = open_any(options)
     if options.to == "folder" and not source.class_names:
-        raise OptionError(f'to="folder" needs labels, but {_describe_source(options.source)} has none; use "tfrecord"')
+        remedy = "" if _describe_source(options.source) != "the source" else ", or pass (images, labels)"
+        raise OptionError(
+            f'to="folder" needs labels, but {_describe_source(options.source)} has none; use "tfrecord"{remedy}'
+        )
     names = _rename_duplicates(source, options.source)
     records = (
         TextRecords(source, options.encoding or "utf-8", names)

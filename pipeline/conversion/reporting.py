@@ -37,7 +37,7 @@ Watch = Callable[[Counts], None]
 
 
 def describe_source_gaps(result: Mapping[str, Any]) -> Iterator[str]:
-    """Describe what a finished conversion did not write: ignored files, and classes without examples.
+    """Describe what a finished conversion did not write: labels, ignored files, and classes without examples.
 
     Args:
         result: what `run` returned.
@@ -46,6 +46,8 @@ def describe_source_gaps(result: Mapping[str, Any]) -> Iterator[str]:
         One line each, without a final period.
     """
     manifests: Mapping[str, Any] = result.get("splits", {"": result})
+    if any(manifest["num_examples"] and not manifest["class_names"] for manifest in manifests.values()):
+        yield "no labels: the source has none, so that the records have none"
     ignored = next(iter(manifests.values())).get("ignored_files", {})
     if ignored:
         yield "ignored files: " + ", ".join(f"{count:,} {reason}" for reason, count in ignored.items())

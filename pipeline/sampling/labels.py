@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ReadError
-from pipeline.sources.base import NO_LABEL, Sample
+from pipeline.sources.base import NO_LABEL, Sample, describe_unknown_label
 
 
 def check_label(sample: Sample, class_names: Sequence[str]) -> int:
@@ -19,13 +19,10 @@ def check_label(sample: Sample, class_names: Sequence[str]) -> int:
     if 0 <= sample.label < len(class_names):
         return sample.label
     if sample.label_fault:
-        raise ReadError(sample.key, sample.label_fault)
-    actual = "no label" if sample.label == NO_LABEL else f"the label {sample.label}"
-    raise ReadError(
-        sample.key,
-        f"has {actual}, but the {len(class_names)} classes are numbered 0 to {len(class_names) - 1}; set class_names, "
-        "or label_offset if the labels of TFRecords start at 1",
-    )
+        raise ReadError(sample.key, sample.label_fault, 'set on_error="skip" to drop such samples')
+    if sample.label == NO_LABEL and not class_names:
+        raise ReadError(sample.key, "has no label; use label_mode=None")
+    raise ReadError(sample.key, describe_unknown_label(sample.label, len(class_names)))
 
 
 def encode_labels(labels: Sequence[int], label_mode: str | None, classes: int) -> NDArray[Any]:

@@ -101,8 +101,16 @@ def _check_pixels(index: int, image: NDArray[Any]) -> None:
     if not (least >= 0 and most <= MAX_FLOAT):  # False for NaN, too
         raise SourceError(
             f"floating-point images must be in 0 to 1; image {index} has values from {least:.6g} to {most:.6g}; "
-            "give uint8, or divide by 255"
+            + _suggest_scale(least, most)
         )
+
+
+def _suggest_scale(least: float, most: float) -> str:
+    if not np.isfinite((least, most)).all():
+        return "replace NaN and infinite values"
+    if least < 0:
+        return "scale to 0 to 1, e.g. (x + 1) / 2 for values from -1 to 1"
+    return "give uint8, or divide by 255"
 
 
 def _parse_labels(labels: ArrayLike | None, count: int) -> tuple[Labels, int, int | None]:
@@ -121,7 +129,9 @@ def _parse_labels(labels: ArrayLike | None, count: int) -> tuple[Labels, int, in
     if array.ndim == 2:
         return _parse_one_hot(array), array.shape[1], array.shape[1]
     if not np.issubdtype(array.dtype, np.integer) or array.min() < 0:
-        raise SourceError(f"{_LABELS}; got {array.dtype} with minimum {array.min()}")
+        is_whole = not np.issubdtype(array.dtype, np.complexfloating) and (array == np.floor(array)).all()
+        remedy = "; use labels.astype(int)" if is_whole and array.min() >= 0 else ""
+        raise SourceError(f"{_LABELS}; got {array.dtype} with minimum {array.min()}{remedy}")
     return array.astype(np.int64), int(array.max()) + 1, None
 
 

@@ -102,6 +102,14 @@ def check_names(class_names: Sequence[str] | None) -> None:
         raise OptionError(f"class_names has duplicates: {list(class_names)}")
 
 
+def describe_unknown_label(label: int, classes: int) -> str:
+    """Return a message about a label that no class has."""
+    actual = "no label" if label == NO_LABEL else f"the label {label}"
+    known = f"the {classes} classes are numbered 0 to {classes - 1}" if classes else "there are no classes"
+    remedy = "give it one, or use label_mode=None" if label == NO_LABEL else "set class_names"
+    return f"has {actual}, but {known}; {remedy}"
+
+
 def warn_once(log: logging.Logger, message: str) -> None:
     """Log a warning, unless this process logged the same before: each subset of a dataset opens its source."""
     if message and message not in _warned:

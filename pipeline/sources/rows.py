@@ -20,6 +20,7 @@ from pipeline.sources.text_row_formats import (
     TABLES,
     JsonRow,
     check_first_row,
+    check_no_table,
     guess_format,
     is_json_object,
     make_format,
@@ -33,6 +34,9 @@ _MANY_CLASSES = 1000
 
 _FIRST_ROWS = 10_000
 """Number of rows that decide which columns a table has."""
+
+_SHOWN_ROWS = 20
+"""Number of rows that show whether a file of an unknown format is a table."""
 
 _HEAD = 4096
 """Number of bytes that are searched for signs of binary data."""
@@ -91,6 +95,9 @@ class RowFile:
         self.format, has_header, self.label_fault = make_format(
             self.kind, first_rows, text_format.text_column, text_format.label_column, delimiter, str(path)
         )
+        given = text_format.format, text_format.text_column, text_format.label_column
+        if self.kind == "label text" and given == (None, None, None):
+            check_no_table([self[index] for index in range(min(len(kept), _SHOWN_ROWS))], str(path))
         self.header = first_rows[0] if has_header else None
         if has_header:
             self._spans, self._numbers = self._spans[1:], self._numbers[1:]
@@ -233,7 +240,8 @@ class RowSource:
         try:
             text = self.rows.format.text(self.rows[row])
         except ValueError as error:
-            raise ReadError(self.rows.key(row), str(error)) from None
+            remedy = 'set on_error="skip" to drop such rows'
+            raise ReadError(self.rows.key(row), str(error), remedy) from None
         fault = _describe_label_fault(self.rows, row) if label == NO_LABEL else ""
         return Sample(self.rows.key(row), label, to_bytes(text), label_fault=fault)
 
@@ -315,6 +323,8 @@ def _check_classes(rows: RowFile, found: set[str]) -> None:
     Raises:
         SourceError: there are too many.
     """
+    if len(found) == 1:
+        warn_once(_log, f"{rows.path}, read as {rows.kind!r}: only one class, {next(iter(found))!r}")
     if len(found) > max(_MANY_CLASSES, len(rows) // 2):
         raise SourceError(
             f"{rows.path}, read as {rows.kind!r}, has {len(found)} different labels in {len(rows)} rows; set format, "

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import OptionError, SourceError
+from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.records import tfrecord
 from pipeline.sources.base import Sample, Source, check_names
 from pipeline.sources.folder import FolderSource
 from pipeline.sources.rows import RowFile, RowSource
 from pipeline.sources.text_format import TextFormat
+from pipeline.sources.text_row_formats import guess_format
 from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, list_shards
+
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 _HEAD = 4096
 """Number of bytes of a file that are searched for signs of binary data."""
@@ -30,10 +33,10 @@ class TextFolderSource(FolderSource):
         """Read one file, without the byte order mark that UTF-8 files may start with.
 
         Raises:
-            ReadError: it cannot be read.
+            ReadError: it cannot be read, or has no text.
         """
         sample = super().read(index)
-        return sample._replace(encoded=(sample.encoded or b"").removeprefix(codecs.BOM_UTF8))
+        return _check_text(sample._replace(encoded=(sample.encoded or b"").removeprefix(codecs.BOM_UTF8)))
 
 
 class TextRecordSource(TFRecordSource):
@@ -41,6 +44,14 @@ class TextRecordSource(TFRecordSource):
 
     features = tfrecord.TEXT
     may_be_empty = True
+
+    def read(self, index: int) -> Sample:
+        """Read one record.
+
+        Raises:
+            ReadError: it is damaged, or has no text.
+        """
+        return _check_text(super().read(index))
 
 
 def open_text_source(
@@ -90,7 +101,11 @@ def open_text_source(
 
 
 def is_row_file(source: Any) -> bool:
-    """Whether a source is a file that is not a TFRecord file (name and first bytes) and starts without NUL bytes."""
+    """Whether a source is a file of rows: no TFRecord file (by name and first bytes), and no binary file.
+
+    A file whose extension is that of rows is one, also if it is compressed; so is one in UTF-16: opening it raises the
+    error that says so.
+    """
     if not isinstance(source, (str, os.PathLike)):
         return False
     path = Path(os.fspath(source))
@@ -98,7 +113,10 @@ def is_row_file(source: Any) -> bool:
         return False
     try:
         with open(path, "rb") as file:
-            return b"\0" not in file.read(_HEAD) and not tfrecord.is_record_file(path)
+            head = file.read(_HEAD)
+        is_named = guess_format(path.name) or (path.suffix.lower() in _COMPRESSED and guess_format(path.stem))
+        is_text = b"\0" not in head or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return bool(is_named or is_text) and not tfrecord.is_record_file(path)
     except OSError:
         return False  # opening the source raises the error
 
@@ -110,6 +128,12 @@ def has_texts(source: TFRecordSource) -> bool:
             names = source.feature_names(index)
             return tfrecord.TEXT.content in names and tfrecord.ENCODED not in names
     return False
+
+
+def _check_text(sample: Sample) -> Sample:
+    if not (sample.encoded or b"").strip():
+        raise ReadError(sample.key, "has no text")
+    return sample
 
 
 def _is_record_file(path: Path) -> bool:

@@ -294,6 +294,44 @@ def check_first_row(row: str, where: str) -> None:
             raise SourceError(f"{where} starts with the header of a table, {row[:80]!r}; set format={kind!r}{also}")
 
 
+def check_no_table(rows: Sequence[str], where: str) -> None:
+    """Refuse a file whose format was not given, and whose first rows are those of a table without a header.
+
+    They are if a delimiter splits all of them into the same two or more cells, and if it is in a label as `label text`
+    has it, or is a tab behind one, or if the last cells are words that repeat, while most
+    such labels do not.
+
+    Raises:
+        SourceError: they are.
+    """
+    for delimiter, kind in (("\t", "tsv"), (",", "csv"), (";", "csv"), ("|", "csv")):
+        try:
+            cells = [Table(delimiter, 0, None, is_quoted=kind == "csv").cells(row) for row in rows]
+        except ValueError:
+            continue
+        if len(cells[0]) < 2 or len(set(map(len, cells))) > 1:
+            continue
+        labels = [label for row in rows for label in row.split(None, 1)[:1]]
+        is_cut = any(delimiter in label for label in labels)
+        # Behind the label and the one white space that ends it.
+        follows = delimiter == "\t" and any(
+            "\t" in row.partition(label)[2][1:] for row, label in zip(rows, labels, strict=False)
+        )
+        if is_cut or follows or _has_last_labels(cells, len(set(labels))):
+            given = f"format={kind!r}" + ("" if delimiter == TABLES[kind] else f", delimiter={delimiter!r}")
+            raise SourceError(
+                f"{where} looks like {kind.upper()} with delimiter {delimiter!r}: its first row is {rows[0][:80]!r}; "
+                f"set {given}, or format='label text' if the label ends at the first white space"
+            )
+
+
+def _has_last_labels(cells: Sequence[Sequence[str]], classes: int) -> bool:
+    """Whether the last cells are words that repeat, while most of the labels as `label text` has them do not."""
+    last = [row[-1].strip() for row in cells]
+    count = len(set(last))
+    return all(len(cell.split()) == 1 for cell in last) and 2 * count <= len(last) < 2 * classes
+
+
 def read_csv(lines: Iterable[str], delimiter: str = ",", *, strict: bool = False) -> Any:
     """Read comma-separated rows, whose cells may have any length."""
     csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))  # 131,072 by default, too few for a long document

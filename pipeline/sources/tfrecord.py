@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +17,19 @@ from pipeline.records import tfrecord
 from pipeline.records.example import get_other_features
 from pipeline.records.manifest import MANIFEST as MANIFEST
 from pipeline.records.manifest import read_manifest as read_manifest
-from pipeline.sources.base import MAX_CLASSES, NO_LABEL, Labels, Sample, digest, warn_once
+from pipeline.sources.base import MAX_CLASSES, NO_LABEL, Labels, Sample, describe_unknown_label, digest, warn_once
 from pipeline.sources.not_text import recognize_binary
 
 _log = logging.getLogger(__name__)
+
+_CONTENTS = {tfrecord.ENCODED: "an image is the bytes of its file", tfrecord.TEXT.content: "a text is bytes (UTF-8)"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
     labels: Labels
     class_names: tuple[str, ...]
+    names: dict[int, str]
 
 
 class TFRecordSource:
@@ -134,9 +138,15 @@ class TFRecordSource:
             raise ReadError(where, f"cannot be read: {error.strerror}") from None
         except ValueError as error:
             raise ReadError(where, str(error)) from None
-        label, fault = self._read_label(example)
+        label, fault = self._check_label(example)
         content = self._get_bytes(example, self.features.content, where)
-        if content is None or not (content or self.may_be_empty):
+        kind, _ = tfrecord.get_values(example, self.features.content)
+        if kind in ("float", "int64"):
+            held = "floats" if kind == "float" else "integers"
+            raise ReadError(where, f"{self.features.content} holds {held}, but {_CONTENTS[self.features.content]}")
+        if content == b"" and not self.may_be_empty:
+            raise ReadError(where, f"{self.features.content} is empty")
+        if content is None:
             raise ReadError(
                 where, f"the example has no {self.features.content}; it has {sorted(example.features.feature)}"
             )
@@ -156,7 +166,8 @@ class TFRecordSource:
     @cached_property
     def _scan(self) -> _Scan:
         labels = np.full(len(self), NO_LABEL, np.int64)
-        names: dict[int, str] = {}
+        found: dict[int, Counter[str]] = {}
+        stored_names = [""] * len(self)
         for index in range(len(self)):
             try:
                 example = self._read_example(index)
@@ -172,8 +183,14 @@ class TFRecordSource:
                 )
             labels[index] = label
             name = None if fault else tfrecord.get_bytes_feature(example, self.features.class_name)
-            if name is not None:
-                names.setdefault(label, _decode_text(name))
+            if name:
+                stored_names[index] = sys.intern(_decode_text(name))
+                found.setdefault(label, Counter())[stored_names[index]] += 1
+        names = {label: counts.most_common(1)[0][0] for label, counts in found.items()}
+        if self._given_names is None:
+            for index, stored_name in enumerate(stored_names):
+                if stored_name and names[int(labels[index])] != stored_name:
+                    labels[index] = NO_LABEL
         count = max(int(labels.max()) + 1, 0)
         if count > MAX_CLASSES:
             raise SourceError(f"labels reach {count - 1}, too large to count classes from them; set class_names")
@@ -182,7 +199,18 @@ class TFRecordSource:
             warn_once(
                 _log, f"{self.shards[0]}: no sample has label 0; if the labels start at {first}, set label_offset"
             )
-        return _Scan(labels, tuple(names.get(label, str(label)) for label in range(count)))
+        class_names = tuple(names.get(label, str(label)) for label in range(count))
+        if self._given_names is None:
+            self._check_names(class_names)
+        return _Scan(labels, class_names, names)
+
+    def _check_names(self, class_names: Sequence[str]) -> None:
+        labels: dict[str, int] = {}
+        for label, name in enumerate(class_names):
+            if (other := labels.setdefault(name, label)) != label:
+                raise SourceError(
+                    f"{self.shards[0]}: the labels {other} and {label} both have the name {name!r}; set class_names"
+                )
 
     def _read_example(self, index: int) -> Any:
         offset, length = self._spans[self._kept[index]].tolist()
@@ -204,6 +232,25 @@ class TFRecordSource:
         if kind == "bytes" and (given := self._given_labels.get(_decode_text(names[0]))) is not None:
             return given, ""
         return (int(values[0]) - self._label_offset, "") if values else (NO_LABEL, "")
+
+    def _check_label(self, example: Any) -> tuple[int, str]:
+        """Return an example's label, or what is wrong with it: also if it is no class, or contradicts its name."""
+        label, fault = self._read_label(example)
+        if fault:
+            return label, fault
+        if self._given_names is None and label != NO_LABEL:
+            stored = _decode_text(tfrecord.get_bytes_feature(example, self.features.class_name) or b"")
+            name = self._scan.names.get(label, stored)
+            if stored and stored != name:
+                number, text = label + self._label_offset, self.features.class_name
+                return NO_LABEL, (
+                    f"{self.features.label} {number} and {text} {stored!r} contradict each other: other examples name "
+                    f"label {number} {name!r}; correct one, or set class_names"
+                )
+        if (classes := len(self.class_names)) and not 0 <= label < classes:
+            offset = "" if label == NO_LABEL else ", or label_offset if the labels start at 1"
+            return label, describe_unknown_label(label, classes) + offset
+        return label, ""
 
     def _get_bytes(self, example: Any, name: str, where: str) -> bytes | None:
         """Return the value of a bytes feature, None where there is none.

@@ -179,6 +179,7 @@ class _Run:
             key, row = self._rows.key(index), self._rows[index]
             try:
                 text = decoder(key, to_bytes(self._rows.format.text(row)))
+                self._rows.format.label(row)  # raises where a loader has a bad sample
                 readable.append((index, decoder(key, to_bytes(row)), text))
             except DecodeError as error:
                 skipped.append({"row": key, "reason": error.reason})

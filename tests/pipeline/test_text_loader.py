@@ -204,7 +204,6 @@ def test_folders_and_the_records_made_of_them_give_one_stream(tmp_path: Path) ->
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{number:02}.txt").write_text(sentence)
     (root / "neg" / "picture.png").write_bytes(b"no text")
-    (root / "neg" / "empty.txt").write_bytes(b"")
     (root / "pos" / "latin.txt").write_bytes(b"\xef\xbb\xbfmarked caf\xc3\xa9")
     source = open_text_source(root)
     assert source.ignored_files == {"not a text: .png": 1}

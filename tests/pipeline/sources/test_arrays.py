@@ -140,11 +140,15 @@ def test_float_images_are_checked_whole(value: float, as_list: bool) -> None:
     array[3, 4, 5, 2] = value
     with pytest.raises(SourceError) as caught:
         open_source((list(array) if as_list else array, [0, 1, 0, 1]))
-    if np.isfinite(value):
+    if not np.isfinite(value):
+        assert str(caught.value).endswith("; replace NaN and infinite values")
+    else:
+        remedy = (
+            "give uint8, or divide by 255" if value > 0 else "scale to 0 to 1, e.g. (x + 1) / 2 for values from -1 to 1"
+        )
         least, most = f"{array[3].min():.6g}", f"{array[3].max():.6g}"
         assert str(caught.value) == (
-            f"floating-point images must be in 0 to 1; image 3 has values from {least} to {most}; give uint8, or "
-            "divide by 255"
+            f"floating-point images must be in 0 to 1; image 3 has values from {least} to {most}; {remedy}"
         )
 
 
@@ -201,6 +205,23 @@ def test_a_label_without_a_name_is_refused() -> None:
             images(3, 4, 6, 3),
             [0.0, 0.5, 1.0],
             "labels must be integers of at least 0, or one-hot rows; got float64 with minimum 0.0",
+        ),
+        (
+            images(3, 4, 6, 3),
+            [0.0, 2.0, 1.0],
+            "labels must be integers of at least 0, or one-hot rows; got float64 with minimum 0.0; use "
+            "labels.astype(int)",
+        ),
+        (
+            images(3, 4, 6, 3),
+            np.array([True, False, True]),
+            "labels must be integers of at least 0, or one-hot rows; got bool with minimum False; use "
+            "labels.astype(int)",
+        ),
+        (
+            images(3, 4, 6, 3),
+            [0.0, np.nan, 1.0],
+            "labels must be integers of at least 0, or one-hot rows; got float64 with minimum nan",
         ),
     ],
 )

@@ -53,7 +53,7 @@ def test_what_csv_writes_is_read_or_named(
     for index, (label, text) in enumerate(expected):
         assert source.peek(index).key == f"a.csv:{index + 2}"
         if not text.strip():
-            with pytest.raises(ReadError, match=r"has no text$"):
+            with pytest.raises(ReadError, match=r'has no text; set on_error="skip" to drop such rows$'):
                 source.read(index)
             continue
         sample = source.read(index)

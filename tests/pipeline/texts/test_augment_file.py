@@ -183,6 +183,15 @@ def test_odd_rows_are_counted_not_lost(tmp_path: Path) -> None:
     assert len(strict["skipped"]) == 3
 
 
+def test_rows_that_a_loader_calls_bad_are_skipped(tmp_path: Path) -> None:
+    """An empty label is named, and not written."""
+    (tmp_path / "in.csv").write_text("text,label\na good film,0\na bad film,\nso bad,1\n")
+    report = augment_file(tmp_path / "in.csv", tmp_path / "out.csv", job(1))
+    assert report["skipped"] == [{"row": "in.csv:3", "reason": "has an empty label (column 1, counted from 0)"}]
+    with open(tmp_path / "out.csv", newline="") as file:
+        assert [row[1] for row in csv.reader(file)] == ["label", "0", "0", "1", "1"]
+
+
 def test_a_table_is_read_by_its_delimiter(tmp_path: Path) -> None:
     """And written with it; a row that does not fit is named."""
     (tmp_path / "in.csv").write_text("label;text\n0;a good film\n1;bad; really bad\n1;so bad\n")
