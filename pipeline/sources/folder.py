@@ -14,7 +14,14 @@ import numpy as np
 from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.images.formats import DECODED_EXTENSIONS
 from pipeline.sources.base import Labels, Sample, digest, warn_once
-from pipeline.sources.folder_report import describe_folder, format_counts, get_ignored_reason, is_hidden
+from pipeline.sources.folder_report import (
+    describe_contents,
+    describe_folder_level,
+    format_counts,
+    get_ignored_reason,
+    is_hidden,
+    join_facts,
+)
 from pipeline.sources.listing import File, FileList
 
 _log = logging.getLogger(__name__)
@@ -65,7 +72,9 @@ class FolderSource:
                 + ", ".join(self.extensions)
                 + ignored
             )
-        warn_once(_log, describe_folder(self, self._files, is_chosen=class_names is not None))
+        contents = describe_contents(self)
+        level = "" if class_names is not None else describe_folder_level(self, self._files)
+        warn_once(_log, join_facts(root, [*contents, level]), unreported=join_facts(root, [level]))
 
     def __len__(self) -> int:
         return len(self._files)

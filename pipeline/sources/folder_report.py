@@ -28,23 +28,21 @@ class Folder(Protocol):
     def empty_classes(self) -> tuple[str, ...]: ...  # noqa: D102  # classes without samples
 
 
-def describe_folder(source: Folder, files: FileList, *, is_chosen: bool) -> str:
-    """Return one line about ignored files, empty classes and a directory one level too high; "" without any.
+def describe_contents(source: Folder) -> list[str]:
+    """Describe ignored files and empty classes; [] without any.
 
     Hidden files are counted only beside others: systems write them anywhere.
-
-    Args:
-        source: the class-folders.
-        files: their samples.
-        is_chosen: whether an option named the classes.
     """
     facts = [describe_ignored(source.ignored_files)]
     if source.empty_classes:
         facts.append(f"classes without samples: {_shorten(map(repr, source.empty_classes))}")
-    if not is_chosen:
-        first = files[0].key.partition("/")[0]
-        facts.append(describe_level(source.root, source.class_names, first, (file.key for file in files)))
-    return join_facts(source.root, facts)
+    return [fact for fact in facts if fact]
+
+
+def describe_folder_level(source: Folder, files: FileList) -> str:
+    """Describe a directory that looks one level too high, by its samples; "" if it does not."""
+    first = files[0].key.partition("/")[0]
+    return describe_level(source.root, source.class_names, first, (file.key for file in files))
 
 
 def describe_ignored(counts: Counter[str]) -> str:
