@@ -94,7 +94,10 @@ def progress_bar(description: str, unit: str = "") -> Iterator["Progress"]:
 
 @contextlib.contextmanager
 def log_to_stderr() -> Iterator[None]:
-    """Print warnings of our packages on standard error during the block: one escaped line each, and each once."""
+    """Print warnings of our packages on standard error during the block: one escaped line each, and each once.
+
+    Commands print ignored files and classes without samples in their reports: warnings do not repeat them.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(_LineFormatter())
     handler.addFilter(_drop_repeated(set()))
@@ -110,17 +113,22 @@ def log_to_stderr() -> Iterator[None]:
 
 class _LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"caudal: {escape_unprintable(record.getMessage())}"
+        return f"caudal: {escape_unprintable(_get_message(record))}"
+
+
+def _get_message(record: logging.LogRecord) -> str:
+    """Return the part of a warning that is in no report; "" if all of it is."""
+    return str(getattr(record, "unreported", record.getMessage()))
 
 
 def _drop_repeated(seen: set[str]) -> Callable[[logging.LogRecord], bool]:
     """Return a filter: several loaders may open one source."""
 
     def is_new(record: logging.LogRecord) -> bool:
-        message = record.getMessage()
+        message = _get_message(record)
         is_repeated = message in seen
         seen.add(message)
-        return not is_repeated
+        return bool(message) and not is_repeated
 
     return is_new
 

@@ -15,6 +15,18 @@ MAX_SIDE = 2**31 - 1
 """The longest side of an image, in pixels: the area then fits into 64 bits."""
 
 
+def check_seed(seed: Any) -> int:
+    """Return a seed as an integer.
+
+    Raises:
+        AugmentError: it is not a non-negative integer.
+    """
+    number = _to_integer(seed)
+    if number is None or number < 0:
+        raise AugmentError(f"seed must be a non-negative integer, got {seed!r}")
+    return number
+
+
 def check_epoch(epoch: Any) -> int:
     """Return the number of an epoch as an integer.
 

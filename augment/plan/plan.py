@@ -239,7 +239,7 @@ class Plan:
 
 
 def _make_keys(seed: int, epoch: int, indices: ArrayLike) -> keys.Key:
-    epoch, indices = checks.check_epoch(epoch), checks.check_indices(indices)
+    seed, epoch, indices = checks.check_seed(seed), checks.check_epoch(epoch), checks.check_indices(indices)
     return keys.fold_in(keys.root(seed), "augment", epoch, indices)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from caudal.commands.options import DelimiterOption, JsonOption, LabelColumnOption, TextColumnOption, column
 from caudal.commands.options import delimiter as parse_delimiter
-from caudal.output import escape_unprintable, print_json, print_line, progress_bar
+from caudal.output import escape_unprintable, print_contents, print_json, print_line, progress_bar
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -149,7 +149,7 @@ def preview(
         of_rows = {"--count": count, "--format": format, "--text-column": text_column, "--label-column": label_column}
         if unused := [name for name, value in (of_rows | {"--delimiter": delimiter}).items() if value is not None]:
             raise typer.BadParameter(f"{', '.join(unused)} needs SRC: --text is one sentence")
-        samples = [(0, "", sentence)]
+        samples, contents = [(0, "", sentence)], dict[str, Any]()
     else:
         text_format = TextFormat(
             format,  # type: ignore[arg-type]  # it checks the name
@@ -157,13 +157,16 @@ def preview(
             label_column=column(label_column),
             delimiter=parse_delimiter(delimiter),
         )
-        samples = _draw_texts(str(source), count or 3, seed, text_format)
+        samples, contents = _draw_texts(str(source), count or 3, seed, text_format)
     pairs = [(key, original, eda(original, (seed, 0, index))) for index, key, original in samples]
     if json:
-        print_json({"sentences": [{"key": key, "text": text, "variants": variants} for key, text, variants in pairs]})
+        sentences = [{"key": key, "text": text, "variants": variants} for key, text, variants in pairs]
+        print_json({"sentences": sentences} | contents)
         return
     for key, original, variants in pairs:
         _print_pair(key, original, variants)
+    if contents:
+        print_contents(contents)
 
 
 def _make_eda(
@@ -175,7 +178,10 @@ def _make_eda(
     return EDA(alpha_sr, alpha_ri, alpha_rs, p_rd, num_aug, mode, **options)  # type: ignore[arg-type]  # it checks mode
 
 
-def _draw_texts(source: str, count: int, seed: int, text_format: "TextFormat") -> list[tuple[int, str, str]]:
+def _draw_texts(
+    source: str, count: int, seed: int, text_format: "TextFormat"
+) -> tuple[list[tuple[int, str, str]], dict[str, Any]]:
+    """Return (index, key, text) of some samples, and what the source contains besides samples."""
     from augment import keys
     from pipeline.sampling.order import Order
     from pipeline.sources.text import open_text_source
@@ -184,7 +190,9 @@ def _draw_texts(source: str, count: int, seed: int, text_format: "TextFormat") -
     opened = open_text_source(source, text_format=text_format)
     order, decode = Order(size=len(opened), key=keys.root(seed)), TextDecoder()
     samples = [(index, opened.read(index)) for index in order(0, range(min(count, len(opened)))).tolist()]
-    return [(index, sample.key, decode(sample.key, sample.encoded or b"")) for index, sample in samples]
+    texts = [(index, sample.key, decode(sample.key, sample.encoded or b"")) for index, sample in samples]
+    empty = list(getattr(opened, "empty_classes", ()))
+    return texts, {"ignored_files": dict(opened.ignored_files), "empty_classes": empty}
 
 
 def _print_pair(key: str, original: str, variants: list[str]) -> None:

@@ -56,7 +56,8 @@ def describe_source_gaps(result: Mapping[str, Any]) -> Iterator[str]:
         if empty := [name for name, count in counts if not count]:
             shown = ", ".join(empty[:_SHOWN_CLASSES]) + (", ..." if len(empty) > _SHOWN_CLASSES else "")
             of_part = f"{part}: " if part else ""
-            yield f"{of_part}{len(empty):,} of {len(manifest['class_names']):,} classes have no example: {shown}"
+            have = "has" if len(empty) == 1 else "have"
+            yield f"{of_part}{len(empty):,} of {len(manifest['class_names']):,} classes {have} no examples: {shown}"
 
 
 class Reporter:

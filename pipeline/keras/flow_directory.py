@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from pipeline.keras.decoding import PILLOW_EXTENSIONS
 from pipeline.keras.files import FileSource
 from pipeline.keras.flow import Files, Flow
 from pipeline.keras.flow_files import FilesIterator, get_subset_bounds, make_class_targets
-from pipeline.keras.listing import is_hidden, walk_files, warn_empty_classes
+from pipeline.keras.listing import list_class_folders, walk_files, warn_empty_classes, warn_of_directory
 from pipeline.keras.targets import BatchTargets
 
 CLASS_MODES = ("categorical", "binary", "sparse", "input", None)
@@ -46,12 +48,18 @@ class DirectoryIterator(FilesIterator):
         self.directory = read_path("directory", directory)
         if not os.path.isdir(self.directory):
             raise SourceError(f"{self.directory} is not a directory")
-        names = _list_folders(self.directory) if classes is None or len(classes) == 0 else list(classes)
+        ignored: Counter[str] = Counter()
+        folders = list_class_folders(self.directory, ignored)
+        is_chosen = classes is not None and len(classes) > 0
+        names = list(classes) if classes is not None and is_chosen else folders
+        if not names:
+            raise SourceError(f"{self.directory} has no subfolders; create one subfolder per class")
         if class_mode == "binary" and len(names) != 2:
             raise OptionError(f'class_mode="binary" needs 2 classes, got {names}; use class_mode="sparse"')
         first, last = get_subset_bounds(*part)
-        listed = [_list_class(self.directory, name, follow_links) for name in names]
+        listed = [_list_class(self.directory, name, follow_links, ignored) for name in names]
         warn_empty_classes(self.directory, [name for name, keys in zip(names, listed, strict=True) if not keys])
+        warn_of_directory(self.directory, ignored, list(chain.from_iterable(listed)), None if is_chosen else names)
         found = [keys[int(first * len(keys)) : int(last * len(keys))] for keys in listed]  # each class by itself
         labels = [label for label, keys in enumerate(found) for _ in keys]
         self.class_indices = {name: label for label, name in enumerate(names)}
@@ -71,12 +79,6 @@ class DirectoryIterator(FilesIterator):
         super().__init__(flow, files, source, paths, BatchTargets(targets=targets), class_mode)
 
 
-def _list_folders(directory: str) -> list[str]:
-    names = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir() and not is_hidden(entry.name))
-    if not names:
-        raise SourceError(f"{directory} has no subfolders; create one subfolder per class")
-    return names
-
-
-def _list_class(directory: str, name: str, follow_links: bool) -> list[str]:
-    return [f"{name}/{key}" for key in walk_files(os.path.join(directory, name), PILLOW_EXTENSIONS, follow_links)]
+def _list_class(directory: str, name: str, follow_links: bool, ignored: Counter[str]) -> list[str]:
+    folder = os.path.join(directory, name)
+    return [f"{name}/{key}" for key in walk_files(folder, PILLOW_EXTENSIONS, follow_links, ignored)]

@@ -5,9 +5,11 @@ validation subset here. Keras shuffles the list with its own generator, `numpy.r
 validation subset from the end.
 """
 
+import logging
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import OptionError, SourceError
+from pipeline.images.formats import DECODED_EXTENSIONS, UNDECODED_EXTENSIONS
 from pipeline.keras.checks import check_class_names, check_validation_split, read_path
+from pipeline.sources.base import warn_once
+from pipeline.sources.folder_report import (
+    describe_ignored,
+    describe_level,
+    get_extension,
+    get_ignored_reason,
+    is_hidden,
+    join_facts,
+)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -128,7 +142,8 @@ def list_files(
         raise SourceError(f"{root} is not a directory")
     if not labeling.is_inferred:
         return _list_without_folders(root, labeling, extensions, follow_links, verbose)
-    folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+    ignored: Counter[str] = Counter()
+    folders = list_class_folders(root, ignored)
     if labeling.class_names is not None and (unknown := set(labeling.class_names) - set(folders)):
         raise OptionError(
             f"the `class_names` passed did not match the subfolders of {root}: {sorted(unknown)} not in {folders}"
@@ -137,12 +152,13 @@ def list_files(
     keys: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(class_names):
-        found = [f"{name}/{key}" for key in walk_files(os.path.join(root, name), extensions, follow_links)]
+        found = [f"{name}/{key}" for key in walk_files(os.path.join(root, name), extensions, follow_links, ignored)]
         keys += found
         labels += [label] * len(found)
     _print(verbose, f"Found {len(keys)} files belonging to {len(class_names)} classes.")
     used = set(labels)
     warn_empty_classes(root, [name for label, name in enumerate(class_names) if label not in used])
+    warn_of_directory(root, ignored, keys, None if labeling.class_names else class_names)
     return LabeledFiles(root, keys, np.array(labels, np.int32), class_names)
 
 
@@ -154,7 +170,9 @@ def _list_without_folders(
             f'`class_names` needs labels="inferred" and a label_mode; got labels={labeling.labels!r}, '
             f"label_mode={labeling.label_mode!r}"
         )
-    keys = list(walk_files(root, extensions, follow_links))
+    ignored: Counter[str] = Counter()
+    keys = list(walk_files(root, extensions, follow_links, ignored))
+    warn_of_directory(root, ignored, keys, None)
     if labeling.mode is None:
         _print(verbose, f"Found {len(keys)} files.")
         return LabeledFiles(root, keys, None, None)
@@ -169,21 +187,67 @@ def _list_without_folders(
     return LabeledFiles(root, keys, labels, class_names)
 
 
-def walk_files(folder: str, extensions: tuple[str, ...], follow_links: bool) -> Iterator[str]:
+def list_class_folders(root: str, ignored: Counter[str]) -> list[str]:
+    """List the class folders of a directory, sorted; count in `ignored` what else it holds."""
+    folders = []
+    with os.scandir(root) as entries:
+        for entry in entries:
+            if is_hidden(entry.name):
+                ignored["hidden"] += 1
+            elif entry.is_dir():
+                folders.append(entry.name)
+            else:
+                ignored["outside the class folders"] += 1
+    return sorted(folders)
+
+
+def walk_files(
+    folder: str, extensions: tuple[str, ...], follow_links: bool, ignored: Counter[str] | None = None
+) -> Iterator[str]:
     """Yield the paths of a folder's files in Keras's order, relative to the folder, with "/" as separator.
 
-    Unlike Keras, files and folders are skipped if their name begins with a dot.
+    Unlike Keras, hidden files and folders are skipped.
+
+    Args:
+        folder: the folder.
+        extensions: extensions of the files in lower case, with dots.
+        follow_links: enter folders that are symbolic links.
+        ignored: counts the ignored files by reason; None counts none.
     """
-    for path, _, names in sorted(_walk_visible(folder, follow_links)):
+    ignored = Counter() if ignored is None else ignored
+    for path, _, names in sorted(_walk_visible(folder, follow_links, ignored)):
         relative = Path(path).relative_to(folder).as_posix()
         for name in sorted(names):
-            if name.lower().endswith(extensions) and not is_hidden(name):
+            if is_hidden(name):
+                ignored["hidden"] += 1
+            elif name.lower().endswith(extensions):
                 yield name if relative == "." else f"{relative}/{name}"
+            else:
+                ignored[_get_reason(name, extensions)] += 1
 
 
-def is_hidden(name: str) -> bool:
-    """Return whether a file or folder is hidden, such as `.ipynb_checkpoints` and `._photo.jpg`."""
-    return name.startswith(".")
+def _get_reason(name: str, extensions: tuple[str, ...]) -> str:
+    """Say why Keras does not read a file: another extension of an image is no fault of the file."""
+    if ".txt" in extensions:
+        return get_ignored_reason(name, "a text")
+    extension = get_extension(name)
+    is_image = extension in DECODED_EXTENSIONS or extension in UNDECODED_EXTENSIONS
+    return f"not read as in Keras: {extension}" if is_image else get_ignored_reason(name, "an image")
+
+
+def warn_of_directory(root: str, ignored: Counter[str], keys: Sequence[str], class_names: Sequence[str] | None) -> None:
+    """Log one warning about ignored files, and about a directory that looks one level too high.
+
+    Args:
+        root: path of the directory.
+        ignored: the number of ignored files by reason.
+        keys: paths of the files relative to the directory, by class.
+        class_names: the classes, if they are the subfolders; None for chosen classes or none.
+    """
+    facts = [describe_ignored(ignored)]
+    if class_names is not None and keys:
+        facts.append(describe_level(root, class_names, keys[0].partition("/")[0], keys))
+    warn_once(_log, join_facts(root, facts))
 
 
 def warn_empty_classes(root: str, class_names: Sequence[str]) -> None:
@@ -216,9 +280,12 @@ def split_listing(
     return [listing.slice(*bounds[name]) for name in subsets]
 
 
-def _walk_visible(folder: str, follow_links: bool) -> Iterator[tuple[str, list[str], list[str]]]:
+def _walk_visible(folder: str, follow_links: bool, ignored: Counter[str]) -> Iterator[tuple[str, list[str], list[str]]]:
     for path, folders, names in os.walk(folder, followlinks=follow_links):
-        folders[:] = [name for name in folders if not is_hidden(name)]
+        visible = [name for name in folders if not is_hidden(name)]
+        if len(visible) < len(folders):
+            ignored["hidden"] += len(folders) - len(visible)
+        folders[:] = visible
         yield path, folders, names
 
 

@@ -110,11 +110,18 @@ def describe_unknown_label(label: int, classes: int) -> str:
     return f"has {actual}, but {known}; {remedy}"
 
 
-def warn_once(log: logging.Logger, message: str) -> None:
-    """Log a warning, unless this process logged the same before: each subset of a dataset opens its source."""
+def warn_once(log: logging.Logger, message: str, unreported: str | None = None) -> None:
+    """Log a warning, unless this process logged the same before: each subset of a dataset opens its source.
+
+    Args:
+        log: the module's log.
+        message: the warning; "" for none.
+        unreported: the part of it that the reports of commands do not contain, maybe ""; None if they contain nothing
+            of it. The log record has it as an attribute.
+    """
     if message and message not in _warned:
         _warned.add(message)
-        log.warning("%s", message)
+        log.warning("%s", message, extra={"unreported": message if unreported is None else unreported})
 
 
 def digest(parts: Iterable[object]) -> str:

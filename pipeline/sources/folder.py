@@ -12,9 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import OptionError, ReadError, SourceError
-from pipeline.images.formats import DECODED_EXTENSIONS, UNDECODED_EXTENSIONS
+from pipeline.images.formats import DECODED_EXTENSIONS
 from pipeline.sources.base import Labels, Sample, digest, warn_once
-from pipeline.sources.folder_report import describe_folder, format_counts, get_extension
+from pipeline.sources.folder_report import (
+    describe_contents,
+    describe_folder_level,
+    format_counts,
+    get_ignored_reason,
+    is_hidden,
+    join_facts,
+)
 from pipeline.sources.listing import File, FileList
 
 _log = logging.getLogger(__name__)
@@ -65,7 +72,9 @@ class FolderSource:
                 + ", ".join(self.extensions)
                 + ignored
             )
-        warn_once(_log, describe_folder(self, self._files, is_chosen=class_names is not None))
+        contents = describe_contents(self)
+        level = "" if class_names is not None else describe_folder_level(self, self._files)
+        warn_once(_log, join_facts(root, [*contents, level]), unreported=join_facts(root, [level]))
 
     def __len__(self) -> int:
         return len(self._files)
@@ -114,7 +123,7 @@ class FolderSource:
     def _list_class_folders(self) -> list[str]:
         folders = []
         for entry in sorted(_scan(self.root), key=attrgetter("name")):
-            if entry.name.startswith("."):
+            if is_hidden(entry.name):
                 self.ignored_files["hidden"] += 1
             elif _is_folder(entry):
                 folders.append(entry.name)
@@ -130,14 +139,12 @@ class FolderSource:
         folders = []
         for entry in _scan(folder):
             name = entry.name
-            if name[0] == ".":
+            if is_hidden(name):
                 self.ignored_files["hidden"] += 1
             elif _is_folder(entry):
                 folders.append(name)
             elif not name.lower().endswith(self.extensions):
-                extension = get_extension(name)
-                reason = "no decoder for" if extension in UNDECODED_EXTENSIONS else f"not {self.what}:"
-                self.ignored_files[f"{reason} {extension or 'no extension'}"] += 1
+                self.ignored_files[get_ignored_reason(name, self.what)] += 1
             else:
                 try:
                     status = entry.stat()

@@ -51,6 +51,8 @@ def test_every_command_says_what_it_ignored(
     (ignored,) = [line for line in outcome.out.splitlines() if line.startswith(f"ignored {of}files: ")]
     assert "3" in ignored or ("2" in ignored and "1" in ignored)
     assert f"classes without {of}samples: wasps" in outcome.out.splitlines()
+    assert "ignored files" not in outcome.err
+    assert "without samples" not in outcome.err
     rest = ("--out", "other") if of else ()
     report = json.loads(caudal(command, source, *options.get(command, ()), *rest, "--json").out)
     data = report["training_data"] if of else report
@@ -113,3 +115,28 @@ def test_options_without_effect_are_refused(
     outcome = caudal(*(source if argument == "SRC" else argument for argument in arguments))
     assert (outcome.status, outcome.out) == (2, "")
     assert message in outcome.err
+
+
+def test_what_no_report_says_is_a_warning(caudal: Callable[..., Any], source: Path, tmp_path: Path) -> None:
+    """A directory one level too high, without the ignored files that the report has."""
+    high = tmp_path / "high"
+    high.mkdir()
+    source.rename(high / "all")
+    outcome = caudal("inspect", high)
+    assert outcome.err.splitlines() == [
+        f"caudal: {high}: only one class, 'all', whose samples are in 'ants', 'bees'; "
+        f"for these classes open {high / 'all'}"
+    ]
+    assert "ignored files: " in outcome.out
+
+
+def test_a_preview_of_texts_says_what_it_ignored(caudal: Callable[..., Any], tmp_path: Path) -> None:
+    """In text and in JSON, and not again as a warning."""
+    for name in ("a/1.txt", "b/2.txt", "b/3.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("a good film")
+    outcome = caudal("text", "preview", tmp_path)
+    assert "ignored files: 1 not a text: .md" in outcome.out.splitlines()
+    assert outcome.err == ""
+    report = json.loads(caudal("text", "preview", tmp_path, "--json").out)
+    assert (report["ignored_files"], report["empty_classes"]) == ({"not a text: .md": 1}, [])

@@ -106,7 +106,7 @@ def test_annotations_go_along_and_are_drawn(source: Path, tmp_path: Path) -> Non
     ("make", "message"),
     [
         (lambda path: Annotations(path / "none.json"), "none.json cannot be read"),
-        (lambda path: Annotations(path / "bad.json"), "bad.json is not a COCO file: KeyError 'images'"),
+        (lambda path: Annotations(path / "bad.json"), "bad.json is not a COCO file: it needs a list 'images'"),
         (lambda path: Annotations(masks=path / "nowhere"), "is not a directory of masks"),
         (lambda path: Annotations(_coco(path / "c.json", {"bbox": [1, 2]})), r"annotation 0 needs bbox .* \[1, 2\]"),
         (lambda path: Annotations(_coco(path / "c.json", {"bbox": ["a", 1, 2, 3]})), "annotation 0 needs bbox"),
@@ -127,6 +127,36 @@ def test_annotations_that_cannot_be_read_are_refused(tmp_path: Path, make: Any, 
     (tmp_path / "bad.png").write_text("nothing")
     with pytest.raises(SourceError, match=message):
         make(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ("[]", "it needs an object with 'images' and 'annotations', got []"),
+        ("3", "it needs an object with 'images' and 'annotations', got 3"),
+        ("", "it is not JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("[" * 100_000, "its values are nested too deeply"),
+        ('{"images": {}}', "it needs a list 'images', got {}"),
+        ('{"images": []}', "it needs a list 'annotations', got none"),
+        ('{"images": [7]}', "images[0] must be an object, got 7"),
+        ('{"images": [{"id": 1}]}', "images[0] needs 'file_name', a number or string, got none"),
+        ('{"images": [{"id": [1]}]}', "images[0] needs 'id', a number or string, got [1]"),
+        ('{"images": [], "annotations": [{}]}', "annotations[0] needs 'image_id', a number or string, got none"),
+        ('{"images": [], "annotations": [{"image_id": 2}]}', "annotation 0 is of image 2, which is not listed"),
+        (
+            '{"images": [], "annotations": [], "categories": [{"id": 1}]}',
+            "categories[0] needs 'name', a number or string, got none",
+        ),
+        ('{"images": [], "annotations": [], "categories": null}', "it needs a list 'categories', got null"),
+    ],
+)
+def test_other_json_is_not_a_coco_file(contents: str, message: str, tmp_path: Path) -> None:
+    """The message says what the file needs and has, in JSON's words."""
+    path = tmp_path / "c.json"
+    path.write_text(contents)
+    with pytest.raises(SourceError) as caught:
+        Annotations(path)
+    assert str(caught.value) == f"{path} is not a COCO file: {message}"
 
 
 def test_a_failing_transform_is_shown_as_such(source: Path, tmp_path: Path) -> None:

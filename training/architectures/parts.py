@@ -86,15 +86,15 @@ def check_arguments(
     for number in input_shape:
         if number is not None and (not isinstance(number, Integral) or isinstance(number, bool)):
             raise ValueError(f"input_shape must contain integers or None, got {input_shape}")
-    if fixed_size and None in sides:
-        raise ValueError(f"input_shape={input_shape} has no fixed size, which dense layers need; give height and width")
-    if any(side is not None and side < smallest_side for side in sides):
-        raise ValueError(f"input_shape={input_shape} is too small; use at least {smallest_side} pixels per side")
     if channels not in CHANNELS:
         raise ValueError(
             f"input_shape must be (height, width, channels) with 1, 3 or 4 channels, got {input_shape}; "
             "channels are the last dimension"
         )
+    if fixed_size and None in sides:
+        raise ValueError(f"input_shape={input_shape} has no fixed size, which dense layers need; give height and width")
+    if any(side is not None and side < smallest_side for side in sides):
+        raise ValueError(f"input_shape={input_shape} is too small; use at least {smallest_side} pixels per side")
     if math.prod(side or 1 for side in sides) > MAX_PIXELS:
         raise ValueError(f"input_shape={input_shape} is too large; use at most {MAX_PIXELS:,} pixels")
     if not isinstance(classes, Integral) or isinstance(classes, bool) or not 1 <= classes <= MAX_CLASSES:

@@ -15,6 +15,9 @@ from pipeline.errors import SourceError
 _FARTHEST = 2**24
 """Largest coordinate of a box or keypoint, in pixels: OpenCV draws with 32-bit integers, also on enlarged images."""
 
+_NEEDED = {"images": ("id", "file_name"), "annotations": ("image_id",), "categories": ("id", "name")}
+"""The lists of a COCO file, and the keys that each of their objects needs."""
+
 _MASKS = (".png", ".bmp", ".webp")
 
 
@@ -101,16 +104,25 @@ class Annotations:
     def _read_coco(self, path: Path) -> None:
         try:
             contents = json.loads(path.read_text(encoding="utf-8"))
-            names = {image["id"]: str(image["file_name"]).replace("\\", "/") for image in contents["images"]}
-            self._names = frozenset(names.values())
-            self._categories = {item["id"]: str(item["name"]) for item in contents.get("categories", [])}
-            for number, annotation in enumerate(contents["annotations"]):
+            images, annotations, categories = _get_lists(contents)
+            names = {image["id"]: str(image["file_name"]).replace("\\", "/") for image in images}
+            for number, annotation in enumerate(annotations):
                 _check(annotation, number)
+                if annotation["image_id"] not in names:
+                    raise ValueError(f"annotation {number} is of image {annotation['image_id']!r}, which is not listed")
                 self._by_name.setdefault(names[annotation["image_id"]], []).append(annotation)
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise SourceError(f"{path} is not a COCO file: {type(error).__name__} {error}") from None
+        except RecursionError:
+            raise SourceError(f"{path} is not a COCO file: its values are nested too deeply") from None
+        except UnicodeDecodeError:
+            raise SourceError(f"{path} is not a COCO file: it is not UTF-8 text") from None
+        except json.JSONDecodeError as error:
+            raise SourceError(f"{path} is not a COCO file: it is not JSON: {error}") from None
+        except ValueError as error:
+            raise SourceError(f"{path} is not a COCO file: {error}") from None
+        self._names = frozenset(names.values())
+        self._categories = {item["id"]: str(item["name"]) for item in categories}
 
     def _find_mask(self, key: str) -> Path | None:
         if self._masks is None:
@@ -134,6 +146,34 @@ class Annotations:
 def _to_relative(key: str) -> PurePosixPath:
     """Return a key as a path; slashes and backslashes separate."""
     return PurePosixPath(key.replace("\\", "/"))
+
+
+def _get_lists(contents: Any) -> list[list[dict[str, Any]]]:
+    """Return the images, annotations and categories of a COCO file.
+
+    Raises:
+        ValueError: a list, or a value that each of its objects needs, is missing or has another type.
+    """
+    if not isinstance(contents, dict):
+        raise ValueError(f"it needs an object with 'images' and 'annotations', got {_show(contents)}")
+    lists = []
+    for name, needed in _NEEDED.items():
+        values = contents.get(name, [] if name == "categories" else None)
+        if not isinstance(values, list):
+            raise ValueError(f"it needs a list {name!r}, got {'none' if name not in contents else _show(values)}")
+        for number, value in enumerate(values):
+            if not isinstance(value, dict):
+                raise ValueError(f"{name}[{number}] must be an object, got {_show(value)}")
+            for key in needed:
+                if not isinstance(value.get(key), (int, float, str)):
+                    found = _show(value[key]) if key in value else "none"
+                    raise ValueError(f"{name}[{number}] needs {key!r}, a number or string, got {found}")
+        lists.append(values)
+    return lists
+
+
+def _show(value: Any) -> str:
+    return f"{json.dumps(value):.60}"
 
 
 def _check(annotation: dict[str, Any], number: int) -> None:

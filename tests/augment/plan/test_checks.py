@@ -52,10 +52,14 @@ def test_what_does_not_fit_is_refused_when_parameters_are_drawn(name: str) -> No
         PLAN.sample(*arguments)
 
 
-def test_a_seed_is_checked_like_everywhere() -> None:
-    """By `augment.keys`."""
-    with pytest.raises(ValueError, match="seed must be a non-negative integer"):
-        PLAN.sample(-1, 0, [1], [SHAPE])
+@pytest.mark.parametrize("seed", [-1, 0.5, True, None, "1", [0]])
+def test_a_seed_is_a_non_negative_integer(seed: Any) -> None:
+    """The error is of the same class as that of an epoch."""
+    message = "^seed must be a non-negative integer, got "
+    with pytest.raises(AugmentError, match=message):
+        PLAN.sample(seed, 0, [1], [SHAPE])
+    with pytest.raises(AugmentError, match=message):
+        PLAN.sample_single_leaf(seed, 0, 1, SHAPE, 0)
 
 
 def test_what_fits_is_accepted_in_every_form() -> None:

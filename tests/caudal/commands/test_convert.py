@@ -46,7 +46,7 @@ def test_convert_reports_ignored_files_and_empty_classes(
     lines = caudal("convert", source, tmp_path / "out").out.splitlines()
     assert lines[0].startswith("2 images in 1 shards")
     assert lines[1].startswith("ignored files: 1 ")
-    assert lines[2] == "1 of 2 classes have no example: bees"
+    assert lines[2] == "1 of 2 classes has no examples: bees"
     manifest = json.loads(caudal("convert", source, tmp_path / "out", "--json").out)
     assert (list(manifest["ignored_files"].values()), manifest["examples_per_class"]) == ([1], [2, 0])
 

@@ -105,6 +105,16 @@ def test_what_systems_hide_is_counted_without_a_warning(tmp_path: Path, caplog: 
     assert not caplog.records
 
 
+def test_folders_of_archivers_and_file_servers_are_hidden(tmp_path: Path) -> None:
+    """They are no classes, and their files no samples; names that only begin so are."""
+    write(tmp_path, "a/1.png", "a/@eaDir/2.png", "a/x/__MACOSX/3.png", "__MACOSX/a/4.png", "@eaDir/5.png")
+    write(tmp_path, "__MACOSX2/6.png")
+    source = FolderSource(tmp_path)
+    assert source.class_names == ("__MACOSX2", "a")
+    assert list_samples(source) == [("__MACOSX2/6.png", 0), ("a/1.png", 1)]
+    assert source.ignored_files == {"hidden": 4}
+
+
 @pytest.mark.parametrize("extension", [".jfif", ".jpe"])
 def test_other_names_of_jpeg_are_decoded(extension: str, tmp_path: Path, picture: Make, encode: Make) -> None:
     """What they hold is a JPEG, and it is decoded as one."""

@@ -106,6 +106,13 @@ def test_impossible_arguments_are_refused(wrong: dict[str, Any], message: str) -
         build(**{"name": "vgg-d", **TINY, **wrong})
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_channels_first_shapes_are_refused_as_such(name: str) -> None:
+    """Three rows look like too few pixels, but the mistake is the order."""
+    with pytest.raises(ValueError, match=r"got \(3, 32, 32\); channels are the last dimension$"):
+        build(name, input_shape=(3, 32, 32), classes=2)
+
+
 def test_multiply_adds_of_open_sides_are_not_known() -> None:
     """None, where a number would be a guess."""
     model = build("all-convolutional-c", input_shape=(None, None, 3), classes=5)
