@@ -1,4 +1,4 @@
-"""The ledger: one row a bad sample, and a bound on how many there may be."""
+"""The error log: one entry per bad sample, and a maximum of them."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,7 +18,7 @@ def test_a_bad_sample_is_written_down_once() -> None:
 
 
 def test_under_raise_the_error_itself_comes_and_is_written_down() -> None:
-    """The first bad sample ends it, and stands in the ledger as well."""
+    """The first bad sample ends it, and is in the error log as well."""
     error_log, error = ErrorLog("raise", None, 10), DecodeError("a/1.jpg", "damaged")
     with pytest.raises(DecodeError, match=r"^a/1\.jpg: damaged$") as caught:
         error_log.record(0, error)

@@ -79,7 +79,7 @@ def test_a_ram_cache_reads_each_sample_once(folder: Path) -> None:
 
 
 def test_a_ram_cache_says_of_itself_what_the_source_says(folder: Path) -> None:
-    """Length, labels, names, keys, size, fingerprint and what was passed over are the source's."""
+    """Length, labels, names, keys, size, fingerprint and ignored files are the source's."""
     (folder / "ants" / "notes.txt").touch()
     source = open_source(folder)
     cache = RamCache(source)
@@ -227,7 +227,7 @@ def test_an_interrupted_epoch_loses_nothing(folder: Path, tmp_path: Path, option
 
 @pytest.mark.parametrize("byte", [0, 59, 300, 539])
 def test_a_damaged_slot_is_decoded_again(folder: Path, tmp_path: Path, options: dict[str, Any], byte: int) -> None:
-    """A flipped byte in the cache is found by its checksum, and mended."""
+    """A flipped byte in the cache is found by its checksum, and decoded again."""
     loader = Loader(folder, cache=tmp_path / "cache", **options)
     wanted = stream(loader)
     pixels = bytearray(slots(tmp_path / "cache").read_bytes())
@@ -280,7 +280,7 @@ def test_a_changed_file_is_not_served_from_the_cache(
 def test_images_that_were_decoded_otherwise_do_not_mix(
     folder: Path, tmp_path: Path, options: dict[str, Any], other: dict[str, Any]
 ) -> None:
-    """Another size, colour mode or interpolation has a place of its own in the same directory."""
+    """Another size, color mode or interpolation has a file of its own in the same directory."""
     stream(Loader(folder, cache=tmp_path / "cache", **options))
     size = other.pop("size", None)
     spoilt = {**options, **other}

@@ -43,7 +43,7 @@ def opencv(encoded: bytes, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
 
 
 def quarters(height: int, width: int) -> np.ndarray:
-    """Draw four differently coloured quarters, which show where up is, even as a JPEG: uint8 [height, width, 3]."""
+    """Draw four differently colored quarters, which show where up is, even as a JPEG: uint8 [height, width, 3]."""
     image = np.zeros((height, width, 3), np.uint8)
     image[: height // 2, : width // 2, 0] = 250
     image[: height // 2, width // 2 :, 1] = 250
@@ -71,7 +71,7 @@ def test_the_pixels_are_those_that_opencv_decodes(extension: str, channels: int,
 def test_jpeg_and_png_are_decoded_as_tensorflow_does(
     extension: str, operation: Make, channels: int, picture: Make, encode: Make
 ) -> None:
-    """Whoever moves from `tf.io` sees the same pixels, bit by bit, in colour and in grey."""
+    """Whoever moves from `tf.io` sees the same pixels, bit by bit, in color and in gray."""
     encoded = encode(picture(0, 24, 32, channels), extension)
     np.testing.assert_array_equal(Decoder()(encoded), operation(encoded, channels=3).numpy())
     gray = Decoder(color_mode="grayscale")(encoded)
@@ -83,7 +83,7 @@ def test_jpeg_and_png_are_decoded_as_tensorflow_does(
 def test_every_format_decodes_to_every_color_mode(
     extension: str, channels: int, color_mode: str, picture: Make, encode: Make
 ) -> None:
-    """The colour mode alone says how many channels there are, whatever the file holds."""
+    """The color mode alone says how many channels there are, whatever the file holds."""
     image = Decoder(color_mode=color_mode)(encode(picture(0, 24, 32, channels), extension))
     assert image.shape == (24, 32, CHANNELS[color_mode])
     assert image.dtype == np.uint8
@@ -91,10 +91,10 @@ def test_every_format_decodes_to_every_color_mode(
 
 @pytest.mark.parametrize("extension", [".png", ".bmp", ".webp"])
 def test_transparency_is_kept_as_rgba_and_dropped_as_rgb(extension: str, picture: Make) -> None:
-    """The alpha channel comes out as it went in; without it, the colours stay what they were."""
+    """The alpha channel comes out as it went in; without it, the colors stay what they were."""
     image = picture(0, 24, 32, 4)
     options = [cv2.IMWRITE_WEBP_QUALITY, 101] if extension == ".webp" else []
-    image[..., 3] |= 128  # a lossless WebP keeps no colour where nothing shows
+    image[..., 3] |= 128  # a lossless WebP keeps no color where nothing shows
     encoded = cv2.imencode(extension, cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA), options)[1].tobytes()
     np.testing.assert_array_equal(Decoder(color_mode="rgba")(encoded), image)
     np.testing.assert_array_equal(Decoder(color_mode="rgb")(encoded), image[..., :3])
@@ -102,7 +102,7 @@ def test_transparency_is_kept_as_rgba_and_dropped_as_rgb(extension: str, picture
 
 @pytest.mark.parametrize("extension", FORMATS)
 def test_what_is_not_transparent_is_opaque(extension: str, picture: Make, encode: Make) -> None:
-    """RGB images get an alpha channel of 255, and keep their colours."""
+    """RGB images get an alpha channel of 255, and keep their colors."""
     encoded = encode(picture(0, 24, 32), extension)
     image = Decoder(color_mode="rgba")(encoded)
     assert (image[..., 3] == 255).all()
@@ -120,7 +120,7 @@ def test_gray_images_become_equal_channels(picture: Make, encode: Make) -> None:
 @pytest.mark.parametrize("bits", [1, 2, 4])
 @pytest.mark.parametrize("transparency", [None, 1])
 def test_pngs_of_few_bits_are_opaque_unless_they_say_otherwise(bits: int, transparency: int | None) -> None:
-    """Palettes of 2 to 16 colours become the RGBA that Pillow sees."""
+    """Palettes of 2 to 16 colors become the RGBA that Pillow sees."""
     levels = np.arange(64, dtype=np.uint8).reshape(8, 8) % 2**bits
     picture = PIL.Image.fromarray(levels).convert("P")
     picture.putpalette([(37 * number + 11) % 256 for number in range(3 * 2**bits)])
@@ -142,7 +142,7 @@ def test_deep_and_gray_alpha_pngs_are_read(picture: Make) -> None:
 
 
 def gif(width: int, height: int, *frames: tuple[int, int, int, int, int]) -> bytes:
-    """Write a GIF of frames (left, top, width, height, colour index), each of one colour of a palette of four."""
+    """Write a GIF of frames (left, top, width, height, color index), each of one color of a palette of four."""
     palette = bytes([10, 20, 30, 250, 0, 0, 0, 250, 0, 0, 0, 250])
     encoded = b"GIF89a" + struct.pack("<HHBBB", width, height, 0b1_001_0_001, 0, 0) + palette
     for left, top, frame_width, frame_height, color in frames:
@@ -328,7 +328,7 @@ def test_a_png_whose_checksum_fails_is_refused(picture: Make, encode: Make) -> N
 
 
 def test_reasons_are_one_line_without_tensorflow_s_own_words(picture: Make, encode: Make) -> None:
-    """A reason goes into a ledger: no operation names, no line breaks."""
+    """A reason goes into the error log: no operation names, no line breaks."""
     for extension in FORMATS:
         encoded = encode(picture(0, 24, 32), extension)
         with pytest.raises(ValueError, match=r".") as caught:
@@ -354,7 +354,7 @@ def test_a_compressed_text_in_a_png_does_not_swell(picture: Make, encode: Make) 
 
 @pytest.mark.parametrize("color_mode", ["rgb", "grayscale", "rgba"])
 def test_cmyk_is_decoded_in_every_color_mode(color_mode: str) -> None:
-    """A JPEG for printing comes out as its colours, and as their grey."""
+    """A JPEG for printing comes out as its colors, and as their gray."""
     import io
 
     from PIL import Image as Pillow

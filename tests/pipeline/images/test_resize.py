@@ -31,7 +31,7 @@ def test_the_result_has_the_size_the_channels_and_the_dtype(
 
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 def test_a_plain_image_stays_plain(interpolation: str) -> None:
-    """No interpolation brightens, darkens or frames an image of one colour."""
+    """No interpolation brightens, darkens or frames an image of one color."""
     assert (resize(np.full((6, 9, 3), 77, np.uint8), (13, 4), interpolation) == 77).all()
 
 

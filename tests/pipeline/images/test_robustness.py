@@ -134,7 +134,7 @@ def hostile(robustness: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_hostile_tree_is_read_to_its_end(hostile: Path) -> None:
-    """Odd names, loops, pipes, bombs and rubbish: every sample is delivered or in the ledger, with its reason."""
+    """Odd names, loops, pipes, bombs and rubbish: every sample is returned or in the error log, with its reason."""
     loader = pipeline.Loader(hostile / "tree", on_error="skip", image_size=(8, 8))
     delivered = [key for *_, keys in loader.dataset(with_keys=True) for key in keys.numpy().tolist()]
     assert len(delivered) == len(set(delivered)) > 15
@@ -145,7 +145,7 @@ def test_a_hostile_tree_is_read_to_its_end(hostile: Path) -> None:
 
 
 def test_hostile_records_are_read_or_refused(hostile: Path) -> None:
-    """Each of 50 hostile TFRecord files is read, with its bad records in the ledger, or refused with a Caudal error."""
+    """Each of 50 hostile TFRecord files is read, with its bad records in the error log, or refused with a Caudal error."""
     files = sorted((hostile / "tfrecord").iterdir())
     refused = {}
     for path in files:
