@@ -121,7 +121,7 @@ def test_without_a_label_mode_images_come_alone(folder: Path) -> None:
 def test_color_modes(
     color_mode: Any, channels: int, kind: str, folder: Path, arrays: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    """The colour mode alone says how many channels are delivered, from files and from arrays alike."""
+    """The color mode alone says how many channels are delivered, from files and from arrays alike."""
     given = {"folder": folder, "arrays": arrays}[kind]
     dataset = Loader(given, image_size=(8, 10), color_mode=color_mode, shuffle=False).dataset()
     images, _ = collect_epoch(dataset)

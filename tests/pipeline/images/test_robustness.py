@@ -145,7 +145,7 @@ def test_a_hostile_tree_is_read_to_its_end(hostile: Path) -> None:
 
 
 def test_hostile_records_are_read_or_refused(hostile: Path) -> None:
-    """Each of 50 hostile TFRecord files is read, with its bad records in the error log, or refused with a Caudal error."""
+    """Each of 50 hostile TFRecord files is read, bad records in the error log, or refused with a Caudal error."""
     files = sorted((hostile / "tfrecord").iterdir())
     refused = {}
     for path in files:
