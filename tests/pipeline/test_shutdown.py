@@ -5,8 +5,17 @@ import pytest
 from tests.programs.run import run
 from tests.programs.shapes import SHAPES
 
+# One shape of each kind; `make soak` runs all of them, ten times each.
+KINDS = (
+    *("global", "generator", "cycle", "zip", "numpy iterator", "two devices", "skipping"),
+    *("exit status", "exception in loop", "saved traceback", "alarm in the hook", "frozen"),
+    *("interrupt", "interrupt twice", "terminate", "fit, interrupt", "fit, bad file"),
+    *("workers, starting", "workers, stuck", "slower", "stuck", "texts, workers"),
+    *("Keras texts", "Keras generator, slow", "daemon thread that goes on", "thread", "fork in a function"),
+)
 
-@pytest.mark.parametrize("name", SHAPES)
+
+@pytest.mark.parametrize("name", KINDS)
 def test_a_program_that_holds_an_iterator_ends_with_its_own_status(name: str) -> None:
     """It does not hang, does not abort, and does not report what stops at its end as an error."""
     end = run(SHAPES[name].body)

@@ -58,9 +58,15 @@ def write_records(path: Path, examples: list[dict[str, bytes | int]]) -> Path:
 
 def export(tmp_path: Path, names: list[bytes], classes: list[bytes], encoded: bytes) -> tuple[list[str], list[Any]]:
     """Export a foreign TFRecord file of these names and classes: the files, and the list of the renamed."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(classes))}
     examples: list[dict[str, bytes | int]] = [
-        {tfrecord.ENCODED: encoded, tfrecord.FILENAME: name, tfrecord.LABEL: label, tfrecord.CLASS_NAME: class_name}
-        for label, (name, class_name) in enumerate(zip(names, classes, strict=True))
+        {
+            tfrecord.ENCODED: encoded,
+            tfrecord.FILENAME: name,
+            tfrecord.LABEL: numbers[class_name],
+            tfrecord.CLASS_NAME: class_name,
+        }
+        for name, class_name in zip(names, classes, strict=True)
     ]
     out = tmp_path / "out"
     pipeline.convert(write_records(tmp_path / "foreign.tfrecord", examples), out, to="folder")
