@@ -122,7 +122,7 @@ def test_bad_samples_are_skipped(model: Any, source: Path, on_error: Any) -> Non
         ({}, {"reduce": "median"}, "reduce must be one of 'mean', 'max', 'vote'; got 'median'"),
         ({"label_mode": None}, {}, "evaluate needs labels"),
         ({"label_mode": "categorical", "mix": augment.MixUp()}, {}, "without mix"),
-        ({}, {"views": "eleven"}, "no set of views"),
+        ({}, {"views": "eleven"}, "unknown set of views"),
         ({"shard": (0, 3)}, {"views": "ten_crop"}, r"shard=\(0, 3\) separates the 10 views of an image"),
         ({"shard": (1, 2), "copies": 2}, {}, "separates the 2 views"),
     ],
@@ -138,7 +138,7 @@ def test_what_cannot_be_evaluated_is_refused(
 def test_a_shard_without_views_and_a_dataset(model: Any, source: Path) -> None:
     """A shard of whole images is evaluated; of a dataset the message names its loader."""
     assert len(evaluate(model, loader(source, shard=(1, 3))).labels) == 5
-    with pytest.raises(OptionError, match=r"which a dataset has as \.loader"):
+    with pytest.raises(OptionError, match=r"use dataset\.loader"):
         evaluate(model, loader(source).dataset())  # type: ignore[arg-type]
 
 
