@@ -119,7 +119,7 @@ def test_each_view_is_augmented_with_a_key_of_its_own(source: Path) -> None:
 
 @pytest.mark.parametrize("on_error", ["skip", "replace"])
 def test_bad_samples_lose_all_their_copies_and_count_once(source: Path, on_error: Any) -> None:
-    """The error log has one row a sample, and `max_errors` is a share of the samples."""
+    """The error log has one entry per sample, and `max_errors` is a fraction of the samples."""
     (source / "ants" / "1.png").write_bytes(b"")
     given: dict[str, Any] = {"views": "ten_crop", "on_error": on_error, "max_errors": 0.12}
     loader = Loader(source, **given, **options())
