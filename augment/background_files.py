@@ -1,7 +1,6 @@
 """The photographs in a folder, cached within a memory budget; sizes are checked before memory is allocated."""
 
 import os
-import stat
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 
 from augment.errors import TransformError
+from augment.regular_files import TooLargeError, read_regular_file
 from augment.transform import Image
 
 MAX_PIXELS = 89_478_485
@@ -126,19 +126,12 @@ def _read_webp_size(encoded: bytes) -> tuple[int, int] | None:
 
 
 def _read_file(path: Path, max_bytes: int) -> bytes:
-    """Read a regular file; a FIFO or a device would block, or never end."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise TransformError(f"cannot read the background image {path}: it is not a regular file; remove it")
-            if status.st_size > max_bytes:
-                raise TransformError(
-                    f"the background image {path} has {status.st_size:,} bytes, more than an image of max_pixels needs:"
-                    " remove it"
-                )
-            return file.read(max_bytes + 1)
+        return read_regular_file(path, max_bytes)
+    except TooLargeError as error:
+        raise TransformError(
+            f"the background image {path} has {error.nbytes:,} bytes, more than an image of max_pixels needs: remove it"
+        ) from None
     except OSError as error:
         raise TransformError(
             f"cannot read the background image {path} ({error.strerror}): replace or remove it"

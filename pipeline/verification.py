@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from augment.regular_files import read_regular_file
 from pipeline.errors import SourceError
 from pipeline.images.header import read_valid_header
 from pipeline.progress import Progress
@@ -24,7 +25,6 @@ from pipeline.records.manifest import (
     iter_listed_files,
     iter_unlisted_files,
     read_manifest,
-    read_regular_file,
     read_splits,
 )
 
@@ -186,7 +186,7 @@ def _find_record_faults(path: Path, shard: dict[str, Any], examples: "_Examples"
 def _load_stored_index(path: Path) -> tfrecord.Index:
     """Return the entries of a damaged shard's index file that point into the shard; empty if it is damaged, too."""
     try:
-        index = np.load(tfrecord.index_path(path), allow_pickle=False)
+        index = tfrecord.read_index_file(path)
         if index.dtype != np.int64 or index.ndim != 2 or index.shape[1] != 2:
             raise ValueError("not an index")
     except (ValueError, EOFError, OSError):
@@ -198,7 +198,7 @@ def _load_stored_index(path: Path) -> tfrecord.Index:
 
 def _find_index_faults(path: Path, index: tfrecord.Index) -> Iterator[Fault]:
     stored = tfrecord.index_path(path)
-    if stored.is_file() and stored.read_bytes() != tfrecord.encode_index(index):
+    if stored.is_file() and read_regular_file(stored) != tfrecord.encode_index(index):
         yield Fault(stored.name, f"does not match the records of {path.name}")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from augment.regular_files import read_regular_file
 from pipeline.conversion.finalize import group_by_part, make_lists, make_manifest, summarize
 from pipeline.conversion.planning import ConversionPlan
 from pipeline.conversion.reporting import Reporter
@@ -19,7 +20,6 @@ from pipeline.records.manifest import (
     SPLITS,
     iter_unlisted_files,
     read_manifest,
-    read_regular_file,
 )
 from pipeline.verification import verify
 

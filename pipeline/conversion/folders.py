@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from augment.regular_files import open_regular_file, read_regular_file
 from pipeline.conversion.durable_files import sync_file_system, write_durably
 from pipeline.conversion.names import get_format, is_renamed, make_path
 from pipeline.conversion.produce import iter_good_records
 from pipeline.conversion.records import Record, Records
 from pipeline.conversion.tasks import Job, Receipt, SilentReporter, Skipped, Task, TaskReporter
 from pipeline.errors import ConvertError
-from pipeline.records.manifest import read_regular_file
 from pipeline.sampling.order import Indices
 
 
@@ -86,7 +86,7 @@ class FolderWriter:
     def is_whole(self, job: Job, task: Task, receipt: Receipt) -> bool:
         """Whether all files of an earlier attempt exist with the same contents."""
         try:
-            paths = _get_paths_file(job, task).read_bytes().decode("utf-8", "surrogateescape").split("\0")
+            paths = read_regular_file(_get_paths_file(job, task)).decode("utf-8", "surrogateescape").split("\0")
             return _read_back(job.folder(task), paths if receipt.examples else []) == receipt.sha256
         except OSError:
             return False
@@ -123,7 +123,7 @@ def _get_paths_file(job: Job, task: Task) -> Path:
 def _read_back(folder: Path, paths: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        with open(f"{folder}/{path}", "rb", buffering=0) as file:
+        with open(open_regular_file(f"{folder}/{path}"), "rb", buffering=0) as file:
             _update_digest(digest, path, file.read())
     return digest.hexdigest()
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import google_crc32c
 import numpy as np
 
+from augment.regular_files import read_regular_file
 from pipeline.conversion.durable_files import DurableFile, make_temporary_name, read_back, sync_folder, write_durably
 from pipeline.conversion.produce import iter_good_records
 from pipeline.conversion.tasks import Job, Receipt, Skipped, Task, TaskReporter
@@ -72,7 +73,7 @@ class ShardWriter:
             if path.stat().st_size != receipt.nbytes or hash_file(path) != receipt.sha256:
                 return False
             keys = job.receipt_path(task).with_suffix(".keys").stat().st_size
-            index = tfrecord.index_path(path).read_bytes()
+            index = read_regular_file(tfrecord.index_path(path))
             return keys == KEY_BYTES * receipt.examples and index == tfrecord.encode_index(tfrecord.build_index(path))
         except (OSError, tfrecord.RecordError):
             return False

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from augment.regular_files import read_regular_file
 from pipeline.conversion.records import Records
 from pipeline.sampling.order import Indices
 
@@ -87,7 +88,7 @@ class Receipt:
     def load(cls, path: Path) -> "Receipt | None":
         """Read a receipt; None if it is missing or damaged."""
         try:
-            values = json.loads(path.read_bytes())
+            values = json.loads(read_regular_file(path))
             skipped = tuple(Skipped(**row) for row in values["skipped"])
             labels = {int(label): count for label, count in values["labels"].items()}
             renamed = tuple((key, path) for key, path in values["renamed"])

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from augment.regular_files import open_regular_file
 from pipeline.errors import ReadError
 from pipeline.sources.base import Labels, Sample, digest
 
@@ -68,7 +69,7 @@ class FileSource:
         """
         key = self._keys[index]
         try:
-            with open(os.path.join(self._root, key), "rb") as file:
+            with open(open_regular_file(os.path.join(self._root, key)), "rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 if self._max_bytes is not None and size > self._max_bytes:
                     raise ReadError(

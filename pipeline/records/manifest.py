@@ -3,11 +3,11 @@
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from augment.regular_files import open_regular_file, read_regular_file
 from pipeline.errors import SourceError
 from pipeline.records import tfrecord
 
@@ -26,8 +26,9 @@ SKIPPED = "skipped.jsonl"
 RENAMED = "renamed.jsonl"
 """The file in exported class-folders that lists the files whose names differ from their samples' keys."""
 
-
 _NO_DIGEST = "0" * 64
+_MAX_BYTES = 2**28
+"""A larger manifest is not read: it would list a million shards."""
 
 
 def read_manifest(root: Path) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
     """
     path = root / MANIFEST
     try:
-        manifest = json.loads(read_regular_file(path))
+        manifest = json.loads(read_regular_file(path, _MAX_BYTES))
         names = [str(shard["name"]) for shard in manifest["shards"] if int(shard["examples"]) >= 0]
         version, _ = manifest["format_version"], list(manifest["class_names"])
         {**manifest.get("options", {})}  # a TypeError if they are not a mapping
@@ -60,22 +61,13 @@ def read_manifest(root: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def read_regular_file(path: Path) -> bytes:
-    """Read a file, unless it is a device, a named pipe or the like: opening these can wait for ever.
+def hash_file(path: Path) -> str:
+    """Hash a regular file, as 64 hexadecimal digits.
 
     Raises:
         OSError: it cannot be read, or is not a regular file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "not a regular file")
-        return file.read()
-
-
-def hash_file(path: Path) -> str:
-    """Hash a file, as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
+    with open(open_regular_file(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -104,8 +96,10 @@ def read_splits(root: Path) -> tuple[str, ...]:
     if not os.path.lexists(path):
         return ()
     try:
-        parts = tuple(json.loads(read_regular_file(path))["splits"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        parts = tuple(json.loads(read_regular_file(path, _MAX_BYTES))["splits"])
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{path} is not a valid list of splits: {type(error).__name__} {error}") from None
     if outside := [name for name in parts if Path(name).name != name]:
         raise SourceError(f"{path} lists {outside[0]!r}, which is outside its directory")

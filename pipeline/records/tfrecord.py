@@ -16,6 +16,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
+from augment.regular_files import NotRegularError, open_regular_file, read_regular_file
 from pipeline.records.example import example as example
 from pipeline.records.example import get_bytes_feature as get_bytes_feature
 from pipeline.records.example import get_int_feature as get_int_feature
@@ -59,6 +60,7 @@ _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 _HEAD = _LENGTH.size + _CHECKSUM.size
 _OVERHEAD = _HEAD + _CHECKSUM.size
+_BLOCK = 4096
 
 
 class RecordError(ValueError):
@@ -122,7 +124,7 @@ def index_path(shard: Path) -> Path:
 
 def is_record_file(path: Path) -> bool:
     """Whether a file starts like a TFRecord: with a length and its checksum."""
-    with open(path, "rb") as file:
+    with open(open_regular_file(path), "rb") as file:
         head = file.read(_HEAD)
     return (
         len(head) == _HEAD and compute_masked_crc(head[: _LENGTH.size]) == _CHECKSUM.unpack_from(head, _LENGTH.size)[0]
@@ -140,9 +142,10 @@ def build_index(shard: Path) -> Index:
     """Find the records of a shard from their lengths, without reading their data.
 
     Raises:
-        RecordError: the file is truncated, or its framing damaged.
+        OSError: the file cannot be read, or is not a regular file.
+        RecordError: it is truncated, or its framing damaged.
     """
-    with open(shard, "rb") as file:
+    with open(open_regular_file(shard), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         spans: list[tuple[int, int]] = []
         start = 0
@@ -157,17 +160,33 @@ def load_index(shard: Path) -> Index:
     """Return a shard's index: the stored one where it fits the file, else a new one.
 
     Raises:
+        NotRegularError: the shard, or what has the name of its index file, is not a regular file.
+        OSError: the file cannot be read.
         RecordError: no stored index fits, and the file is damaged.
     """
     stored = index_path(shard)
     try:
         status = shard.stat()
-        index = np.load(stored, allow_pickle=False)
+        index = read_index_file(shard)
         if stored.stat().st_mtime_ns >= status.st_mtime_ns and _is_valid_index(index, status.st_size):
             return cast(Index, index)
+    except NotRegularError:
+        raise
     except Exception:  # noqa: S110  # np.load raises nearly anything on a damaged file; a new index is as good
         pass
     return build_index(shard)
+
+
+def read_index_file(shard: Path) -> Any:
+    """Read a shard's index file, whatever it holds.
+
+    Raises:
+        NotRegularError: what has its name is not a regular file.
+        OSError: it cannot be read.
+        ValueError, EOFError: it is damaged, or too large for its shard.
+    """
+    # A record takes at least as many bytes in the shard as in the index.
+    return np.load(io.BytesIO(read_regular_file(index_path(shard), shard.stat().st_size + _BLOCK)), allow_pickle=False)
 
 
 def read_record(descriptor: int, offset: int, length: int) -> bytes:
@@ -193,7 +212,7 @@ def iterate_records(shard: Path) -> Iterator[bytes]:
         RecordError: at the first record that is damaged.
     """
     index = build_index(shard)
-    with open(shard, "rb") as file:
+    with open(open_regular_file(shard), "rb") as file:
         for number, (offset, length) in enumerate(index.tolist()):
             try:
                 yield read_record(file.fileno(), offset, length)
@@ -215,6 +234,8 @@ def _read_length(file: BinaryIO, record: int, start: int, size: int) -> int:
 
 def _is_valid_index(index: Any, size: int) -> bool:
     if not isinstance(index, np.ndarray) or index.ndim != 2 or index.shape[1] != 2 or index.dtype != np.int64:
+        return False
+    if ((index < 0) | (index > size)).any():  # sums of larger numbers could overflow
         return False
     ends = index.sum(axis=1) + _CHECKSUM.size
     starts = index[:, 0] - _HEAD

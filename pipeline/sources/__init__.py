@@ -15,8 +15,8 @@ from pipeline.sources.base import Sample as Sample
 from pipeline.sources.base import Source as Source
 from pipeline.sources.base import check_names
 from pipeline.sources.folder import FolderSource as FolderSource
-from pipeline.sources.tfrecord import MANIFEST, list_shards
 from pipeline.sources.tfrecord import TFRecordSource as TFRecordSource
+from pipeline.sources.tfrecord import has_manifest, list_shards
 
 
 def open_source(
@@ -54,7 +54,7 @@ def open_source(
         )
     path = Path(os.fspath(source))
     if path.is_dir():
-        if (path / MANIFEST).exists() or list_shards(path):
+        if has_manifest(path) or list_shards(path):
             return TFRecordSource.from_directory(path, class_names, label_offset)
         if label_offset:
             raise OptionError(f"label_offset applies to TFRecords, but {path} holds image files; drop label_offset")

@@ -1,16 +1,19 @@
 """Samples, and the interface of their sources."""
 
+import contextlib
 import hashlib
 import logging
+import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from augment.regular_files import ChangedError, NotRegularError
 from augment.transform import Image
-from pipeline.errors import OptionError
+from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.records.example import Raw
 
 Labels = NDArray[np.int64]
@@ -108,6 +111,28 @@ def describe_unknown_label(label: int, classes: int) -> str:
     known = f"the {classes} classes are numbered 0 to {classes - 1}" if classes else "there are no classes"
     remedy = "give it one, or use label_mode=None" if label == NO_LABEL else "set class_names"
     return f"has {actual}, but {known}; {remedy}"
+
+
+@contextlib.contextmanager
+def raise_source_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise what goes wrong with a source's file as a `SourceError`."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except NotRegularError as error:
+        raise SourceError(f"{error.filename} cannot be read: {error.strerror}; give a regular file") from None
+    except ChangedError:
+        raise SourceError(f"{path} changed while it was read; open it again when it is complete") from None
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def make_read_error(key: str, error: OSError) -> ReadError:
+    """Make the error of a sample whose file cannot be read, or is not the one that was listed."""
+    if isinstance(error, ChangedError):
+        return ReadError(key, str(error.strerror), "open the source again, which lists its files anew")
+    return ReadError(key, f"cannot be read: {error.strerror}")
 
 
 def warn_once(log: logging.Logger, message: str, unreported: str | None = None) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from augment.regular_files import read_listed_file
 from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.images.formats import DECODED_EXTENSIONS
-from pipeline.sources.base import Labels, Sample, digest, warn_once
+from pipeline.sources.base import Labels, Sample, digest, make_read_error, warn_once
 from pipeline.sources.folder_report import (
     describe_contents,
     describe_folder_level,
@@ -38,6 +39,7 @@ class FolderSource:
     Attributes:
         extensions: those of the files that are samples, in lower case.
         what: the kind of sample, with its article.
+        size_remedy: what to do about a file that is too large.
 
     Args:
         root: the directory.
@@ -51,6 +53,7 @@ class FolderSource:
 
     extensions: tuple[str, ...] = DECODED_EXTENSIONS
     what = "an image"
+    size_remedy = "too large for an image of max_pixels; raise max_pixels"
 
     def __init__(self, root: Path, class_names: Sequence[str] | None = None, max_bytes: int | None = None) -> None:
         self.root = root
@@ -107,17 +110,15 @@ class FolderSource:
         """Read one file.
 
         Raises:
-            ReadError: it cannot be read, or is too large.
+            ReadError: it cannot be read, is too large, or has changed since it was listed.
         """
         file = self._files[index]
         if self._max_bytes is not None and file.size > self._max_bytes:
-            raise ReadError(
-                file.key, f"the file has {file.size} bytes, too large for an image of max_pixels; raise max_pixels"
-            )
+            raise ReadError(file.key, f"the file has {file.size} bytes, {self.size_remedy}")
         try:
-            encoded = _read_file(f"{self.root}/{file.key}", file.size)
+            encoded = read_listed_file(f"{self.root}/{file.key}", file.size, file.modified_ns)
         except OSError as error:
-            raise ReadError(file.key, f"cannot be read: {error.strerror}") from None
+            raise make_read_error(file.key, error) from None
         return Sample(file.key, file.label, encoded)
 
     def _list_class_folders(self) -> list[str]:
@@ -157,21 +158,6 @@ class FolderSource:
                     self.ignored_files["not a regular file"] += 1
         for name in folders:
             yield from self._walk_files(folder / name, f"{key}/{name}", label, (*above, real))
-
-
-def _read_file(path: str, size: int) -> bytes:
-    """Read a file of an expected size; a small one takes three system calls."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        contents = os.read(descriptor, size + 1)
-        if len(contents) == size:
-            return contents
-        parts = [contents]  # the file changed since it was listed, or the system returned a part of it
-        while part := os.read(descriptor, 1 << 20):
-            parts.append(part)
-        return b"".join(parts)
-    finally:
-        os.close(descriptor)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -2,18 +2,26 @@
 
 import csv
 import logging
-import mmap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import OptionError, ReadError, SourceError
-from pipeline.sources.base import NO_LABEL, Labels, Sample, digest, warn_once
+from pipeline.sources.base import (
+    NO_LABEL,
+    Labels,
+    Sample,
+    digest,
+    make_read_error,
+    raise_source_errors,
+    warn_once,
+)
+from pipeline.sources.file_bytes import FileBytes
 from pipeline.sources.not_text import describe_binary, describe_document
 from pipeline.sources.text_format import TextFormat
 from pipeline.sources.text_row_formats import (
@@ -41,6 +49,9 @@ _SHOWN_ROWS = 20
 _HEAD = 4096
 """Number of bytes that are searched for signs of binary data."""
 
+MAX_TEXT_BYTES = 2**28
+"""A longer text is not read."""
+
 _CHUNK = 2**26
 _BOM = b"\xef\xbb\xbf"
 
@@ -61,43 +72,46 @@ class RowFile:
         text_format: its format, delimiter and columns.
 
     Raises:
-        SourceError: it cannot be read, is not text, has no row or no such column, or it is not certain which column
-            holds the text.
+        SourceError: it cannot be read, is not a regular file, is not text, has no row or no such column, or it is not
+            certain which column holds the text.
         OptionError: the format has no delimiter.
     """
 
     def __init__(self, path: Path, text_format: TextFormat | None = None) -> None:
-        text_format = text_format or TextFormat()
         self.path = path
         self.ignored_files: Counter[str] = Counter()
-        try:
-            with open(path, "rb") as file:
-                self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:
-            raise SourceError(f"{path} is empty") from None
-        except OSError as error:
-            raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-        if fault := describe_binary(self._data[:_HEAD]):
+        with raise_source_errors(path):
+            self._data = FileBytes(path)
+            self._read(text_format or TextFormat())
+
+    def _read(self, text_format: TextFormat) -> None:
+        """Find the rows, their format, and the header."""
+        path = self.path
+        if not len(self._data):
+            raise SourceError(f"{path} is empty")
+        self._head = self._data.read(0, min(_HEAD, len(self._data)))
+        if fault := describe_binary(self._head):
             raise SourceError(f"{path} {fault}")
         self.kind = self._choose_kind(text_format)
         delimiter = text_format.delimiter or TABLES.get(self.kind, "")
         lines = _find_lines(self._data, splits_at_cr=self.kind == "csv")
+        self._check_lengths(lines)
         if self.kind == "csv":
             lines = self._join_records(lines, delimiter)
         blank = _WHITE_SPACE.replace(delimiter.encode() or b"\n", b"")  # a row of delimiters is not blank
-        kept = [number for number, (start, end) in enumerate(lines.tolist()) if self._data[start:end].strip(blank)]
+        kept = [number for number, line in enumerate(self._data.iter_spans(lines)) if line.strip(blank)]
         if count := len(lines) - len(kept):
             self.ignored_files["blank line"] = count
         if not kept:
             raise SourceError(f"{path} contains only blank lines")
         self._spans, self._numbers = lines[kept], np.array(kept)
-        first_rows = [self[index] for index in range(min(len(kept), _FIRST_ROWS if self.kind in TABLES else 1))]
+        first_rows = list(islice(self, _FIRST_ROWS if self.kind in TABLES else 1))
         self.format, has_header, self.label_fault = make_format(
             self.kind, first_rows, text_format.text_column, text_format.label_column, delimiter, str(path)
         )
         given = text_format.format, text_format.text_column, text_format.label_column
         if self.kind == "label text" and given == (None, None, None):
-            check_no_table([self[index] for index in range(min(len(kept), _SHOWN_ROWS))], str(path))
+            check_no_table(list(islice(self, _SHOWN_ROWS)), str(path))
         self.header = first_rows[0] if has_header else None
         if has_header:
             self._spans, self._numbers = self._spans[1:], self._numbers[1:]
@@ -108,18 +122,21 @@ class RowFile:
         return len(self._spans)
 
     def __getitem__(self, index: int) -> str:
-        """Return one row without its line end; bytes that are not UTF-8 are surrogate escapes."""
+        """Return one row without its line end; bytes that are not UTF-8 are surrogate escapes.
+
+        Raises:
+            OSError: the file cannot be read, or has changed since it was opened.
+        """
         start, end = self._spans[index].tolist()
-        return self._data[start:end].decode("utf-8", "surrogateescape")
+        return _decode(self._data.read(start, end))
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Omit the mapped file: another process, or another machine, maps it again."""
-        return {name: value for name, value in self.__dict__.items() if name != "_data"}
+    def __iter__(self) -> Iterator[str]:
+        """Yield all rows, faster than one by one.
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        with open(self.path, "rb") as file:
-            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        Raises:
+            OSError: the file cannot be read, or has changed since it was opened.
+        """
+        return map(_decode, self._data.iter_spans(self._spans))
 
     @property
     def sizes(self) -> NDArray[np.int64]:
@@ -133,8 +150,7 @@ class RowFile:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the file's name, size, modification time and format."""
-        status = self.path.stat()
-        return digest(("rows", self.path.name, status.st_size, status.st_mtime_ns, self.kind, self.format, self.header))
+        return digest(("rows", self.path.name, *self._data.version, self.kind, self.format, self.header))
 
     def _choose_kind(self, text_format: TextFormat) -> str:
         """Return the given format, or that of the extension, or the one that the first line shows."""
@@ -147,7 +163,7 @@ class RowFile:
             return kind or "csv"
         if kind not in (None, "jsonl"):
             return kind
-        head = self._data[:_HEAD].removeprefix(_BOM)
+        head = self._head.removeprefix(_BOM)
         first = head.lstrip().splitlines()[0].decode("utf-8", "replace") if head.strip() else ""
         if fault := describe_document(head, first):
             raise SourceError(f"{self.path} {fault}")
@@ -158,14 +174,25 @@ class RowFile:
         return "label text"
 
     def _starts_with_object(self) -> bool:
-        spans = _find_lines(self._data, splits_at_cr=False)[:1].tolist()
-        line = b"".join(self._data[start:end] for start, end in spans)
+        first = _find_lines(self._data, splits_at_cr=False)[:1]
+        self._check_lengths(first)
+        line = b"".join(self._data.iter_spans(first))
         return line.lstrip().startswith(b"{") and is_json_object(line.decode("utf-8", "replace"))
+
+    def _check_lengths(self, lines: NDArray[np.int64]) -> None:
+        """Refuse a file with a line that is too long for a text, before it is read."""
+        lengths = lines[:, 1] - lines[:, 0]
+        if (lengths > MAX_TEXT_BYTES).any():
+            number = int(lengths.argmax())
+            raise SourceError(
+                f"{self.path}, line {number + 1}, has {lengths[number]:,} bytes; texts have at most "
+                f"{MAX_TEXT_BYTES:,} bytes; split it"
+            )
 
     def _join_records(self, lines: NDArray[np.int64], delimiter: str) -> NDArray[np.int64]:
         """Join the lines of records that have line ends in them."""
         # Lines are split at every CR and LF, and only counted here; every byte is one character in Latin-1.
-        texts = (self._data[start:end].decode("latin-1") for start, end in lines.tolist())
+        texts = (line.decode("latin-1") for line in self._data.iter_spans(lines))
         reader = read_csv((f"{text}\n" for text in texts), delimiter)
         try:
             ends = [0, *(reader.line_num for _ in reader)]
@@ -194,10 +221,12 @@ class RowSource:
         self.ignored_files = Counter(rows.ignored_files)
         if rows.label_fault:
             raise SourceError(rows.label_fault)
-        names = [_read_label(rows, index) for index in range(len(rows))]
+        with raise_source_errors(rows.path):
+            names = [_read_label(rows, row) for row in rows]
         found = {name for name in names if name is not None}
         if not found:
-            _check_unlabeled(rows)
+            with raise_source_errors(rows.path):
+                _check_unlabeled(rows)
         if unknown := sorted(set(class_names or ()) - found):
             raise OptionError(f"class_names: {unknown} not found in {rows.path}; its labels are {sorted(found)[:20]}")
         if class_names is None:
@@ -234,41 +263,51 @@ class RowSource:
         """Read one row: the bytes of its text.
 
         Raises:
-            ReadError: the row has no text, or does not fit the format.
+            ReadError: the row has no text, or does not fit the format, or the file has changed since it was opened.
         """
         row, label = int(self._kept[index]), int(self._labels[index])
         try:
-            text = self.rows.format.text(self.rows[row])
+            line = self.rows[row]
+            text = self.rows.format.text(line)
+        except OSError as error:
+            raise make_read_error(self.rows.key(row), error) from None
         except ValueError as error:
             remedy = 'set on_error="skip" to drop such rows'
             raise ReadError(self.rows.key(row), str(error), remedy) from None
-        fault = _describe_label_fault(self.rows, row) if label == NO_LABEL else ""
+        fault = _describe_label_fault(self.rows, line) if label == NO_LABEL else ""
         return Sample(self.rows.key(row), label, to_bytes(text), label_fault=fault)
 
 
-def _find_lines(data: mmap.mmap, *, splits_at_cr: bool) -> NDArray[np.int64]:
+def _find_lines(data: FileBytes, *, splits_at_cr: bool) -> NDArray[np.int64]:
     """Find the lines: int64 [N, 2], where each begins and ends, without line ends and byte order mark.
 
     Lines end with LF or CR LF; with a lone CR in a file without LF, and if `splits_at_cr`.
     """
-    splits_at_cr = splits_at_cr or data.find(b"\n") < 0
-    breaks = np.concatenate([_find_breaks(data, start, splits_at_cr) for start in range(0, len(data), _CHUNK)])
-    starts = np.concatenate([[len(_BOM) if data[: len(_BOM)] == _BOM else 0], breaks + 1])
-    ends = np.concatenate([breaks, [len(data)]])
-    if starts[-1] >= len(data):
-        starts, ends = starts[:-1], ends[:-1]
-    carriage = np.fromiter((data[end - 1] == ord("\r") for end in ends.tolist()), bool, len(ends)) & (ends > starts)
-    return np.stack([starts, ends - carriage], axis=1)
+    size, firsts = len(data), range(0, len(data), _CHUNK)
+    splits_at_cr = splits_at_cr or not any(b"\n" in data.read(first, min(first + _CHUNK, size)) for first in firsts)
+    found = [_find_breaks(data, first, splits_at_cr) for first in firsts]
+    breaks, follows_cr = map(np.concatenate, zip(*found, strict=True))
+    starts = np.concatenate([[len(_BOM) if data.read(0, min(len(_BOM), size)) == _BOM else 0], breaks + 1])
+    ends = np.concatenate([breaks, [size]])
+    carriage = np.concatenate([follows_cr, [data.read(size - 1, size) == b"\r"]]) & (ends > starts)
+    lines = np.stack([starts, ends - carriage], axis=1)
+    return lines[:-1] if starts[-1] >= size else lines
 
 
-def _find_breaks(data: mmap.mmap, start: int, splits_at_cr: bool) -> NDArray[np.int64]:
-    """Find the last byte of every line end that ends in one chunk of the data."""
-    chunk = np.frombuffer(data[start : start + _CHUNK], np.uint8)
+def _find_breaks(data: FileBytes, first: int, splits_at_cr: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Find the last byte of every line end that ends in one chunk of the data, and whether it follows a CR."""
+    before = min(first, 1)
+    read = np.frombuffer(data.read(first - before, min(first + _CHUNK + 1, len(data))), np.uint8)
+    chunk, following = read[before : before + _CHUNK], np.append(read[before + 1 :], np.uint8(0))
     is_break = chunk == ord("\n")
     if splits_at_cr:
-        following = np.append(chunk[1:], np.frombuffer(data[start + _CHUNK : start + _CHUNK + 1] or b"\0", np.uint8))
-        is_break |= (chunk == ord("\r")) & (following != ord("\n"))
-    return start + np.flatnonzero(is_break)
+        is_break |= (chunk == ord("\r")) & (following[: len(chunk)] != ord("\n"))
+    found = np.flatnonzero(is_break)
+    return first + found, read[found + before - 1] == ord("\r")
+
+
+def _decode(row: bytes) -> str:
+    return row.decode("utf-8", "surrogateescape")
 
 
 _WHITE_SPACE = b" \t\r\n\x0b\x0c"
@@ -282,16 +321,16 @@ def to_bytes(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-def _read_label(rows: RowFile, index: int) -> str | None:
+def _read_label(rows: RowFile, row: str) -> str | None:
     try:
-        return rows.format.label(rows[index])
+        return rows.format.label(row)
     except ValueError:
         return None  # reading the sample raises the error
 
 
-def _describe_label_fault(rows: RowFile, index: int) -> str:
+def _describe_label_fault(rows: RowFile, row: str) -> str:
     try:
-        rows.format.label(rows[index])
+        rows.format.label(row)
     except ValueError as error:
         return str(error)
     return ""
@@ -303,16 +342,17 @@ def _check_unlabeled(rows: RowFile) -> None:
     Raises:
         SourceError: every row has a label that cannot be used, or JSON fields of which one might be the label.
     """
-    if fault := _describe_label_fault(rows, 0):
+    first = rows[0]
+    if fault := _describe_label_fault(rows, first):
         raise SourceError(f"no row of {rows.path} has a label; row {rows.key(0)} {fault}")
     if isinstance(rows.format, JsonRow) and rows.format.label_name is None:
         try:
-            is_uncertain = rows.format.has_unknown_fields(rows[0])
+            is_uncertain = rows.format.has_unknown_fields(first)
         except ValueError:
             return  # reading the sample raises the error
         if is_uncertain:
             raise SourceError(
-                f"{rows.path} has no known label field; its first row is {rows[0][:80]!r}; set label_column, or '' for "
+                f"{rows.path} has no known label field; its first row is {first[:80]!r}; set label_column, or '' for "
                 "no label"
             )
 

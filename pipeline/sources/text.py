@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from augment.regular_files import open_regular_file
 from pipeline.errors import OptionError, ReadError, SourceError
 from pipeline.records import tfrecord
 from pipeline.sources.base import Sample, Source, check_names
 from pipeline.sources.folder import FolderSource
-from pipeline.sources.rows import RowFile, RowSource
+from pipeline.sources.rows import MAX_TEXT_BYTES, RowFile, RowSource
 from pipeline.sources.text_format import TextFormat
 from pipeline.sources.text_row_formats import guess_format
-from pipeline.sources.tfrecord import MANIFEST, TFRecordSource, list_shards
+from pipeline.sources.tfrecord import TFRecordSource, has_manifest, list_shards
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
@@ -28,6 +29,7 @@ class TextFolderSource(FolderSource):
 
     extensions = (".txt",)
     what = "a text"
+    size_remedy = f"texts have at most {MAX_TEXT_BYTES:,} bytes; split it"
 
     def read(self, index: int) -> Sample:
         """Read one file, without the byte order mark that UTF-8 files may start with.
@@ -82,12 +84,12 @@ def open_text_source(
     _check_path(source)
     path = Path(os.fspath(source))
     if path.is_dir():
-        records = (path / MANIFEST).exists() or bool(list_shards(path))
+        records = has_manifest(path) or bool(list_shards(path))
         _check_records_only(path, label_offset, records)
         return (
             TextRecordSource.from_directory(path, class_names, label_offset)
             if records
-            else TextFolderSource(path, class_names)
+            else TextFolderSource(path, class_names, MAX_TEXT_BYTES)
         )
     if path.is_file():
         records = text_format.format is None and (path in list_shards(path.parent) or _is_record_file(path))
@@ -112,7 +114,7 @@ def is_row_file(source: Any) -> bool:
     if not path.is_file() or path in list_shards(path.parent):
         return False
     try:
-        with open(path, "rb") as file:
+        with open(open_regular_file(path), "rb") as file:
             head = file.read(_HEAD)
         is_named = guess_format(path.name) or (path.suffix.lower() in _COMPRESSED and guess_format(path.stem))
         is_text = b"\0" not in head or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

@@ -264,7 +264,7 @@ def test_backgrounds_that_are_not_images_are_named(tmp_path: Path) -> None:
     for make, message in (
         (lambda: path.write_bytes(b"not an image"), "is not a BMP, JPEG, PNG or WebP image"),
         (lambda: path.write_bytes(cv2.imencode(".png", photograph())[1].tobytes()[:40]), "cannot read the background"),
-        (lambda: os.mkfifo(path), "is not a regular file"),
+        (lambda: os.mkfifo(path), r"it is a named pipe \(FIFO\), not a regular file"),
         (lambda: path.symlink_to("nowhere"), "No such file or directory"),
     ):
         path.unlink(missing_ok=True)
