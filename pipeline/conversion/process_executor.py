@@ -1,4 +1,8 @@
-"""Performing the tasks of a conversion in processes of this machine."""
+"""Performing the tasks of a conversion in processes of this machine.
+
+Workers belong to the process that started them. A fork of it, another worker included, closes its copies of their
+connections, and neither waits for them nor ends them.
+"""
 
 import contextlib
 import ctypes
@@ -7,6 +11,7 @@ import os
 import signal
 import sys
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
@@ -89,6 +94,8 @@ class _Worker:
         self._process = context.Process(
             target=_serve, args=(theirs, job, threads, os.getpid()), name="caudal-convert", daemon=True
         )
+        self._owner = os.getpid()
+        _workers.add(self)  # before it starts: a fork must not keep this end of the pipe
         self._process.start()
         theirs.close()
 
@@ -142,9 +149,30 @@ class _Worker:
         self._connection.close()
 
     def kill(self) -> None:
+        if os.getpid() != self._owner:
+            return
         self._process.kill()
         self._process.join()
         self._connection.close()
+
+    def abandon(self) -> None:
+        """In a forked child, close this process's copy of the connection, and forget the process.
+
+        `multiprocessing` would end it when the child ends.
+        """
+        self._connection.close()
+        getattr(multiprocessing.process, "_children", set()).discard(self._process)
+
+
+_workers: "weakref.WeakSet[_Worker]" = weakref.WeakSet()
+
+
+def _abandon_workers_of_parent() -> None:
+    for worker in list(_workers):
+        worker.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_workers_of_parent)
 
 
 def _wait_ready(running: list[_Worker]) -> Iterator[_Worker]:

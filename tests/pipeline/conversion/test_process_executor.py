@@ -114,6 +114,44 @@ def test_bad_samples_of_all_workers_count_together(folders: Callable[..., Path],
     ]
 
 
+FORKING = """
+import os, sys
+from multiprocessing import active_children
+import pipeline
+
+forked, ours = [], []
+
+def fork(*_):
+    if not forked:
+        ours.extend(sorted(child.pid for child in active_children()))
+        sockets = [os.readlink(f"/proc/self/fd/{number}") for number in range(3, 60) if is_socket(number)]
+        forked.append(os.fork())
+        if not forked[0]:
+            print(len(sockets) > 1, [number for number in range(3, 60) if is_socket(number)], flush=True)
+            sys.exit(7)  # in the middle of the conversion, with all exit handlers
+        print(os.waitstatus_to_exitcode(os.waitpid(forked[0], 0)[1]), flush=True)
+        print(ours == sorted(child.pid for child in active_children()), flush=True)
+
+def is_socket(number):
+    try:
+        return os.readlink(f"/proc/self/fd/{number}").startswith("socket:")
+    except FileNotFoundError:
+        return False
+
+manifest = pipeline.convert(os.environ["SOURCE"], os.environ["TARGET"], shards=4, workers=2, progress=fork)
+print(manifest["num_examples"], len(ours) > 0, flush=True)
+"""
+
+
+def test_a_fork_neither_keeps_nor_ends_the_workers(
+    folders: Callable[..., Path], tmp_path: Path, run_python: Callable[..., str]
+) -> None:
+    """A fork of a converting program closes its copies of their connections, and ends without ending them."""
+    source = folders(ants=20, bees=20)
+    found = run_python(FORKING, SOURCE=str(source), TARGET=str(tmp_path / "out"))
+    assert found.splitlines() == ["True []", "7", "True", "40 True"]
+
+
 def test_ray_is_asked_for_by_name(
     folders: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
