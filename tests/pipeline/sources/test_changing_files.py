@@ -26,7 +26,7 @@ CHANGED = "changed since it was listed"
 def _limit() -> Iterator[None]:
     """Interrupt a test that waits."""
     signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits"))
-    signal.alarm(60)
+    signal.alarm(200)  # importing TensorFlow takes most of it
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -81,37 +81,29 @@ def test_dropped_workers_end() -> None:
     assert process.wait(10) == 0
 
 
-@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
-def test_an_answer_left_unread_is_not_taken_for_the_next(
-    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> None:
-    """An exception between request and answer replaces the worker: the next texts are those asked for."""
+def test_an_answer_belongs_to_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception between request and answer, and an answer to something else, replace the worker."""
     here, there = Variants(EDA(), 3), TextWorkers(EDA(), 3, 1)
     send, fails = module._send, [False, False, True]
 
     def send_and_fail(*request: Any) -> None:
         send(*request)
         if fails and fails.pop(0):
-            raise error
+            raise MemoryError
 
     monkeypatch.setattr(module, "_send", send_and_fail)
     assert there(TEXTS[:2], [1, 2], [1, 1]) == here(TEXTS[:2], [1, 2], [1, 1])
     (first,) = there._processes
-    with pytest.raises(error):
+    with pytest.raises(MemoryError):
         there(TEXTS[:2], [3, 4], [1, 1])
     assert there(TEXTS[:2], [5, 6], [1, 1]) == here(TEXTS[:2], [5, 6], [1, 1])
     assert first.returncode == -9
-    assert first not in there._processes
-
-
-def test_an_answer_to_another_request_is_an_error() -> None:
-    """And replaces the worker."""
-    here, there = Variants(EDA(), 3), TextWorkers(EDA(), 3, 1)
-    there(["a good film"], [1], [1])
-    module._send(there._processes[0], '{"request": 99, "texts": ["a bad film"], "keys": [1], "numbers": [1]}')
-    with pytest.raises(WorkerError, match="answered request 99 instead of 1"):
+    (second,) = there._processes
+    send(second, '{"request": 99, "texts": ["a bad film"], "keys": [1], "numbers": [1]}')
+    with pytest.raises(WorkerError, match="answered request 99 instead of 3"):
         there(["a good film"], [2], [1])
     assert there(["a good film"], [2], [1]) == here(["a good film"], [2], [1])
+    assert second not in there._processes
 
 
 FORKING = """
@@ -120,52 +112,38 @@ from augment.text import EDA
 from augment.text.variants import Variants
 from pipeline.texts.workers import TextWorkers
 workers, here = TextWorkers(EDA(), None, 1), Variants(EDA(), None)
-texts = [["a good film and a bad day", f"number {number} is a fine film"] for number in range(100)]
+texts = [["a good film and a bad day", f"number {number} is a fine film"] for number in range(50)]
 
 def is_right():
     return all(workers(each, [1, 2], [1, 1]) == here(each, [1, 2], [1, 1]) for each in texts)
 
 assert is_right()
-ours = workers._processes[0].pid
-pipe = workers._processes[0].stdin
-pipe.write('{"request": 0, "texts": ["a good')  # buffered, as by another thread, which the fork lacks
+worker = workers._processes[0]
+worker.stdin.write('{"request": 0, "texts": ["a good')  # buffered, as by another thread, which the fork lacks
 child = os.fork()
 if not child:
-    good = is_right() and workers._processes[0].pid != ours
-    print("child", good, flush=True)
-    if not good or sys.argv[1] == "exits":
-        sys.exit(int(not good))
+    sys.exit(7 if is_right() and workers._processes[0].pid != worker.pid else 1)  # with all exit handlers
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+worker.stdin.write(' film"], "keys": [1], "numbers": [1]}\\n')
+worker.stdin.flush()
+answer = worker.stdout.readline()
+child = os.fork()
+if not child:
     time.sleep(300)
-if sys.argv[1] == "exits":
-    os.waitpid(child, 0)
-    pipe.write(' film"], "keys": [1], "numbers": [1]}\\n')
-    pipe.flush()
-    assert "texts" in workers._processes[0].stdout.readline()
-    assert is_right()
-print("parent", child, ours, flush=True)
-if sys.argv[1] == "stays":
-    time.sleep(300)
+print(child, worker.pid, status, is_right(), "texts" in answer, flush=True)
+time.sleep(300)
 """
 
 
 def test_a_fork_has_workers_of_its_own() -> None:
-    """It gets its texts from them, and ends as a program does; those of its parent see none of it."""
-    found = subprocess.run(
-        [sys.executable, "-c", FORKING, "exits"], capture_output=True, text=True, timeout=100, check=False
-    )
-    assert found.stdout.startswith("child True\nparent "), found.stderr
-    assert found.returncode == 0
-
-
-def test_a_fork_does_not_keep_its_parents_workers_alive() -> None:
-    """When their owner is killed, they end, though a fork of the owner still runs."""
-    with subprocess.Popen([sys.executable, "-c", FORKING, "stays"], stdout=subprocess.PIPE, text=True) as process:
+    """It neither disturbs those of its parent nor keeps them alive: they end with their owner."""
+    with subprocess.Popen([sys.executable, "-c", FORKING], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = dict(line.split(None, 1) for line in (process.stdout.readline(), process.stdout.readline()))
-        child, ours = map(int, lines["parent"].split())
+        child, worker, *results = process.stdout.readline().split()
         process.kill()
         try:
-            until(lambda: not is_alive(ours))
-            assert is_alive(child)
+            assert results == ["7", "True", "True"]
+            until(lambda: not is_alive(int(worker)))
+            assert is_alive(int(child))
         finally:
-            os.kill(child, signal.SIGKILL)
+            os.kill(int(child), signal.SIGKILL)
