@@ -56,10 +56,15 @@ class Journal:
             stack.callback(os.close, self._file)
             self._lock()
             has_started = self._check_own()
-            self._partial = _open_own(self._partial_path)
-            stack.callback(os.close, self._partial)
-            if not has_started and os.fstat(self._partial).st_size:
-                raise ConvertError(_describe_foreign(self._partial_path))
+            try:
+                self._partial = _open_own(self._partial_path)
+                stack.callback(os.close, self._partial)
+                if not has_started and os.fstat(self._partial).st_size:
+                    raise ConvertError(_describe_foreign(self._partial_path))
+            except ConvertError:
+                if not has_started:
+                    os.unlink(self._path)
+                raise
             self._resume({"job": job})
             self._close = stack.pop_all()
 

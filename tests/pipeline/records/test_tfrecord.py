@@ -105,6 +105,7 @@ WRONG_INDICES = {
     "three columns": npy(np.ones((3, 3), np.int64)),
     "floats": npy(FITTING.astype(float)),
     "32 bits": npy(FITTING.astype(np.int32)),
+    "too long, then negative": npy(np.array([[12, 2**40], [2**40 + 28, 1053 - 4 - 2**40 - 28]])),
     "huge numbers": npy(np.array([[12, 2**62], [2**62, 2**62]])),
     "huge shape": npy(FITTING).replace(b"(3, 2), }              ", b"(99999999999999, 2), } "),
 }
