@@ -16,6 +16,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
+from augment.stored_files import read_array
 from pipeline.records.example import example as example
 from pipeline.records.example import get_bytes_feature as get_bytes_feature
 from pipeline.records.example import get_int_feature as get_int_feature
@@ -162,7 +163,7 @@ def load_index(shard: Path) -> Index:
     stored = index_path(shard)
     try:
         status = shard.stat()
-        index = np.load(stored, allow_pickle=False)
+        index = read_array(stored)
         if stored.stat().st_mtime_ns >= status.st_mtime_ns and _is_valid_index(index, status.st_size):
             return cast(Index, index)
     except Exception:  # noqa: S110  # np.load raises nearly anything on a damaged file; a new index is as good
