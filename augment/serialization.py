@@ -1,5 +1,6 @@
 """Augmentations in files: JSON and YAML, as `albumentations.save` writes them."""
 
+import inspect
 import json
 import os
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         text = read_regular_file(name).decode()
         values = yaml.load(text, _YamlLoader) if data_format == "yaml" else json.loads(text)
         _check_count(values)
-        _check_structure(get_value({"the file": values}, "the file", dict).get("transform"))
+        _check_structure(get_value({"the file": values}, "the file", dict)["transform"])
         transform = _build(values)
     _check_bounds(name, transform)
     return transform
@@ -92,9 +93,23 @@ def _check_structure(value: Any) -> None:
     if "p" not in value and name not in ("Compose", "Sequential"):
         raise ValueError(f"{name} has no 'p', its probability")
     if "InitSchema" in vars(kind):
-        value["strict"] = True  # else it ignores unknown arguments, and replaces some that are invalid by its defaults
+        _check_arguments(name, kind, value)
+        value["strict"] = True  # else it replaces all arguments by its defaults if some are invalid
     for child in get_value(value, "transforms", list, []):
         _check_structure(child)
+
+
+def _check_arguments(name: str, kind: type, value: dict[str, Any]) -> None:
+    """Refuse arguments that no class of a transform has: Albumentations ignores them.
+
+    Those of a base class are removed: Albumentations writes them, too, and ignores them when it reads.
+    """
+    own = inspect.signature(kind).parameters
+    inherited = {argument for base in kind.__mro__ for argument in inspect.signature(base.__init__).parameters}
+    for argument in value.keys() - own.keys() - {"__class_fullname__"}:
+        if argument not in inherited:
+            raise ValueError(f"{name} has no argument {argument[:60]!r}")
+        del value[argument]
 
 
 def _build(values: dict[str, Any]) -> Any:

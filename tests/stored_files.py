@@ -7,7 +7,7 @@ What reads a damaged file works, or raises one error of one line that names the 
 import json
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,15 +41,7 @@ class StoredFile:
     mutations: tuple[Mutation, ...] = ()
 
 
-@dataclass
-class Figures:
-    """How many mutations were read, and how many refused."""
-
-    read: int = 0
-    refused: int = 0
-
-
-def check(kind: StoredFile, root: Path, count: int, seed: int) -> Figures:
+def iter_checks(kind: StoredFile, root: Path, count: int, seed: int) -> Iterator[tuple[bool, str]]:
     """Mutate a file, and read each mutation.
 
     Args:
@@ -58,35 +50,38 @@ def check(kind: StoredFile, root: Path, count: int, seed: int) -> Figures:
         count: number of mutations.
         seed: of the mutations.
 
-    Raises:
-        AssertionError: an error is of no class of Caudal's, or does not name the file in one line.
+    Yields:
+        Whether a mutation was read, and not refused; and what is wrong with how it was refused, or "".
     """
-    path, figures = kind.make(root), Figures()
+    path = kind.make(root)
     contents = path.read_bytes()
     kind.read(path)
     for number in range(count):
         random = np.random.default_rng((seed, number))
         mutations = (mutate, *kind.mutations)
-        mutated = mutations[int(random.integers(len(mutations)))](contents, random)
-        path.write_bytes(mutated)
+        path.write_bytes(mutations[int(random.integers(len(mutations)))](contents, random))
+        fault, is_read = "", True
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", SyntaxWarning)  # they would be printed
                 kind.read(path)
-            figures.read += 1
         except CaudalError as error:
-            figures.refused += 1
-            message = str(error)
-            # A dataset is named by its directory.
-            named = isinstance(error, SampleError) or path.name in message or str(path.parent) in message
-            assert named, f"mutation {number} of {path.name} (seed {seed}) is not named: {message}"
-            assert not _JARGON.search(message), f"mutation {number} of {path.name} (seed {seed}): {message}"
-            assert len(message.splitlines()) == 1, f"mutation {number} of {path.name} (seed {seed}): {message!r}"
+            fault, is_read = _find_fault(path, error), False
         except Exception as error:
-            raise AssertionError(f"mutation {number} of {path.name} (seed {seed}): {error!r}") from error
+            fault, is_read = repr(error), False
+        yield is_read, fault and f"mutation {number} of {path.name} (seed {seed}): {fault}"
     path.write_bytes(contents)
     kind.read(path)
-    return figures
+
+
+def _find_fault(path: Path, error: CaudalError) -> str:
+    """Return what is wrong with an error's message, or "": it names the file, or its dataset's directory, in one line."""
+    message = str(error)
+    if not isinstance(error, SampleError) and path.name not in message and str(path.parent) not in message:
+        return f"does not name the file: {message}"
+    if _JARGON.search(message):
+        return f"is about the program: {message}"
+    return "" if len(message.splitlines()) == 1 else f"has several lines: {message!r}"
 
 
 def make_dataset(root: Path) -> Path:
