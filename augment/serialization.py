@@ -57,7 +57,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     remedy = f"write the file with albumentations.save(transform, path, data_format={data_format!r})"
     with name_damage(name, "an Albumentations transform", TransformError, remedy):
         text = read_regular_file(name).decode()
-        values = yaml.load(text, _YamlLoader) if data_format == "yaml" else json.loads(text)
+        values = _read_yaml(text) if data_format == "yaml" else json.loads(text)
         _check_count(values)
         _check_structure(get_value({"the file": values}, "the file", dict)["transform"])
         transform = _build(values)
@@ -65,7 +65,15 @@ def load(path: str | os.PathLike[str]) -> Any:
     return transform
 
 
-class _YamlLoader(yaml.SafeLoader):
+def _read_yaml(text: str) -> Any:
+    loader = _YamlLoader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+class _YamlLoader(yaml.SafeLoader):  # type: ignore[misc]  # it ships no types
     """Reads YAML without merge keys (`<<`), which Albumentations does not write: some of them make any number."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
@@ -105,7 +113,12 @@ def _check_arguments(name: str, kind: type, value: dict[str, Any]) -> None:
     Those of a base class are removed: Albumentations writes them, too, and ignores them when it reads.
     """
     own = inspect.signature(kind).parameters
-    inherited = {argument for base in kind.__mro__ for argument in inspect.signature(base.__init__).parameters}
+    inherited = {
+        argument
+        for base in kind.__mro__
+        if "__init__" in vars(base)
+        for argument in inspect.signature(vars(base)["__init__"]).parameters
+    }
     for argument in value.keys() - own.keys() - {"__class_fullname__"}:
         if argument not in inherited:
             raise ValueError(f"{name} has no argument {argument[:60]!r}")

@@ -6,7 +6,7 @@ import os
 import stat
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
@@ -19,9 +19,7 @@ _LONGEST = 300
 
 
 @contextlib.contextmanager
-def name_damage(
-    path: str | os.PathLike[str], what: str, error: type[CaudalError], remedy: str = ""
-) -> Iterator[None]:
+def name_damage(path: str | os.PathLike[str], what: str, error: type[CaudalError], remedy: str = "") -> Iterator[None]:
     """Convert whatever is raised while a file is read to one error, which names the file and what is wrong with it.
 
     The block reads and checks the file, and does nothing else: parsers raise errors of any class for damaged files.
@@ -149,14 +147,14 @@ def _decode_array(file: Any) -> NDArray[Any]:
 _Value = TypeVar("_Value")
 
 
-def get_value(values: dict[str, Any], name: str, kind: type[_Value], default: _Value | None = None) -> _Value:
+def get_value(values: Mapping[str, Any], name: str, kind: type[_Value], default: _Value | None = None) -> _Value:
     """Return a value of JSON, after a check of its type.
 
     Raises:
         KeyError: it is missing, and there is no default.
         ValueError: it has another type.
     """
-    value = values[name] if default is None else values.get(name, default)
+    value: _Value = values[name] if default is None else values.get(name, default)
     fits = isinstance(value, (int, float) if kind is float else kind)  # JSON writes 1.0 as 1, too
     if not fits or (kind is not bool and isinstance(value, bool)):
         raise ValueError(f"{name!r} must be {_KINDS[kind]}, got {value!r:.60}")

@@ -75,7 +75,7 @@ def iter_checks(kind: StoredFile, root: Path, count: int, seed: int) -> Iterator
 
 
 def _find_fault(path: Path, error: CaudalError) -> str:
-    """Return what is wrong with an error's message, or "": it names the file, or its dataset's directory, in one line."""
+    """Return what is wrong with an error's message, or "": it names the file, or its dataset, in one line."""
     message = str(error)
     if not isinstance(error, SampleError) and path.name not in message and str(path.parent) not in message:
         return f"does not name the file: {message}"
@@ -266,7 +266,7 @@ def make_transform(suffix: str) -> Callable[[Path], Path]:
     """Return a function that saves a composition."""
 
     def make(root: Path) -> Path:
-        import albumentations as A
+        import albumentations as A  # noqa: N812  # the usual name
 
         flips = A.OneOf([A.HorizontalFlip(), A.RandomRotate90(p=0.5)])
         transform = A.Compose([A.RandomResizedCrop((8, 8)), flips, A.ColorJitter(), A.CoarseDropout()])
@@ -309,7 +309,6 @@ _COCO = {
 }
 
 
-
 def mutate_toml(contents: bytes, random: np.random.Generator) -> bytes:  # noqa: ARG001  # as other mutations
     """Return TOML that is nested too deeply, or whose numbers or dates are none."""
     hostile = [b"a = " + b"[" * 100_000, b"epochs = " + b"9" * 5000, b"\xff", b"[[x]]\ny = 1979-13-45", b"epochs = nan"]
@@ -329,7 +328,9 @@ STORED_FILES: dict[str, StoredFile] = {
     ),
     "skipped.jsonl": StoredFile(lambda root: make_dataset(root) / "skipped.jsonl", convert_again, (mutate_json,)),
     "index.npy": StoredFile(lambda root: next(make_dataset(root).glob("*.npy")), read_dataset),
-    "index.npy of a damaged shard": StoredFile(lambda root: next(make_dataset(root).glob("*.npy")), verify_damaged_shard),
+    "index.npy of a damaged shard": StoredFile(
+        lambda root: next(make_dataset(root).glob("*.npy")), verify_damaged_shard
+    ),
     "checkpoint.npz": StoredFile(make_checkpoint, read_checkpoint, (mutate_header("json"),)),
     "statistics.json": StoredFile(make_statistics(".json"), read_statistics, (mutate_json,)),
     "statistics.npz": StoredFile(make_statistics(".npz"), read_statistics, (mutate_header("head"),)),

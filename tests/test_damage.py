@@ -68,7 +68,7 @@ def test_errors_of_parsers_are_described_in_words_of_the_file(fault: Callable[[]
 
 def test_errors_of_our_own_and_interrupts_pass() -> None:
     """What names its cause already is not named again."""
-    with pytest.raises(CaudalError, match="^as it was$"), name_damage("x", "a file", TransformError):
+    with pytest.raises(CaudalError, match=r"^as it was$"), name_damage("x", "a file", TransformError):
         raise CaudalError("as it was")
     with pytest.raises(KeyboardInterrupt), name_damage("x", "a file", TransformError):
         raise KeyboardInterrupt

@@ -112,7 +112,9 @@ class Statistics:
         with name_damage(path, "a statistics file", SourceError, "compute the statistics again"):
             if Path(path).suffix == ".json":
                 head = read_json(path)
-                arrays = {name: np.array(head[name], np.float64) for name in ("mean", "std") if name in head}
+                arrays: dict[str, NDArray[Any]] = {
+                    name: np.array(head[name], np.float64) for name in ("mean", "std") if name in head
+                }
             else:
                 arrays = read_arrays(path)
                 head = json.loads(str(arrays.pop("head")))

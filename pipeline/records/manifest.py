@@ -41,9 +41,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
     """
     path = root / MANIFEST
     if not os.path.lexists(path):
-        raise SourceError(
-            f"{root} is not a converted dataset: {MANIFEST} is missing; create one with `caudal convert`"
-        )
+        raise SourceError(f"{root} is not a converted dataset: {MANIFEST} is missing; create one with `caudal convert`")
     with name_damage(path, "a valid manifest", SourceError, "restore it, or convert the dataset again"):
         manifest = read_json(path)
         version = get_value(manifest, "format_version", int)

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz.random_calls SECONDS`: hostile calls of the sanitized kernels, with other seeds than the tests."""
+"""`python -m tests.fuzz.random_calls SECONDS`: hostile calls of the sanitized kernels, with new seeds."""
 
 import os
 import sys

@@ -89,7 +89,9 @@ SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {"headers": make_images, "reco
 
 def list_corpus(target: str) -> list[bytes]:
     """Return all that is known of a target: what crashed once first."""
-    contents = [path.read_bytes() for path in sorted((CORPUS / target).glob("*")) if path.name not in (".gitkeep", "running")]
+    contents = [
+        path.read_bytes() for path in sorted((CORPUS / target).glob("*")) if path.name not in (".gitkeep", "running")
+    ]
     contents += SEEDS[target]()
     if target == "headers":
         data = Path(os.environ.get("CAUDAL_DATA", "../shared/data")) / "robustness"

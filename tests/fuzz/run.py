@@ -42,7 +42,15 @@ def compile_target(clang: str, directory: Path) -> Path:
     options = [option for option in module["extra-compile-args"] if option != "-O3"]
     directory.mkdir(parents=True, exist_ok=True)
     program = directory / "fuzz_kernels"
-    command = [clang, *options, *CHECKS, "-O1", "-g", "-fno-omit-frame-pointer", f"-I{sysconfig.get_paths()['include']}"]
+    command = [
+        clang,
+        *options,
+        *CHECKS,
+        "-O1",
+        "-g",
+        "-fno-omit-frame-pointer",
+        f"-I{sysconfig.get_paths()['include']}",
+    ]
     command += [*sources, f"-L{library}", f"-lpython{sysconfig.get_config_var('LDVERSION')}", f"-Wl,-rpath,{library}"]
     subprocess.run([*command, "-lm", "-o", str(program)], check=True)
     return program
@@ -64,7 +72,9 @@ def fuzz_kernels(seconds: int) -> int:
     more = {"PYTHONHOME": sys.base_prefix, "PYTHONMALLOC": "malloc", "ASAN_OPTIONS": "detect_leaks=0"}
     ended = subprocess.run(command, env={**os.environ, **more}, stderr=subprocess.PIPE, text=True, check=False)
     lines = ended.stderr.splitlines()
-    print("\n".join(lines[-60:] if ended.returncode else [line for line in lines if line.startswith(("Done", "stat::"))]))
+    print(
+        "\n".join(lines[-60:] if ended.returncode else [line for line in lines if line.startswith(("Done", "stat::"))])
+    )
     return ended.returncode
 
 

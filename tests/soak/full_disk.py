@@ -1,4 +1,4 @@
-"""A full disk, a small file system where one may be mounted: conversions and augmented texts fail in one line, and finish later."""
+"""A full disk, where a small one may be mounted: commands fail in one line, and finish when there is space."""
 
 import shutil
 import subprocess
@@ -33,7 +33,11 @@ def fill(root: Path) -> Iterator[str]:
                 again = run_caudal(*job)
                 fault = full.fault or again.fault
                 done = full.status == 0 or again.status == 0
-                yield f"{kib} KiB: {fault or again.errors}" if fault or (not done and "No space" not in again.errors) else ""
+                yield (
+                    f"{kib} KiB: {fault or again.errors}"
+                    if fault or (not done and "No space" not in again.errors)
+                    else ""
+                )
                 for path in disk.iterdir():
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
     finally:

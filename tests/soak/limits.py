@@ -1,4 +1,4 @@
-"""Commands with too little memory, too few open files, and too small files: an error of one line, and no partial output."""
+"""Commands with too little memory, too few open files, and too small files: one line of error, no partial output."""
 
 import functools
 import resource

@@ -112,4 +112,4 @@ def main(scenarios: Mapping[str, Scenario]) -> None:
             except AssertionError as error:
                 faults.append(f"{error}")
         figures = {"name": name, "runs": runs, "faults": faults, "slowest_s": round(slowest_s, 2)}
-        print(json.dumps(figures), flush=True)  # noqa: T201  # for the table
+        print(json.dumps(figures), flush=True)

@@ -40,7 +40,9 @@ def test_images_of_the_corpus_are_changed_exactly(images: list[np.ndarray]) -> N
         height, width = image.shape[:2]
         rng = np.random.default_rng(number)
         matrix = IDENTITY + rng.uniform(-0.3, 0.3, (2, 3)) * [1, 1, max(height, width)]
-        border = int(rng.choice([cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT, cv2.BORDER_REFLECT_101]))
+        border = int(
+            rng.choice([cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT, cv2.BORDER_REFLECT_101])
+        )
         target = Target(max(1, height // 2), width + 3)
         kernels.run(
             [(image, target.image, [(kernels.WARP, matrix, border, fill), inverse, (kernels.FILL, 0, 0, 5, 5, fill)])]
