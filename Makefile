@@ -33,7 +33,7 @@ soak: $(VENV)/.installed-dev
 # object and every undefined operation.
 sanitize: $(VENV)/.installed-dev
 	SANITIZED_KERNELS=$$($(BIN)/python -m tests.augment.plan.sanitized_kernels build/sanitized) && \
-	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 \
 	SANITIZED_KERNELS=$$SANITIZED_KERNELS $(BIN)/python -m pytest --capture=no tests/augment/plan/test_hostile_kernels.py \
 	tests/augment/plan/test_corpus_kernels.py
 

@@ -83,9 +83,10 @@ def run_random_calls(seconds: int) -> int:
     directory = ROOT / "build/sanitized"
     build = [sys.executable, "-m", "tests.augment.plan.sanitized_kernels", str(directory)]
     module = subprocess.run(build, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
-    find = ["gcc", "-print-file-name=libasan.so"]
-    library = subprocess.run(find, capture_output=True, text=True, check=True).stdout.strip()
-    more = {"SANITIZED_KERNELS": module, "LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
+    # Without C++'s own library the sanitizer ends the process where OpenCV raises an exception.
+    finds = [["gcc", f"-print-file-name={name}"] for name in ("libasan.so", "libstdc++.so")]
+    found = [subprocess.run(find, capture_output=True, text=True, check=True).stdout.strip() for find in finds]
+    more = {"SANITIZED_KERNELS": module, "LD_PRELOAD": " ".join(found), "ASAN_OPTIONS": "detect_leaks=0"}
     command = [sys.executable, "-m", "tests.fuzz.random_calls", str(seconds)]
     return subprocess.run(command, env={**os.environ, **more}, cwd=ROOT, check=False).returncode
 
