@@ -10,7 +10,7 @@ import numpy as np
 from tests.conftest import make_folders
 from tests.soak.scenario import Scenario, main, run_caudal
 
-TIMES = 20
+TIMES = 10
 LONGEST_S = 4.0
 """The last instant: an interpreter with TensorFlow takes two seconds or more to start."""
 
