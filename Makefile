@@ -11,7 +11,10 @@ SOURCES := $(wildcard augment/plan/c/*)
 export NO_ALBUMENTATIONS_UPDATE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test soak sanitize lint types api clean
+# Seconds for `make fuzz`.
+SECONDS ?= 300
+
+.PHONY: demo test soak sanitize fuzz lint types api clean
 
 demo: $(VENV)/.installed
 	$(BIN)/caudal demo
@@ -20,15 +23,23 @@ test: lint types
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not alone' --durations=25
 	$(BIN)/python -m pytest -m alone --durations=25
 
-# Each program of tests/programs ten times: it must end, and with its own exit status.
+# Programs of tests/programs, which must end, and with their own exit status; then the scenarios of tests/soak: damaged
+# files, kills, limits of resources, signals, forks, full disks. Ends with a table of figures.
 soak: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.programs.run -n 10 -j $(WORKERS)
+	$(BIN)/python -m tests.programs.run -n 3 -j $(WORKERS)
+	$(BIN)/python -m tests.soak.run
 
-# The kernels' own tests, with a module that reports every access outside an object and every undefined operation.
+# The kernels' own tests, and augmentations of the robustness corpus, with a module that reports every access outside an
+# object and every undefined operation.
 sanitize: $(VENV)/.installed-dev
 	SANITIZED_KERNELS=$$($(BIN)/python -m tests.augment.plan.sanitized_kernels build/sanitized) && \
-	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
-	SANITIZED_KERNELS=$$SANITIZED_KERNELS $(BIN)/python -m pytest --capture=no tests/augment/plan/test_hostile_kernels.py
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 \
+	SANITIZED_KERNELS=$$SANITIZED_KERNELS $(BIN)/python -m pytest --capture=no tests/augment/plan/test_hostile_kernels.py \
+	tests/augment/plan/test_corpus_kernels.py
+
+# Headers, records and kernels, coverage-guided where clang is installed; what crashes joins tests/fuzz/corpus.
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.fuzz.run -s $(SECONDS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,11 +1,20 @@
 """Augmentations in files: JSON and YAML, as `albumentations.save` writes them."""
 
+import inspect
+import json
 import os
 from collections.abc import Iterator
 from numbers import Integral
-from typing import Any, cast
+from typing import Any
+
+import albumentations
+import yaml
+from albumentations.core.serialization import SERIALIZABLE_REGISTRY, shorten_class_name
+from pydantic import ValidationError
 
 from augment.errors import TransformError
+from augment.regular_files import read_regular_file
+from augment.stored_files import get_value, name_damage
 
 MAX_PIXELS = 89_478_485
 """Largest size of an image that a loaded transform may make, the default of a Loader's `max_pixels`."""
@@ -18,6 +27,9 @@ _COUNTS = (
 """Numbers of holes, cells and the like, for each of which a transform allocates memory."""
 
 _SIDES = ("height", "width", "size", "max_size", "max_size_hw", "min_height", "min_width")
+_MAX_VALUES = 100_000
+"""Largest number of values in a file, those of nested lists and objects included."""
+
 _MAX_SIDE = 2**15 - 1
 """Longest side of an image that OpenCV warps."""
 
@@ -35,8 +47,6 @@ def load(path: str | os.PathLike[str]) -> Any:
         TransformError: the file cannot be read, does not contain an Albumentations transform, or asks for more holes,
             cells or pixels than any image has use for.
     """
-    import albumentations
-
     # Importing Caudal's own transforms registers them with Albumentations.
     import augment.backgrounds
     import augment.policies.aug_mix_transform
@@ -45,15 +55,93 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     name = os.fspath(path)
     data_format = "yaml" if name.endswith((".yaml", ".yml")) else "json"
-    try:
-        transform = albumentations.load(name, data_format=cast(Any, data_format))
-    except Exception as error:  # Albumentations raises different errors for different faults of a file
-        raise TransformError(
-            f"cannot load a transform from {name} ({type(error).__name__}: {error}); write the file with "
-            f"albumentations.save(transform, path, data_format={data_format!r})"
-        ) from error
+    remedy = f"write the file with albumentations.save(transform, path, data_format={data_format!r})"
+    with name_damage(name, "an Albumentations transform", TransformError, remedy):
+        text = read_regular_file(name).decode()
+        values = _read_yaml(text) if data_format == "yaml" else json.loads(text)
+        _check_count(values)
+        _check_structure(get_value({"the file": values}, "the file", dict)["transform"])
+        transform = _build(values)
     _check_bounds(name, transform)
     return transform
+
+
+def _read_yaml(text: str) -> Any:
+    loader = _YamlLoader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+class _YamlLoader(yaml.SafeLoader):  # type: ignore[misc]  # it ships no types
+    """Reads YAML without merge keys (`<<`), which Albumentations does not write: some of them make any number."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Leave the key as it is; it has no constructor, and is refused."""
+
+
+def _check_count(values: Any) -> None:
+    """Check how many values a file has: aliases in YAML multiply them, and each transform is built."""
+    count, rest = 0, [values]
+    while rest:
+        value = rest.pop()
+        count += 1
+        if count > _MAX_VALUES:
+            raise ValueError(f"it describes more than {_MAX_VALUES} values")
+        rest.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+
+
+def _check_structure(value: Any) -> None:
+    """Check that a value describes a transform, and those in it: a known class, and its arguments."""
+    if not isinstance(value, dict):
+        raise ValueError(f"'transform' must be an object, got {value!r:.60}")
+    name = get_value(value, "__class_fullname__", str)
+    if (kind := SERIALIZABLE_REGISTRY.get(shorten_class_name(name))) is None:
+        raise ValueError(f"{name[:60]!r} is not a transform of this version of Albumentations")
+    if "p" not in value and name not in ("Compose", "Sequential"):
+        raise ValueError(f"{name} has no 'p', its probability")
+    if "InitSchema" in vars(kind):
+        _check_arguments(name, kind, value)
+        value["strict"] = True  # else it replaces all arguments by its defaults if some are invalid
+    for child in get_value(value, "transforms", list, []):
+        _check_structure(child)
+
+
+def _check_arguments(name: str, kind: type, value: dict[str, Any]) -> None:
+    """Refuse arguments that no class of a transform has: Albumentations ignores them.
+
+    Those of a base class are removed: Albumentations writes them, too, and ignores them when it reads.
+    """
+    own = inspect.signature(kind).parameters
+    inherited = {
+        argument
+        for base in kind.__mro__
+        if "__init__" in vars(base)
+        for argument in inspect.signature(vars(base)["__init__"]).parameters
+    }
+    for argument in value.keys() - own.keys() - {"__class_fullname__"}:
+        if argument not in inherited:
+            raise ValueError(f"{name} has no argument {argument[:60]!r}")
+        del value[argument]
+
+
+def _build(values: dict[str, Any]) -> Any:
+    """Build a transform.
+
+    Raises:
+        ValueError: an argument is invalid.
+    """
+    try:
+        return albumentations.from_dict(values)
+    except ValueError as error:
+        if not isinstance(error.__context__, ValidationError):
+            raise
+        faults = [
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, got {fault['input']!r:.60}"
+            for fault in error.__context__.errors()
+        ]
+        raise ValueError("; ".join(faults[:3])) from None
 
 
 def _check_bounds(name: str, transform: Any) -> None:

@@ -125,6 +125,10 @@ def main() -> None:
         status = _refuse(str(error))
     except MemoryError:
         status = _refuse("out of memory; use smaller images, batches or models")
+    except ImportError as error:
+        if os.environ.get("CAUDAL_TRACEBACK"):
+            raise
+        status = _refuse(f"a library cannot be loaded: {error}; install it again, or allow more memory and open files")
     except KeyboardInterrupt:  # before or after a command; within a command, Typer turns it into a status
         status = _INTERRUPTED
     except BrokenPipeError:  # the reader of the output has closed it

@@ -65,7 +65,11 @@ def print_contents(contents: Mapping[str, Any], of: str = "") -> None:
 
 def escape_unprintable(value: object) -> str:
     """Escape control characters, line breaks and what no encoding can write: names come from untrusted data."""
-    text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        encoded = str(value).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can contain
+        encoded = str(value).encode("utf-8", "backslashreplace")
+    text = encoded.decode("utf-8", "backslashreplace")
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 

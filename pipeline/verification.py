@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from augment.regular_files import read_regular_file
+from augment.stored_files import name_damage
 from pipeline.errors import SourceError
 from pipeline.images.header import read_valid_header
 from pipeline.progress import Progress
@@ -185,11 +186,13 @@ def _find_record_faults(path: Path, shard: dict[str, Any], examples: "_Examples"
 
 def _load_stored_index(path: Path) -> tfrecord.Index:
     """Return the entries of a damaged shard's index file that point into the shard; empty if it is damaged, too."""
+    stored = tfrecord.index_path(path)
     try:
-        index = tfrecord.read_index_file(path)
-        if index.dtype != np.int64 or index.ndim != 2 or index.shape[1] != 2:
-            raise ValueError("not an index")
-    except (ValueError, EOFError, OSError):
+        with name_damage(stored, "an index", SourceError):
+            index = tfrecord.read_index_file(path)
+            if index.dtype != np.int64 or index.ndim != 2 or index.shape[1] != 2:
+                raise ValueError("it has another shape or dtype")
+    except SourceError:
         return np.zeros((0, 2), np.int64)
     size = path.stat().st_size
     inside = (index >= 0).all(axis=1) & (index[:, 0] <= size) & (index[:, 1] <= size - index[:, 0])

@@ -4,12 +4,13 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from augment.stored_files import get_value, name_damage, read_arrays
 from training.errors import TrainingError
 from training.files import lock, replace_atomically
 
@@ -112,16 +113,12 @@ def read(path: Path, variables: "Sequence[keras.Variable]", identity: Identity) 
     Raises:
         TrainingError: the file is not a checkpoint, is damaged, or belongs to another training.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            header: dict[str, Any] = json.loads(bytes(stored["json"]))
-            arrays = [stored[name] for name in sorted(stored.files) if name != "json"]
-        version, stored_identity = header["format"], dict(header.get("identity", {}))
-        state = State(**header["state"]) if version == FORMAT else State()
-        _check_state(state)
-    except Exception as error:  # NumPy and zipfile raise errors of many classes for damaged files
-        reason = f"{type(error).__name__} {error}".strip()
-        raise TrainingError(f"{path} is not a checkpoint, or damaged: {reason}; remove it to start over") from None
+    with name_damage(path, "a valid checkpoint", TrainingError, "remove it to start over"):
+        stored = read_arrays(path)
+        header: dict[str, Any] = json.loads(bytes(stored.pop("json")))
+        arrays = [stored[name] for name in sorted(stored)]
+        version, stored_identity = get_value(header, "format", int), get_value(header, "identity", dict, {})
+        state = _read_state(get_value(header, "state", dict)) if version == FORMAT else State()
     if version != FORMAT:
         raise TrainingError(f"{path} was written by another version of Caudal; start over in another directory")
     other = [part for part in identity if stored_identity.get(part) != identity[part]]
@@ -137,14 +134,28 @@ def read(path: Path, variables: "Sequence[keras.Variable]", identity: Identity) 
     return state
 
 
-def _check_state(state: State) -> None:
-    """Raise a ValueError unless a state could have been written."""
+def _read_state(values: dict[str, Any]) -> State:
+    """Return a state; raises an error unless it could have been written."""
+    names = [one.name for one in fields(State)]
+    if sorted(values) != sorted(names):
+        raise ValueError(f"its state must have {', '.join(names)}")
+    for name in ("epoch", "step", "samples", *(("best_epoch",) if values["best_epoch"] is not None else ())):
+        get_value(values, name, int)
+    numbers = [get_value(values, "waited", float), get_value(values, "worked", float)]
+    numbers += [*get_value(values, "sums", dict).values(), *get_value(values, "waiting", list)]
+    for name, history in get_value(values, "history", dict).items():
+        numbers += get_value({name: history}, name, list)
+    numbers += [] if values["best"] is None else [values["best"]]
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        raise ValueError("its state contains other values than numbers")
+    state = State(**values)
     counts = (state.epoch, state.step, state.samples)
     if not all(type(count) is int and count >= 0 for count in counts):
         raise ValueError(f"its position is {counts}")
     lengths = {len(values) for values in (*state.history.values(), state.waiting)}
     if lengths != {state.epoch}:
         raise ValueError(f"its history has {sorted(lengths)} epochs, its position {state.epoch}")
+    return state
 
 
 def strip_names(config: Any) -> Any:

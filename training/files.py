@@ -14,6 +14,7 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     The temporary name keeps the extension, by which libraries choose the format. After an error `path` is unchanged.
     """
     partial = path.with_name(f".partial-{path.name}")
+    partial.unlink(missing_ok=True)  # a link in its place would be followed
     try:
         yield partial
         os.replace(partial, path)
@@ -32,6 +33,9 @@ def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
     Raises:
         BlockingIOError: another process holds the lock, and `wait` is false.
     """
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
+    finally:
+        os.close(descriptor)

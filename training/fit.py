@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from augment.stored_files import name_damage
 from pipeline import Loader
 from pipeline.feeds.look_ahead import iterate_ahead
 from training import checkpoint
@@ -286,7 +287,9 @@ class _Fitting:
         if self.state.best_epoch is None:
             return
         if self.checkpoints is not None:
-            self.model.load_weights(Path(self.checkpoints.directory) / BEST)
+            path = Path(self.checkpoints.directory) / BEST
+            with name_damage(path, "a file of this model's weights", TrainingError, "start over in another directory"):
+                self.model.load_weights(path)
         else:
             self.model.set_weights(self._best)
 

@@ -6,6 +6,7 @@ several processes with the same directory divide the work.
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from augment import keys
 from augment.errors import CaudalError
+from augment.regular_files import read_regular_file
+from augment.stored_files import name_damage
 from training.checks import check_count, is_number
 from training.errors import DivergedError, TrainingError
 from training.experiment import Experiment
@@ -198,7 +201,7 @@ def _discard_other_checkpoint(directory: Path, best: Trial) -> None:
     note = directory / "trial.json"
     params = json.dumps(best.params, sort_keys=True, default=str).encode()
     directory.mkdir(parents=True, exist_ok=True)
-    if not note.exists() or note.read_bytes() != params:
+    if not note.exists() or read_regular_file(note) != params:
         (directory / CHECKPOINT).unlink(missing_ok=True)
         with replace_atomically(note) as partial:
             partial.write_bytes(params)
@@ -270,14 +273,23 @@ def _report_damage(path: Path, *, of_storage_only: bool = False) -> Iterator[Non
     except CaudalError:
         raise
     except expected as error:
-        reason = f"{type(error).__name__} {error}".strip().partition("\n")[0]
-        raise TrainingError(
-            f"{path} cannot be used, or is damaged: {reason}; restore it, or use another directory"
-        ) from None
+        with name_damage(path, "a valid search database", TrainingError, "restore it, or use another directory"):
+            raise _find_cause(error) from None
+
+
+def _find_cause(error: Exception) -> Exception:
+    """Return SQLite's error, which SQLAlchemy wraps in its own, with the statement, and Optuna in another."""
+    cause: Any = error
+    while inner := getattr(cause, "orig", None) or cause.__cause__:
+        cause = inner
+    return cause if isinstance(cause, Exception) else error
 
 
 def _make_storage(path: Path) -> "optuna.storages.RDBStorage":
     import optuna
+
+    if os.path.lexists(path) and not path.is_file():
+        raise TrainingError(f"{path} is not a regular file; remove it, or use another directory")
 
     return optuna.storages.RDBStorage(
         f"sqlite:///{path}",

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from augment.regular_files import read_regular_file
+from augment.stored_files import name_damage
 from training.architectures.registry import NAMES
 from training.errors import TrainingError
 from training.recipe import OPTIMIZERS, SCHEDULES
@@ -143,16 +145,12 @@ def read_space(path: str | Path) -> SearchSpace:
     Raises:
         TrainingError: the file cannot be read, is not TOML, or is not a search space.
     """
-    try:
-        values = tomllib.loads(Path(path).read_text())
-    except OSError as error:
-        raise TrainingError(f"the space {path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; numbers may have too many digits
-        raise TrainingError(f"the space {path} is not valid TOML: {error}") from None
+    with name_damage(path, "a search space in TOML", TrainingError):
+        values = tomllib.loads(read_regular_file(path).decode())
     try:
         return parse_space(values)
     except TrainingError as error:
-        raise TrainingError(f"the space {path}: {error}") from None
+        raise TrainingError(f"{path} is not a search space: {error}") from None
 
 
 def parse_space(values: Mapping[str, Any]) -> SearchSpace:

@@ -8,7 +8,6 @@ one power iteration (Halko, Martinsson and Tropp 2011, "Finding structure with r
 
 import json
 import os
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
+from augment.stored_files import get_value, name_damage, read_arrays, read_json
 from pipeline.errors import OptionError, SourceError
 from pipeline.images.cache import get_available_memory
 
@@ -109,35 +109,37 @@ class Statistics:
         Raises:
             SourceError: the file cannot be read, or is not a statistics file.
         """
-        try:
+        with name_damage(path, "a statistics file", SourceError, "compute the statistics again"):
             if Path(path).suffix == ".json":
-                head: dict[str, Any] = json.loads(Path(path).read_text())
+                head = read_json(path)
                 arrays: dict[str, NDArray[Any]] = {
                     name: np.array(head[name], np.float64) for name in ("mean", "std") if name in head
                 }
             else:
-                with np.load(path, allow_pickle=False) as file:
-                    arrays = {name: file[name] for name in file.files if name != "head"}
-                    head = json.loads(str(file["head"]))
+                arrays = read_arrays(path)
+                head = json.loads(str(arrays.pop("head")))
             return cls._from_arrays(head, arrays)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise SourceError(f"{os.fspath(path)} is not a statistics file: {error}") from None
 
     @classmethod
     def _from_arrays(cls, head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Statistics":
         if not isinstance(head, dict) or (head.get("format"), head.get("version")) != ("caudal-statistics", _VERSION):
             raise ValueError(f"expected format caudal-statistics, version {_VERSION}")
-        if not all(np.isfinite(array).all() for array in arrays.values()):
-            raise ValueError("it contains non-finite numbers")
+        for name, array in arrays.items():
+            if array.dtype.kind not in "fiu" or array.ndim != (2 if name == "components" else 1):
+                raise ValueError(f"{name!r} has the dtype {array.dtype} and the shape {array.shape}")
+            if not np.isfinite(array).all():
+                raise ValueError("it contains non-finite numbers")
         whitening = None
         if "components" in arrays:
-            whitening = Whitening(arrays["components"], arrays["scale"], bool(head["zca_is_exact"]))
+            whitening = Whitening(arrays["components"], arrays["scale"], get_value(head, "zca_is_exact", bool))
+            if len(whitening.scale) != whitening.components.shape[1]:
+                raise ValueError(f"it has {len(whitening.scale)} scales of {whitening.components.shape[1]} components")
         return cls(
-            count=int(head["count"]),
+            count=get_value(head, "count", int),
             mean=arrays.get("mean"),
             std=arrays.get("std"),
             whitening=whitening,
-            settings=dict(head["settings"]),
+            settings=get_value(head, "settings", dict),
         )
 
     def _make_head(self) -> dict[str, Any]:

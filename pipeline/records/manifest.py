@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from augment.regular_files import open_regular_file, read_regular_file
+from augment.regular_files import open_regular_file
+from augment.stored_files import get_value, name_damage, read_json
 from pipeline.errors import SourceError
 from pipeline.records import tfrecord
 
@@ -26,6 +27,9 @@ SKIPPED = "skipped.jsonl"
 RENAMED = "renamed.jsonl"
 """The file in exported class-folders that lists the files whose names differ from their samples' keys."""
 
+_MAX_NAME_BYTES = 255
+"""Longest name of a file on Linux."""
+
 _NO_DIGEST = "0" * 64
 _MAX_BYTES = 2**28
 """A larger manifest is not read: it would list a million shards."""
@@ -38,27 +42,65 @@ def read_manifest(root: Path) -> dict[str, Any]:
         SourceError: it is missing, not JSON, or of another format version.
     """
     path = root / MANIFEST
-    try:
-        manifest = json.loads(read_regular_file(path, _MAX_BYTES))
-        names = [str(shard["name"]) for shard in manifest["shards"] if int(shard["examples"]) >= 0]
-        version, _ = manifest["format_version"], list(manifest["class_names"])
-        {**manifest.get("options", {})}  # a TypeError if they are not a mapping
-        names += [str(file["name"]) for file in manifest.get("files", [])]
-    except FileNotFoundError:
-        raise SourceError(
-            f"{root} is not a converted dataset: {MANIFEST} is missing; create one with `caudal convert`"
-        ) from None
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{path} is not a valid manifest: {type(error).__name__} {error}") from None
-    if version not in (1, FORMAT_VERSION):
-        raise SourceError(
-            f"{path} has format version {version}; this version of Caudal reads versions 1 and {FORMAT_VERSION}"
-        )
+    if not os.path.lexists(path):
+        raise SourceError(f"{root} is not a converted dataset: {MANIFEST} is missing; create one with `caudal convert`")
+    with name_damage(path, "a valid manifest", SourceError, "restore it, or convert the dataset again"):
+        manifest = read_json(path, _MAX_BYTES)
+        version = get_value(manifest, "format_version", int)
+        if version not in (1, FORMAT_VERSION):
+            raise SourceError(
+                f"{path} has format version {version}; this version of Caudal reads versions 1 and {FORMAT_VERSION}"
+            )
+        _check_manifest(manifest)
+        _check_inside(path, list(iter_listed_files(manifest)))
+    return manifest
+
+
+def _check_manifest(manifest: dict[str, Any]) -> None:
+    """Raise an error unless all values that are read somewhere have their types."""
+    names = get_value(manifest, "class_names", list)
+    if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        raise ValueError("'class_names' must be different strings")
+    _check_encodable(names)
+    for key, value in get_value(manifest, "options", dict, {}).items():
+        if key in ("content", "keys", "fingerprint") and not isinstance(value, str):
+            raise ValueError(f"option {key!r} must be a string, got {value!r:.60}")
+    for shard in get_value(manifest, "shards", list):
+        _check_entry(shard)
+        _check_count("examples", get_value(shard, "examples", int))
+    for file in get_value(manifest, "files", list, []):
+        _check_entry(file)
+    for name in ("num_examples", "num_skipped"):
+        _check_count(name, get_value(manifest, name, int, 0))
+
+
+def _check_entry(entry: Any) -> None:
+    """Check what a manifest says of a file; manifests of version 1 may lack its size and digest."""
+    if not isinstance(entry, dict):
+        raise ValueError(f"a file must be an object, got {entry!r:.60}")
+    get_value(entry, "name", str)
+    _check_count("bytes", get_value(entry, "bytes", int, 0))
+    get_value(entry, "sha256", str, "")
+
+
+def _check_count(name: str, count: int) -> None:
+    if not 0 <= count < 2**63:
+        raise ValueError(f"{name!r} must be from 0 to 2^63 - 1, got {count}")
+
+
+def _check_encodable(names: list[str]) -> None:
+    """Raise a ValueError for halves of surrogate pairs: JSON can contain them, but no file and no record."""
+    for name in names:
+        name.encode("utf-8", "surrogateescape")
+
+
+def _check_inside(path: Path, names: list[str]) -> None:
+    """Refuse names that are not those of files in the directory."""
+    _check_encodable(names)
     if outside := [name for name in names if Path(name).name != name]:
         raise SourceError(f"{path} lists {outside[0]!r}, which is outside its directory")
-    return dict(manifest)
+    if invalid := [name for name in names if "\0" in name or len(os.fsencode(name)) > _MAX_NAME_BYTES]:
+        raise SourceError(f"{path} lists {invalid[0][:60]!r}, which no file can be named")
 
 
 def hash_file(path: Path) -> str:
@@ -80,7 +122,7 @@ def encode_with_digest(value: dict[str, Any]) -> bytes:
 
 def has_own_digest(data: bytes) -> bool:
     """Whether the bytes of a manifest match the digest that they contain."""
-    digest = json.loads(data).get("sha256")
+    digest = dict(json.loads(data)).get("sha256")
     if not isinstance(digest, str) or len(digest) != len(_NO_DIGEST) or data.count(digest.encode()) != 1:
         return False
     return hashlib.sha256(data.replace(digest.encode(), _NO_DIGEST.encode())).hexdigest() == digest
@@ -95,15 +137,12 @@ def read_splits(root: Path) -> tuple[str, ...]:
     path = root / SPLITS
     if not os.path.lexists(path):
         return ()
-    try:
-        parts = tuple(json.loads(read_regular_file(path, _MAX_BYTES))["splits"])
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{path} is not a valid list of splits: {type(error).__name__} {error}") from None
-    if outside := [name for name in parts if Path(name).name != name]:
-        raise SourceError(f"{path} lists {outside[0]!r}, which is outside its directory")
-    return parts
+    with name_damage(path, "a valid list of splits", SourceError, "restore it, or convert the dataset again"):
+        parts = read_json(path, _MAX_BYTES)["splits"]
+        if not isinstance(parts, (dict, list)) or not all(isinstance(name, str) for name in parts) or not parts:
+            raise ValueError(f"'splits' must be names, got {parts!r:.60}")
+        _check_inside(path, list(parts))
+    return tuple(parts)
 
 
 def iter_unlisted_files(root: Path) -> Iterator[str]:

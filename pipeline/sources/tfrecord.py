@@ -107,6 +107,8 @@ class TFRecordSource:
             )
         manifest = read_manifest(root)
         shards = [root / shard["name"] for shard in manifest["shards"]]
+        if not shards:
+            raise SourceError(f"{root / MANIFEST} lists no shard; convert the dataset again")
         if missing := [shard.name for shard in shards if not shard.exists()]:
             raise SourceError(f"{root} is missing {', '.join(missing)}, listed in {MANIFEST}; run `caudal verify`")
         stored = manifest["class_names"]

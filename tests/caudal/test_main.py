@@ -126,7 +126,7 @@ def test_file_that_holds_no_transform_is_refused(
     (tmp_path / "x.json").write_text("{}")
     outcome = caudal("stream", folders(ants=1), "--augment", tmp_path / "x.json")
     assert outcome.status == 2
-    assert f"cannot load a transform from {tmp_path / 'x.json'}" in outcome.err
+    assert f"{tmp_path / 'x.json'} is not an Albumentations transform: 'transform' is missing" in outcome.err
     assert "albumentations.save" in outcome.err
 
 

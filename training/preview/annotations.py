@@ -10,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from augment.regular_files import read_regular_file
+from augment.stored_files import name_damage
 from pipeline.errors import SourceError
 
 _FARTHEST = 2**24
@@ -44,7 +46,7 @@ class Annotations:
         self._by_name: dict[str, list[dict[str, Any]]] = {}
         self._names: frozenset[str] = frozenset()
         self._categories: dict[Any, str] = {}
-        self._has_boxes = coco is not None
+        self._coco, self._has_boxes = coco, coco is not None
         if coco is not None:
             self._read_coco(Path(coco))
 
@@ -88,12 +90,12 @@ class Annotations:
         matches = Counter(name for key in keys if (name := self._find_name(key)) is not None)
         if not matches:
             raise SourceError(
-                f"the COCO file lists none of the {len(keys)} samples; it lists, for example, "
+                f"{self._coco} lists none of the {len(keys)} samples; it lists, for example, "
                 f"{next(iter(self._names), 'no image')}, but the samples are named like {keys[0]}"
             )
         if shared := [name for name, count in matches.items() if count > 1]:
             raise SourceError(
-                f"{shared[0]} in the COCO file matches several samples; use file names with directories, like {keys[0]}"
+                f"{shared[0]} in {self._coco} matches several samples; use file names with directories, like {keys[0]}"
             )
 
     def _find_name(self, key: str) -> str | None:
@@ -102,8 +104,8 @@ class Annotations:
         return next((name for name in (key, key.rpartition("/")[2]) if name in self._names), None)
 
     def _read_coco(self, path: Path) -> None:
-        try:
-            contents = json.loads(path.read_text(encoding="utf-8"))
+        with name_damage(path, "a COCO file", SourceError):
+            contents = json.loads(read_regular_file(path).decode())
             images, annotations, categories = _get_lists(contents)
             names = {image["id"]: str(image["file_name"]).replace("\\", "/") for image in images}
             for number, annotation in enumerate(annotations):
@@ -111,16 +113,6 @@ class Annotations:
                 if annotation["image_id"] not in names:
                     raise ValueError(f"annotation {number} is of image {annotation['image_id']!r}, which is not listed")
                 self._by_name.setdefault(names[annotation["image_id"]], []).append(annotation)
-        except OSError as error:
-            raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-        except RecursionError:
-            raise SourceError(f"{path} is not a COCO file: its values are nested too deeply") from None
-        except UnicodeDecodeError:
-            raise SourceError(f"{path} is not a COCO file: it is not UTF-8 text") from None
-        except json.JSONDecodeError as error:
-            raise SourceError(f"{path} is not a COCO file: it is not JSON: {error}") from None
-        except ValueError as error:
-            raise SourceError(f"{path} is not a COCO file: {error}") from None
         self._names = frozenset(names.values())
         self._categories = {item["id"]: str(item["name"]) for item in categories}
 

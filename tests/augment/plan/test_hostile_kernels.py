@@ -35,8 +35,7 @@ FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
 
 
-@pytest.fixture(scope="module")
-def kernels() -> Any:
+def load_kernels() -> Any:
     """Load the compiled module: the sanitized one where it is named, else the installed one."""
     if not SANITIZED:
         return importlib.import_module("augment.plan._kernels")
@@ -46,6 +45,9 @@ def kernels() -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+kernels = pytest.fixture(scope="module")(load_kernels)
 
 
 def noise(rng: np.random.Generator, height: int, width: int) -> Image:

@@ -378,14 +378,14 @@ def test_a_shard_that_the_manifest_does_not_list_is_no_part_of_the_dataset(conve
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("junk", "is not a valid manifest: JSONDecodeError"),
-        ("[]", "is not a valid manifest: TypeError"),
-        ("{}", "is not a valid manifest: KeyError 'shards'"),
+        ("junk", "is not a valid manifest: it is not JSON"),
+        ("[]", "is not a valid manifest: it needs an object"),
+        ("{}", "is not a valid manifest: 'format_version' is missing"),
         ({"format_version": 3}, "has format version 3; this version of Caudal reads versions 1 and 2"),
         ({"shards": [{"name": "../x", "examples": 1}]}, "lists '../x', which is outside its directory"),
         ({"shards": [{"name": "/etc/passwd", "examples": 1}]}, "lists '/etc/passwd', which is outside its directory"),
-        ({"class_names": None}, "is not a valid manifest: TypeError"),
-        ({"shards": [{"name": "x"}]}, "is not a valid manifest: KeyError 'examples'"),
+        ({"class_names": None}, "is not a valid manifest: 'class_names' must be a list, got None"),
+        ({"shards": [{"name": "x"}]}, "is not a valid manifest: 'examples' is missing"),
     ],
 )
 def test_a_damaged_manifest_is_refused(converted_dataset: Path, change: Any, message: str) -> None:
