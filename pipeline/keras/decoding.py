@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from augment.transform import Image
 from pipeline.images.decode import Decoder
-from pipeline.images.header import Header
+from pipeline.images.header import Header, UnknownFormatError
 from pipeline.images.resize import resize as resize_by_opencv
 
 PILLOW_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
@@ -79,7 +79,7 @@ class ResizingDecoder(Decoder):
         """
         try:
             header = super().header(encoded)
-        except ValueError as error:
+        except UnknownFormatError as error:
             header = self._read_header_by_pillow(encoded, error)
         height, width = self.target_size
         return header._replace(height=height, width=width, orientation=1)
