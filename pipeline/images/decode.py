@@ -1,8 +1,8 @@
 """From encoded bytes to upright pixels.
 
 TensorFlow's kernels decode JPEG and PNG: they refuse damaged files, whose missing pixels OpenCV would fill with gray.
-OpenCV decodes GIF, BMP and WebP: it places a GIF's first frame on its full canvas and reads every BMP variant, which
-TensorFlow's kernels do not. Both release the GIL.
+OpenCV decodes GIF and WebP: it places a GIF's first frame on its full canvas, which TensorFlow's kernel does not. Both
+release the GIL. BMPs are decoded by `bmp.py`.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from augment.transform import Image
+from pipeline.images.bmp import decode_bmp
 from pipeline.images.header import MAX_PIXELS, Header, max_bytes, read_valid_header
 
 KERNELS = ("jpeg", "png")
@@ -96,6 +97,8 @@ class Decoder:
         elif header.format == "png":
             # Below 8 bits per channel and without transparency, TensorFlow's kernel returns an alpha of 1, 3 or 15.
             image = _decode_png(encoded, min(channels, 3) if header.is_opaque else channels)
+        elif header.format == "bmp":
+            image = decode_bmp(encoded)
         else:
             image = _decode_with_opencv(encoded, header.format)
         if image.shape[:2] != (header.height, header.width):

@@ -110,9 +110,15 @@ class ResizingDecoder(Decoder):
         is_gray16 = header.format == "png" and encoded[24:26] == b"\x10\0"
         is_rare_png = header.format == "png" and (color_mode == "rgba" or is_gray16)
         is_rare_jpeg = header.format == "jpeg" and header.components == 4
-        if header.format in ("pillow", "gif", "bmp") or is_rare_png or is_rare_jpeg:
+        decoder = Decoder(color_mode=color_mode, max_pixels=self.max_pixels)
+        if header.format == "bmp":
+            try:
+                return self._decode_by_pillow(encoded)
+            except ValueError:  # a variant that only this decoder reads, or damage, which it names
+                return decoder(encoded)
+        if header.format in ("pillow", "gif") or is_rare_png or is_rare_jpeg:
             return self._decode_by_pillow(encoded)
-        return Decoder(color_mode=color_mode, max_pixels=self.max_pixels)(encoded)  # `header` has the size to come
+        return decoder(encoded)  # `header` has the size to come
 
     def _resize(self, image: Image) -> Image:
         if self.interpolation == "nearest" and not self.keep_aspect_ratio:
