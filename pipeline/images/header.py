@@ -123,14 +123,19 @@ def _read_jpeg(encoded: bytes) -> Header:
     raise _TooLongError(f"the jpeg header has more than {MAX_SEGMENTS} segments")
 
 
-_SCAN, _END = 0xDA, 0xD9
+_START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 _SMALL = 2048  # bytes
 
 # Neither pattern goes back, so that the time is linear in the bytes, whatever they are.
 _FILL = re.compile(rb"\xff*+")
-_PIXELS = re.compile(rb"[^\xff]*+(?:\xff++[\x00\x01\xd0-\xd8][^\xff]*+)*+\xff*+")
+_PIXELS = re.compile(rb"[^\xff]*+(?:\xff++[\x00\x01\xd0-\xd7][^\xff]*+)*+\xff*+")
 """The bytes up to the marker of the next segment: pixels contain stuffed zeros and restart markers."""
+
+
+def find_marker(encoded: bytes, position: int) -> int:
+    """Return the position of a JPEG's next marker, behind its 0xFF: of a segment, or of the image's start or end."""
+    return _skip(_PIXELS, encoded, position)
 
 
 def _skip(pattern: re.Pattern[bytes], encoded: bytes, position: int) -> int:
@@ -151,8 +156,8 @@ def _check_scans(encoded: bytes, position: int, components: int | None) -> None:
         return  # of small images, following the segments would take a tenth of the time
     scans = 0
     for _ in range(MAX_SEGMENTS):
-        position = _skip(_PIXELS, encoded, position)
-        if position + 4 > len(encoded) or (marker := encoded[position]) == _END:
+        position = find_marker(encoded, position)
+        if position + 4 > len(encoded) or (marker := encoded[position]) in (_START, _END):
             return
         if marker == _SCAN:
             if not scans and encoded[position + 3] == components:
