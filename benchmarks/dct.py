@@ -34,9 +34,9 @@ def main() -> None:
         print(f"{dct:>9}: {np.median(each[1:]) / len(photographs) * 1000:.2f} ms of processor time per photograph")
     ratios = np.array(seconds["accurate"][1:]) / seconds["fast"][1:]
     print(f"    ratio: {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})")
-    differences = [_compare(encoded) for encoded in photographs]
-    print(f"levels that differ: {np.mean([most for _, most in differences]):.1f} at most per photograph, on average;")
-    print(f"    {max(most for _, most in differences)} at most; {np.mean([mean for mean, _ in differences]):.2f} on average")
+    means, largest = zip(*map(_compare, photographs), strict=True)
+    print(f"mean difference: {np.mean(means):.2f} levels")
+    print(f"largest difference in a photograph: {np.mean(largest):.1f} levels on average, {max(largest)} at most")
 
 
 def _compare(encoded: bytes) -> tuple[float, int]:

@@ -2,7 +2,6 @@
 
 import io
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +134,7 @@ def encode_runs(image: np.ndarray, rng: np.random.Generator, bits: int) -> bytes
 
 
 @settings(max_examples=60)
-@given(
-    seed=st.integers(0, 9999), height=st.integers(1, 5), width=st.integers(1, 300), bits=st.sampled_from([4, 8, 24])
-)
+@given(seed=st.integers(0, 9999), height=st.integers(1, 5), width=st.integers(1, 300), bits=st.sampled_from([4, 8, 24]))
 def test_runs_have_the_colors_that_were_written(seed: int, height: int, width: int, bits: int) -> None:
     """Of pixels (OS/2) and of palette indices: repeated, listed one by one, and stepped over; cut, they are refused."""
     rng = np.random.default_rng(seed)
@@ -157,7 +154,9 @@ def test_runs_have_the_colors_that_were_written(seed: int, height: int, width: i
                 Decoder()(encoded[:end])
 
 
-@pytest.mark.parametrize("runs", [b"\5abc\0\1", b"\0\5abcabcabcabcabc\0\0\1", b"\0\2\0\0", b"\4abc\1abc", b"\1abc", b""])
+@pytest.mark.parametrize(
+    "runs", [b"\5abc\0\1", b"\0\5abcabcabcabcabc\0\0\1", b"\0\2\0\0", b"\4abc\1abc", b"\1abc", b""]
+)
 def test_damaged_runs_are_refused(runs: bytes) -> None:
     """Runs beyond their row, steps that lead nowhere, and rows that are missing."""
     with pytest.raises(ValueError, match=r"^damaged BMP: (a run|a step|truncated)"):
@@ -199,7 +198,7 @@ def test_the_bmps_of_the_corpus_have_the_colors_of_pillow(caudal_data: Path) -> 
 
 
 @pytest.mark.parametrize("color_mode", ["rgb", "grayscale", "rgba"])
-def test_keras_flows_read_what_pillow_does_not(color_mode: str, tmp_path: Path, encode: Callable[..., bytes]) -> None:
+def test_keras_flows_read_what_pillow_does_not(color_mode: str, tmp_path: Path) -> None:
     """As `rgb32bf.bmp` of bmpsuite: masks that Pillow refuses; damage is still a reason."""
     rng = np.random.default_rng(0)
     rows = [rng.integers(0, 256, 4 * 9, np.uint8).tobytes() for _ in range(8)]

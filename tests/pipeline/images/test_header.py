@@ -274,11 +274,13 @@ def progressive(scans: int, between: bytes = b"") -> bytes:
     return image[:last] + (between + image[last:-2]) * (scans - given + 1) + b"\xff\xd9"
 
 
-@pytest.mark.parametrize("between", [b"", b"\xff\xfe\0\6\xff\xd9ab", b"\xff\xff", b"\0", b"\xff\0", b"\xff\xff\0", b"\xff\xd3"])
+@pytest.mark.parametrize(
+    "between", [b"", b"\xff\xfe\0\6\xff\xd9ab", b"\xff\xff", b"\0", b"\xff\0", b"\xff\xff\0", b"\xff\xd3"]
+)
 def test_more_than_a_hundred_scans_are_refused(between: bytes) -> None:
     """They are counted as libjpeg finds them: an end of image in a comment hides none."""
     assert read_header(progressive(100, between)).height == 16
-    with pytest.raises(ValueError, match="^the JPEG has more than 100 scans$"):
+    with pytest.raises(ValueError, match=r"^the JPEG has more than 100 scans$"):
         read_header(progressive(101, between))
 
 
