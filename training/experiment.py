@@ -38,6 +38,7 @@ class Experiment:
         validation_split: the fraction of the source for validation; by default a fifth, without `validation`.
         image_size: (height, width) of the model's input, in pixels.
         color_mode: "rgb" or "grayscale".
+        dct: the inverse cosine transform of JPEGs, "fast" or "accurate", as for a `Loader`.
         batch_size: samples per batch.
         augment: an Albumentations transform for the training samples, or None. It must return uint8 images: the models
             scale pixels themselves.
@@ -58,6 +59,7 @@ class Experiment:
     validation_split: float | None = None
     image_size: tuple[int, int] = (64, 64)
     color_mode: Literal["rgb", "grayscale"] = "rgb"
+    dct: Literal["fast", "accurate"] = "fast"
     batch_size: int = 32
     augment: Any = None
     cache: "str | os.PathLike[str] | Cache | None" = None
@@ -84,6 +86,7 @@ class Experiment:
         common: dict[str, Any] = {
             "image_size": self.image_size,
             "color_mode": self.color_mode,
+            "dct": self.dct,
             "batch_size": self.batch_size,
             "on_error": self.on_error,
             "cache": self.cache,

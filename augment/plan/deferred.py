@@ -50,14 +50,18 @@ def defer(image: Image | DeferredImage) -> DeferredImage | None:
         return image
     height, width, channels = image.shape
     has_rows = image.strides[1:] == (3, 1) and 0 <= image.strides[0] * height <= _MAX_BYTES
-    if channels != 3 or image.dtype != np.uint8 or not has_rows:
-        return None
-    if not 0 < height < MAX_SIDE or not 0 < width < MAX_SIDE:
+    if channels != 3 or image.dtype != np.uint8 or not has_rows or not takes_size((height, width)):
         return None
     return None if compiled.load_kernels() is None else DeferredImage(image)
 
 
+def takes_size(size: tuple[int, int]) -> bool:
+    """Whether the kernels read and write images of (height, width); OpenCV does larger ones."""
+    return all(0 < side < MAX_SIDE for side in size) and 3 * size[0] * size[1] <= _MAX_BYTES
+
+
 _MAX_BYTES = 2**30
+"""Bytes of an image, so that the kernels count them in 32 bits."""
 
 
 def defer_resize(image: Image | DeferredImage, size: tuple[int, int]) -> DeferredImage | None:
@@ -71,7 +75,7 @@ def defer_resize(image: Image | DeferredImage, size: tuple[int, int]) -> Deferre
     (height, width), (rows, columns) = image.shape[:2], size
     is_half = height == 2 * rows and width == 2 * columns  # OpenCV averages these
     shrinks_much = height > _MAX_SHRINK * rows or width > _MAX_SHRINK * columns
-    if is_half or shrinks_much or width < 2 or not 0 < rows < MAX_SIDE or not 0 < columns < MAX_SIDE:
+    if is_half or shrinks_much or width < 2 or not takes_size(size):
         return None
     return DeferredImage(image, (BilinearResize(),), size)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from augment.errors import TransformError
 from augment.plan.compiled import BORDERS, MAX_SIDE, AffineWarp, FilledRectangle, Pixel
-from augment.plan.deferred import DeferredImage, defer, defer_resize, materialize
+from augment.plan.deferred import DeferredImage, defer, defer_resize, materialize, takes_size
 from augment.plan.lowering import Border, Floats, Integers
 from augment.transform import Image
 
@@ -134,7 +134,7 @@ def defer_resample(
         return None
     height, width = size
     is_near = (abs(first) * width + abs(second) * height + abs(shift) < MAX_SIDE for first, second, shift in rows[:2])
-    if not all(is_near) or max(size) >= MAX_SIDE or 0 in size:
+    if not all(is_near) or not takes_size(size):
         return None
     red, green, blue = (min(max(round(value), 0), 255) for value in to_scalar(fill, 3))
     return DeferredImage(

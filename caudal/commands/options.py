@@ -56,6 +56,11 @@ class ImageOptions:
         "raise"
     )
 
+    dct: Annotated[
+        str,
+        typer.Option(metavar="MODE", help="Cosine transform of JPEGs: fast, or accurate (the pixels of Pillow)."),
+    ] = "fast"
+
     @property
     def image_size(self) -> tuple[int, int]:
         """The size as (height, width), in pixels.
@@ -99,6 +104,7 @@ class LoaderOptions(ImageOptions):
             num_parallel_calls=self.num_parallel_calls,
             cache=self.cache,
             on_error=self.on_error,  # type: ignore[arg-type]  # the loader checks it
+            dct=self.dct,  # type: ignore[arg-type]
             **more,
         )
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from augment.transform import Image
-from pipeline.conversion.truncation import check_jpeg, check_png
+from pipeline.conversion.truncation import check_png, is_read_to_its_end
 from pipeline.images.decode import Decoder, turn_upright
 from pipeline.images.encode import DEFAULT_QUALITY, encode
 from pipeline.images.header import Header
@@ -89,14 +89,18 @@ def decode(encoded: bytes, header: Header, ratio: int = 1) -> Image:
     """Decode an image upright with its own channels: gray, RGB or RGBA, uint8 [H, W, C].
 
     OpenCV decodes JPEG and PNG, and JPEGs at 1/ratio of their size. TensorFlow, which decodes them for the loader,
-    takes longer to start than to decode a thousand images.
+    takes longer to start than to decode a thousand images. It only decides whether a JPEG is sound with
+    anything between its pixels and its end, where OpenCV does not look.
 
     Raises:
-        ValueError: the bytes are damaged.
+        ValueError: the bytes are damaged: all that a loader refuses, and PNGs with a wrong checksum.
     """
     if header.format == "jpeg" and header.components in (1, 3):
-        check_jpeg(encoded)
+        if not is_read_to_its_end(encoded):
+            _RGB(encoded, header)
         image = _imdecode(encoded, header, _REDUCED[header.components, ratio] | cv2.IMREAD_IGNORE_ORIENTATION)
+        if image.shape[:2] != (-(-header.height // ratio), -(-header.width // ratio)):
+            raise ValueError(f"damaged JPEG: the header claims {header.height} x {header.width} pixels")
         return turn_upright(image, header.orientation)
     if header.format == "png":
         check_png(encoded)

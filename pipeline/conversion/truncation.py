@@ -7,54 +7,61 @@ are checked first.
 import struct
 import zlib
 
+from pipeline.images.header import MAX_SEGMENTS, find_marker
 
-def check_jpeg(encoded: bytes) -> None:
-    """Search for the end marker of a JPEG after its first scan (ITU-T T.81, annex B).
+_START, _END, _SCAN = 0xD8, 0xD9, 0xDA
+_PROGRESSIVE = (0xC2, 0xCA)
 
-    An earlier end marker belongs to a thumbnail. Within a scan, 0xFF is the first byte of a marker or is followed by 0.
+_MAX_CHUNKS = 1 << 20
+"""The most chunks of a PNG; encoders write one per 8 KiB or more."""
+
+
+def is_read_to_its_end(encoded: bytes) -> bool:
+    """Follow a JPEG's segments and scans to its end marker (ITU-T T.81, annex B).
+
+    An end marker inside a segment belongs to a thumbnail, or to nothing.
+
+    Returns:
+        Whether OpenCV sees all of it. OpenCV stops behind the only scan of a JPEG that is not progressive, and does not
+        see errors between there and the end.
 
     Raises:
-        ValueError: the file is truncated.
+        ValueError: the file is truncated, or has more segments than an image.
     """
-    try:
-        scan = _find_first_scan(encoded)
-    except (IndexError, struct.error):
-        scan = len(encoded)
-    if encoded.find(b"\xff\xd9", scan) < 0:
-        raise ValueError("damaged JPEG: truncated")
+    position, markers = 2, bytearray()
+    for _ in range(2 * MAX_SEGMENTS):
+        position = find_marker(encoded, position)
+        if position >= len(encoded):
+            raise ValueError("damaged JPEG: truncated")
+        marker = encoded[position]
+        if marker == _END:
+            is_progressive = any(frame in markers for frame in _PROGRESSIVE)
+            return is_progressive or markers.count(_SCAN) == 1 == len(markers) - markers.index(_SCAN)
+        if marker == _START:
+            return False
+        markers.append(marker)
+        position += 1 + int.from_bytes(encoded[position + 1 : position + 3])
+    raise ValueError(f"damaged JPEG: more than {2 * MAX_SEGMENTS} segments")
 
 
 def check_png(encoded: bytes) -> None:
     """Check all chunks of a PNG by their checksums, up to its end (PNG, 5.3).
 
     Raises:
-        ValueError: the file is truncated, or a checksum is wrong.
+        ValueError: the file is truncated, a checksum is wrong, or there are more chunks than in an image.
     """
     position = 8
-    while position + 12 <= len(encoded):
+    for _ in range(_MAX_CHUNKS):
+        if position + 12 > len(encoded):
+            raise ValueError("damaged PNG: truncated")
         length, kind = struct.unpack_from(">I4s", encoded, position)
         end = position + 12 + length
         if end > len(encoded):
-            break
+            raise ValueError("damaged PNG: truncated")
         (checksum,) = struct.unpack_from(">I", encoded, end - 4)
         if zlib.crc32(memoryview(encoded)[position + 4 : end - 4]) != checksum:
             raise ValueError(f"damaged PNG: its {kind.decode('latin-1')!r} chunk fails its checksum")
         if kind == b"IEND":
             return
         position = end
-    raise ValueError("damaged PNG: truncated")
-
-
-def _find_first_scan(encoded: bytes) -> int:
-    position = 2
-    while True:
-        while encoded[position] != 0xFF:
-            position += 1
-        while encoded[position] == 0xFF:
-            position += 1
-        marker = encoded[position]
-        position += 1
-        if marker == 0xDA:
-            return position
-        if marker != 0x01 and not 0xD0 <= marker <= 0xD8:
-            position += struct.unpack_from(">H", encoded, position)[0]
+    raise ValueError(f"damaged PNG: more than {_MAX_CHUNKS} chunks")

@@ -1,8 +1,8 @@
 """From encoded bytes to upright pixels.
 
 TensorFlow's kernels decode JPEG and PNG: they refuse damaged files, whose missing pixels OpenCV would fill with gray.
-OpenCV decodes GIF, BMP and WebP: it places a GIF's first frame on its full canvas and reads every BMP variant, which
-TensorFlow's kernels do not. Both release the GIL.
+OpenCV decodes GIF and WebP: it places a GIF's first frame on its full canvas, which TensorFlow's kernel does not. Both
+release the GIL. BMPs are decoded by `bmp.py`.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from augment.transform import Image
+from pipeline.images.bmp import decode_bmp
 from pipeline.images.header import MAX_PIXELS, Header, max_bytes, read_valid_header
 
 KERNELS = ("jpeg", "png")
@@ -20,6 +21,9 @@ KERNELS = ("jpeg", "png")
 
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 """The channels of each color mode."""
+
+DCTS = {"fast": "", "accurate": "INTEGER_ACCURATE"}
+"""TensorFlow's name of each inverse cosine transform of JPEGs; its default is the fast one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +33,12 @@ class Decoder:
     Attributes:
         color_mode: "grayscale", "rgb" or "rgba".
         max_pixels: maximum number of pixels; an image whose header claims more is refused before memory is allocated.
+        dct: the inverse cosine transform of JPEGs: "fast", or "accurate", with the pixels of Pillow and OpenCV.
     """
 
     color_mode: str = "rgb"
     max_pixels: int = MAX_PIXELS
+    dct: str = "fast"
 
     @property
     def max_bytes(self) -> int:
@@ -87,10 +93,12 @@ class Decoder:
         header = header or self.header(encoded)
         channels = CHANNELS[self.color_mode]
         if header.format == "jpeg":
-            image = _decode_jpeg(encoded, self._jpeg_channels(header))
+            image = self._decode_jpeg(encoded, header)
         elif header.format == "png":
             # Below 8 bits per channel and without transparency, TensorFlow's kernel returns an alpha of 1, 3 or 15.
             image = _decode_png(encoded, min(channels, 3) if header.is_opaque else channels)
+        elif header.format == "bmp":
+            image = decode_bmp(encoded)
         else:
             image = _decode_with_opencv(encoded, header.format)
         if image.shape[:2] != (header.height, header.width):
@@ -115,12 +123,12 @@ class Decoder:
         Raises:
             ValueError: the bytes are damaged.
         """
-        image = _decode_jpeg(encoded, self._jpeg_channels(header), window, ratio)
-        return convert_channels(image, CHANNELS[self.color_mode])
+        return convert_channels(self._decode_jpeg(encoded, header, window, ratio), CHANNELS[self.color_mode])
 
-    def _jpeg_channels(self, header: Header) -> int:
-        """Return the channels to ask of the JPEG kernel: it yields no transparency, and no gray from CMYK."""
-        return 3 if header.components == 4 else min(CHANNELS[self.color_mode], 3)
+    def _decode_jpeg(self, encoded: Any, header: Header, window: Any = None, ratio: int = 1) -> Image:
+        # TensorFlow's kernel yields no transparency, and no gray from CMYK.
+        channels = 3 if header.components == 4 else min(CHANNELS[self.color_mode], 3)
+        return _decode_jpeg(encoded, channels, DCTS[self.dct], window, ratio)
 
 
 def turn_upright(image: Image, orientation: int) -> Image:
@@ -161,7 +169,7 @@ _CONVERSIONS = {
 }
 
 
-def _decode_jpeg(encoded: Any, channels: int, window: Any = None, ratio: int = 1) -> Image:
+def _decode_jpeg(encoded: Any, channels: int, dct_method: str, window: Any, ratio: int) -> Image:
     import tensorflow as tf
 
     # With tensors for all inputs and a value for every attribute TensorFlow takes its fast path into the kernel; with
@@ -172,7 +180,7 @@ def _decode_jpeg(encoded: Any, channels: int, window: Any = None, ratio: int = 1
         "fancy_upscaling": True,
         "try_recover_truncated": False,
         "acceptable_fraction": 1.0,
-        "dct_method": "",
+        "dct_method": dct_method,
     }
     contents = _tensor(encoded)
     try:

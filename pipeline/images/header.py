@@ -4,12 +4,27 @@ The header is read first for three reasons: an image that claims to be enormous 
 for it, `inspect` describes a dataset without decoding it, and the EXIF orientation is not part of the pixels.
 """
 
+import re
 import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
 MAX_PIXELS = 89_478_485
 """The default of `max_pixels`: above it Pillow warns of a decompression bomb (256 MiB of RGB)."""
+
+MAX_SEGMENTS = 4096
+"""The most segments or chunks of a header; a JPEG's largest profiles and previews take some hundreds, of 64 KiB."""
+
+MAX_SCANS = 100
+"""The most scans of a JPEG: encoders write about ten. Each scan costs a pass over all pixels, and 10 bytes."""
+
+
+class UnknownFormatError(ValueError):
+    """The bytes do not begin as an image of a known format does."""
+
+
+class _TooLongError(ValueError):
+    """A header has more parts than any encoder writes; the message says which."""
 
 
 class Header(NamedTuple):
@@ -44,17 +59,20 @@ def read_header(encoded: bytes) -> Header:
         encoded: the image file's bytes; a prefix that contains the header is enough.
 
     Raises:
-        ValueError: the format is unknown, or the header is truncated or damaged; the message says which.
+        UnknownFormatError: the format is unknown; the message shows the first bytes.
+        ValueError: the header is truncated, damaged or too long, or announces too many scans; the message says which.
     """
     for signature, read in _READERS.items():
         if encoded.startswith(signature):
             try:
                 return read(encoded)
+            except _TooLongError:
+                raise
             except (struct.error, IndexError, ValueError):
                 raise ValueError(f"the {read.__name__.removeprefix('_read_')} header is truncated or damaged") from None
     if not encoded:
-        raise ValueError("the file is empty")
-    raise ValueError(f"not a JPEG, PNG, GIF, BMP or WebP image: it begins with {encoded[:12]!r}")
+        raise UnknownFormatError("the file is empty")
+    raise UnknownFormatError(f"not a JPEG, PNG, GIF, BMP or WebP image: it begins with {encoded[:12]!r}")
 
 
 def read_valid_header(encoded: bytes, max_pixels: int = MAX_PIXELS) -> Header:
@@ -83,41 +101,96 @@ def _read_jpeg(encoded: bytes) -> Header:
     # A JPEG file is a chain of segments: 0xFF, a marker, and a big-endian length that counts itself (ITU-T T.81, annex
     # B). Between segments libjpeg skips bytes that are no marker (`next_marker` of jdmarker.c). This reader must skip
     # the same, or the decoder finds another frame, of another size.
-    position, orientation = 2, 1
-    while True:
-        position = encoded.index(b"\xff", position)
-        while encoded[position] == 0xFF:
-            position += 1
+    position, exif = 2, b""
+    for _ in range(MAX_SEGMENTS):
+        position = encoded.index(b"\xff", position) + 1
+        if encoded[position] == 0xFF:
+            position = _skip(_FILL, encoded, position)
         marker = encoded[position]
         position += 1
         if marker <= 0x01 or 0xD0 <= marker <= 0xD8:  # a stuffed zero, or a marker without a payload
             continue
         (length,) = struct.unpack_from(">H", encoded, position)
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
-            height, width = struct.unpack_from(">HH", encoded, position + 3)
-            return Header("jpeg", height, width, orientation, encoded[position + 7])
-        if marker in (0xD9, 0xDA):  # end of image, or pixels before their frame
+            height, width, components = struct.unpack_from(">HHB", encoded, position + 3)
+            _check_scans(encoded, position + length, None if marker in _PROGRESSIVE else components)
+            return Header("jpeg", height, width, _read_orientation(exif), components)
+        if marker in (_END, _SCAN):  # end of image, or pixels before their frame
             raise IndexError
         if marker == 0xE1 and encoded.startswith(b"Exif\0\0", position + 2):
-            orientation = _read_orientation(encoded[position + 8 : position + length])
+            exif = encoded[position + 8 : position + length]
         position += length
+    raise _TooLongError(f"the jpeg header has more than {MAX_SEGMENTS} segments")
+
+
+_START, _END, _SCAN = 0xD8, 0xD9, 0xDA
+_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+_SMALL = 2048  # bytes
+
+# Neither pattern goes back, so that the time is linear in the bytes, whatever they are.
+_FILL = re.compile(rb"\xff*+")
+_PIXELS = re.compile(rb"[^\xff]*+(?:\xff++[\x00\x01\xd0-\xd7][^\xff]*+)*+\xff*+")
+"""The bytes up to the marker of the next segment: pixels contain stuffed zeros and restart markers."""
+
+
+def find_marker(encoded: bytes, position: int) -> int:
+    """Return the position of a JPEG's next marker, behind its 0xFF: of a segment, or of the image's start or end."""
+    return _skip(_PIXELS, encoded, position)
+
+
+def _skip(pattern: re.Pattern[bytes], encoded: bytes, position: int) -> int:
+    """Return the position behind a pattern that also matches nothing."""
+    found = pattern.match(encoded, position)
+    return position if found is None else found.end()
+
+
+def _check_scans(encoded: bytes, position: int, components: int | None) -> None:
+    """Refuse a JPEG with more than `MAX_SCANS` scans, as far as its bytes are there.
+
+    Args:
+        encoded: the JPEG.
+        position: the end of its frame segment.
+        components: the number of components of a first scan that is the only one; None if others always follow.
+    """
+    if len(encoded) - position < _SMALL and encoded.count(b"\xff\xda", position) <= MAX_SCANS:
+        return  # of small images, following the segments would take a tenth of the time
+    scans = 0
+    for _ in range(MAX_SEGMENTS):
+        position = find_marker(encoded, position)
+        if position + 4 > len(encoded) or (marker := encoded[position]) in (_START, _END):
+            return
+        if marker == _SCAN:
+            if not scans and encoded[position + 3] == components:
+                return  # it has all components of all pixels; libjpeg refuses further scans
+            scans += 1
+            if scans > MAX_SCANS:
+                raise _TooLongError(f"the JPEG has more than {MAX_SCANS} scans")
+        position += 1 + (encoded[position + 1] << 8 | encoded[position + 2])
+    raise _TooLongError(f"the JPEG has more than {MAX_SEGMENTS} segments")
 
 
 def _read_png(encoded: bytes) -> Header:
     width, height = _PNG_SIZE.unpack_from(encoded, 16)
-    position, orientation = 8, 1
+    position, exif = 8, b""
     is_opaque = not encoded[25] & 4  # the bit of an alpha channel in the color type
-    while position + 8 <= len(encoded):
+    for _ in range(MAX_SEGMENTS):
+        if position + 8 > len(encoded):
+            break
         length, kind = _PNG_CHUNK.unpack_from(encoded, position)
         if kind == b"eXIf":
-            orientation = _read_orientation(encoded[position + 8 : position + 8 + length])
+            exif = encoded[position + 8 : position + 8 + min(length, _MAX_EXIF)]
         if kind == b"tRNS":
             is_opaque = False
         if kind == b"IDAT":  # both chunks come before it
             break
         position += 12 + length
-    return Header("png", height, width, orientation, is_opaque=is_opaque)
+    else:
+        raise _TooLongError(f"the png header has more than {MAX_SEGMENTS} chunks")
+    return Header("png", height, width, _read_orientation(exif), is_opaque=is_opaque)
 
+
+_MAX_EXIF = 1 << 16
+"""Bytes of EXIF data that are read: no more fit into a JPEG's segment."""
 
 _PNG_SIZE = struct.Struct(">II")
 _PNG_CHUNK = struct.Struct(">I4s")
@@ -150,12 +223,15 @@ def _read_webp(encoded: bytes) -> Header:
 
 def _read_webp_orientation(encoded: bytes) -> int:
     position = 12
-    while position + 8 <= len(encoded):
+    for _ in range(MAX_SEGMENTS):
+        if position + 8 > len(encoded):
+            return 1
         kind, length = struct.unpack_from("<4sI", encoded, position)
         if kind == b"EXIF":
-            return _read_orientation(encoded[position + 8 : position + 8 + length].removeprefix(b"Exif\0\0"))
+            exif = encoded[position + 8 : position + 8 + min(length, _MAX_EXIF)]
+            return _read_orientation(exif.removeprefix(b"Exif\0\0"))
         position += 8 + length + length % 2
-    return 1
+    raise _TooLongError(f"the webp header has more than {MAX_SEGMENTS} chunks")
 
 
 def _read_orientation(tiff: bytes) -> int:

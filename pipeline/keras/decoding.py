@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from augment.transform import Image
 from pipeline.images.decode import Decoder
-from pipeline.images.header import Header
+from pipeline.images.header import Header, UnknownFormatError
 from pipeline.images.resize import resize as resize_by_opencv
 
 PILLOW_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
@@ -79,7 +79,7 @@ class ResizingDecoder(Decoder):
         """
         try:
             header = super().header(encoded)
-        except ValueError as error:
+        except UnknownFormatError as error:
             header = self._read_header_by_pillow(encoded, error)
         height, width = self.target_size
         return header._replace(height=height, width=width, orientation=1)
@@ -110,9 +110,15 @@ class ResizingDecoder(Decoder):
         is_gray16 = header.format == "png" and encoded[24:26] == b"\x10\0"
         is_rare_png = header.format == "png" and (color_mode == "rgba" or is_gray16)
         is_rare_jpeg = header.format == "jpeg" and header.components == 4
-        if header.format in ("pillow", "gif", "bmp") or is_rare_png or is_rare_jpeg:
+        decoder = Decoder(color_mode=color_mode, max_pixels=self.max_pixels)
+        if header.format == "bmp":
+            try:
+                return self._decode_by_pillow(encoded)
+            except ValueError:  # a variant that only this decoder reads, or damage, which it names
+                return decoder(encoded)
+        if header.format in ("pillow", "gif") or is_rare_png or is_rare_jpeg:
             return self._decode_by_pillow(encoded)
-        return Decoder(color_mode=color_mode, max_pixels=self.max_pixels)(encoded)  # `header` has the size to come
+        return decoder(encoded)  # `header` has the size to come
 
     def _resize(self, image: Image) -> Image:
         if self.interpolation == "nearest" and not self.keep_aspect_ratio:

@@ -21,7 +21,8 @@ from augment.errors import TransformError
 from augment.plan import colors, compiled, luts
 from augment.plan.compiled import BORDERS, AffineWarp, FilledRectangle, KernelStep
 from augment.plan.deferred import DeferredImage, defer, defer_resize, materialize, materialize_all
-from augment.plan.lowering import Contrast, Saturation, ShiftHsv
+from augment.plan.kernels import defer_resample
+from augment.plan.lowering import Border, Contrast, Saturation, ShiftHsv
 from augment.transform import Image
 
 pytestmark = pytest.mark.skipif(
@@ -345,3 +346,22 @@ def test_kernels_that_are_off_are_warned_of_once(
     lines = run_python(code, **environment).strip().splitlines()
     assert len(lines) == bool(said)
     assert not said or said in lines[0]
+
+
+@pytest.mark.parametrize("size", [(31_000, 31_000), (31_999, 11_186), (32_000, 2), (2, 32_000), (0, 5)])
+def test_results_that_the_kernels_do_not_write_are_opencv_s(size: tuple[int, int]) -> None:
+    """A result of 2^30 bytes and more is not deferred, as a source is not: there is no error that OpenCV has not."""
+    image = noise(40, 50)
+    assert defer_resize(image, size) is None
+    matrix = np.array([[0.001, 0, 0.3], [0, 0.001, 0.2], [0, 0, 1]])
+    border = Border(cv2.BORDER_REFLECT, 0)
+    assert defer_resample(image, matrix, size, cv2.INTER_LINEAR, border, 0) is None
+
+
+def test_sources_that_the_kernels_do_not_read_are_opencv_s() -> None:
+    """An image of 2^31 bytes, here one row again and again, is not deferred."""
+    row = noise(1, 31_000)
+    assert defer(np.ascontiguousarray(row)) is not None
+    large = np.lib.stride_tricks.as_strided(row, (31_000, 31_000, 3), (0, 3, 1))
+    assert defer(large) is None
+    assert defer(large[:11_000]) is not None

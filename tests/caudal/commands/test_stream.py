@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 import pipeline
@@ -116,3 +118,20 @@ def test_too_many_bad_samples_are_the_answer_no(caudal: Callable[..., Any], sour
     assert outcome.status == 1
     assert outcome.err.startswith("caudal: 2 of 13 samples are bad, more than max_errors=1")
     assert outcome.err.count("\n") == 1
+
+
+def test_the_cosine_transform_of_jpegs_is_an_option(
+    caudal: Callable[..., Any], stream: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    """`--dct accurate` changes the pixels of JPEGs; other words are refused."""
+    (tmp_path / "a").mkdir()
+    edges = np.kron(np.random.default_rng(0).choice([0, 255], (8, 9, 3)), np.ones((3, 3, 1)))
+    cv2.imwrite(str(tmp_path / "a" / "0.jpg"), edges)
+    fast, given, accurate = (
+        stream("--image-size", "24x27", *options, source=tmp_path)["digest"]
+        for options in ((), ("--dct", "fast"), ("--dct", "accurate"))
+    )
+    assert fast == given != accurate
+    outcome = caudal("stream", tmp_path, "--dct", "slow")
+    assert outcome.status == 2
+    assert "dct must be one of 'fast', 'accurate'; got 'slow'" in outcome.err

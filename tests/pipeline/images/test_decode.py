@@ -239,7 +239,7 @@ def test_channels_are_converted_in_three_dimensions(before: int, after: int, dty
         (".jpg", "damaged JPEG: "),
         (".png", "damaged PNG: Invalid PNG data"),
         (".gif", "damaged GIF, or a variant that OpenCV cannot decode"),
-        (".bmp", "damaged BMP, or a variant that OpenCV cannot decode"),
+        (".bmp", "damaged BMP: truncated"),
         (".webp", "damaged WEBP, or a variant that OpenCV cannot decode"),
     ],
 )

@@ -1,6 +1,7 @@
 """The header: format, size and orientation, read from a beginning of the file, whatever the file is."""
 
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -224,3 +225,81 @@ def test_a_header_is_a_value(picture: Make, encode: Make) -> None:
     with pytest.raises(AttributeError):
         read_header(encoded).height = 3  # type: ignore[misc]
     assert np.array(read_header(encoded).upright_size).tolist() == [8, 10]
+
+
+def timed(encoded: bytes) -> tuple[str, float]:
+    """Return why a header is refused, or "", and the seconds of processor time that it took."""
+    begin, reason = time.process_time(), ""
+    try:
+        read_header(encoded)
+    except ValueError as error:
+        reason = str(error)
+    return reason, time.process_time() - begin
+
+
+EXIF = b"\xff\xe1\xff\xffExif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(65515)
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\4\0\0\0\4\x08\2\0\0\0abcd"
+PROGRESSIVE = FRAME.replace(b"\xc0", b"\xc2")
+SCAN = b"\xff\xda\0\x0c\3\1\0\2\x11\3\x11\0\0\0"
+LONG = {
+    "zeros": (b"\xff\xd8", b"\0", "truncated or damaged"),
+    "fill bytes": (b"\xff\xd8", b"\xff", "truncated or damaged"),
+    "stuffed zeros": (b"\xff\xd8", b"\xff\0", "more than 4096 segments"),
+    "restart markers": (b"\xff\xd8", b"\xff\xd0", "more than 4096 segments"),
+    "empty segments": (b"\xff\xd8", b"\xff\xe0\0\2", "more than 4096 segments"),
+    "EXIF data": (b"\xff\xd8", EXIF, "truncated or damaged"),
+    "segments behind the frame": (b"\xff\xd8" + PROGRESSIVE, b"\xff\xe0\0\2", "more than 4096 segments"),
+    "pixels": (b"\xff\xd8" + PROGRESSIVE + SCAN, b"\xff\0" + bytes(254), ""),
+    "fill bytes in pixels": (b"\xff\xd8" + PROGRESSIVE + SCAN, b"\xff", ""),
+    "PNG chunks": (PNG, b"\0\0\0\0tEXtabcd", "more than 4096 chunks"),
+    "PNG EXIF chunks": (PNG, b"\0\0\0\0eXIfabcd", "more than 4096 chunks"),
+    "WebP chunks": (b"RIFF\0\0\0\0WEBPVP8X" + b"\n\0\0\0" + bytes(10), b"ALPH\0\0\0\0", "more than 4096 chunks"),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_header_of_many_megabytes_takes_no_time(name: str) -> None:
+    """Whatever repeats for 20 MB is searched at the speed of C, or refused after some thousands."""
+    beginning, repeated, expected = LONG[name]
+    reason, seconds = timed(beginning + repeated * (20_000_000 // len(repeated)))
+    assert expected in reason if expected else not reason
+    assert seconds < 1
+
+
+def progressive(scans: int, between: bytes = b"") -> bytes:
+    """Write a progressive JPEG that repeats its last scan, with bytes before each."""
+    image = cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    last = image.rindex(b"\xff\xda")
+    given = image.count(b"\xff\xda")
+    return image[:last] + (between + image[last:-2]) * (scans - given + 1) + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    "between", [b"", b"\xff\xfe\0\6\xff\xd9ab", b"\xff\xff", b"\0", b"\xff\0", b"\xff\xff\0", b"\xff\xd3"]
+)
+def test_more_than_a_hundred_scans_are_refused(between: bytes) -> None:
+    """They are counted as libjpeg finds them: an end of image in a comment hides none."""
+    assert read_header(progressive(100, between)).height == 16
+    with pytest.raises(ValueError, match=r"^the JPEG has more than 100 scans$"):
+        read_header(progressive(101, between))
+
+
+def test_scans_of_single_components_are_counted_in_any_frame() -> None:
+    """Of a sequential JPEG, too, each scan costs a pass; one scan with all components is the only one."""
+    single = b"\xff\xda\0\x08\1\1\0\0\x3f\0"
+    for frame in (FRAME, PROGRESSIVE):
+        with pytest.raises(ValueError, match="more than 100 scans"):
+            read_header(b"\xff\xd8" + frame + single * 101)
+    assert read_header(b"\xff\xd8" + FRAME + SCAN * 500) == Header("jpeg", 16, 16)
+    assert read_header(b"\xff\xd8" + FRAME + b"\xff\xfe\0\x0e" + SCAN[2:] + SCAN * 500) == Header("jpeg", 16, 16)
+    with pytest.raises(ValueError, match="more than 100 scans"):  # the comment holds no scan
+        read_header(b"\xff\xd8" + FRAME + b"\xff\xfe\0\x10" + SCAN + single * 300)
+
+
+def test_scans_behind_the_image_and_in_its_metadata_do_not_count(encode: Make, picture: Make) -> None:
+    """Thumbnails, and files appended to an image such as videos, may contain any bytes."""
+    image = progressive(50)
+    noise = SCAN * 1000
+    assert read_header(image + noise).height == 16
+    assert read_header(image[:2] + b"\xff\xfe" + struct.pack(">H", 2 + len(noise)) + noise + image[2:]).height == 16
+    assert read_header(encode(picture(0, 16, 16), ".jpg") + noise).height == 16
