@@ -8,10 +8,11 @@ Functions and classes of the user are read by their code and by what it refers t
 """
 
 import copyreg
+import dataclasses
+import dis
 import functools
 import hashlib
 import importlib.machinery
-import inspect
 import json
 import sys
 import sysconfig
@@ -145,12 +146,14 @@ class _Reader:
         head = {"array": [str(array.dtype), list(array.shape)]}
         if array.dtype.hasobject:
             return head | {"items": list(map(self.read, array.ravel().tolist()))}
-        return head | {"sha256": hashlib.sha256(np.ascontiguousarray(array)).hexdigest()}
+        return head | {"sha256": hashlib.sha256(array.tobytes()).hexdigest()}
 
     def _read_definition(self, value: Any) -> Any:
         """Read a function or a class: by name if it is a library's, otherwise by its code."""
-        if is_library(value.__module__) or hasattr(value, "model_fields"):  # pydantic's models only check arguments
+        if is_library(value.__module__):
             return {"name": _name(value)}
+        if hasattr(value, "model_fields"):  # a model of pydantic only checks arguments
+            return {"name": value.__name__}
         if id(value) in self._code:
             return {"again": self._code[id(value)]}
         self._code[id(value)] = len(self._code)
@@ -158,7 +161,7 @@ class _Reader:
         return self._read_class(value) if isinstance(value, type) else self._read_function(value)
 
     def _read_function(self, function: types.FunctionType) -> Any:
-        names = sorted(set(_iter_names(function.__code__)) & function.__globals__.keys())
+        names = sorted(set(_iter_globals(function.__code__)) & function.__globals__.keys())
         return {
             "function": self._read_code(function.__code__),
             "python": _PYTHON,
@@ -191,11 +194,7 @@ class _Reader:
         }
 
     def _read_class(self, kind: type) -> Any:
-        members = {
-            name: self.read(member)
-            for name, member in sorted(vars(kind).items())
-            if _has_effect(name, member)
-        }
+        members = {name: self.read(member) for name, member in sorted(vars(kind).items()) if _has_effect(name, member)}
         bases = [self.read(base) for base in kind.__mro__[1:]]
         return {"class": _name(kind), "bases": bases, "members": members}
 
@@ -225,13 +224,11 @@ class _Reader:
         if not all(part is None or isinstance(part, dict) for part in parts):
             return self.read(state)
         attributes = dict(chain.from_iterable(part.items() for part in parts if part))
-        ignored = _find_ignored(value)
+        ignored = _find_ignored(value) | {field.name for field in _list_fields(value) if not field.compare}
         return {
             str(name): self.read(attributes[name])
             for name in sorted(attributes, key=str)
-            if name not in ignored
-            # These are computed from others, and only once they are needed.
-            and not isinstance(inspect.getattr_static(type(value), str(name), None), functools.cached_property)
+            if name not in ignored and not _is_computed(type(value), name)
         }
 
 
@@ -267,14 +264,23 @@ def _find_ignored(value: Any) -> frozenset[str]:
     return ignored
 
 
+def _list_fields(value: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+
+
+def _is_computed(kind: type, name: Any) -> bool:
+    """Return whether an attribute is a cached property: it is computed from others, and only when it is needed."""
+    return any(isinstance(vars(base).get(name), functools.cached_property) for base in kind.__mro__)
+
+
 def _reduce(value: Any) -> Any:
     """Return what pickle would write; None if that is unknown."""
-    kind = type(value)
+    kind: Any = type(value)
     is_default = kind.__reduce__ is object.__reduce__ and kind.__reduce_ex__ is object.__reduce_ex__
     top = kind.__module__.partition(".")[0]
-    if not is_default and is_library(kind.__module__):
-        if top not in _STABLE_REDUCTIONS and top not in sys.stdlib_module_names:
-            return None
+    is_known = is_default or top in _STABLE_REDUCTIONS or top in sys.stdlib_module_names
+    if not is_known and is_library(kind.__module__):
+        return None  # such as a model's, which contains the time
     try:
         reducer = copyreg.dispatch_table.get(kind)
         return reducer(value) if reducer is not None else value.__reduce_ex__(4)
@@ -296,6 +302,14 @@ def _iter_names(code: types.CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _iter_names(constant)
+
+
+def _iter_globals(code: types.CodeType) -> Iterator[str]:
+    """Yield the names of the globals that code, and the functions in it, refer to."""
+    yield from (step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _iter_globals(constant)
 
 
 def _name(kind: Any) -> str:

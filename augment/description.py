@@ -1,4 +1,4 @@
-"""Descriptions of transforms for fingerprints and manifests: what Albumentations serializes, and what that leaves out."""
+"""Descriptions for fingerprints and manifests: what Albumentations serializes, and what that leaves out."""
 
 import copy
 import json
@@ -31,6 +31,20 @@ def describe(transform: Any) -> dict[str, Any]:
     if not data or not _is_plain(data):
         return {"transforms": list(_iter_names(transform)), "contents": found.digest}
     return data if not found.has_code and _restore(data) == found.data else data | {"contents": found.digest}
+
+
+def identify(value: Any) -> Any:
+    """Return what names an object in a fingerprint, by its `repr`: itself, or a digest if its class is the user's."""
+    found = contents.read(value)
+    _warn_of_unknown(found.unknown)
+    return found.digest if found.has_code else value
+
+
+def digest(value: Any) -> str:
+    """Return a digest of an object's contents; log what has none, as `describe` does."""
+    found = contents.read(value)
+    _warn_of_unknown(found.unknown)
+    return found.digest
 
 
 def _restore(data: dict[str, Any]) -> Any:
@@ -70,7 +84,7 @@ def _warn_of_unknown(names: tuple[str, ...]) -> None:
         if name not in _warned:
             _warned.add(name)
             _log.warning(
-                "fingerprint: two objects of type %s cannot be told apart; a pipeline that differs in nothing else has the "
-                "same fingerprint",
+                "fingerprint: objects of type %s cannot be told apart: pipelines that differ in nothing else have "
+                "equal fingerprints, so that a resumed run does not notice the change",
                 name,
             )

@@ -261,8 +261,8 @@ def _rebuild(transform: Any, expected: witness.Witness) -> Plan:
     plan = Plan(transform)
     if difference := expected.describe_difference(plan._witness):
         raise TransformError(
-            f"a copy of the augmentation {difference}: it depends on more than its attributes, such as a global variable, "
-            "a global random generator or a class that was changed after its import; keep that in attributes"
+            f"a copy of the augmentation {difference}: it depends on more than its attributes, such as a global "
+            "variable, a global random generator or a class that was changed after its import; keep that in attributes"
         )
     return plan
 

@@ -17,8 +17,10 @@ from augment.errors import TransformError
 from augment.plan.params import Params
 from augment.transform import Image
 
-_SIZES = ((48, 64), (48, 64), (300, 260))
-"""(height, width) of the images: small ones are fast, and the last one is larger than most crops."""
+_SIZES = ((48, 64), (300, 260))
+"""(height, width) of the images: the small ones are fast, and the large one is for crops that reject them."""
+
+_SAMPLES = 3
 
 
 class Witness(NamedTuple):
@@ -46,42 +48,46 @@ class _Plan(Protocol):
 
     def draw(self, sample_keys: keys.Key, shapes: Sequence[Sequence[int]]) -> Params: ...
 
-    def sample_single_leaf(self, seed: int, epoch: int, index: int, shape: Sequence[int], leaf_index: int) -> Params: ...
+    def sample_single_leaf(
+        self, seed: int, epoch: int, index: int, shape: Sequence[int], leaf_index: int
+    ) -> Params: ...
 
     def apply(self, image: Image, params: Params, row: int) -> Image: ...
 
 
 def observe(plan: _Plan) -> Witness:
     """Observe what a plan does to a few images."""
+    images = [_make_image(*size) for size in _SIZES]
     pixels = hashlib.sha256()
-    images = [_make_image(number, *size) for number, size in enumerate(_SIZES)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of an image that is not what a transform is best at
-        params = plan.draw(keys.fold_in(keys.root(0), "witness", np.arange(len(images))), _SIZES)
-        drawn = contents.read(params).digest
-        for row, image in enumerate(images):
-            pixels.update(_hash_result(lambda image=image, row=row: plan.apply(image, params, row)))
+        sample_keys = keys.fold_in(keys.root(0), "witness", np.arange(_SAMPLES))
+        drawn = [plan.draw(sample_keys, [size] * _SAMPLES) for size in _SIZES]
+        params = contents.read(drawn).digest
+        for row in range(_SAMPLES):
+            pixels.update(_hash_first(plan.apply, [(*pair, row) for pair in zip(images, drawn, strict=True)]))
         for leaf_index in range(len(plan.leaves)):
-            pixels.update(_hash_result(lambda leaf_index=leaf_index: _apply_leaf(plan, images[0], leaf_index)))
-    return Witness(contents.read(plan.transform).digest, drawn, pixels.hexdigest())
+            single = [plan.sample_single_leaf(0, 0, leaf_index, size, leaf_index) for size in _SIZES]
+            pixels.update(_hash_first(plan.apply, [(*pair, 0) for pair in zip(images, single, strict=True)]))
+    return Witness(contents.read(plan.transform).digest, params, pixels.hexdigest())
 
 
-def _apply_leaf(plan: _Plan, image: Image, leaf_index: int) -> Image:
-    return plan.apply(image, plan.sample_single_leaf(0, 0, leaf_index, image.shape, leaf_index), 0)
+def _hash_first(apply: Callable[..., Image], attempts: Sequence[tuple[Any, ...]]) -> bytes:
+    """Hash the first image that can be augmented, and the errors before it: a crop may reject a small image."""
+    found = b""
+    for arguments in attempts:
+        try:
+            image = apply(*arguments)
+        except TransformError as error:
+            found += type(error.__cause__).__name__.encode()
+        else:
+            return found + f"{image.dtype} {image.shape}".encode() + hashlib.sha256(image.tobytes()).digest()
+    return found
 
 
-def _hash_result(make: Callable[[], Image]) -> bytes:
-    """Hash an image; a crop that is larger than the image is an error, here and there."""
-    try:
-        image = make()
-    except TransformError as error:
-        return type(error.__cause__).__name__.encode()
-    return f"{image.dtype} {image.shape}".encode() + hashlib.sha256(np.ascontiguousarray(image)).digest()
-
-
-def _make_image(number: int, height: int, width: int) -> Image:
+def _make_image(height: int, width: int) -> Image:
     """Make a picture [H, W, 3] with smooth parts and noise."""
     rows, columns = np.mgrid[:height, :width]
     smooth = np.stack([rows * 3, columns * 2, rows + columns], axis=2)
-    noise = keys.generator(keys.fold_in(keys.root(number), "witness")).integers(0, 48, smooth.shape)
+    noise = keys.generator(keys.fold_in(keys.root(0), "witness", height)).integers(0, 48, smooth.shape)
     return (smooth + noise).astype(np.uint8)

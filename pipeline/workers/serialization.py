@@ -23,7 +23,6 @@ from augment.plan.plan import Plan
 from pipeline.base_loader import BaseLoader
 from pipeline.errors import OptionError
 
-
 _CLASS = "class of the loader"
 """Travels among the options."""
 
