@@ -20,9 +20,11 @@ test: lint types
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not alone' --durations=25
 	$(BIN)/python -m pytest -m alone --durations=25
 
-# Each program of tests/programs ten times: it must end, and with its own exit status.
+# Each program of tests/programs ten times: it must end, and with its own exit status. Then random pipelines: threads,
+# workers and conversions must make equal pixels.
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.programs.run -n 10 -j $(WORKERS)
+	$(BIN)/python -m tests.programs.exact -n 300
 
 # The kernels' own tests, with a module that reports every access outside an object and every undefined operation.
 sanitize: $(VENV)/.installed-dev

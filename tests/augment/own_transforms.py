@@ -80,7 +80,7 @@ def make_pipeline() -> Any:
     return A.Compose(
         [
             A.SelectiveChannelTransform([A.GaussNoise(p=1)], channels=(0, 1)),
-            A.OneOf([Shift(9), Shift({"b", "a", "c"}), A.ReplayCompose([Shift(2), A.HorizontalFlip()], save_key="own")]),
+            A.OneOf([Shift(9), Shift({"b", "a", "c"}), A.ReplayCompose([Shift(2), A.Blur()], save_key="own")]),
             A.Lambda(image=darken, name="darken", p=0.7),
             A.Compose([A.Rotate(p=1), A.SomeOf([A.VerticalFlip(), A.Blur(p=1)], n=2, replace=True)], bbox_params=boxes),
             A.RandomOrder([Shift(np.arange(2000)), A.OneOrOther(A.Transpose(p=1), Shift(Settings()), p=0.3)], n=2),

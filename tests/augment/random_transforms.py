@@ -1,14 +1,16 @@
-"""Transforms of every class of Albumentations, with arguments that are not their defaults."""
+"""Transforms of every class of Albumentations, with arguments that are not their defaults; random compositions."""
 
+import functools
 import inspect
 import random
 import typing
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import albumentations as A  # noqa: N812  # the name that its users give it
 
+from tests.augment.own_transforms import Shift, darken
 from tests.augment.test_transform import ARGUMENTS, all_transforms
 
 UNUSED = {("Equalize", "mask_params"), ("PlasmaShadow", "plasma_size")}
@@ -76,3 +78,27 @@ def iter_variations(seed: int = 0) -> Iterator[tuple[Any, str, Any, Any]]:
                 if (transform := make(kind, {name: value})) is not None:
                     yield kind, name, value, transform
                     break
+
+
+LEAVES: list[Callable[[], Any]] = [
+    *(A.HorizontalFlip, A.Blur, A.RandomRotate90, A.ColorJitter, A.CoarseDropout),
+    lambda: Shift(2),
+    lambda: Shift((1, 2)),
+    lambda: Shift({"b", "a"}),
+    lambda: A.Lambda(image=darken, p=0.5),
+    lambda: A.Lambda(image=functools.partial(darken, unused=3), name="partial"),
+]
+COMPOSITIONS: list[Callable[..., Any]] = [
+    *(A.Compose, A.OneOf, A.Sequential, A.SomeOf, A.RandomOrder, A.ReplayCompose),
+    *(functools.partial(kind, n=2, replace=True) for kind in (A.SomeOf, A.RandomOrder)),
+    lambda parts: A.OneOrOther(parts[0], parts[-1], p=0.3),
+    lambda parts: A.SelectiveChannelTransform(parts, channels=(0, 2)),
+    lambda parts: A.Compose(parts, additional_targets={"second": "image"}, mask_interpolation=1),
+]
+
+
+def make_pipeline_at_random(draw: random.Random, depth: int = 3) -> Any:
+    """Make a composition of compositions, of Albumentations' transforms, own ones and functions."""
+    if depth == 0 or draw.random() < 0.25:
+        return draw.choice(LEAVES)()
+    return draw.choice(COMPOSITIONS)([make_pipeline_at_random(draw, depth - 1) for _ in range(draw.randint(1, 3))])

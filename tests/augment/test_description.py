@@ -59,7 +59,7 @@ PARAMS = {"format": "coco", "label_fields": ["labels"]}
     [
         (A.Compose, [{}, {"p": 0.5}, {"additional_targets": {"a": "image"}}, {"additional_targets": {"b": "image"}}]),
         (A.Compose, [{"bbox_params": A.BboxParams(**PARAMS, filter_invalid_bboxes=value)} for value in (False, True)]),
-        (A.Compose, [{"keypoint_params": A.KeypointParams(format)} for format in ("xy", "xya")]),
+        (A.Compose, [{"keypoint_params": A.KeypointParams(kind)} for kind in ("xy", "xya")]),
         (A.ReplayCompose, [{}, {"p": 0.5}, {"save_key": "other"}, {"is_check_shapes": False}]),
         (A.OneOf, [{}, {"p": 0.7}]),
         (A.Sequential, [{}, {"p": 0.7}]),
@@ -219,8 +219,8 @@ def test_what_cannot_be_told_apart_is_logged_once(caplog: pytest.LogCaptureFixtu
         one, other = (describe(Shift(threading.Lock())) for _ in range(2))
     assert one == other
     assert [record.message for record in caplog.records] == [
-        "fingerprint: objects of type _thread.lock cannot be told apart: pipelines that differ in nothing else have equal "
-        "fingerprints, so that a resumed run does not notice the change"
+        "fingerprint: objects of type _thread.lock cannot be told apart: pipelines that differ in nothing else have "
+        "equal fingerprints, so that a resumed run does not notice the change"
     ]
 
 
