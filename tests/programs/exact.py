@@ -70,7 +70,7 @@ def main() -> int:
         shards = [digest_shards(transform, workers) for workers in (1, 2)] if number % 20 == 19 else [[], []]
         if results[0] != results[1] or shards[0] != shards[1]:
             bad += 1
-            print(f"{results} {shards}\n{transform!r}")
+            print(f"{results} {shards}\n{transform!r}", flush=True)
     del anchor
     print(f"{bad} of {len(pipelines)} differ")
     return int(bad > 0)

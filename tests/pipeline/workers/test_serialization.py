@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import albumentations as A  # noqa: N812  # its users know it by this name
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import pipeline
 from augment import KeyedTransform, contents, keys
+from augment.backgrounds import ReplaceBackground
 from augment.plan.plan import Plan
 from pipeline import Loader
 from pipeline.errors import OptionError
@@ -57,7 +59,7 @@ def test_transforms_of_every_class_arrive_exactly() -> None:
         assert_equal_pixels(one, other)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_random_compositions_arrive_exactly(draw: random.Random) -> None:
     """Nested, replaced, reordered, with own transforms and functions."""
@@ -89,6 +91,24 @@ def test_samples_are_not_copied() -> None:
     assert len(serialized) < ARRAYS[0].nbytes
     frozen = [np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape) for array in arrays]
     assert deserialize(serialized, frozen).augment.own.flags.writeable  # type: ignore[attr-defined]
+
+
+def test_backgrounds_arrive(tmp_path: Path) -> None:
+    """The files that this process has found are those of the others, whatever is added meanwhile."""
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), ARRAYS[0][number])
+    transform = ReplaceBackground(tmp_path, mask=find_bright, p=1)
+    serialized = serialize(Loader(ARRAYS, image_size=None, augment=transform))
+    cv2.imwrite(str(tmp_path / "added.png"), ARRAYS[0][4])
+    sent = deserialize(*serialized).augment  # type: ignore[attr-defined]
+    assert contents.read(sent).data == contents.read(transform).data
+    for number in range(4):
+        assert_equal_pixels(transform, sent, number)
+
+
+def find_bright(image: Any) -> Any:
+    """Return the mask of the bright pixels."""
+    return image.mean(axis=2) > 128
 
 
 def of_the_script(image: Any, **_: Any) -> Any:
