@@ -46,6 +46,9 @@ _PROCESSOR_RUN_STATE = frozenset(("is_sequence_input", "label_manager"))
 _PASSED_ON = frozenset(("seed", "mask_interpolation"))
 """What Albumentations' compositions only pass on to their transforms. Its transforms never read the seed."""
 
+_MAX_DEPTH = 60
+"""Of functions that refer to functions: further ones would exceed Python's stack."""
+
 _NO_EFFECT = frozenset(("__init__", "__new__", "__repr__", "__str__", "__eq__", "__hash__", "__init_subclass__"))
 """Methods that change no pixel: what a constructor does stands in the attributes."""
 
@@ -156,6 +159,9 @@ class _Reader:
             return {"name": value.__name__}
         if id(value) in self._code:
             return {"again": self._code[id(value)]}
+        if len(self._open) > _MAX_DEPTH:
+            self.unknown.add(_name(value))
+            return {"unknown": _name(value)}
         self._code[id(value)] = len(self._code)
         self.has_code = True
         return self._read_class(value) if isinstance(value, type) else self._read_function(value)

@@ -233,6 +233,15 @@ def test_circles_and_shared_parts_have_contents() -> None:
     assert digest([shared, shared]) == digest([[1, 2], [1, 2]]) != digest([[1, 2], [1, 3]])
 
 
+def test_long_chains_of_functions_end() -> None:
+    """Python's stack does not: the rest of the chain cannot be told apart, and is named."""
+    chain: Any = 1
+    for _ in range(500):
+        chain = close(chain)
+    assert contents.read(chain).unknown == ("tests.augment.test_description.close.<locals>.<lambda>",)
+    assert digest(close(chain)) == digest(close(chain))
+
+
 def test_only_what_a_user_has_defined_is_named_by_a_digest() -> None:
     """Mixers and views of Caudal keep the place that they have in fingerprints."""
     assert identify(MixUp(0.3)) == MixUp(0.3)
