@@ -23,10 +23,12 @@ test: lint types
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not alone' --durations=25
 	$(BIN)/python -m pytest -m alone --durations=25
 
-# Programs of tests/programs, which must end, and with their own exit status; then the scenarios of tests/soak: damaged
-# files, kills, limits of resources, signals, forks, full disks. Ends with a table of figures.
+# Programs of tests/programs, which must end, and with their own exit status; random pipelines, of which threads, workers
+# and conversions must make equal pixels; then the scenarios of tests/soak: damaged files, kills, limits of resources,
+# signals, forks, full disks. Ends with a table of figures.
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.programs.run -n 3 -j $(WORKERS)
+	$(BIN)/python -m tests.programs.exact -n 100
 	$(BIN)/python -m tests.soak.run
 
 # The kernels' own tests, and augmentations of the robustness corpus, with a module that reports every access outside an

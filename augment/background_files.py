@@ -45,15 +45,25 @@ class BackgroundFiles:
             )
         self._cache_bytes = cache_bytes
         self._max_pixels = max_pixels
-        self._cache: OrderedDict[Path, Image] = OrderedDict()
-        self._nbytes = 0
-        self._lock = threading.Lock()
+        self._prepare_cache()
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "BackgroundFiles":
         return self  # each thread copies the transform; the copies share the files
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"paths": self._paths, "cache_bytes": self._cache_bytes, "max_pixels": self._max_pixels}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._paths, self._cache_bytes, self._max_pixels = state["paths"], state["cache_bytes"], state["max_pixels"]
+        self._prepare_cache()
+
+    def _prepare_cache(self) -> None:
+        self._cache: OrderedDict[Path, Image] = OrderedDict()
+        self._nbytes = 0
+        self._lock = threading.Lock()
 
     def draw(self, uniform: float) -> Image:
         """Return the image with index int(uniform * number of images), uint8 RGB [H, W, 3]; `uniform` is in [0, 1).

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import keys
+from augment.description import describe
 from augment.errors import TransformError
 
 Image = NDArray[Any]
@@ -85,11 +86,8 @@ class KeyedTransform:
         return dict(getattr(self._get_thread_copy(), "params", {}))
 
     def to_dict(self) -> dict[str, Any]:
-        """Serialize the pipeline as Albumentations does; return its repr if it cannot be serialized."""
-        try:
-            return cast(dict[str, Any], self._transform.to_dict())
-        except Exception:  # Albumentations raises different errors for what it cannot serialize (Lambda, own classes)
-            return {"repr": ", ".join(map(_describe_node, _walk_nodes(self._transform)))}
+        """Describe the pipeline as Albumentations serializes it, with a digest of what that leaves out."""
+        return describe(self._transform)
 
     def __repr__(self) -> str:
         return f"KeyedTransform({self._transform!r})"
@@ -115,13 +113,6 @@ def to_transform(transform: Any) -> Any:
     raise TransformError(
         f"an augmentation must be an Albumentations transform, a composition, or a list of them, got {transform!r}"
     )
-
-
-def _describe_node(node: Any) -> str:
-    try:
-        return repr(node)
-    except Exception:  # the repr of a transform that cannot be serialized raises, too
-        return f"{type(node).__name__}(p={node.p})"
 
 
 def _find_culprit(error: BaseException) -> str:

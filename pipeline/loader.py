@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from augment import keys
+from augment.description import identify
 from augment.mixing import Mixer, to_mixer
 from augment.plan.plan import Plan, compile_for_images
 from augment.views import Views, parse_views
@@ -178,7 +179,7 @@ class Loader(BaseLoader):
                 cached_size,
                 self.on_error,
                 self.max_pixels,
-                *((self._repeats, self._mixer) if self._repeats != Repeats() or self._mixer else ()),
+                *(map(identify, (self._repeats, self._mixer)) if self._repeats != Repeats() or self._mixer else ()),
                 *self._dct_options,
             )
         )

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 from augment import keys
+from augment.description import digest as digest_contents
 from augment.errors import AugmentError
 from augment.text.eda import EDA
 from augment.text.specification import to_dict
@@ -117,7 +118,7 @@ class TextLoader(BaseLoader):
         try:
             return repr(None if self.augment is None else to_dict(self.augment))
         except AugmentError:
-            return repr(self.augment)
+            return digest_contents(self.augment)
 
     @cached_property
     def _text_format(self) -> TextFormat:

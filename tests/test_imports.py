@@ -126,9 +126,11 @@ def test_imports_are_absolute_and_explicit(project_root: Path) -> None:
 
 
 def test_nothing_that_runs_what_a_file_says_is_used(project_root: Path) -> None:
-    """No pickle, no `eval` or `exec`, no `allow_pickle=True`: a dataset is data."""
+    """No pickle from a file, no `eval` or `exec`, no `allow_pickle=True`: a dataset is data."""
+    picklers = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
     for path, tree in trees(project_root, *LAYERS):
-        assert collect_imports(tree) & {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"} == set(), path
+        between_processes = {"pickle"} if path == "pipeline/workers/serialization.py" else set()
+        assert collect_imports(tree) & picklers == between_processes, path
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 assert not (isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec")), path

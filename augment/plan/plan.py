@@ -5,6 +5,7 @@
 by one with the same parameters: the kernels are tested against it.
 """
 
+import copy
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from itertools import takewhile
@@ -14,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from augment import keys
+from augment.description import describe
 from augment.errors import AugmentError, TransformError
-from augment.plan import checks, geometry, program
+from augment.plan import checks, geometry, program, witness
 from augment.plan.deferred import DeferredImage, materialize
 from augment.plan.execute import Executor
 from augment.plan.explain import explain
@@ -24,7 +26,7 @@ from augment.plan.params import Params, ParamsSampler
 from augment.plan.required_data import iter_missing
 from augment.plan.targets import TargetsAugmenter
 from augment.plan.window import Window, find_window
-from augment.transform import Image, KeyedTransform, to_transform
+from augment.transform import Image, to_transform
 
 
 class Plan:
@@ -48,8 +50,11 @@ class Plan:
         self._sampler = ParamsSampler(self._root, self.leaves)
         self._executor = Executor(self.leaves)
 
-    def __reduce__(self) -> tuple[type["Plan"], tuple[Any]]:
-        return Plan, (self.transform,)  # the caches are not pickled
+    def __reduce__(self) -> tuple[Callable[..., "Plan"], tuple[Any, witness.Witness]]:
+        return _rebuild, (self.transform, self._witness)  # the caches are not pickled
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Plan":
+        return Plan(copy.deepcopy(self.transform, memo))
 
     def sample(self, seed: int, epoch: int, indices: ArrayLike, shapes: Sequence[Sequence[int]]) -> Params:
         """Draw the parameters of a batch.
@@ -185,8 +190,8 @@ class Plan:
         return explain(self._root)
 
     def to_dict(self) -> dict[str, Any]:
-        """Describe the pipeline as Albumentations serializes it, or by its repr if it cannot be serialized."""
-        return KeyedTransform(self.transform).to_dict()
+        """Describe the pipeline as Albumentations serializes it, with a digest of what that leaves out."""
+        return describe(self.transform)
 
     def get_kind(self, leaf_index: int) -> type | None:
         """Return what a leaf was lowered to: `Geometry`, `Pointwise`, `Fill`, or None if it runs unmodified."""
@@ -234,6 +239,10 @@ class Plan:
             checks.check_leaf_index(leaf_index, len(self.leaves))
 
     @cached_property
+    def _witness(self) -> witness.Witness:
+        return witness.observe(self)
+
+    @cached_property
     def _targets(self) -> TargetsAugmenter:
         return TargetsAugmenter(self._root, self.leaves, self._executor)
 
@@ -241,6 +250,21 @@ class Plan:
 def _make_keys(seed: int, epoch: int, indices: ArrayLike) -> keys.Key:
     seed, epoch, indices = checks.check_seed(seed), checks.check_epoch(epoch), checks.check_indices(indices)
     return keys.fold_in(keys.root(seed), "augment", epoch, indices)
+
+
+def _rebuild(transform: Any, expected: witness.Witness) -> Plan:
+    """Build a plan in another process.
+
+    Raises:
+        TransformError: it does not do what the original does.
+    """
+    plan = Plan(transform)
+    if difference := expected.describe_difference(plan._witness):
+        raise TransformError(
+            f"a copy of the augmentation {difference}: it depends on more than its attributes, such as a global "
+            "variable, a global random generator or a class that was changed after its import; keep that in attributes"
+        )
+    return plan
 
 
 def compile(transform: Any) -> Plan:  # noqa: A001  # `augment.compile` says what it does

@@ -48,9 +48,15 @@ def perform_in_processes(job: Job, report: TaskReporter, workers: int, threads: 
     Raises:
         SampleError: a record is bad, and `report` does not tolerate it.
         ConvertError: a file cannot be written, or a task ended several processes.
+        OptionError: the augmentation cannot be sent to another process.
     """
     # A fork starts at once. A new interpreter takes half a second; it is used where a fork could hang.
-    context = multiprocessing.get_context("spawn" if any(name in sys.modules for name in _NOT_TO_FORK) else "fork")
+    must_spawn = any(name in sys.modules for name in _NOT_TO_FORK)
+    if must_spawn and (plan := getattr(job.records, "plan", None)) is not None:  # a fork has the plan itself
+        from pipeline.workers.serialization import check_sendable  # imports OpenCV
+
+        check_sendable(plan, "module-level functions and classes, or workers=1")
+    context = multiprocessing.get_context("spawn" if must_spawn else "fork")
     waiting = deque(task.number for task in job.tasks)
     attempts = dict.fromkeys(waiting, 0)
     receipts: dict[int, Receipt] = {}

@@ -31,7 +31,7 @@ def perform_on_ray(job: Job, report: TaskReporter, address: str | None, threads:
         threads: number of threads per task.
 
     Raises:
-        OptionError: Ray is not installed.
+        OptionError: Ray is not installed, or the augmentation cannot be sent.
         SampleError: a record is bad, and `report` does not tolerate it.
         ConvertError: the cluster cannot be reached, or a file cannot be written.
     """
@@ -49,7 +49,7 @@ def perform_on_ray(job: Job, report: TaskReporter, address: str | None, threads:
             raise ConvertError(f"cannot reach a Ray cluster at {address!r}: {error}") from None
     try:
         remote = ray.remote(num_cpus=threads, max_retries=_RETRIES)(_perform)
-        shared = ray.put(job)
+        shared = _share(ray, job)
         pending |= {remote.remote(shared, task.number, threads): task.number for task in job.tasks}
         receipts: dict[int, Receipt] = {}
         while pending:
@@ -70,6 +70,22 @@ def perform_on_ray(job: Job, report: TaskReporter, address: str | None, threads:
         else:
             for reference in pending:  # no task may write after the conversion failed
                 ray.cancel(reference, force=True)
+
+
+def _share(ray: Any, job: Job) -> Any:
+    """Send a job to the cluster's memory; its plan compares itself with the original wherever it arrives.
+
+    Raises:
+        OptionError: the job cannot be sent.
+    """
+    try:
+        return ray.put(job)
+    except Exception as error:  # what an augmentation contains refuses to be pickled in any way
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise OptionError(
+            f"executor='ray' cannot send the conversion to the cluster ({reason}); use transforms of module-level "
+            "functions and classes, or executor='processes'"
+        ) from error
 
 
 def _check_reachable(address: str | None) -> None:

@@ -87,7 +87,7 @@ class ImageRecords:
     ) -> None:
         self.source = source
         self._reencoding = reencoding
-        self._plan = plan
+        self.plan = plan
         self._seed = seed
         self._copies = copies
         self._copy_mark = copy_mark
@@ -176,14 +176,14 @@ class ImageRecords:
     def _encode_augmented(self, sample: Sample, index: int, copy: int) -> tuple[bytes, Header]:
         from pipeline.conversion.reencode import Reencoding, decode  # imports OpenCV, which pass-through does not need
 
-        assert self._plan is not None  # noqa: S101  # for the type checker: copies need a plan
+        assert self.plan is not None  # noqa: S101  # for the type checker: copies need a plan
         if sample.encoded is None:
             image, image_format = _get_pixels(sample), "png"
         else:
             header = read_valid_header(sample.encoded)
             image, image_format = decode(sample.encoded, header), header.format
-        params = self._plan.sample(self._seed, copy, [index], [image.shape])
-        augmented = self._plan.apply(image, params, 0)
+        params = self.plan.sample(self._seed, copy, [index], [image.shape])
+        augmented = self.plan.apply(image, params, 0)
         if augmented.dtype != np.uint8 or augmented.shape[2] not in (1, 3, 4):
             raise TransformError(
                 f"the augmentation yields {augmented.dtype} with {augmented.shape[2]} channels, but image files hold "

@@ -33,7 +33,7 @@ from pipeline.shutdown import end_with_program, stop_if_ending
 from pipeline.sources.base import Source
 from pipeline.workers.error_transport import decode_error
 from pipeline.workers.fork_server import ForkedProcess, get_fork_server
-from pipeline.workers.serialization import to_json
+from pipeline.workers.serialization import serialize
 from pipeline.workers.worker import READY
 
 _ATTEMPTS = 3
@@ -171,16 +171,16 @@ class WorkerPool:
 
 
 class _Definition:
-    """What a worker gets at its start: a loader as JSON, and the loader's arrays, in memory that processes share.
+    """What a worker gets at its start: a serialized loader, and its arrays, in memory that processes share.
 
     Raises:
         OptionError: an option cannot be sent to a worker process.
     """
 
     def __init__(self, loader: BaseLoader) -> None:
-        description, arrays = to_json(loader)
+        serialized, arrays = serialize(loader)
         self.memory = os.memfd_create("caudal-loader")
-        self._specs = write_arrays(self.memory, [np.frombuffer(description.encode(), np.uint8), *arrays])
+        self._specs = write_arrays(self.memory, [np.frombuffer(serialized, np.uint8), *arrays])
 
     def complete(self, stages: Stages) -> None:
         """Add the element spec, which is known only when a sample can be computed."""

@@ -15,7 +15,7 @@ from pipeline.errors import OptionError
 from pipeline.images.stages import Stages
 from pipeline.memory.shared_memory import WriterSlots, map_arrays
 from pipeline.workers.error_transport import encode_error
-from pipeline.workers.serialization import from_json
+from pipeline.workers.serialization import deserialize
 
 READY = b"ready"
 """The first message of a worker."""
@@ -50,8 +50,8 @@ def work(connection_descriptor: int, batch_memory: int, loader_memory: int) -> N
 def _build_stages(setup: dict[str, Any], memory: int, slots: WriterSlots) -> Stages | Exception:
     """Build the stages; if that fails, return the error, which answers each request."""
     try:
-        description, *arrays = map_arrays(memory, setup["arrays"])
-        stages = cast(Stages, from_json(description.tobytes().decode(), arrays)._stages)
+        serialized, *arrays = map_arrays(memory, setup["arrays"])
+        stages = cast(Stages, deserialize(serialized.tobytes(), arrays)._stages)
         (height, width, channels), dtype = setup["element_spec"]
         spec = (height, width, channels), np.dtype(dtype)
         return dataclasses.replace(stages, empty=slots.empty, known_spec=spec)

@@ -311,10 +311,12 @@ def test_equal_pipelines_are_described_alike() -> None:
 
 @pytest.mark.filterwarnings("ignore:Using lambda")
 @pytest.mark.parametrize("wrap", [lambda transform: transform, lambda transform: A.Compose([transform])])
-def test_what_cannot_be_serialized_is_described_by_its_repr(wrap: Callable[[Any], Any]) -> None:
+def test_what_cannot_be_serialized_is_described_by_its_contents(wrap: Callable[[Any], Any]) -> None:
     """A transform that Albumentations cannot serialize still has a description, alone and in a pipeline."""
-    nameless = A.Lambda(image=lambda image, **_: image)
-    assert "Lambda" in KeyedTransform(wrap(nameless)).to_dict()["repr"]
+    one, same, other = (A.Lambda(image=lambda image, by=by, **_: image + by) for by in (1, 1, 2))
+    described = [KeyedTransform(wrap(nameless)).to_dict() for nameless in (one, same, other)]
+    assert "Lambda" in described[0]["transforms"]
+    assert described[0] == described[1] != described[2]
 
 
 def test_the_repr_shows_the_pipeline() -> None:

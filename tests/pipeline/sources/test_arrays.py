@@ -12,7 +12,7 @@ import pipeline
 from pipeline.errors import OptionError, SourceError
 from pipeline.sources import open_source
 from pipeline.sources.base import NO_LABEL
-from pipeline.workers.serialization import from_json, to_json
+from pipeline.workers.serialization import deserialize, serialize
 
 
 def images(*shape: int, dtype: type = np.uint8) -> np.ndarray:
@@ -69,7 +69,7 @@ def test_images_without_labels_yield_none(alone: bool) -> None:
     assert source.labels().tolist() == [NO_LABEL] * 3
     assert source.class_names == ()
     loader = pipeline.Loader(array if alone else (array, None), image_size=None, shuffle=False)
-    copies = pickle.loads(pickle.dumps(loader)), from_json(*to_json(loader))  # noqa: S301  # what was just made
+    copies = pickle.loads(pickle.dumps(loader)), deserialize(*serialize(loader))  # noqa: S301  # what was just made
     for again in (loader, *copies):
         assert again.label_mode is None
         (batch,) = again.dataset().as_numpy_iterator()

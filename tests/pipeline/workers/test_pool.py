@@ -13,6 +13,7 @@ from augment import MixUp
 from augment.views import Flip
 from pipeline import Cache, Loader
 from pipeline.errors import DecodeError, OptionError
+from tests.augment.own_transforms import Reverse, Shift, make_pipeline
 from tests.pipeline.workers.processes import fail, grandchildren, is_in_slot, iterate_until_served, slots, until
 
 CROP_AND_COLOR = A.Compose([A.RandomCrop(12, 12), A.HorizontalFlip(), A.ColorJitter(p=1)])
@@ -209,8 +210,21 @@ def test_what_no_other_process_can_be_told_is_refused(arrays: Any) -> None:
     )
     with pytest.raises(OptionError, match=message):
         Loader(arrays, augment=transform, workers=2)
-    with pytest.raises(OptionError, match=r"^workers: option 'views' .* \(type Own\); use workers=0$"):
-        Loader(arrays, views=Own(), workers=2)
+
+
+def test_what_a_user_has_defined_is_sent(arrays: Any) -> None:
+    """Views, mixers and transforms of the user's modules, with all that they contain."""
+    options: dict[str, Any] = {"image_size": (12, 12), "batch_size": 7, "label_mode": "categorical"}
+    options |= {"augment": make_pipeline(), "views": Own(), "mix": Reverse()}
+    assert stream(iterate_until_served(Loader(arrays, workers=2, **options))) == stream(Loader(arrays, **options))
+
+
+def test_a_worker_that_would_make_other_pixels_says_so(arrays: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class that this process has changed after its import is another one in a new process."""
+    monkeypatch.setattr(Shift, "scale", 3)
+    loader = Loader(arrays, image_size=None, augment=Shift(), workers=1)
+    with pytest.raises(Exception, match=r"cannot build the loader \(TransformError: .* has other attributes: .*global"):
+        fail(loader)
 
 
 def test_memory_of_one_process_is_refused(arrays: Any) -> None:
