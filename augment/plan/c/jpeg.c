@@ -8,8 +8,6 @@
 
 #include <jpeglib.h>
 
-#include <jerror.h>
-
 typedef struct {
     struct jpeg_decompress_struct info; /* first: libjpeg's callbacks get a pointer to it */
     struct jpeg_error_mgr errors;
@@ -44,8 +42,9 @@ static void start_source(j_decompress_ptr info) { (void)info; }
 /* Called when the bytes end before the image does. */
 static boolean refuse_end(j_decompress_ptr info)
 {
-    ERREXIT(info, JERR_FILE_READ);
-    return FALSE;
+    Decoder *decoder = (Decoder *)info;
+    snprintf(decoder->outcome->message, MESSAGE_BYTES, "the file ends before the image does");
+    longjmp(decoder->on_error, 1);
 }
 
 static void skip_bytes(j_decompress_ptr info, long count)
@@ -168,8 +167,8 @@ void decode_jpeg(const Encoded *encoded, uint8_t *pixels, int rows, int columns,
         read_rows(&decoder, encoded, pixels, rows, columns);
         outcome->is_decoded = 1;
     } else {
-        snprintf(outcome->message, MESSAGE_BYTES, "the image has %d x %d pixels at 1/%d of its size, not %d x %d",
-                 height, width, encoded->ratio, rows, columns);
+        snprintf(outcome->message, MESSAGE_BYTES, "the header claims %d x %d pixels, but %d x %d were decoded", rows,
+                 columns, height, width);
     }
     jpeg_destroy_decompress(info);
 }

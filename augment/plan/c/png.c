@@ -100,8 +100,8 @@ void decode_png(const Encoded *encoded, uint8_t *pixels, int rows, int columns, 
     png_read_info(png, info);
     png_uint_32 height = png_get_image_height(png, info), width = png_get_image_width(png, info);
     if (height != (png_uint_32)rows || width != (png_uint_32)columns) {
-        snprintf(outcome->message, MESSAGE_BYTES, "the image has %u x %u pixels, not %d x %d", height, width, rows,
-                 columns);
+        snprintf(outcome->message, MESSAGE_BYTES, "the header claims %d x %d pixels, but %u x %u were decoded", rows,
+                 columns, height, width);
     } else {
         set_transformations(png, info, encoded->channels);
         read_rows(png, info, pixels, rows, (size_t)columns * (size_t)encoded->channels);
