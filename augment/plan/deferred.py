@@ -94,23 +94,11 @@ _MAX_BYTES = 2**30
 
 
 def defer_resize(image: Image | DeferredImage, size: tuple[int, int]) -> DeferredImage | None:
-    """Defer `cv2.resize` with INTER_LINEAR to (height, width); None if the kernels do not do that.
-
-    OpenCV shrinks by more than `_MAX_SHRINK`, and does every resize on a processor without AVX-512 VBMI.
-    """
-    kernels = compiled.load_kernels()
-    if kernels is None or not kernels.has_vbmi or (source := defer(image)) is None or source.has_steps:
-        return None
-    (height, width), (rows, columns) = image.shape[:2], size
-    is_half = height == 2 * rows and width == 2 * columns  # OpenCV averages these
-    shrinks_much = height > _MAX_SHRINK * rows or width > _MAX_SHRINK * columns
-    if is_half or shrinks_much or width < 2 or not 0 < rows < MAX_SIDE or not 0 < columns < MAX_SIDE:
+    """Defer `cv2.resize` with INTER_LINEAR to (height, width); None if the kernels do not do that."""
+    source = defer(image)
+    if source is None or source.has_steps or not all(0 < side < MAX_SIDE for side in size):
         return None
     return source.start(BilinearResize(), size)
-
-
-_MAX_SHRINK = 2.5
-"""When a side shrinks by more, the sources of sixteen pixels do not fit in 128 bytes."""
 
 
 def materialize(image: Image | DeferredImage) -> Image:

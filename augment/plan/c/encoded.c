@@ -3,6 +3,7 @@
 #include "encoded.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_ENCODED_SIDE = 1000000 }; /* libpng's; libjpeg's is 65,500 */
@@ -58,8 +59,13 @@ void release_request(Request *request)
 
 int decode_request(Request *request, uint8_t *pixels)
 {
+#ifdef WITHOUT_CODECS
+    (void)pixels;
+    snprintf(request->outcome.message, MESSAGE_BYTES, "the module was built without libjpeg-turbo and libpng");
+#else
     (request->format == PNG ? decode_png : decode_jpeg)(&request->encoded, pixels, request->rows, request->columns,
                                                         &request->outcome);
+#endif
     return request->outcome.is_decoded;
 }
 

@@ -81,26 +81,6 @@ static void convert_cmyk(const uint8_t *from, uint8_t *pixels, int columns, int 
     }
 }
 
-/* Whether the next marker in the bytes that are left is the end of the image.
-
-   Below a window the entropy-coded rows need not be decoded, if nothing but the end can follow: libjpeg only warns of
-   damage between markers. */
-static int ends_next(j_decompress_ptr info)
-{
-    if (info->unread_marker)
-        return info->unread_marker == JPEG_EOI;
-    const uint8_t *at = info->src->next_input_byte, *end = at + info->src->bytes_in_buffer;
-    while (at < end && (at = memchr(at, 0xFF, (size_t)(end - at))) != NULL) {
-        while (at < end && *at == 0xFF)
-            at++;
-        if (at == end)
-            return 0;
-        if (*at != 0 && (*at < JPEG_RST0 || *at > JPEG_RST0 + 7))
-            return *at == JPEG_EOI;
-    }
-    return 0;
-}
-
 static void read_rows(Decoder *decoder, const Encoded *encoded, uint8_t *pixels, int rows, int columns)
 {
     j_decompress_ptr info = &decoder->info;
@@ -124,13 +104,9 @@ static void read_rows(Decoder *decoder, const Encoded *encoded, uint8_t *pixels,
         else if (surplus)
             memcpy(row, line[0] + channels * surplus, row_bytes);
     }
-    if (info->output_scanline < info->output_height) {
-        /* A file of several scans has been read to its end before the first row. */
-        if (jpeg_has_multiple_scans(info) || ends_next(info))
-            return;
-        jpeg_skip_scanlines(info, info->output_height - info->output_scanline);
-    }
-    jpeg_finish_decompress(info); /* reads to the end of the image, and fails if there is none */
+    /* What lies below a window is not read: TensorFlow does not read it either. */
+    if (info->output_scanline == info->output_height)
+        jpeg_finish_decompress(info); /* reads to the end of the image, and fails if there is none */
 }
 
 void decode_jpeg(const Encoded *encoded, uint8_t *pixels, int rows, int columns, Outcome *outcome)

@@ -94,12 +94,6 @@ static PyObject *run(PyObject *module, PyObject *given)
     return reports;
 }
 
-static PyObject *has_vbmi(PyObject *module, PyObject *none)
-{
-    (void)module, (void)none;
-    return PyBool_FromLong(HAS_VBMI);
-}
-
 PyDoc_STRVAR(decode_doc,
              "decode(encoded, target)\n--\n\n"
              "Decode (format, bytes, (rows, columns), channels, ratio, (top, left) or None, is_accurate), without the "
@@ -110,9 +104,10 @@ PyDoc_STRVAR(decode_doc,
              "    TypeError, ValueError, BufferError: an argument is rejected; nothing was written.");
 
 static PyMethodDef methods[] = {
+#ifndef WITHOUT_CODECS
     {"decode", (PyCFunction)(void (*)(void))decode, METH_FASTCALL, decode_doc},
+#endif
     {"run", run, METH_O, run_doc},
-    {"has_vbmi", has_vbmi, METH_NOARGS, "Tell whether the processor has AVX-512 VBMI, which resizes need."},
     {NULL, NULL, 0, NULL},
 };
 

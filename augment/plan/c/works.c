@@ -198,22 +198,14 @@ static int check_first_step(const Work *work, Py_ssize_t number)
     const Step *step = work->steps;
     if (!makes_image(work))
         return 1;
-    if (step->kind == WARP) {
+    if (step->kind == WARP)
         for (int axis = 0; axis < 2; axis++) {
             const double *row = step->warp.to_input[axis];
             double farthest = fabs(row[0]) * work->columns + fabs(row[1]) * work->rows + fabs(row[2]);
             if (!(farthest < MAX_SIDE)) /* beyond, OpenCV saturates at 16 bits, and points overflow 32 */
                 return refuse(&at, PyExc_ValueError, "row %d of matrix must reach less than %d pixels", axis, MAX_SIDE);
         }
-        return 1;
-    }
-    if (!HAS_VBMI)
-        return refuse(&at, PyExc_ValueError, "a resize needs a processor with AVX-512 VBMI");
-    if (work->source.columns < 2)
-        return refuse(&at, PyExc_ValueError, "a resize needs a source of at least 2 columns");
-    return 2 * work->source.columns <= 5 * work->columns ||
-           refuse(&at, PyExc_ValueError, "a resize must leave at least 2/5 of the %d columns, not %d",
-                  work->source.columns, work->columns);
+    return 1;
 }
 
 /* Read the source: an image, or a request to decode one. */
