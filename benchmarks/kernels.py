@@ -77,11 +77,7 @@ def make_contests(photograph: Image) -> dict[str, tuple[Image, KernelStep, Calla
             AffineWarp(outside, cv2.BORDER_CONSTANT, (0, 0, 0)),
             lambda: cv2.warpAffine(frame, outside, (SIDE, SIDE), out, flags),
         ),
-        **(
-            {"resize of 330 x 400": (larger, BilinearResize(), lambda: cv2.resize(larger, (SIDE, SIDE), out))}
-            if getattr(compiled.load_kernels(), "has_vbmi", False)
-            else {}
-        ),
+        "resize of 330 x 400": (larger, BilinearResize(), lambda: cv2.resize(larger, (SIDE, SIDE), out)),
     }
 
 

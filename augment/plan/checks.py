@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from augment import keys
 from augment.errors import AugmentError, TransformError
+from augment.plan.deferred import DeferredImage
 from augment.plan.window import Window
 
 MAX_SIDE = 2**31 - 1
@@ -154,7 +155,7 @@ def check_image(image: Any, window: Window | None = None) -> None:
     Raises:
         TransformError: it is something else, or not of the window's size.
     """
-    if not isinstance(image, np.ndarray):
+    if not isinstance(image, (np.ndarray, DeferredImage)):
         raise TransformError(f"an image must be an array [H, W, C], got {type(image).__name__}")
     if image.ndim != 3 or 0 in image.shape:
         raise TransformError(f"an image must be [H, W, C], got shape {image.shape}")

@@ -5,9 +5,7 @@ OpenCV's pixels bit for bit. Each process checks this once, because OpenCV's ari
 processors. So they change only the time. `CAUDAL_COMPILED=0` in the environment turns them off.
 """
 
-import importlib
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -16,7 +14,9 @@ import cv2
 import numpy as np
 
 from augment.plan import colors, luts
+from augment.plan.encoded import EncodedImage
 from augment.plan.lowering import Contrast, Floats, Lut, Saturation, ShiftHsv
+from augment.plan.native import import_native, is_turned_off
 from augment.transform import Image
 
 logger = logging.getLogger(__name__)
@@ -63,11 +63,11 @@ class FilledRectangle(NamedTuple):
 KernelStep = Lut | Contrast | Saturation | ShiftHsv | FilledRectangle | BilinearResize | AffineWarp
 """A step of the kernels; a lookup table is uint8 [256], or [256, 3] with one per channel."""
 
-Work = tuple[Image, Image, Sequence[KernelStep]]
+Work = tuple[Image | EncodedImage, Image, Sequence[KernelStep]]
 """A source image, a target image, and the steps between.
 
-Only the first step may be a warp or resize. The first image is uint8 [H, W, 3] with contiguous rows; the second is
-contiguous, and of the same size unless there is a warp or resize.
+Only the first step may be a warp or resize. The source is uint8 [H, W, 3] with contiguous rows, or an encoded image of
+three channels; the target is contiguous, and of the same size unless there is a warp or resize.
 """
 
 BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT, cv2.BORDER_REFLECT_101)
@@ -100,10 +100,8 @@ def status() -> str:
 @lru_cache(1)
 def _find() -> "tuple[Kernels | None, str]":
     """Return the kernels, or None and why they are not used; warn unless the user turned them off."""
-    if os.environ.get("CAUDAL_COMPILED") == "0":
-        return None, "CAUDAL_COMPILED=0"
     kernels, reason = _try_out()
-    if reason:
+    if reason and not is_turned_off():
         logger.warning(
             "the compiled kernels are not in use (%s): augmentation takes two to three times as long", reason
         )
@@ -112,16 +110,14 @@ def _find() -> "tuple[Kernels | None, str]":
 
 def _try_out() -> "tuple[Kernels | None, str]":
     """Return kernels that reproduce OpenCV's pixels, or None and what is wrong."""
+    module, reason = import_native()
+    if module is None:
+        return None, reason
     if not cv2.checkHardwareSupport(_FMA3):
         return None, "this processor has no FMA3, or OpenCV does not use it"
-    try:
-        module = importlib.import_module("augment.plan._kernels")
-    except ImportError as error:
-        return None, f"they cannot be imported: {error}; they need a C compiler at installation"
     for vector_pixels in _HSV_VECTOR_PIXELS:
         run = Kernels(module, vector_pixels)
-        trials = (one for one in _iter_trials() if run.has_vbmi or not isinstance(one[1], BilinearResize))
-        if all(run.reproduces(expected, source, step) for source, step, expected in trials):
+        if all(run.reproduces(expected, source, step) for source, step, expected in _iter_trials()):
             return run, ""
     return (
         None,
@@ -135,14 +131,10 @@ class Kernels:
     Args:
         module: the native module.
         vector_pixels: the number of pixels that OpenCV converts from HSV at once.
-
-    Attributes:
-        has_vbmi: whether the processor has AVX-512 VBMI, which resizes need.
     """
 
     def __init__(self, module: Any, vector_pixels: int) -> None:
         self._run = module.run
-        self.has_vbmi: bool = module.has_vbmi()
         self._kinds: dict[type, int] = {
             Contrast: module.CONTRAST,
             Saturation: module.SATURATION,
@@ -153,9 +145,23 @@ class Kernels:
         }
         self._vector_pixels = vector_pixels
 
-    def __call__(self, works: Sequence[Work]) -> None:
-        """Run works."""
-        self._run([(source, image, [self._encode_step(step) for step in steps]) for source, image, steps in works])
+    def __call__(self, works: Sequence[Work]) -> list[tuple[bool, str] | None] | None:
+        """Run works.
+
+        Returns:
+            For each work (decoded?, message), if its source was encoded and there was an error or a warning, else None;
+            or None for all.
+        """
+        return self._run(  # type: ignore[no-any-return]
+            [
+                (
+                    source.to_request() if isinstance(source, EncodedImage) else source,
+                    image,
+                    [self._encode_step(step) for step in steps],
+                )
+                for source, image, steps in works
+            ]
+        )
 
     def reproduces(self, expected: Image, source: Image, step: KernelStep) -> bool:
         """Return whether a step turns a source into the expected pixels."""
@@ -189,7 +195,13 @@ def _iter_trials() -> Iterator[tuple[Image, KernelStep, Image]]:
         for shift in (ShiftHsv(17), ShiftHsv(171, -40, 20), ShiftHsv(90, 60)):
             yield image, shift, colors.shift_hsv(image, shift)
     window = np.tile(image, (3, 10, 1))[2:, 5:]
-    for source, size in ((image, (37, 20)), (image, (300, 90)), (window, (530, 60))):
+    for source, size in (
+        (image, (37, 20)),
+        (image, (300, 90)),
+        (window, (530, 60)),
+        (window, (70, 15)),
+        (image[:20, :60], (30, 10)),
+    ):
         yield source, BilinearResize(), np.asarray(cv2.resize(source, size), np.uint8)
     matrix, fill = np.array([[0.9, -0.31, 11.7], [0.29, 1.2, -20.3]]), (3, 200, 90)
     for border in BORDERS:

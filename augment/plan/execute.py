@@ -11,6 +11,7 @@ from augment import keys
 from augment.errors import TransformError
 from augment.plan import geometry, kernels, pointwise
 from augment.plan.deferred import DeferredImage, materialize
+from augment.plan.encoded import UndecodableError
 from augment.plan.lowering import Fill, Geometry, NotLoweredError, Operation, Pointwise
 from augment.plan.params import Params
 from augment.plan.program import Leaf
@@ -51,12 +52,12 @@ class Executor:
                 if kind is None or not fits:
                     image = self.run_originals(materialize(image), params, row, members)
                 elif kind is Geometry:
-                    image = self._run_geometry(materialize(image), params, row, members, window)
+                    image = self._run_geometry(image, params, row, members, window)
                 elif kind is Pointwise:
                     image = self._run_pointwise(image, params, row, members, is_owned)
                 else:
                     image = self._run_fills(image, params, row, members, is_owned)
-            except TransformError:
+            except (TransformError, UndecodableError):
                 raise
             except Exception as error:  # a kernel rejects the image
                 names = ", ".join(type(self._leaves[leaf_index].transform).__name__ for leaf_index in members)
@@ -80,11 +81,11 @@ class Executor:
         return leaf_params.sizes[at] == tuple(shape[:2])
 
     def _run_geometry(
-        self, image: Image, params: Params, row: int, leaf_indices: Sequence[int], window: Window | None
+        self, image: Image | DeferredImage, params: Params, row: int, leaf_indices: Sequence[int], window: Window | None
     ) -> Image | DeferredImage:
         steps = params.steps(row, leaf_indices)
         if steps is None or image.shape[2] > _MAX_CHANNELS:
-            return self.run_originals(image, params, row, leaf_indices)
+            return self.run_originals(materialize(image), params, row, leaf_indices)
         if window is not None:
             return geometry.run(image, skip_decoded(window, steps, params.sizes[row]))
         return geometry.run(image, steps)

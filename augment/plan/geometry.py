@@ -8,13 +8,13 @@ between them cropped away become the fill that the next step would have read the
 import math
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
 
 from augment.plan import kernels
-from augment.plan.deferred import DeferredImage, materialize
+from augment.plan.deferred import DeferredImage, materialize, materialize_steps
 from augment.plan.lowering import Border, Floats, Integers, Steps
 from augment.transform import Image
 
@@ -119,8 +119,8 @@ _CORNERS = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
 _SLACK = 1e-6  # pixels
 
 
-def run(image: Image, steps: list[GeometryStep]) -> Image | DeferredImage:
-    """Run the steps of one sample; a warp at the end may be deferred.
+def run(image: Image | DeferredImage, steps: list[GeometryStep]) -> Image | DeferredImage:
+    """Run the steps of one sample; the decoding, and a warp at the end, may be deferred.
 
     Args:
         image: [H, W, C], uint8 or float32; it is not written to.
@@ -131,11 +131,10 @@ def run(image: Image, steps: list[GeometryStep]) -> Image | DeferredImage:
     """
     if sum(not step.is_exact for step in steps) < 2:
         return _run_one_by_one(image, steps)
-    result: Image | DeferredImage = image
     for group in group_steps(steps):
         run_group = _run_fused if sum(not step.is_exact for step in group) > 1 else _run_one_by_one
-        result = run_group(materialize(result), group)
-    return result
+        image = run_group(image, group)
+    return image
 
 
 def find_prefix_window(steps: list[GeometryStep], size: kernels.Size) -> tuple[tuple[int, int, int, int], int]:
@@ -186,15 +185,14 @@ def _multiply_matrices(steps: list[GeometryStep]) -> list[list[float]]:
     return rows
 
 
-def _run_one_by_one(image: Image, steps: list[GeometryStep]) -> Image | DeferredImage:
-    result: Image | DeferredImage = image
+def _run_one_by_one(image: Image | DeferredImage, steps: list[GeometryStep]) -> Image | DeferredImage:
     for step in steps:
         if step.is_exact:
-            result = kernels.rearrange_or_defer(result, step.to_input, step.size, step.border, step.fill)
+            image = kernels.rearrange_or_defer(image, step.to_input, step.size, step.border, step.fill)
         else:
             arguments = step.to_input, step.size, step.interpolation, step.border, step.fill
-            result = kernels.resample_or_defer(materialize(result), *arguments)
-    return result
+            image = kernels.resample_or_defer(image, *arguments)
+    return image
 
 
 class _MergedSteps(NamedTuple):
@@ -256,14 +254,18 @@ def is_split(group: list[GeometryStep]) -> bool:
     return _merge_steps(group[next(index for index, step in enumerate(group) if not step.is_crop) :]).is_split
 
 
-def _run_fused(image: Image, steps: list[GeometryStep]) -> Image | DeferredImage:
+def _run_fused(image: Image | DeferredImage, steps: list[GeometryStep]) -> Image | DeferredImage:
     (top, left, height, width), cropped = find_prefix_window(steps, image.shape[:2])
-    image, merged = image[top : top + height, left : left + width], _merge_steps(steps[cropped:])
+    merged, image = _merge_steps(steps[cropped:]), materialize_steps(image)
+    if (height, width) != image.shape[:2]:
+        image = materialize(image)[top : top + height, left : left + width]
     if merged.is_split:
         return _run_one_by_one(image, [*merged.steps, *merged.pads])
     steps, interpolation = merged.steps, next(step.interpolation for step in merged.steps if not step.is_exact)
     size = steps[-1].size
     matrix = compose_matrices(steps)
+    if merged.outward or merged.cut:
+        image = materialize(image)  # its edge is traced
     result = kernels.resample_or_defer(image, matrix, size, interpolation, merged.border, merged.fill)
     if merged.outward or merged.cut:
         result = warped = materialize(result)
@@ -273,8 +275,8 @@ def _run_fused(image: Image, steps: list[GeometryStep]) -> Image | DeferredImage
             kernels.fill_outside(warped, edge, compose_matrices(steps[index:]), frame, steps[index].fill)
         for index in merged.cut:
             kernels.mark_edge(edge, compose_matrices(steps[index:]), steps[index - 1].size)
-        _trace_back(image, steps, warped, edge, interpolation)
-    return _run_one_by_one(materialize(result), merged.pads) if merged.pads else result
+        _trace_back(cast(Image, image), steps, warped, edge, interpolation)
+    return _run_one_by_one(result, merged.pads)
 
 
 def _is_enlarging_crop(before: list[GeometryStep], step: GeometryStep) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from augment.errors import TransformError
 from augment.plan.compiled import BORDERS, MAX_SIDE, AffineWarp, FilledRectangle, Pixel
-from augment.plan.deferred import DeferredImage, defer, defer_resize, materialize, takes_size
+from augment.plan.deferred import DeferredImage, defer, defer_resize, materialize, materialize_steps, takes_size
 from augment.plan.lowering import Border, Floats, Integers
 from augment.transform import Image
 
@@ -122,32 +122,44 @@ def resample(
 
 
 def defer_resample(
-    image: Image, to_input: Floats, size: Size, interpolation: int, border: Border, fill: float | Sequence[float]
+    image: Image | DeferredImage,
+    to_input: Floats,
+    size: Size,
+    interpolation: int,
+    border: Border,
+    fill: float | Sequence[float],
 ) -> DeferredImage | None:
-    """Defer `resample`; None if the compiled kernels do not do it."""
+    """Defer `resample`; None if the compiled kernels do not do it, or the image already has deferred steps."""
     rows = to_input.tolist()
     if rows[2] != [0, 0, 1]:
         return None
     if _find_edges(rows, size) == (0, 0, *image.shape[:2]):
         return defer_resize(image, size) if interpolation == cv2.INTER_LINEAR else None
-    if warp_interpolation(interpolation) != cv2.INTER_LINEAR or border.mode not in BORDERS or defer(image) is None:
+    if warp_interpolation(interpolation) != cv2.INTER_LINEAR or border.mode not in BORDERS:
+        return None
+    source = defer(image)
+    if source is None or source.has_steps:
         return None
     height, width = size
     is_near = (abs(first) * width + abs(second) * height + abs(shift) < MAX_SIDE for first, second, shift in rows[:2])
     if not all(is_near) or not takes_size(size):
         return None
     red, green, blue = (min(max(round(value), 0), 255) for value in to_scalar(fill, 3))
-    return DeferredImage(
-        image, (AffineWarp(np.ascontiguousarray(to_input[:2]), border.mode, (red, green, blue)),), size
-    )
+    return source.start(AffineWarp(np.ascontiguousarray(to_input[:2]), border.mode, (red, green, blue)), size)
 
 
 def resample_or_defer(
-    image: Image, to_input: Floats, size: Size, interpolation: int, border: Border, fill: float | Sequence[float]
+    image: Image | DeferredImage,
+    to_input: Floats,
+    size: Size,
+    interpolation: int,
+    border: Border,
+    fill: float | Sequence[float],
 ) -> Image | DeferredImage:
     """Defer `resample` if the compiled kernels do it, else run it; arguments as in `resample`."""
+    image = materialize_steps(image)
     deferred = defer_resample(image, to_input, size, interpolation, border, fill)
-    return resample(image, to_input, size, interpolation, border, fill) if deferred is None else deferred
+    return resample(materialize(image), to_input, size, interpolation, border, fill) if deferred is None else deferred
 
 
 _WARP_INTERPOLATIONS = {

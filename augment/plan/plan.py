@@ -135,11 +135,16 @@ class Plan:
         return materialize(self.apply_deferred(image, params, row, window))
 
     def apply_deferred(
-        self, image: Image, params: Params, row: int, window: Window | None = None
+        self, image: Image | DeferredImage, params: Params, row: int, window: Window | None = None
     ) -> Image | DeferredImage:
         """Augment one image as `apply` does, but defer what the compiled kernels can do for many images in one call.
 
-        See `augment.plan.deferred.materialize_all`. Until then the image must not be written to.
+        See `augment.plan.deferred.materialize_all`. Until then the image must not be written to. It may be deferred
+        itself: its decoding then joins the call.
+
+        Raises:
+            TransformError: a transform failed on this image.
+            UndecodableError: the bytes of the image are damaged, which shows here if a transform has no kernel.
         """
         self._check_row(params, row)
         checks.check_image(image, window)
@@ -225,7 +230,7 @@ class Plan:
             )
         checks.check_row(row, len(params))
 
-    def _check_size(self, image: Image, params: Params, row: int) -> None:
+    def _check_size(self, image: Image | DeferredImage, params: Params, row: int) -> None:
         if image.shape[:2] != params.sizes[row] and any(
             self._executor.get_kind(leaf_index) in (Geometry, Fill) for leaf_index in params.list_leaves(row)
         ):

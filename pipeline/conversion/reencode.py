@@ -6,6 +6,7 @@ from typing import cast
 import cv2
 import numpy as np
 
+from augment.plan.encoded import EncodedImage, load_decoder
 from augment.transform import Image
 from pipeline.conversion.truncation import check_png, is_read_to_its_end
 from pipeline.images.decode import Decoder, turn_upright
@@ -88,19 +89,15 @@ class Reencoding:
 def decode(encoded: bytes, header: Header, ratio: int = 1) -> Image:
     """Decode an image upright with its own channels: gray, RGB or RGBA, uint8 [H, W, C].
 
-    OpenCV decodes JPEG and PNG, and JPEGs at 1/ratio of their size. TensorFlow, which decodes them for the loader,
-    takes longer to start than to decode a thousand images. It only decides whether a JPEG is sound with
-    anything between its pixels and its end, where OpenCV does not look.
+    The native module decodes JPEGs, at 1/ratio of their size, with the accurate cosine transform and to OpenCV's pixels,
+    which replaces it where it is missing. OpenCV decodes PNGs.
 
     Raises:
-        ValueError: the bytes are damaged: all that a loader refuses, and PNGs with a wrong checksum.
+        ValueError: the bytes are damaged: all that a loader refuses, PNGs with a wrong checksum, and, where there is
+            the native module, all of which libjpeg warns.
     """
     if header.format == "jpeg" and header.components in (1, 3):
-        if not is_read_to_its_end(encoded):
-            _RGB(encoded, header)
-        image = _imdecode(encoded, header, _REDUCED[header.components, ratio] | cv2.IMREAD_IGNORE_ORIENTATION)
-        if image.shape[:2] != (-(-header.height // ratio), -(-header.width // ratio)):
-            raise ValueError(f"damaged JPEG: the header claims {header.height} x {header.width} pixels")
+        image = (_decode_jpeg if load_decoder() else _decode_jpeg_with_opencv)(encoded, header, ratio)
         return turn_upright(image, header.orientation)
     if header.format == "png":
         check_png(encoded)
@@ -110,6 +107,22 @@ def decode(encoded: bytes, header: Header, ratio: int = 1) -> Image:
     else:
         image = _RGBA(encoded, header)
     return image if image.shape[2] < 4 or image[..., 3].min() < 255 else image[..., :3]
+
+
+def _decode_jpeg(encoded: bytes, header: Header, ratio: int) -> Image:
+    size = -(-header.height // ratio), -(-header.width // ratio)
+    image = EncodedImage("jpeg", encoded, size, header.components, ratio=ratio, is_accurate=True)
+    return image.decode(is_strict=True)
+
+
+def _decode_jpeg_with_opencv(encoded: bytes, header: Header, ratio: int) -> Image:
+    if not is_read_to_its_end(encoded):
+        # OpenCV does not see all of it. TensorFlow does, but takes longer to start than to decode a thousand images.
+        _RGB(encoded, header)
+    image = _imdecode(encoded, header, _REDUCED[header.components, ratio] | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image.shape[:2] != (-(-header.height // ratio), -(-header.width // ratio)):
+        raise ValueError(f"damaged JPEG: the header claims {header.height} x {header.width} pixels")
+    return image
 
 
 def _imdecode(encoded: bytes, header: Header, flags: int) -> Image:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
@@ -25,7 +26,7 @@ from pipeline.error_log import ErrorLog
 from pipeline.errors import SampleError, TooManyErrorsError
 from pipeline.feeds import graph
 from pipeline.images.decode_requests import DecodedSample, ReadSample
-from pipeline.images.stacking import ElementSpec, FinishedSample
+from pipeline.images.stacking import ElementSpec, FinishedSample, Reserve, allocate
 from pipeline.images.stages import Batch, Stages
 from pipeline.images.timer import STAGES
 from pipeline.sampling.order import Indices
@@ -80,14 +81,14 @@ class Probe:
         each other, and no timer in them sees the work of tf.data around them (of "batch" it sees the rest).
         """
         clock = StageClock()
-        timed = replace(self.stages, timer=clock, known_spec=self.stages.element_spec)
+        timed = replace(self._divided_stages, timer=clock)
         whole = self.rate_s(timed, self.layout, self.steps)
         images = clock.blocks["batch"] * min(self.layout.block, len(self.stages.order))
         return whole, {stage: clock.seconds[stage] / max(images, 1) / self.calls for stage in STAGES}
 
     def alone(self, chunks: Sequence[Chunk]) -> dict[str, float]:
         """Run each of `STAGES` alone: return wall-clock seconds per image."""
-        stages, count = self.stages, sum(len(chunk.decoded) for chunk in chunks)
+        stages, count = self._divided_stages, sum(len(chunk.decoded) for chunk in chunks)
         epoch, self._epoch = self._epoch, self._epoch + 1
         selected = [self._select(epoch, step)[:2] for step in range(len(chunks))]
         read_s = self._threaded(lambda part: stages.read_all(*(numbers.tolist() for numbers in part)), selected)
@@ -106,7 +107,7 @@ class Probe:
             SampleError: a sample is bad, and `on_error` is "raise".
             TooManyErrorsError: more are bad than allowed, or all.
         """
-        stages, chunks, nbytes = self.stages, list[Chunk](), 0
+        stages, chunks, nbytes = self._divided_stages, list[Chunk](), 0
         for step in range(self.steps):
             indices, repeat_index, sample_keys = self._select(0, step)
             read = stages.read_all(indices.tolist(), repeat_index.tolist())
@@ -119,7 +120,7 @@ class Probe:
             if not good:
                 continue
             chunks.append(Chunk([item for item in read if isinstance(item, ReadSample)], params, good))
-            nbytes += sum(item.image.nbytes for item in good)
+            nbytes += sum(materialize(item.image).nbytes for item in good)
             if nbytes > _MOST_BYTES and len(chunks) >= self.calls:
                 break
         if not chunks:
@@ -155,13 +156,18 @@ class Probe:
                 pass
             return time.perf_counter() - begin
 
+    @cached_property
+    def _divided_stages(self) -> Stages:
+        """The stages with decoding and augmentation in two calls, so that each can be timed."""
+        return replace(self.stages, defers_decoding=False, known_spec=self.stages.element_spec)
+
     def _select(self, epoch: int, step: int) -> tuple[Indices, Indices, keys.Key]:
         """Select the samples of a batch; after the end of the epoch, continue at its beginning."""
         block = self.layout.block
         return self.stages.select(epoch, np.arange(step * block, (step + 1) * block) % len(self.stages.order))
 
     def _decode(self, chunk: Chunk) -> list[DecodedSample | SampleError]:
-        return list(self.stages.decode(self.stages.decode_requests(chunk.read, chunk.params)))
+        return list(self._divided_stages.decode(self._divided_stages.decode_requests(chunk.read, chunk.params)))
 
     def _augment(self, chunk: Chunk) -> list[Image]:
         augmented = self.stages.augment_and_label(chunk.decoded, chunk.params)
@@ -210,9 +216,9 @@ class _ReadyStages(Stages):
     ready: Sequence[Image] = field(repr=False)
 
     def samples(
-        self, indices: Indices, repeat_index: Indices, sample_keys: keys.Key
+        self, indices: Indices, repeat_index: Indices, sample_keys: keys.Key, reserve: Reserve = allocate
     ) -> Iterator[FinishedSample | SampleError]:
-        del repeat_index
+        del repeat_index, reserve
         images = [self.ready[index % len(self.ready)] for index in indices.tolist()]
         if self.plan is not None:
             self.plan.draw(sample_keys, [image.shape[:2] for image in images])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from augment import keys
-from augment.plan.deferred import DeferredImage
+from augment.plan.deferred import DeferredImage, materialize
 from augment.plan.window import Window
 from augment.transform import Image
 
@@ -25,7 +25,7 @@ class Augmentation(Protocol):
         ...
 
     def apply_deferred(
-        self, image: Image, params: Any, row: int, window: Window | None = None
+        self, image: Image | DeferredImage, params: Any, row: int, window: Window | None = None
     ) -> Image | DeferredImage:
         """Augment one image as `apply`, or defer that; `augment.plan.deferred.materialize_all` computes many."""
-        return self.apply(image, params, row, window)
+        return self.apply(materialize(image), params, row, window)

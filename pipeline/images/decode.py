@@ -1,28 +1,33 @@
 """From encoded bytes to upright pixels.
 
-TensorFlow's kernels decode JPEG and PNG: they refuse damaged files, whose missing pixels OpenCV would fill with gray.
-OpenCV decodes GIF and WebP: it places a GIF's first frame on its full canvas, which TensorFlow's kernel does not. Both
-release the GIL. BMPs are decoded by `bmp.py`.
+The native module decodes JPEG and PNG to the pixels of TensorFlow's kernels, which replace it where it is missing. Both
+refuse damaged files, whose missing pixels OpenCV would fill with gray. OpenCV decodes GIF and WebP: it places a GIF's
+first frame on its full canvas, which TensorFlow's kernel does not. All of them release the GIL. BMPs are decoded by
+`bmp.py`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import cv2
 import numpy as np
 
+from augment.plan.deferred import DeferredImage, defer_decoding
+from augment.plan.encoded import EncodedImage, load_decoder
 from augment.transform import Image
 from pipeline.images.bmp import decode_bmp
 from pipeline.images.header import MAX_PIXELS, Header, max_bytes, read_valid_header
 
-KERNELS = ("jpeg", "png")
-"""The formats that TensorFlow's kernels decode."""
+_NATIVE = ("jpeg", "png")
+"""The formats that the native module decodes, or TensorFlow."""
+
+Crop = tuple[int, int, int, int]
+"""A window (top, left, height, width) in pixels."""
 
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 """The channels of each color mode."""
 
-DCTS = {"fast": "", "accurate": "INTEGER_ACCURATE"}
+DCTS = ("fast", "accurate")
 """TensorFlow's name of each inverse cosine transform of JPEGs; its default is the fast one."""
 
 
@@ -54,34 +59,19 @@ class Decoder:
         return read_valid_header(encoded, self.max_pixels)
 
     def needs_tensorflow(self, encoded: bytes) -> bool:
-        """Whether TensorFlow's kernels decode an image.
+        """Whether TensorFlow decodes an image.
 
         Raises:
             ValueError: as `header` does.
         """
-        return self.header(encoded).format in KERNELS
+        return self.header(encoded).format in _NATIVE and load_decoder() is None
 
-    def to_tensors(self, items: Sequence[Any]) -> Sequence[Any]:
-        """Convert the bytes of images, all of `KERNELS`, or windows to tensors, which the decoder accepts as well.
-
-        TensorFlow takes 9 us to create one tensor, and as long to create many.
-
-        Args:
-            items: bytes, or tuples of integers.
-        """
-        import tensorflow as tf
-
-        if len(items) < 2:
-            return [_tensor(item) for item in items]
-        together = np.array(items, object if isinstance(items[0], bytes) else np.int32)
-        return cast(Sequence[Any], tf.raw_ops.Unpack(value=tf.constant(together), num=len(items), axis=0))
-
-    def __call__(self, encoded: Any, header: Header | None = None) -> Image:
+    def __call__(self, encoded: bytes, header: Header | None = None) -> Image:
         """Decode one image and turn it upright.
 
         Args:
-            encoded: the image file's bytes, or a tensor of them.
-            header: the image's header, if it has been read; a tensor needs it.
+            encoded: the image file's bytes.
+            header: the image's header, if it has been read.
 
         Returns:
             uint8 [H, W, C], C as `color_mode` says. "rgb" drops transparency; "rgba" adds an opaque alpha channel to
@@ -92,29 +82,24 @@ class Decoder:
         """
         header = header or self.header(encoded)
         channels = CHANNELS[self.color_mode]
-        if header.format == "jpeg":
-            image = self._decode_jpeg(encoded, header)
-        elif header.format == "png":
-            # Below 8 bits per channel and without transparency, TensorFlow's kernel returns an alpha of 1, 3 or 15.
-            image = _decode_png(encoded, min(channels, 3) if header.is_opaque else channels)
-        elif header.format == "bmp":
-            image = decode_bmp(encoded)
+        if header.format in _NATIVE:
+            image = _decode(self._encoded_image(encoded, header))
         else:
-            image = _decode_with_opencv(encoded, header.format)
-        if image.shape[:2] != (header.height, header.width):
-            raise ValueError(
-                f"damaged {header.format.upper()}: the header claims {header.height} x {header.width} pixels, but "
-                f"{image.shape[0]} x {image.shape[1]} were decoded"
-            )
+            image = decode_bmp(encoded) if header.format == "bmp" else _decode_with_opencv(encoded, header.format)
+            if image.shape[:2] != header.size:
+                raise ValueError(
+                    f"damaged {header.format.upper()}: the header claims {header.height} x {header.width} pixels, but "
+                    f"{image.shape[0]} x {image.shape[1]} were decoded"
+                )
         return convert_channels(turn_upright(image, header.orientation), channels)
 
-    def window(self, encoded: Any, header: Header, window: Any, ratio: int) -> Image:
+    def window(self, encoded: bytes, header: Header, window: Crop, ratio: int) -> Image:
         """Decode only a window of a JPEG that is stored upright.
 
         Args:
-            encoded: the JPEG's bytes, or a tensor of them.
+            encoded: the JPEG's bytes.
             header: the image's header.
-            window: (top, left, height, width) in pixels of the image at 1/ratio of its size, or a tensor of them.
+            window: (top, left, height, width) in pixels of the image at 1/ratio of its size.
             ratio: 1, 2, 4 or 8: the divisor of the image's size at which the decoder computes its cosine transform.
 
         Returns:
@@ -123,12 +108,28 @@ class Decoder:
         Raises:
             ValueError: the bytes are damaged.
         """
-        return convert_channels(self._decode_jpeg(encoded, header, window, ratio), CHANNELS[self.color_mode])
+        image = _decode(self._encoded_image(encoded, header, window, ratio))
+        return convert_channels(image, CHANNELS[self.color_mode])
 
-    def _decode_jpeg(self, encoded: Any, header: Header, window: Any = None, ratio: int = 1) -> Image:
-        # TensorFlow's kernel yields no transparency, and no gray from CMYK.
-        channels = 3 if header.components == 4 else min(CHANNELS[self.color_mode], 3)
-        return _decode_jpeg(encoded, channels, DCTS[self.dct], window, ratio)
+    def defer(self, encoded: bytes, header: Header, window: Crop | None = None, ratio: int = 1) -> DeferredImage | None:
+        """Defer `__call__`, or `window` if there is one; None if the native module does not decode such an image."""
+        image_format, orientation = header.format, header.orientation
+        if self.color_mode != "rgb" or image_format not in _NATIVE or orientation != 1 or load_decoder() is None:
+            return None
+        return defer_decoding(self._encoded_image(encoded, header, window, ratio))
+
+    def _encoded_image(
+        self, encoded: bytes, header: Header, window: Crop | None = None, ratio: int = 1
+    ) -> EncodedImage:
+        """Return what the native module decodes; its channels are those of the color mode, or are converted to them."""
+        channels = CHANNELS[self.color_mode]
+        if header.format == "png":
+            # Below 8 bits per channel and without transparency, libpng adds an alpha of 1, 3 or 15.
+            return EncodedImage("png", encoded, header.size, min(channels, 3) if header.is_opaque else channels)
+        channels = 3 if header.components == 4 else min(channels, 3)  # no transparency, and no gray from CMYK
+        corner, size = (None, header.size) if window is None else (window[:2], window[2:])
+        is_accurate = self.dct == "accurate"
+        return EncodedImage("jpeg", encoded, size, channels, ratio=ratio, corner=corner, is_accurate=is_accurate)
 
 
 def turn_upright(image: Image, orientation: int) -> Image:
@@ -169,50 +170,43 @@ _CONVERSIONS = {
 }
 
 
-def _decode_jpeg(encoded: Any, channels: int, dct_method: str, window: Any, ratio: int) -> Image:
+def _decode(image: EncodedImage) -> Image:
+    name = image.format.upper()
+    if load_decoder() is not None:
+        return image.decode()
+    pixels = _decode_with_tensorflow(image)
+    if pixels.shape != image.shape:
+        raise ValueError(
+            f"damaged {name}: the header claims {image.shape[0]} x {image.shape[1]} pixels, but {pixels.shape[0]} x "
+            f"{pixels.shape[1]} were decoded"
+        )
+    return pixels
+
+
+def _decode_with_tensorflow(image: EncodedImage) -> Image:
     import tensorflow as tf
 
-    # With tensors for all inputs and a value for every attribute TensorFlow takes its fast path into the kernel; with
-    # less it tries the fast path, fails, and starts again: 0.05 ms per image.
-    options: dict[str, Any] = {
-        "channels": channels,
-        "ratio": ratio,
+    # A value for every attribute takes TensorFlow's fast path into the kernel.
+    jpeg_options: dict[str, Any] = {
+        "channels": image.shape[2],
+        "ratio": image.ratio,
         "fancy_upscaling": True,
         "try_recover_truncated": False,
         "acceptable_fraction": 1.0,
-        "dct_method": dct_method,
+        "dct_method": "INTEGER_ACCURATE" if image.is_accurate else "",
     }
-    contents = _tensor(encoded)
+    contents = tf.constant(np.array(image.encoded, object))
     try:
-        if window is None:
-            return _pixels(tf.raw_ops.DecodeJpeg(contents=contents, **options))
-        return _pixels(tf.raw_ops.DecodeAndCropJpeg(contents=contents, crop_window=_tensor(window), **options))
+        if image.format == "png":
+            tensor = tf.raw_ops.DecodePng(contents=contents, channels=image.shape[2], dtype=tf.uint8)
+        elif image.corner is None:
+            tensor = tf.raw_ops.DecodeJpeg(contents=contents, **jpeg_options)
+        else:
+            window = tf.constant((*image.corner, *image.shape[:2]))
+            tensor = tf.raw_ops.DecodeAndCropJpeg(contents=contents, crop_window=window, **jpeg_options)
     except tf.errors.OpError as error:
-        raise ValueError(f"damaged JPEG: {_first_line(error.message)}") from None
-
-
-def _decode_png(encoded: Any, channels: int) -> Image:
-    import tensorflow as tf
-
-    try:
-        # A tensor, and all attributes: see `_decode_jpeg`.
-        return _pixels(tf.raw_ops.DecodePng(contents=_tensor(encoded), channels=channels, dtype=tf.uint8))
-    except tf.errors.OpError as error:
-        raise ValueError(f"damaged PNG: {_first_line(error.message)}") from None
-
-
-def _tensor(item: Any) -> Any:
-    """Convert bytes (TensorFlow copies them once from an array, twice without) or integers; a tensor passes."""
-    import tensorflow as tf
-
-    if isinstance(item, bytes):
-        return tf.constant(np.array(item, object))
-    return tf.constant(item) if isinstance(item, tuple) else item
-
-
-def _pixels(tensor: Any) -> Image:
-    """View a tensor as a read-only array that keeps it alive; `numpy()` would copy the pixels."""
-    return np.asarray(memoryview(tensor))
+        raise ValueError(f"damaged {image.format.upper()}: {_first_line(error.message)}") from None
+    return np.asarray(memoryview(tensor))  # read-only, and keeps the tensor alive; `numpy()` would copy the pixels
 
 
 def _decode_with_opencv(encoded: bytes, image_format: str) -> Image:

@@ -47,6 +47,11 @@ class Header(NamedTuple):
     is_opaque: bool = False
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) as stored."""
+        return self.height, self.width
+
+    @property
     def upright_size(self) -> tuple[int, int]:
         """(height, width) after the orientation has been applied: 5 to 8 exchange the two."""
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)

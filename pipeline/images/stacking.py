@@ -1,5 +1,6 @@
 """Stacking finished samples to the images of one batch."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from augment.plan.deferred import DeferredImage, materialize_all
 from augment.transform import Image
-from pipeline.errors import OptionError
+from pipeline.errors import DecodeError, OptionError, SampleError
 from pipeline.images.timer import StageTimer
 
 ElementSpec = tuple[tuple[int | None, int | None, int], np.dtype[Any]]
@@ -15,73 +16,142 @@ ElementSpec = tuple[tuple[int | None, int | None, int], np.dtype[Any]]
 
 
 class FinishedSample(NamedTuple):
-    """An augmented sample; its deferred image is materialized together with others.
+    """An augmented sample.
 
     Attributes:
-        image: [H, W, C], or a deferred image.
+        image: [H, W, C], or a deferred image, which `materialize_samples` computes.
         label: the index of its class.
         key: its key in the source.
-        held_bytes: the bytes that a deferred image keeps in memory: all decoded pixels, even if it needs a window only.
     """
 
     image: Image | DeferredImage
     label: int
     key: str
-    held_bytes: int = 0
+
+
+Reserve = Callable[[int, tuple[int, int, int], np.dtype[Any]], Image]
+"""Returns memory for the image of a sample, by the number of samples before it that have not been added, its shape and
+its dtype."""
+
+
+def allocate(ahead: int, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Image:  # noqa: ARG001  # a `Reserve`
+    """Return memory of its own for the image of a sample."""
+    return np.empty(shape, dtype)
+
+
+def materialize_samples(
+    finished: Iterable[FinishedSample | SampleError], reserve: Reserve, timer: StageTimer
+) -> Iterator[FinishedSample | SampleError]:
+    """Yield samples in order, with their images computed; a sample that cannot be decoded becomes its error.
+
+    Deferred images are computed together: one call of the compiled kernels for those that hold 1 MiB.
+
+    Args:
+        finished: the samples.
+        reserve: returns the memory for their images.
+        timer: times the computation as augmentation.
+    """
+    waiting: list[FinishedSample | SampleError] = []
+    held_bytes = 0
+    for item in finished:
+        deferred = item.image if isinstance(item, FinishedSample) and isinstance(item.image, DeferredImage) else None
+        if deferred is None and not waiting:
+            yield item  # now, while it is in the processor's cache
+            continue
+        waiting.append(item)
+        held_bytes += 0 if deferred is None else deferred.held_bytes
+        if held_bytes > _MOST_HELD_BYTES:
+            yield from _materialize(waiting, reserve, timer)
+            waiting, held_bytes = [], 0
+    yield from _materialize(waiting, reserve, timer)
+
+
+def _materialize(
+    waiting: list[FinishedSample | SampleError], reserve: Reserve, timer: StageTimer
+) -> list[FinishedSample | SampleError]:
+    works: list[tuple[DeferredImage, Image]] = []
+    numbers = []
+    for number, item in enumerate(waiting):
+        if isinstance(item, FinishedSample) and isinstance(image := item.image, DeferredImage):
+            works.append((image, reserve(number, image.shape, image.dtype)))
+            numbers.append(number)
+    if not works:
+        return waiting
+    with timer("augment"):
+        errors = materialize_all(works)
+    for at, number in enumerate(numbers):
+        item = waiting[number]
+        assert isinstance(item, FinishedSample)  # noqa: S101  # for the type checker
+        error = errors.get(at)
+        waiting[number] = item._replace(image=works[at][1]) if error is None else DecodeError(item.key, str(error))
+    return waiting
+
+
+_MOST_HELD_BYTES = 1 << 20
+"""More would leave the processor's cache before the images are computed."""
 
 
 class ImageStack:
-    """The images of a batch, added one by one. Deferred images are materialized together, or when they hold 1 MiB.
+    """The images of a batch, added one by one. The first determines the shape of their memory.
 
     Args:
-        images: the memory for them, [B, H, W, C].
-        first: the key of the first sample, whose image has determined that shape.
-        spec: the shape and dtype of all images.
-        timer: times the materialization as augmentation.
+        most: the maximum number of images.
+        get_spec: returns the shape and dtype of all images.
+        empty: allocates the memory.
     """
 
-    def __init__(self, images: NDArray[Any], first: str, spec: ElementSpec, timer: StageTimer) -> None:
-        self._images = images
-        self._shape = images.shape[1:] if images.shape[-1] == spec[0][2] else ()  # else no image fits
-        self._first = first
-        self._spec = spec
-        self._timer = timer
+    def __init__(
+        self,
+        most: int,
+        get_spec: Callable[[], ElementSpec],
+        empty: Callable[[Sequence[int], np.dtype[Any]], NDArray[Any]],
+    ) -> None:
+        self._most = most
+        self._get_spec = get_spec
+        self._empty = empty
+        self._images: NDArray[Any] | None = None
+        self._rows: list[Image] = []
+        self._first = ""
         self._count = 0
-        self._deferred: list[tuple[DeferredImage, Image]] = []
-        self._held_bytes = 0
+
+    def reserve(self, ahead: int, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Image:
+        """Return the memory of the image that is `ahead` places behind those that were added; see `Reserve`."""
+        self._start(shape)
+        row = self._rows[self._count + ahead]
+        return row if row.shape == shape and row.dtype == dtype else np.empty(shape, dtype)
 
     def add(self, sample: FinishedSample) -> None:
-        """Add the image of a sample.
+        """Add the image of a sample, which is not deferred.
 
         Raises:
             OptionError: it differs from the others in size, dtype or channels.
         """
         image = sample.image
-        if image.shape != self._shape or image.dtype != self._spec[1]:
-            self._raise_mismatch(sample)
-        if not isinstance(image, DeferredImage):
-            self._images[self._count] = image  # now, while it is in the processor's cache
-            self._count += 1
-            return
-        self._deferred.append((image, self._images[self._count]))
+        assert isinstance(image, np.ndarray)  # noqa: S101  # for the type checker
+        self._first = self._first or sample.key
+        self._start(image.shape)
+        row = self._rows[self._count]
+        if image is not row:  # else it was computed there
+            if image.shape != row.shape or image.dtype != row.dtype:
+                self._raise_mismatch(sample)
+            row[...] = image
         self._count += 1
-        self._held_bytes += sample.held_bytes
-        if self._held_bytes > _MOST_HELD_BYTES:
-            self._materialize()
 
     def to_array(self) -> NDArray[Any]:
-        """Materialize what is deferred, and return the added images [B, H, W, C]."""
-        self._materialize()
-        return self._images[: self._count]
+        """Return the added images [B, H, W, C]."""
+        if self._images is not None:
+            return self._images[: self._count]
+        shape, dtype = self._get_spec()
+        return np.zeros((0, *(side or 0 for side in shape)), dtype)
 
-    def _materialize(self) -> None:
-        if self._deferred:
-            with self._timer("augment"):
-                materialize_all(self._deferred)
-        self._deferred, self._held_bytes = [], 0
+    def _start(self, shape: Sequence[int]) -> None:
+        if self._images is None:
+            (*_, channels), dtype = self._get_spec()
+            self._images = self._empty((self._most, *shape[:2], channels), dtype)
+            self._rows = list(self._images)
 
     def _raise_mismatch(self, sample: FinishedSample) -> None:
-        (*_, channels), dtype = self._spec
+        (*_, channels), dtype = self._get_spec()
         image = sample.image
         if image.dtype != dtype or image.shape[2] != channels:
             raise OptionError(
@@ -90,11 +160,7 @@ class ImageStack:
                 "the dtype or the channels need p=1"
             )
         raise OptionError(
-            f"images of a batch need one size: {self._first} has {self._shape[:2]}, {sample.key} has "
+            f"images of a batch need one size: {self._first} has {self._rows[0].shape[:2]}, {sample.key} has "
             f"{image.shape[:2]}; set image_size, end the augmentation with a crop or resize, or use "
             "batch_size=None"
         )
-
-
-_MOST_HELD_BYTES = 1 << 20
-"""More would leave the processor's cache before the images are materialized."""

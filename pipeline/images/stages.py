@@ -17,6 +17,7 @@ from augment import keys
 from augment.errors import TransformError
 from augment.mixing import Mixer
 from augment.plan.deferred import DeferredImage
+from augment.plan.encoded import UndecodableError
 from augment.plan.window import Window
 from augment.transform import Image
 from pipeline.errors import AugmentationError, DecodeError, SampleError, TooManyErrorsError
@@ -30,11 +31,12 @@ from pipeline.images.decode_requests import (
     ViewDecoder,
     decode,
     decode_requests,
+    defer_decoding,
     map_good,
 )
 from pipeline.images.repeats import Repeats
 from pipeline.images.resize import resize, resize_deferred
-from pipeline.images.stacking import ElementSpec, FinishedSample, ImageStack
+from pipeline.images.stacking import ElementSpec, FinishedSample, ImageStack, Reserve, allocate, materialize_samples
 from pipeline.images.timer import StageTimer, no_timer
 from pipeline.memory.batch_buffers import Buffers
 from pipeline.sampling.labels import check_label, encode_labels
@@ -72,6 +74,8 @@ class Stages(Sampler[FinishedSample]):
         empty: allocates the memory for a batch of images, by its shape and dtype.
         timer: times the stages.
         known_spec: the `element_spec`, if known; None takes it from the first good sample.
+        defers_decoding: whether images are decoded together with their augmentation, in one call for many. A timer then
+            sees no "decode".
     """
 
     decoder: Decoder
@@ -84,19 +88,21 @@ class Stages(Sampler[FinishedSample]):
     empty: Callable[[Sequence[int], np.dtype[Any]], NDArray[Any]] = field(default_factory=lambda: Buffers().empty)
     timer: StageTimer = no_timer
     known_spec: ElementSpec | None = None
+    defers_decoding: bool = True
 
     def samples(
-        self, indices: Indices, repeat_index: Indices, sample_keys: keys.Key
+        self, indices: Indices, repeat_index: Indices, sample_keys: keys.Key, reserve: Reserve = allocate
     ) -> Iterator[FinishedSample | SampleError]:
         """Yield finished samples: read all, draw the parameters of all, then decode, augment and label one by one.
 
-        Each sample is finished before the next one is decoded, while its pixels are in the processor's cache. The error
-        of a sample takes its position in all further steps.
+        What the native module does is deferred, and done by one call for some of them, each from its bytes to its final
+        pixels while these are in the processor's cache. The error of a sample takes its position in all further steps.
 
         Args:
             indices: int64 [N], the samples' indices in their source.
             repeat_index: int64 [N], the samples' repeat indices.
             sample_keys: uint64 [N], the keys of their augmentation.
+            reserve: returns the memory for an image.
 
         Yields:
             Each sample in order, or its error.
@@ -105,7 +111,7 @@ class Stages(Sampler[FinishedSample]):
         params = self.draw_params(read, sample_keys)
         requests = self.decode_requests(read, params)
         decoded = self.decode(requests)
-        return self.augment_and_label(decoded, params)
+        return materialize_samples(self.augment_and_label(decoded, params), reserve, self.timer)
 
     def batch(self, epoch: int, start: int, stop: int) -> Batch:
         """Return a batch of the samples at positions start to stop of an epoch; bad ones are skipped or replaced.
@@ -116,8 +122,7 @@ class Stages(Sampler[FinishedSample]):
             OptionError: the images differ in size, dtype or channels.
         """
         with self.timer("batch"):
-            batch = self._stack(self.iter_good(epoch, start, stop), stop - start)
-            return self._mix_batch(batch, epoch, start)
+            return self._mix_batch(self._compute_batch(epoch, start, stop), epoch, start)
 
     @property
     def repeats(self) -> int:
@@ -169,7 +174,7 @@ class Stages(Sampler[FinishedSample]):
         self, read: Sequence[ReadSample | SampleError], params: Any
     ) -> Iterator[DecodeRequest | SampleError]:
         """Yield decode requests: of a JPEG, only the window that its augmentation needs."""
-        return decode_requests(read, self._window_of(params), self._to_tensors)
+        return decode_requests(read, self._window_of(params))
 
     def decode(self, requests: Iterable[DecodeRequest | SampleError]) -> Iterator[DecodedSample | SampleError]:
         """Yield the samples with their pixels."""
@@ -216,12 +221,9 @@ class Stages(Sampler[FinishedSample]):
         """Return a function from a sample's row in the parameters to the window that its augmentation needs."""
         return (lambda _: None) if self.plan is None or params is None else partial(self.plan.window, params)
 
-    def _to_tensors(self, items: Sequence[Any]) -> Sequence[Any]:
-        with self.timer("decode"):
-            return self.decoder.to_tensors(items)
-
     def _decode(self, request: DecodeRequest) -> DecodedSample:
-        return DecodedSample(request, self._pixels(request))
+        deferred = defer_decoding(request, self.decoder) if self.defers_decoding else None
+        return DecodedSample(request, self._pixels(request) if deferred is None else deferred)
 
     def _pixels(self, request: DecodeRequest) -> Image:
         if request.item.image is not None:
@@ -230,48 +232,39 @@ class Stages(Sampler[FinishedSample]):
             return decode(request, self.decoder)
 
     def _augment_and_label(self, params: Any, decoded: DecodedSample) -> FinishedSample:
-        sample, pixels = decoded.request.item.sample, decoded.image
+        sample = decoded.request.item.sample
         image = self._augment(params, decoded)
         label = sample.label if self.label_mode is None else check_label(sample, self.source.class_names)
-        return FinishedSample(image, label, sample.key, pixels.nbytes)
+        return FinishedSample(image, label, sample.key)
 
     def _augment(self, params: Any, decoded: DecodedSample) -> Image | DeferredImage:
         request, image = decoded
         if params is None and self.image_size in (None, image.shape[:2]):
             return image
         with self.timer("augment"):
-            augmented: Image | DeferredImage = image
-            if self.plan is not None and params is not None:
-                try:
-                    augmented = self.plan.apply_deferred(image, params, request.params_row, request.window)
-                except TransformError as error:
-                    message = f"{error} (on an image of {request.item.size})"
-                    raise AugmentationError(request.item.sample.key, message) from error
-            if self.image_size is None:
-                return augmented
-            return resize_deferred(augmented, self.image_size, self.interpolation)
+            try:
+                if self.plan is not None and params is not None:
+                    image = self.plan.apply_deferred(image, params, request.params_row, request.window)
+                return image if self.image_size is None else resize_deferred(image, self.image_size, self.interpolation)
+            except UndecodableError as error:
+                raise DecodeError(request.item.sample.key, str(error)) from None
+            except TransformError as error:
+                message = f"{error} (on an image of {request.item.size})"
+                raise AugmentationError(request.item.sample.key, message) from error
 
-    def _stack(self, samples: Iterable[FinishedSample], most: int) -> Batch:
-        """Stack at most `most` samples."""
-        stack: ImageStack | None = None
+    def _compute_batch(self, epoch: int, start: int, stop: int) -> Batch:
+        stack = ImageStack(stop - start, lambda: self.element_spec, self.empty)
         labels: list[int] = []
         sample_keys: list[bytes] = []
-        for sample in samples:
-            if stack is None:
-                spec = self.element_spec
-                stack = ImageStack(self.empty((most, *sample.image.shape), spec[1]), sample.key, spec, self.timer)
+        for sample in self.iter_good(epoch, start, stop, partial(self.samples, reserve=stack.reserve)):
             stack.add(sample)
             labels.append(sample.label)
             sample_keys.append(sample.key.encode("utf-8", "surrogateescape"))
         return Batch(
-            self._make_empty() if stack is None else stack.to_array(),
+            stack.to_array(),
             encode_labels(labels, self.label_mode, len(self.source.class_names)),
             np.array(sample_keys, object),
         )
-
-    def _make_empty(self) -> NDArray[Any]:
-        shape, dtype = self.element_spec
-        return np.zeros((0, *(side or 0 for side in shape)), dtype)
 
     def _mix_batch(self, batch: Batch, epoch: int, start: int) -> Batch:
         if self.mix is None or not len(batch.images):

@@ -2,7 +2,6 @@
 
 import io
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -47,6 +46,9 @@ class RoundingDecoder(UnorientedDecoder):
 
     resizer: Any
 
+    def defer(self, encoded: bytes, header: Header, window: Any = None, ratio: int = 1) -> None:
+        """Defer nothing: the pixels are resized."""
+
     def __call__(self, encoded: bytes, header: Header | None = None) -> Image:
         """Decode and resize one image: uint8 [H, W, C]."""
         resized = self.resizer(super().__call__(encoded, header or self.header(encoded)))
@@ -67,9 +69,8 @@ class ResizingDecoder(Decoder):
     interpolation: str = "nearest"
     keep_aspect_ratio: bool = False
 
-    def to_tensors(self, items: Sequence[Any]) -> Sequence[Any]:
-        """Return the items unchanged: Pillow reads some of them."""
-        return items
+    def defer(self, encoded: bytes, header: Header, window: Any = None, ratio: int = 1) -> None:
+        """Defer nothing: the pixels are resized, and Pillow decodes some of them."""
 
     def header(self, encoded: bytes) -> Header:
         """Read the header, and return it with the size after the resize.

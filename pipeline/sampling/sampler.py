@@ -1,7 +1,7 @@
 """The sampler: yields the samples at positions of an epoch, of any kind of sample, and replaces bad ones."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -79,10 +79,23 @@ class Sampler(ABC, Generic[SampleT]):
             indices = self.members[indices]
         return indices, repeat_index, self.augment_keys(epoch, indices, repeat_index)
 
-    def iter_good(self, epoch: int, start: int, stop: int) -> Iterator[SampleT]:
-        """Yield the good samples at positions of an epoch; skip a bad one, or yield the shard's next good one."""
+    def iter_good(
+        self,
+        epoch: int,
+        start: int,
+        stop: int,
+        compute: Callable[[Indices, Indices, keys.Key], Iterator[SampleT | SampleError]] | None = None,
+    ) -> Iterator[SampleT]:
+        """Yield the good samples at positions of an epoch; skip a bad one, or yield the shard's next good one.
+
+        Args:
+            epoch: the epoch.
+            start: the first position.
+            stop: the position after the last.
+            compute: computes the samples, except replacements; by default `samples`.
+        """
         selected = self.select(epoch, np.arange(start, stop))
-        for row, sample in enumerate(self.samples(*selected)):
+        for row, sample in enumerate((compute or self.samples)(*selected)):
             stop_if_ending()
             if not isinstance(sample, SampleError):
                 yield sample

@@ -346,12 +346,12 @@ def test_few_images_that_were_decoded_whole_wait_to_be_augmented(
         pytest.skip("the kernels were not compiled, or are not used on this processor")
     materialize_all, together = stacking.materialize_all, []
 
-    def count_and_finish(deferred: Any) -> None:
+    def count_and_finish(deferred: Any) -> Any:
         together.append(len(deferred))
-        materialize_all(deferred)
+        return materialize_all(deferred)
 
     monkeypatch.setattr(stacking, "materialize_all", count_and_finish)
     crop = A.Compose([A.RandomCrop(8, 8), A.ColorJitter(p=1)])
     for _ in image_dataset(folders(a=6, b=6, height=500, width=500), image_size=(8, 8), batch_size=12, augment=crop):
         pass
-    assert together == [2] * 6  # of 750,000 bytes each; a MiB may wait
+    assert together == [1] + [2] * 6  # one shows the shape; then those of 750,000 bytes each, of which a MiB may wait

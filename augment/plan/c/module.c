@@ -1,5 +1,6 @@
 /* The native module: reads works from Python and runs them without the GIL. */
 
+#include "encoded.h"
 #include "works.h"
 
 #include <string.h>
@@ -31,21 +32,51 @@ static void run_step(const Step *step, const Work *work, uint8_t *row)
     }
 }
 
-static void run_work(const Work *work, uint8_t *row)
+static void run_work(Work *work, const Works *all)
 {
     const Source *source = &work->source;
+    if (work->is_encoded) {
+        uint8_t *decoded = makes_image(work) ? all->decoded : work->pixels;
+        if (!decode_request(&work->request, decoded))
+            return;
+        work->source.pixels = decoded;
+    }
     size_t bytes = CHANNELS * (size_t)source->columns;
     if (source->pixels != work->pixels && !makes_image(work))
         for (int at = 0; at < source->rows; at++)
             memcpy(work->pixels + bytes * (size_t)at, source->pixels + source->stride * at, bytes);
     for (Py_ssize_t at = 0; at < work->count; at++)
-        run_step(&work->steps[at], work, row);
+        run_step(&work->steps[at], work, all->row);
 }
 
-PyDoc_STRVAR(run_doc, "run(works)\n--\n\n"
-                      "Run the steps of each (source, target, [step, ...]), in order and without the GIL.\n\n"
-                      "Raises:\n"
-                      "    TypeError, ValueError, BufferError: an argument is rejected; nothing was written.");
+/* Return what became of each work whose source was encoded: a list, or None if there is nothing to report. */
+static PyObject *report_works(const Works *all)
+{
+    int is_silent = 1;
+    for (Py_ssize_t at = 0; at < all->count && is_silent; at++)
+        is_silent = !all->works[at].is_encoded || is_clean(&all->works[at].request);
+    if (is_silent)
+        Py_RETURN_NONE;
+    PyObject *reports = PyList_New(all->count);
+    for (Py_ssize_t at = 0; reports && at < all->count; at++) {
+        const Work *work = &all->works[at];
+        PyObject *report = work->is_encoded ? report_request(&work->request) : Py_NewRef(Py_None);
+        if (report == NULL)
+            Py_CLEAR(reports);
+        else
+            PyList_SET_ITEM(reports, at, report);
+    }
+    return reports;
+}
+
+PyDoc_STRVAR(run_doc,
+             "run(works)\n--\n\n"
+             "Run the steps of each (source, target, [step, ...]), in order and without the GIL. A source is an "
+             "image, or an encoded one as `decode` takes it.\n\n"
+             "Returns:\n"
+             "    None, or a list of what `decode` returns for each source.\n\n"
+             "Raises:\n"
+             "    TypeError, ValueError, BufferError: an argument is rejected; nothing was written.");
 
 static PyObject *run(PyObject *module, PyObject *given)
 {
@@ -55,24 +86,28 @@ static PyObject *run(PyObject *module, PyObject *given)
     if (are_read) {
         Py_BEGIN_ALLOW_THREADS
         for (Py_ssize_t at = 0; at < all.count; at++)
-            run_work(&all.works[at], all.row);
+            run_work(&all.works[at], &all);
         Py_END_ALLOW_THREADS
     }
+    PyObject *reports = are_read ? report_works(&all) : NULL;
     release_works(&all);
-    if (!are_read)
-        return NULL;
-    Py_RETURN_NONE;
+    return reports;
 }
 
-static PyObject *has_vbmi(PyObject *module, PyObject *none)
-{
-    (void)module, (void)none;
-    return PyBool_FromLong(HAS_VBMI);
-}
+PyDoc_STRVAR(decode_doc,
+             "decode(encoded, target)\n--\n\n"
+             "Decode (format, bytes, (rows, columns), channels, ratio, (top, left) or None, is_accurate), without the "
+             "GIL.\n\n"
+             "Returns:\n"
+             "    None, or (is_decoded, message) with the library's error or first warning.\n\n"
+             "Raises:\n"
+             "    TypeError, ValueError, BufferError: an argument is rejected; nothing was written.");
 
 static PyMethodDef methods[] = {
+#ifndef WITHOUT_CODECS
+    {"decode", (PyCFunction)(void (*)(void))decode, METH_FASTCALL, decode_doc},
+#endif
     {"run", run, METH_O, run_doc},
-    {"has_vbmi", has_vbmi, METH_NOARGS, "Tell whether the processor has AVX-512 VBMI, which resizes need."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -85,8 +120,10 @@ PyMODINIT_FUNC PyInit__kernels(void)
     const struct {
         const char *name;
         int kind;
-    } kinds[] = {{"CONTRAST", CONTRAST}, {"SATURATION", SATURATION}, {"SHIFT_HSV", SHIFT_HSV},
-                 {"FILL", FILL},         {"RESIZE", RESIZE},         {"WARP", WARP}};
+    } kinds[] = {{"CONTRAST", CONTRAST},   {"SATURATION", SATURATION},
+                 {"SHIFT_HSV", SHIFT_HSV}, {"FILL", FILL},
+                 {"RESIZE", RESIZE},       {"WARP", WARP},
+                 {"JPEG", JPEG},           {"PNG", PNG}};
     PyObject *module = PyModule_Create(&definition);
     for (size_t at = 0; module && at < sizeof kinds / sizeof kinds[0]; at++)
         if (PyModule_AddIntConstant(module, kinds[at].name, kinds[at].kind) < 0)

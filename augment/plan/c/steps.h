@@ -7,8 +7,7 @@
    The kernels check nothing: `works.c` checks every number that comes from Python.
 
    Most loops have no branches and run over short arrays of one quantity each: the compiler vectorizes them for each of
-   the processors named in CLONES. Lookup tables and resizes are written by hand for processors with VBMI; lookup tables
-   also for the others. */
+   the processors named in CLONES. */
 
 #ifndef CAUDAL_STEPS_H
 #define CAUDAL_STEPS_H
@@ -23,7 +22,10 @@
 #error "the kernels need GCC 12 or clang 18, glibc and x86-64; without them OpenCV replaces them"
 #endif
 
-/* VBMI picks bytes out of two vectors of 64 at once: loops that need this call it by name. */
+/* Loops that the compiler does not vectorize well are written by hand, for processors with AVX2, and with VBMI, which
+   picks bytes out of two vectors of 64 at once. */
+#define HAS_AVX2 __builtin_cpu_supports("avx2")
+#define NEEDS_AVX2 __attribute__((target("avx2")))
 #define HAS_VBMI __builtin_cpu_supports("avx512vbmi")
 #define NEEDS_VBMI __attribute__((target("avx512f,avx512bw,avx512vbmi")))
 #include <immintrin.h>
@@ -33,10 +35,10 @@
 enum {
     LEVELS = 256,
     CHANNELS = 3,
-    BLOCK = 512,           /* pixels per pass: their data fits in the L1 cache */
-    MAX_SIDE = INT16_MAX,  /* pixels per side: OpenCV's warps count them in 16 bits */
-    MAX_FACTOR = 1000000,  /* of contrast and saturation: their levels fit into 32 bits */
-    RESIZE_ROW_SLACK = 128 /* bytes that a resize reads after a row */
+    BLOCK = 512,          /* pixels per pass: their data fits in the L1 cache */
+    MAX_SIDE = INT16_MAX, /* pixels per side: OpenCV's warps count them in 16 bits */
+    MAX_FACTOR = 1000000, /* of contrast and saturation: their levels fit into 32 bits */
+    RESIZE_ROW_SLACK = 8  /* bytes that a resize reads after a row, at most */
 };
 
 /* The channels of a block of pixels. */
@@ -84,9 +86,7 @@ typedef struct {
     int is_mirrored, is_upside_down;
 } Resize;
 
-/* Resize a source of at least two columns into an image [rows, columns, 3], on a processor with VBMI, and to no less
-   than 2/5 of its columns: the sources of sixteen pixels then fit in 128 bytes. OpenCV averages if both sides are
-   halved; this function does not.
+/* Resize a source into an image [rows, columns, 3].
 
    `row` has room for a row of the source and RESIZE_ROW_SLACK bytes. The caller allocates it: the longest row takes
    98 KB, more than the stack of a small thread, and without the GIL a lack of memory cannot be reported. */

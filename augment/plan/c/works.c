@@ -183,7 +183,7 @@ static int read_target(const Position *at, PyObject *given, Work *work)
         return refuse(at, PyExc_ValueError, "target must have the source's size, [%d, %d, 3], not [%d, %d, 3]",
                       source->rows, source->columns, target.rows, target.columns);
     int is_in_place = !makes_image(work) && target.pixels == source->pixels && target.stride == source->stride;
-    if (!is_in_place && source->pixels < end(&target) && target.pixels < end(source))
+    if (!work->is_encoded && !is_in_place && source->pixels < end(&target) && target.pixels < end(source))
         return refuse(at, PyExc_ValueError, "target must not overlap the source");
     work->pixels = work->target_buffer.buf;
     work->rows = target.rows;
@@ -198,22 +198,31 @@ static int check_first_step(const Work *work, Py_ssize_t number)
     const Step *step = work->steps;
     if (!makes_image(work))
         return 1;
-    if (step->kind == WARP) {
+    if (step->kind == WARP)
         for (int axis = 0; axis < 2; axis++) {
             const double *row = step->warp.to_input[axis];
             double farthest = fabs(row[0]) * work->columns + fabs(row[1]) * work->rows + fabs(row[2]);
             if (!(farthest < MAX_SIDE)) /* beyond, OpenCV saturates at 16 bits, and points overflow 32 */
                 return refuse(&at, PyExc_ValueError, "row %d of matrix must reach less than %d pixels", axis, MAX_SIDE);
         }
-        return 1;
-    }
-    if (!HAS_VBMI)
-        return refuse(&at, PyExc_ValueError, "a resize needs a processor with AVX-512 VBMI");
-    if (work->source.columns < 2)
-        return refuse(&at, PyExc_ValueError, "a resize needs a source of at least 2 columns");
-    return 2 * work->source.columns <= 5 * work->columns ||
-           refuse(&at, PyExc_ValueError, "a resize must leave at least 2/5 of the %d columns, not %d",
-                  work->source.columns, work->columns);
+    return 1;
+}
+
+/* Read the source: an image, or a request to decode one. */
+static int read_source(const Position *at, PyObject *given, Work *work)
+{
+    work->is_encoded = PyTuple_Check(given);
+    if (!work->is_encoded)
+        return read_image(at, given, "source", &work->source_buffer, &work->source);
+    const Request *request = &work->request;
+    if (!read_request(at, given, &work->request))
+        return 0;
+    if (request->encoded.channels != CHANNELS || request->rows > MAX_SIDE || request->columns > MAX_SIDE ||
+        (ptrdiff_t)CHANNELS * request->rows * request->columns > INT32_MAX - CHANNELS * MAX_SIDE)
+        return refuse(at, PyExc_ValueError, "source must have 3 channels, sides of at most %d, and fit into 2 GB",
+                      MAX_SIDE);
+    work->source = (Source){NULL, (ptrdiff_t)CHANNELS * request->columns, request->rows, request->columns};
+    return 1;
 }
 
 /* Read a tuple of a source, a target, which may be the same, and a list of steps. */
@@ -222,8 +231,7 @@ static int read_work(PyObject *given, Py_ssize_t number, Work *work)
     Position at = {number, -1};
     if (!PyTuple_Check(given) || PyTuple_GET_SIZE(given) != 3)
         return refuse(&at, PyExc_TypeError, "a work must be a tuple (source, target, steps)");
-    return read_steps(&at, PyTuple_GET_ITEM(given, 2), work) &&
-           read_image(&at, PyTuple_GET_ITEM(given, 0), "source", &work->source_buffer, &work->source) &&
+    return read_steps(&at, PyTuple_GET_ITEM(given, 2), work) && read_source(&at, PyTuple_GET_ITEM(given, 0), work) &&
            read_target(&at, PyTuple_GET_ITEM(given, 1), work) && check_first_step(work, number);
 }
 
@@ -256,23 +264,27 @@ static int check_targets(const Works *all)
     return are_apart;
 }
 
-/* Allocate the longest row that a resize reads, if there is a resize. */
-static int allocate_row(Works *all)
+/* Allocate the longest row that a resize reads, and the largest image that is decoded before it is warped or resized.
+ */
+static int allocate_memory(Works *all)
 {
-    size_t longest = 0;
+    size_t longest = 0, largest = 0;
     for (Py_ssize_t at = 0; at < all->count; at++) {
         const Work *work = &all->works[at];
-        size_t bytes = CHANNELS * (size_t)work->source.columns + RESIZE_ROW_SLACK;
-        if (makes_image(work) && work->steps[0].kind == RESIZE && bytes > longest)
-            longest = bytes;
+        size_t row = CHANNELS * (size_t)work->source.columns, image = row * (size_t)work->source.rows;
+        if (makes_image(work) && work->steps[0].kind == RESIZE && row + RESIZE_ROW_SLACK > longest)
+            longest = row + RESIZE_ROW_SLACK;
+        if (makes_image(work) && work->is_encoded && image > largest)
+            largest = image;
     }
     all->row = longest ? PyMem_Malloc(longest) : NULL;
-    return !longest || all->row || PyErr_NoMemory() != NULL;
+    all->decoded = largest ? PyMem_Malloc(largest) : NULL;
+    return ((!longest || all->row) && (!largest || all->decoded)) || PyErr_NoMemory() != NULL;
 }
 
 int read_works(PyObject *given, Works *all)
 {
-    *all = (Works){NULL, 0, NULL};
+    *all = (Works){NULL, 0, NULL, NULL};
     if (!PyList_Check(given)) {
         PyErr_Format(PyExc_TypeError, "works must be a list, not %.100s", Py_TYPE(given)->tp_name);
         return 0;
@@ -288,7 +300,7 @@ int read_works(PyObject *given, Works *all)
         all->count++;
     }
     Py_DECREF(works);
-    return is_read && check_targets(all) && allocate_row(all);
+    return is_read && check_targets(all) && allocate_memory(all);
 }
 
 void release_works(Works *all)
@@ -299,8 +311,11 @@ void release_works(Works *all)
             PyBuffer_Release(&work->source_buffer);
         if (work->target_buffer.obj)
             PyBuffer_Release(&work->target_buffer);
+        if (work->is_encoded)
+            release_request(&work->request);
         PyMem_Free(work->steps);
     }
     PyMem_Free(all->works);
+    PyMem_Free(all->decoded);
     PyMem_Free(all->row);
 }

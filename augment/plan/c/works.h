@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "encoded.h"
 #include "steps.h"
 
 /* Kinds of steps. RESIZE and WARP compute an image from the source; the others change it in place. */
@@ -29,10 +30,13 @@ typedef struct {
     };
 } Step;
 
-/* One image: its source, its target, and the steps between. */
+/* One image: its source, its target, and the steps between. The source may be encoded: it is decoded into the target,
+   or into `Works.decoded` if a warp or resize follows. */
 typedef struct {
     Py_buffer source_buffer, target_buffer; /* `obj` is NULL until they are read */
     Source source;
+    int is_encoded;
+    Request request;
     uint8_t *pixels; /* of the target, contiguous; the source's own if it is changed in place */
     int rows, columns;
     Step *steps;
@@ -42,7 +46,8 @@ typedef struct {
 typedef struct {
     Work *works;
     Py_ssize_t count;
-    uint8_t *row; /* for resizes; NULL if there are none */
+    uint8_t *row;     /* for resizes; NULL if there are none */
+    uint8_t *decoded; /* for the pixels of one image; NULL if no encoded one is warped or resized */
 } Works;
 
 /* Whether the first step computes the target from the source. */

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import pipeline
+from augment.plan.encoded import load_decoder
+from pipeline.conversion import reencode
 from pipeline.conversion.reencode import Reencoding, decode
 from pipeline.errors import AugmentationError, DecodeError
 from pipeline.images.decode import Decoder
@@ -168,8 +170,33 @@ def test_truncated_files_are_bad_samples(
     if extension == ".jpg":
         encoded = encoded[:2] + b"\xff\xe1\x00\x08ab\xff\xd9cd"[:10] + encoded[2:]
     source = write(tmp_path / "source", **{f"a_{extension[1:]}": encoded[: int(kept * len(encoded))]})
-    with pytest.raises(DecodeError, match=r"damaged (JPEG|PNG): truncated"):
+    with pytest.raises(DecodeError, match=r"damaged (JPEG|PNG): (truncated|the file ends)"):
         pipeline.convert(source, tmp_path / "out", resize_short=20)
+
+
+@pytest.mark.skipif(load_decoder() is None, reason="the native decoder is not in use")
+@pytest.mark.parametrize("ratio", [1, 2, 4, 8])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_conversion_writes_the_same_with_and_without_the_native_decoder(
+    ratio: int, channels: int, encode: Callable[..., bytes], picture: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV's pixels replace those of the native decoder, at every scale of the cosine transform."""
+    encoded = encode(picture(0, 61, 45, channels), ".jpg")
+    header = Decoder().header(encoded)
+    natively = decode(encoded, header, ratio)
+    monkeypatch.setattr(reencode, "load_decoder", lambda: None)
+    np.testing.assert_array_equal(natively, decode(encoded, header, ratio))
+
+
+@pytest.mark.skipif(load_decoder() is None, reason="the native decoder is not in use")
+def test_damage_of_which_libjpeg_warns_is_not_written_anew(encode: Callable[..., bytes], picture: Callable) -> None:
+    """A loader decodes such a file, with wrong colors; a conversion would make a sound one of it."""
+    encoded = bytearray(encode(picture(0, 60, 60), ".jpg"))
+    encoded[-200:-150] = b"\x55" * 50
+    header = Decoder().header(bytes(encoded))
+    assert Decoder()(bytes(encoded), header).shape == (60, 60, 3)
+    with pytest.raises(ValueError, match="damaged JPEG: Corrupt JPEG data"):
+        decode(bytes(encoded), header)
 
 
 AUGMENT = A.Compose([A.HorizontalFlip(), A.RandomCrop(6, 6), A.ColorJitter(p=0.7)])

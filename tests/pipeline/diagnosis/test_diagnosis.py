@@ -99,9 +99,9 @@ def test_what_is_made_of_drafts_is_augmentation(photographs: Path, monkeypatch: 
     """The compiled kernels work once for several images, and still the time is that of the augmentation."""
     materialize_all = stacking.materialize_all
 
-    def slow(deferred: Any) -> None:
+    def slow(deferred: Any) -> Any:
         time.sleep(0.002 * len(deferred))
-        materialize_all(deferred)
+        return materialize_all(deferred)
 
     monkeypatch.setattr(stacking, "materialize_all", slow)
     if compiled.load_kernels() is None:

@@ -236,8 +236,8 @@ def test_channels_are_converted_in_three_dimensions(before: int, after: int, dty
 @pytest.mark.parametrize(
     ("extension", "reason"),
     [
-        (".jpg", "damaged JPEG: "),
-        (".png", "damaged PNG: Invalid PNG data"),
+        (".jpg", "damaged JPEG: the file ends before the image does"),
+        (".png", "damaged PNG: the file ends before the image does"),
         (".gif", "damaged GIF, or a variant that OpenCV cannot decode"),
         (".bmp", "damaged BMP: truncated"),
         (".webp", "damaged WEBP, or a variant that OpenCV cannot decode"),

@@ -12,8 +12,9 @@ from sklearn.datasets import load_sample_images
 
 import pipeline
 from augment import keys
+from augment.plan.encoded import EncodedImage
+from pipeline.images import decode
 from pipeline.images.decode import Decoder
-from pipeline.images.header import Header
 
 PHOTOGRAPH = cv2.cvtColor(load_sample_images().images[0], cv2.COLOR_RGB2BGR)  # 427 x 640
 
@@ -51,13 +52,14 @@ def pair_with_reference(root: Path, transform: Any, **options: Any) -> list[tupl
 def windows(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[int, int, int, int], int]]:
     """Collect the windows that are decoded, with their ratios."""
     seen: list[tuple[tuple[int, int, int, int], int]] = []
-    decode = Decoder.window
 
-    def record(self: Decoder, encoded: Any, header: Header, window: Any, ratio: int) -> np.ndarray:
-        seen.append((tuple(np.asarray(window).tolist()), ratio))
-        return decode(self, encoded, header, window, ratio)
+    class Recorder(EncodedImage):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            if self.corner is not None:
+                seen.append(((*self.corner, *self.shape[:2]), self.ratio))
 
-    monkeypatch.setattr(Decoder, "window", record)
+    monkeypatch.setattr(decode, "EncodedImage", Recorder)
     return seen
 
 
