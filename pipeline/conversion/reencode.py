@@ -89,7 +89,7 @@ class Reencoding:
 def decode(encoded: bytes, header: Header, ratio: int = 1) -> Image:
     """Decode an image upright with its own channels: gray, RGB or RGBA, uint8 [H, W, C].
 
-    The native module decodes JPEGs, at 1/ratio of their size, with the accurate cosine transform and to OpenCV's pixels,
+    The native module decodes JPEGs, at 1/ratio of their size and with the accurate cosine transform, as OpenCV does,
     which replaces it where it is missing. OpenCV decodes PNGs.
 
     Raises:
