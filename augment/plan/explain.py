@@ -170,6 +170,9 @@ def _describe_geometry(root: Node, members: Sequence[Leaf]) -> str:
     if len(sampling) == 1:
         assert sampling[0].lowered is not None  # noqa: S101  # for the type checker: it is a geometry
         return f"geometry, {sampling[0].lowered.kernel}"
+    if any(leaf in members and not set(others) <= set(members) for leaf, others in _iter_shuffled(root)):
+        warps = sum(_count_warps(leaf_steps[leaf]) for leaf in sampling)
+        return f"geometry, up to {warps} warps: in some orders other transforms come between them"
     choices = [
         [draws for leaf in choice if leaf in leaf_steps for draws in leaf_steps[leaf]]
         for choice in [*_list_choices(root), *_draw_choices(root)]

@@ -116,3 +116,15 @@ def test_what_may_stand_behind_floats_is_said_to() -> None:
     assert "After ToFloat returns float32, later transforms whose kernels need uint8 run unmodified." in text
     back = augment.compile([A.ToFloat(), A.FromFloat(dtype="uint8"), A.RandomGamma(p=1)]).explain()
     assert "RandomGamma is not compiled" not in back
+
+
+def test_what_other_transforms_separate_is_counted() -> None:
+    """In a random order, a point-wise transform may come between two warps; geometry alone stays together."""
+    parts = [A.Rotate(p=1), A.RandomGamma(p=1), A.Affine(rotate=10, p=1)]
+    for compose in (A.RandomOrder(parts, n=3), A.Compose([parts[0], A.RandomOrder(parts[1:], n=2)])):
+        text = augment.compile(compose).explain()
+        assert "geometry, up to 2 warps: in some orders other transforms come between them: Rotate, Affine" in text or (
+            "geometry, rotation" in text
+        ), text
+    together = augment.compile([A.RandomOrder([parts[0], parts[2]], n=2), parts[1]]).explain()
+    assert "geometry, one warp where more than one of them samples pixels" in together
