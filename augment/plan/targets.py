@@ -197,8 +197,8 @@ class TargetsAugmenter:
         if kind == "image" and getattr(lowered, "is_by_channel", False) and value.shape[2] != image.shape[2]:
             # The original would return uninitialized memory for further channels.
             raise TransformError(
-                f"{type(transform).__name__} draws values for the {image.shape[2]} channels of 'image', but an additional "
-                f"image has {value.shape[2]}: give it as many, or do not declare it as an additional target"
+                f"{type(transform).__name__} draws values for the {image.shape[2]} channels of 'image', but an "
+                f"additional image has {value.shape[2]}: give it as many, or do not declare it as an additional target"
             )
         arguments = self._executor.get_original_params(image, params, row, leaf_index)
         if kind == "masks":
