@@ -17,7 +17,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(5))
 def test_a_stream_is_the_same_everywhere(number: int, sources: dict[str, Path]) -> None:
     """Compositions three deep: threads, folder and TFRecords, and a resume by a loader that was built anew."""
 
