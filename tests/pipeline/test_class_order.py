@@ -47,7 +47,7 @@ def test_images_of_a_folder_and_its_records_are_one_stream(
     made = records(folder)
     settings = {"image_size": None, "batch_size": 4, "seed": 3, "augment": A.Affine(rotate=40, p=0.7)} | options
     names = ("ants", "bees", "bees x", "cats")
-    for chosen in [*itertools.islice(itertools.permutations(names), 0, None, 11), ("cats", "ants")]:
+    for chosen in [*itertools.islice(itertools.permutations(names), 0, None, 13), ("cats", "ants")]:
         ours, theirs = (pipeline.Loader(source, class_names=chosen, **settings) for source in (folder, made))
         assert_equal(list_batches(ours), list_batches(theirs))
 
