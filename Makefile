@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Seconds for `make fuzz`.
 SECONDS ?= 300
 
-.PHONY: demo test soak sanitize fuzz lint types api clean
+.PHONY: demo test golden soak sanitize fuzz lint types api clean
 
 demo: $(VENV)/.installed
 	$(BIN)/caudal demo
@@ -29,6 +29,8 @@ test: lint types
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.programs.run -n 3 -j $(WORKERS)
 	$(BIN)/python -m tests.programs.exact -n 100
+	$(BIN)/python -m tests.augment.plan.soak
+	$(BIN)/python -m tests.pipeline.soak_streams -n 100
 	$(BIN)/python -m tests.soak.run
 
 # The kernels' own tests, and augmentations of the robustness corpus, with a module that reports every access outside an
@@ -50,6 +52,10 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+# Write the digests of the streams of 40 configurations; refuses changed ones without a higher STREAM_VERSION.
+golden: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.golden
 
 # Write down what is public.
 api: $(VENV)/.installed-dev

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from augment import keys
 from pipeline.error_log import BadSample, ErrorLog
 from pipeline.errors import OptionError
 from pipeline.feeds import graph
+from pipeline.identity import StreamIdentity, check_state, describe_value, make_state
 from pipeline.options import (
     check_bool,
     check_choice,
@@ -66,6 +67,9 @@ class BaseLoader(ABC):
     max_errors: float | None = None
     num_parallel_calls: int | None = None
     prefetch: int = 2
+
+    _content_options: ClassVar[tuple[str, ...]] = ("augment",)
+    """The options that alter the pixels or texts of samples, and neither which samples follow nor their labels."""
 
     def __post_init__(self) -> None:
         if self.seed is None:
@@ -131,6 +135,11 @@ class BaseLoader(ABC):
         return cast(Callable[..., Self], _build), (type(self), options.pop("source"), options)
 
     @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Name the stream: loaders with equal fingerprints yield equal streams (with equal libraries)."""
+
+    @property
     def num_examples(self) -> int:
         """The number of samples per epoch of the subset and shard: all copies and views, bad ones included."""
         return len(self._stages.order)
@@ -191,6 +200,57 @@ class BaseLoader(ABC):
         dataset.loader = self
         dataset.class_names = list(self._source.class_names)
         return dataset
+
+    @cached_property
+    def identity(self) -> StreamIdentity:
+        """What determines the stream, by names for people; loaders with equal identities yield equal streams."""
+        options = {name: getattr(self, name) for name in self._stream_options} | self._normalized_options
+        described = {name: describe_value(value) for name, value in options.items()}
+        contents = {name: described.pop(name) for name in self._content_options}
+        order = {"data": f"digest {self._source.fingerprint}"} | described
+        return StreamIdentity(
+            fingerprint=self.fingerprint, order=order, contents=contents, environment=self._environment
+        )
+
+    def state(self, epoch: int = 0, step: int = 0) -> dict[str, Any]:
+        """Return a position in the stream, and what determines the stream, for `restore`; JSON can store it.
+
+        Raises:
+            OptionError: the position is out of range, or not of integers.
+        """
+        return make_state(self.identity, *self._layout(with_keys=False).check_position(epoch, step))
+
+    def restore(
+        self, state: dict[str, Any], *, resume: Literal["exact", "same-order"] = "exact", with_keys: bool = False
+    ) -> "tf.data.Dataset":
+        """Build the dataset that resumes a stream at the position of a state, as `dataset(epoch, step)` does.
+
+        Args:
+            state: what `state` returned, of this loader or of an equal one.
+            resume: "exact" needs an equal stream; "same-order" also accepts what alters pixels (or texts) only: another
+                augmentation, size or color mode of the images, other libraries or kernels.
+            with_keys: yields the samples' keys, strings [B], after the labels.
+
+        Raises:
+            OptionError: the state is of another stream; the message names what differs.
+        """
+        epoch, step = check_state(self.identity, state, resume)
+        return self.dataset(epoch, step, with_keys=with_keys)
+
+    @property
+    def _stream_options(self) -> list[str]:
+        """The names of the options that shape the stream: all but those of resources."""
+        return [option.name for option in fields(self) if option.name not in _RESOURCES]
+
+    @property
+    @abstractmethod
+    def _normalized_options(self) -> dict[str, Any]:
+        """The values of options that can be written in several ways, by name, as an identity contains them."""
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """What alters the pixels besides the options."""
+        return {}
 
     def _draw_seed(self) -> None:
         if self.validation_split is not None:
@@ -268,6 +328,10 @@ class BaseLoader(ABC):
             with_keys=with_keys,
             with_labels=self.label_mode is not None,
         )
+
+
+_RESOURCES = ("source", "max_errors", "cache", "workers", "num_parallel_calls", "prefetch")
+"""The fields that shape no stream; the source does by its fingerprint."""
 
 
 def dataset_function(loader: Callable[_P, BaseLoader], name: str, doc: str) -> "Callable[_P, tf.data.Dataset]":

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from augment import keys
 from augment.description import identify
@@ -16,6 +16,7 @@ from augment.views import Views, parse_views
 from pipeline.base_loader import BaseLoader, dataset_function
 from pipeline.errors import OptionError
 from pipeline.feeds import graph
+from pipeline.identity import describe_environment, make_fingerprint
 from pipeline.images.cache import Cache, PixelCache, RamCache
 from pipeline.images.decode import CHANNELS, DCTS, Decoder
 from pipeline.images.header import MAX_PIXELS
@@ -110,6 +111,10 @@ class Loader(BaseLoader):
     cache: str | os.PathLike[str] | Cache | None = None
     workers: int = 0
 
+    _content_options: ClassVar[tuple[str, ...]] = (
+        *("augment", "image_size", "color_mode", "interpolation", "size of cached images"),
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self._source, ArraySource) and not self._source.is_labeled:
@@ -159,8 +164,7 @@ class Loader(BaseLoader):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Name the stream: loaders with equal fingerprints yield equal streams."""
-        augment = None if self.plan is None else self.plan.to_dict()
+        """Name the stream: loaders with equal fingerprints yield equal streams (with equal libraries)."""
         sample_options = (
             self.image_size,
             self.batch_size,
@@ -170,10 +174,10 @@ class Loader(BaseLoader):
             self.shuffle,
         )
         cached_size = self._cached_size or False  # None would change the fingerprints that checkpoints hold
-        return digest(
+        return make_fingerprint(
             (
                 self._source.fingerprint,
-                augment,
+                self._describe_augment(),
                 sample_options,
                 self._order_options,
                 cached_size,
@@ -183,6 +187,22 @@ class Loader(BaseLoader):
                 *self._dct_options,
             )
         )
+
+    @property
+    def _normalized_options(self) -> dict[str, Any]:
+        return {
+            "augment": self._describe_augment(),
+            "views": self._repeats.views,
+            "mix": self._mixer,
+            "size of cached images": self._cached_size,
+        }
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return describe_environment(is_augmented=self.plan is not None)
+
+    def _describe_augment(self) -> dict[str, Any] | None:
+        return None if self.plan is None else self.plan.to_dict()
 
     def start_workers(self) -> None:
         """Start the workers and wait until they are ready; without workers, do nothing.

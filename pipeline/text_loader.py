@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from augment import keys
 from augment.description import digest as digest_contents
@@ -14,8 +14,9 @@ from augment.text.transforms import TextTransform
 from augment.text.variants import Variants
 from pipeline.base_loader import BaseLoader, dataset_function
 from pipeline.errors import OptionError
+from pipeline.identity import make_fingerprint
 from pipeline.options import check_integer
-from pipeline.sources.base import Source, digest
+from pipeline.sources.base import Source
 from pipeline.sources.rows import RowSource
 from pipeline.sources.text import open_text_source
 from pipeline.sources.text_format import TextFormat
@@ -107,11 +108,19 @@ class TextLoader(BaseLoader):
     @cached_property
     def fingerprint(self) -> str:
         """Name the stream: loaders with equal fingerprints yield equal streams."""
-        encodings = self._text_format.encoding, self._text_format.fallback
+        encodings = self._encodings
         sample_options = (self.batch_size, self.label_mode, *encodings, self.shuffle, self.num_aug)
-        return digest(
+        return make_fingerprint(
             (self._source.fingerprint, self._augment_repr, sample_options, self._order_options, self.on_error)
         )
+
+    @property
+    def _normalized_options(self) -> dict[str, Any]:
+        return {"augment": self._augment_repr, "format": self._encodings}
+
+    @property
+    def _encodings(self) -> tuple[str, str | None]:
+        return self._text_format.encoding, self._text_format.fallback
 
     @property
     def _augment_repr(self) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from augment.stored_files import get_value, name_damage, read_arrays
+from pipeline.identity import StreamIdentity
 from training.errors import TrainingError
 from training.files import lock, replace_atomically
 
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
     import keras
 
 FORMAT = 2
+_SAME_ORDER = ', or resume="same-order", which accepts what alters pixels only'
 LOCK = "training.lock"
 
 Identity: TypeAlias = Mapping[str, str]
 """What identifies a training: for each part, by a name for people, a hash."""
+
+Streams: TypeAlias = Mapping[str, StreamIdentity]
+"""The streams of a training's data, by the names that the parts have in its identity."""
 
 
 @dataclass
@@ -81,7 +86,9 @@ def list_variables(model: "keras.Model") -> "list[keras.Variable]":
     return [*model.variables, *model.optimizer.variables]
 
 
-def write(path: Path, variables: "Sequence[keras.Variable]", state: State, identity: Identity) -> None:
+def write(
+    path: Path, variables: "Sequence[keras.Variable]", state: State, identity: Identity, streams: Streams
+) -> None:
     """Write a checkpoint atomically: a crash of process or machine leaves the old one or the new one.
 
     Args:
@@ -89,8 +96,10 @@ def write(path: Path, variables: "Sequence[keras.Variable]", state: State, ident
         variables: of the model and its optimizer, in order.
         state: of the training.
         identity: of the training; only the same training can resume.
+        streams: of its data, to name what differs in another training's.
     """
-    header = {"format": FORMAT, "identity": dict(identity), "state": asdict(state)}
+    described = {part: stream.to_dict() for part, stream in streams.items()}
+    header = {"format": FORMAT, "identity": dict(identity), "streams": described, "state": asdict(state)}
     arrays: dict[str, Any] = {f"variable{number:05}": np.asarray(variable) for number, variable in enumerate(variables)}
     arrays["json"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     with replace_atomically(path) as partial, partial.open("wb") as file:
@@ -99,13 +108,17 @@ def write(path: Path, variables: "Sequence[keras.Variable]", state: State, ident
         os.fsync(file.fileno())
 
 
-def read(path: Path, variables: "Sequence[keras.Variable]", identity: Identity) -> State:
+def read(
+    path: Path, variables: "Sequence[keras.Variable]", identity: Identity, streams: Streams, resume: str = "exact"
+) -> State:
     """Read a checkpoint into a model and its optimizer.
 
     Args:
         path: a file that `write` wrote.
         variables: of the same model and optimizer.
         identity: of the training.
+        streams: of its data.
+        resume: "exact", or "same-order" to accept what alters only the pixels of the data.
 
     Returns:
         The state of the training.
@@ -118,16 +131,25 @@ def read(path: Path, variables: "Sequence[keras.Variable]", identity: Identity) 
         header: dict[str, Any] = json.loads(bytes(stored.pop("json")))
         arrays = [stored[name] for name in sorted(stored)]
         version, stored_identity = get_value(header, "format", int), get_value(header, "identity", dict, {})
+        stored_streams = {
+            part: StreamIdentity.from_dict(own) for part, own in get_value(header, "streams", dict, {}).items()
+        }
         state = _read_state(get_value(header, "state", dict)) if version == FORMAT else State()
     if version != FORMAT:
         raise TrainingError(f"{path} was written by another version of Caudal; start over in another directory")
-    other = [part for part in identity if stored_identity.get(part) != identity[part]]
+    found = {part: stream.compare(stored_streams[part]) for part, stream in streams.items() if part in stored_streams}
+    accepted = [part for part, one in found.items() if one and not one.forbid(resume)]
+    forbidden = [part for part, one in found.items() if one.forbid(resume)]
+    other = [part for part in identity if stored_identity.get(part) != identity[part] and part not in accepted]
+    other = [part for part in identity if part in (*other, *forbidden)]
     if not other and [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
         other = ["the weights' shapes"]
     if other:
+        details = ", ".join(dict.fromkeys(text for part in forbidden for text in found[part]))
+        is_same_order = other == forbidden and not any(one.order for one in found.values())
         raise TrainingError(
-            f"{path} is a checkpoint of another training: {', and '.join(other)} differ; "
-            "restore them, or use another directory"
+            f"{path} is a checkpoint of another training: {', and '.join(other)} differ{details and f': {details}'}; "
+            f"restore them, or use another directory{is_same_order * _SAME_ORDER}"
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

@@ -13,7 +13,7 @@ import math
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from augment.stored_files import name_damage
 from pipeline import Loader
@@ -42,6 +42,10 @@ _BATCHES_AHEAD = 3
 """Look-ahead across the end of an epoch, which tf.data lacks. Under deterministic operations tf.data has none at all:
 pipelines that call Python become sequential."""
 
+_TRAINING_DATA = "the training data (samples, augmentation, sizes, seed)"
+_VALIDATION_DATA = "the validation data"
+"""The names of the data in a training's identity, as checkpoints contain them."""
+
 CHECKPOINT = "checkpoint.npz"
 BEST = "best.weights.h5"
 FINAL = "final.weights.h5"
@@ -56,15 +60,19 @@ class Checkpoints:
         directory: receives "checkpoint.npz" (the whole state: resuming is exact), "best.weights.h5" and
             "final.weights.h5" (Keras's format), "history.csv" and "tensorboard". It is created if missing.
         every_steps: steps between two checkpoints; each epoch ends with one in any case.
-        resume: whether to resume from the checkpoint in the directory; without one, the training starts.
+        resume: True resumes from the checkpoint in the directory; without one, the training starts. "same-order" also
+            accepts data that differ from the checkpoint's only in what alters pixels: the augmentation, the libraries,
+            the kernels. The samples follow in the same order.
     """
 
     directory: str | Path
     every_steps: int = 200
-    resume: bool = False
+    resume: bool | Literal["same-order"] = False
 
     def __post_init__(self) -> None:
         check_count("every_steps", self.every_steps)
+        if self.resume not in (True, False, "same-order"):
+            raise TrainingError(f'resume must be True, False or "same-order"; got {self.resume!r}')
 
 
 def fit(
@@ -307,7 +315,9 @@ class _Fitting:
             return
         if not self.checkpoints.resume:
             raise TrainingError(f"{directory} contains a training; use resume=True, or another directory")
-        self.state = checkpoint.read(path, checkpoint.list_variables(self.model), self._compute_identity())
+        resume = "same-order" if self.checkpoints.resume == "same-order" else "exact"
+        variables = checkpoint.list_variables(self.model)
+        self.state = checkpoint.read(path, variables, self._compute_identity(), self._list_streams(), resume)
         self.meter = WaitingMeter(self.state.waited, self.state.worked)
         _log.info("resuming at epoch %d, step %d", self.state.epoch, self.state.step)
 
@@ -316,7 +326,13 @@ class _Fitting:
             return
         self.state.waited, self.state.worked = self.meter.waited, self.meter.worked
         path = Path(self.checkpoints.directory) / CHECKPOINT
-        checkpoint.write(path, checkpoint.list_variables(self.model), self.state, self._compute_identity())
+        variables = checkpoint.list_variables(self.model)
+        checkpoint.write(path, variables, self.state, self._compute_identity(), self._list_streams())
+
+    def _list_streams(self) -> checkpoint.Streams:
+        """List the streams of the data, by the names of their parts in the training's identity."""
+        data = {_TRAINING_DATA: self.train, _VALIDATION_DATA: self.validation}
+        return {part: loader.identity for part, loader in data.items() if isinstance(loader, Loader)}
 
     def _compute_identity(self) -> checkpoint.Identity:
         """Return the hashes that identify the training: equal hashes, equal batches, steps and weights."""
@@ -324,8 +340,8 @@ class _Fitting:
         assert isinstance(train, Loader)  # noqa: S101  # for the type checker: it was checked
         held_out = validation.fingerprint if isinstance(validation, Loader) else validation is not None
         parts = {
-            "the training data (samples, augmentation, sizes, seed)": train.fingerprint,
-            "the validation data": held_out,
+            _TRAINING_DATA: train.fingerprint,
+            _VALIDATION_DATA: held_out,
             "the model": checkpoint.strip_names(self.model.get_config()),
             "the recipe": asdict(self.recipe),
             # Contains the schedule, and with it the number of steps where that matters.

@@ -13,7 +13,7 @@ import numpy as np
 
 from augment import keys
 from augment.plan import geometry, program
-from augment.plan.lowering import Fill, Geometry, Pointwise
+from augment.plan.lowering import Fill, Geometry, Integers, Pointwise
 from augment.plan.program import Leaf, Node
 
 _SIZES = np.array([(977, 641), (3001, 4007), (63, 95), (5003, 3011), (224, 224), (31, 24)])
@@ -170,10 +170,11 @@ def _describe_geometry(root: Node, members: Sequence[Leaf]) -> str:
     if len(sampling) == 1:
         assert sampling[0].lowered is not None  # noqa: S101  # for the type checker: it is a geometry
         return f"geometry, {sampling[0].lowered.kernel}"
-    choices = [
-        [draws for leaf in choice if leaf in leaf_steps for draws in leaf_steps[leaf]]
-        for choice in [*_list_choices(root), *_draw_choices(root)]
-    ]
+    if any(leaf in members and not set(others) <= set(members) for leaf, others in _iter_shuffled(root)):
+        warps = sum(_count_warps(leaf_steps[leaf]) for leaf in sampling)
+        return f"geometry, up to {warps} warps: in some orders other transforms come between them"
+    cache: _Cache = {}
+    choices = [_draw_choice(choice, members, cache) for choice in [*_list_choices(root), *_draw_choices(root)]]
     warps = max(map(_count_warps, choices))
     split_warps = max(warps, *(_count_warps(choice, split_warps=2) for choice in choices))
     if warps == 1:
@@ -193,8 +194,7 @@ def _count_warps(steps: Sequence[list[geometry.GeometryStep]], split_warps: int 
         steps: the draws of each step.
         split_warps: the count of a group that could be one warp, but runs as a resize and a warp.
     """
-    # Only as many draws as all steps accept: each drops the images that its transform rejects.
-    draws = (geometry.group_steps(list(draw)) for draw in zip(*steps, strict=False))
+    draws = (geometry.group_steps(list(draw)) for draw in zip(*steps, strict=True))
     return max((sum(_count_samplings(group, split_warps) for group in groups) for groups in draws), default=1)
 
 
@@ -235,18 +235,45 @@ def _format_leaf(leaf: Leaf) -> str:
 
 def _draw_steps(leaf: Leaf) -> list[list[geometry.GeometryStep]]:
     """Draw a geometric leaf's steps for several images: the draws of each step that the original accepts."""
-    if not isinstance(leaf.lowered, Geometry):
-        return []
-    height, width = np.tile(_SIZES, (_DRAWS // len(_SIZES), 1)).T
-    uniforms = keys.uniform(keys.fold_in(keys.root(0), np.arange(len(height))), "explain", leaf.draws)
+    return _draw_choice([leaf], [leaf], {})
+
+
+_Cache = dict[tuple[Leaf, bytes], tuple[list[geometry.BatchSteps], Integers]]
+"""The steps of a leaf for images of some sizes, and the sizes after it."""
+
+
+def _draw_choice(choice: Sequence[Leaf], members: Sequence[Leaf], cache: _Cache) -> list[list[geometry.GeometryStep]]:
+    """Draw the steps of some members of a choice for several images, each of the size that those before it make.
+
+    Returns:
+        The draws of each step, for the images that all transforms of the choice accept.
+    """
+    sizes: Integers = np.tile(_SIZES, (_DRAWS // len(_SIZES), 1)).T
+    accepted, batches = np.ones(_DRAWS, bool), []
+    for leaf in choice:
+        if not isinstance(leaf.lowered, Geometry):
+            continue
+        key = leaf, sizes.tobytes()
+        if key not in cache:
+            cache[key] = _draw_leaf(leaf, sizes)
+        leaf_steps, sizes = cache[key]
+        accepted &= ~np.any([np.isnan(batch.steps.to_input[:, 0, 0]) for batch in leaf_steps], axis=0)
+        batches += leaf_steps if leaf in members else []
+    rows = np.flatnonzero(accepted).tolist()
+    return [[batch.get_step(row) for row in rows] for batch in batches]
+
+
+def _draw_leaf(leaf: Leaf, sizes: Integers) -> tuple[list[geometry.BatchSteps], Integers]:
+    """Draw a geometric leaf's steps for images of some sizes, int64 [2, N]; return the sizes after it, too."""
+    assert isinstance(leaf.lowered, Geometry)  # noqa: S101  # for the type checker
+    height, width = sizes
+    uniforms = keys.uniform(keys.fold_in(keys.root(0), leaf.index, np.arange(_DRAWS)), "explain", leaf.draws)
     _, all_steps = leaf.lowered.sample(uniforms, height, width)
     frames = []
     for steps in all_steps:
         frames.append((steps, height, width))
         height, width = steps.height, steps.width
-    leaf_steps = geometry.analyze_steps(frames)
-    accepted = np.all([~np.isnan(batch.steps.to_input[:, 0, 0]) for batch in leaf_steps], axis=0)
-    return [[batch.get_step(row) for row in np.flatnonzero(accepted).tolist()] for batch in leaf_steps]
+    return geometry.analyze_steps(frames), np.stack([height, width])
 
 
 def _iter_possible(node: Node) -> Iterator[Leaf]:

@@ -189,6 +189,8 @@ class Pointwise(Lowered):
     kernel = "LUT"
     is_float: ClassVar[bool] = False
     """Whether the result is float32."""
+    is_by_channel: bool = False
+    """Whether each channel has parameters of its own: they are for images of equally many channels."""
 
     @abstractmethod
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:

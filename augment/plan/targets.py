@@ -193,7 +193,13 @@ class TargetsAugmenter:
 
     def _apply_original(self, image: Image, value: Any, kind: str, params: Params, row: int, leaf_index: int) -> Any:
         """Apply a leaf's original transform to one target, with the parameters that are drawn for the image."""
-        transform = self._leaves[leaf_index].transform
+        transform, lowered = self._leaves[leaf_index].transform, self._leaves[leaf_index].lowered
+        if kind == "image" and getattr(lowered, "is_by_channel", False) and value.shape[2] != image.shape[2]:
+            # The original would return uninitialized memory for further channels.
+            raise TransformError(
+                f"{type(transform).__name__} draws values for the {image.shape[2]} channels of 'image', but an "
+                f"additional image has {value.shape[2]}: give it as many, or do not declare it as an additional target"
+            )
         arguments = self._executor.get_original_params(image, params, row, leaf_index)
         if kind == "masks":
             masks = [transform.apply_to_mask(mask.copy(), **arguments) for mask in value]

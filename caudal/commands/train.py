@@ -48,6 +48,12 @@ def train(
         str, typer.Option(metavar="DIR", help="Directory for weights, tables and pictures.")
     ] = "caudal-train",
     resume: Annotated[bool, typer.Option("--resume", help="Resume the training in DIR.")] = False,
+    same_order: Annotated[
+        bool,
+        typer.Option(
+            "--same-order", help="With --resume: accept what alters pixels only: augmentation, libraries, kernels."
+        ),
+    ] = False,
     checkpoint_steps: Annotated[int, typer.Option(min=1, help="Steps between two checkpoints.")] = 200,
     deterministic: Annotated[
         bool | None,
@@ -75,6 +81,8 @@ def train(
         raise typer.BadParameter("--classes needs --summary: a training counts the classes of SRC")
     if source is None:
         raise typer.BadParameter("Missing argument 'SRC': the images to train on (or --summary MODEL)")
+    if same_order and not resume:
+        raise typer.BadParameter("--same-order needs --resume: it says what a resumed training accepts")
     from augment.views import parse_views
 
     if views is not None:
@@ -105,7 +113,10 @@ def train(
     with _make_progress_callback(experiment) as callback, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras warns of internals
         outcome = experiment.run(
-            Checkpoints(directory=directory, every_steps=checkpoint_steps, resume=resume), callbacks=[callback]
+            Checkpoints(
+                directory=directory, every_steps=checkpoint_steps, resume="same-order" if same_order else resume
+            ),
+            callbacks=[callback],
         )
     report = write_report(outcome, directory, views=views, reduce=reduce or "mean")  # type: ignore[arg-type]  # checked above
     if json:

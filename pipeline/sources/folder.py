@@ -31,10 +31,11 @@ _log = logging.getLogger(__name__)
 class FolderSource:
     """Images in class-folders: `root/class name/any/depth/image.jpg`.
 
-    Samples are in the order of their classes, and within a class in the order of their relative paths. Hidden files,
-    files that are not images, and files outside the class folders are ignored and counted. Links are followed. What is
-    ignored, classes without samples, and a directory that looks one level too high are logged as one warning.
-    A subclass may read other files.
+    Samples are in the order of their folders' names, and within a folder in the order of their relative paths, whatever
+    the labels: so `class_names` in another order changes no index, and the stream is that of TFRecords made from the
+    directory. Hidden files, files that are not images, and files outside the class folders are ignored and counted.
+    Links are followed. What is ignored, classes without samples, and a directory that looks one level too high are
+    logged as one warning. A subclass may read other files.
 
     Attributes:
         extensions: those of the files that are samples, in lower case.
@@ -63,7 +64,7 @@ class FolderSource:
         self.class_names = _choose_classes(class_names, folders, root)
         self._files = FileList(
             file
-            for label, name in enumerate(self.class_names)
+            for name, label in sorted((name, label) for label, name in enumerate(self.class_names))
             for file in sorted(
                 self._walk_files(root / name, name, label, (os.path.realpath(root),)), key=attrgetter("key")
             )

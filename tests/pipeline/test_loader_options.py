@@ -245,14 +245,14 @@ def test_interpolation_is_that_of_every_resize(folder: Path) -> None:
 
 
 def test_class_names_are_those_found_or_those_given(folders: Make) -> None:
-    """By default all classes, sorted; else those given, in their order, with labels that count them."""
+    """By default all classes, sorted; else those given, with labels that count them; samples stay sorted by path."""
     folder = folders(b=2, a=1, c=3)
     assert Loader(folder).class_names == ("a", "b", "c")
     loader = Loader(folder, image_size=(8, 10), class_names=["c", "a"], shuffle=False)
     assert loader.class_names == ("c", "a")
     _, labels, keys = collect_epoch(loader.dataset(with_keys=True))
-    assert keys.tolist() == [b"c/0.png", b"c/1.png", b"c/2.png", b"a/0.png"]
-    assert labels.tolist() == [0, 0, 0, 1]
+    assert keys.tolist() == [b"a/0.png", b"c/0.png", b"c/1.png", b"c/2.png"]
+    assert labels.tolist() == [1, 0, 0, 0]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])

@@ -135,7 +135,9 @@ def test_another_training_is_refused(loaders: tuple[Loader, Loader], tmp_path: P
     with pytest.raises(TrainingError, match="another training: the recipe, and the optimizer"):
         fit(model(), *loaders, epochs=3, checkpoints=checkpoints)
     other = Loader(folders(ants=13, bees=14), image_size=(8, 8), batch_size=4, seed=1)
-    with pytest.raises(TrainingError, match=r"the training data \(samples, .*seed\) differ; restore them, or use"):
+    with pytest.raises(
+        TrainingError, match=r"the training data \(samples, .*seed\) differ: data, seed.*; restore them"
+    ):
         train((other, loaders[1]), tmp_path, resume=True)
     with pytest.raises(TrainingError, match="of another training: the validation data differ; restore"):
         train((loaders[0], loaders[1].dataset()), tmp_path, resume=True)  # type: ignore[arg-type]  # a loader without a name

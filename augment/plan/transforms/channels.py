@@ -118,6 +118,7 @@ class ChannelShuffle(Pointwise):
 
     kernel = "channels"
     draws = 4
+    is_by_channel = True
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
         """Draw numbers whose ranks are the order (an image uses one per channel)."""

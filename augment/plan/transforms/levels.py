@@ -161,8 +161,8 @@ class Posterize(Pointwise):
 
     def __init__(self, transform: Any) -> None:
         super().__init__(transform)
-        self._is_by_channel = isinstance(transform.num_bits, list)
-        self._ranges = np.array(transform.num_bits if self._is_by_channel else [transform.num_bits], np.int64)
+        self.is_by_channel = isinstance(transform.num_bits, list)
+        self._ranges = np.array(transform.num_bits if self.is_by_channel else [transform.num_bits], np.int64)
         self.draws = len(self._ranges)
 
     def sample(self, uniforms: Floats, height: Integers, width: Integers) -> Columns:
@@ -170,7 +170,7 @@ class Posterize(Pointwise):
         bits = scale_to_integers(uniforms, self._ranges[:, 0], self._ranges[:, 1])
         kept = 256 - 2 ** (8 - bits)
         lut = (np.arange(256)[:, np.newaxis] & kept[:, np.newaxis]).astype(np.uint8)
-        return {"bits": bits, "lut": lut if self._is_by_channel else lut[..., 0]}
+        return {"bits": bits, "lut": lut if self.is_by_channel else lut[..., 0]}
 
     def to_original_params(self, columns: Columns, row: int, image: Image) -> dict[str, Any]:
         """Return the number of bits, or a list of them.
@@ -179,14 +179,14 @@ class Posterize(Pointwise):
             ValueError: the number of channels differs from that of `num_bits`. (The original fails if there are fewer
                 channels, and returns uninitialized memory if there are more.)
         """
-        if self._is_by_channel and image.shape[2] != len(self._ranges):
+        if self.is_by_channel and image.shape[2] != len(self._ranges):
             raise ValueError(f"num_bits has {len(self._ranges)} values, but the image has {image.shape[2]} channels")
         bits = columns["bits"][row].tolist()
-        return {"num_bits": bits if self._is_by_channel else bits[0]}
+        return {"num_bits": bits if self.is_by_channel else bits[0]}
 
     def build_operations(self, columns: Columns, row: int, channels: int) -> list[Operation]:
         """Return the LUT."""
-        if self._is_by_channel and channels != len(self._ranges):
+        if self.is_by_channel and channels != len(self._ranges):
             raise NotLoweredError(f"num_bits has {len(self._ranges)} values, but the image has {channels} channels")
         return [columns["lut"][row]]
 

@@ -85,8 +85,9 @@ def test_what_refuses_some_images_is_explained(transform: Any) -> None:
 
 def test_warps_that_stay_apart_are_counted() -> None:
     """Averages over areas, and different borders, are not said to be one warp."""
-    area = A.Resize(50, 50, interpolation=cv2.INTER_AREA)
-    assert "up to 2 warps" in augment.compile([area, area]).explain()
+    area, smaller = (A.Resize(size, size, interpolation=cv2.INTER_AREA) for size in (50, 40))
+    assert "up to 2 warps" in augment.compile([area, smaller]).explain()
+    assert "up to" not in augment.compile([area, area]).explain()  # the second one finds its size
     edge = A.RandomResizedCrop((64, 64)), A.Rotate(p=1)
     assert ", or a resize and a warp where merging would change an edge: " in augment.compile(edge).explain()
     nearest = A.Affine(rotate=10, interpolation=cv2.INTER_NEAREST, p=1)
@@ -116,3 +117,20 @@ def test_what_may_stand_behind_floats_is_said_to() -> None:
     assert "After ToFloat returns float32, later transforms whose kernels need uint8 run unmodified." in text
     back = augment.compile([A.ToFloat(), A.FromFloat(dtype="uint8"), A.RandomGamma(p=1)]).explain()
     assert "RandomGamma is not compiled" not in back
+
+
+def test_what_other_transforms_separate_is_counted() -> None:
+    """In a random order, a point-wise transform may come between two warps; geometry alone stays together."""
+    rotate, affine, gamma = A.Rotate(p=1), A.Affine(rotate=10, p=1), A.RandomGamma(p=1)
+    for compose in (A.RandomOrder([rotate, affine, gamma], n=3), [rotate, A.RandomOrder([affine, gamma], n=2)]):
+        text = augment.compile(compose).explain()
+        assert "geometry, up to 2 warps: in some orders other transforms come between them: Rotate, Affine" in text
+    together = augment.compile([A.RandomOrder([rotate, affine], n=2), gamma]).explain()
+    assert "geometry, one warp where more than one of them samples pixels" in together
+
+
+def test_a_resize_that_finds_its_size_is_exact() -> None:
+    """Steps are examined for the sizes that those before them make, not for those of the first image."""
+    resize = A.Resize(40, 44)
+    text = augment.compile([resize, A.Affine(rotate=20, p=1), resize]).explain()
+    assert "one warp where more than one of them samples pixels, or a resize and a warp where merging" in text

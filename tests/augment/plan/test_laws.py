@@ -218,7 +218,13 @@ def test_what_explain_says_is_what_runs(numbers: list[int], kind: str, seed: int
             warps = line.partition("up to ")[2].partition(" ")[0]
             allowed += int(warps) if warps else 2 if "or a resize and a warp" in line else 0 if "exact" in line else 1
     for row in range(6):
-        calls = count_calls(plan, params, row, image, monkeypatch)
+        try:
+            calls = count_calls(plan, params, row, image, monkeypatch)
+        except augment.TransformError:  # Albumentations' own: Normalize may return float64, which others refuse
+            monkeypatch.undo()
+            with pytest.raises(augment.TransformError):
+                plan.reference(image, params, row)
+            continue
         assert calls["samplings"] <= allowed, text
         for leaf in plan.leaves:
             name = type(leaf.transform).__name__

@@ -1,5 +1,6 @@
 """Laws of `apply_to`: every target becomes what Albumentations makes of it with the same parameters."""
 
+import random
 from typing import Any
 
 import albumentations as A  # noqa: N812  # its users know it by this name
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 import augment
 from augment.transform import Image
+from tests.augment.plan.target_cases import check_targets, draw_case, replay
 
 LEAVES: dict[str, Any] = {
     "flip": lambda: A.HorizontalFlip(p=1),
@@ -28,27 +30,22 @@ LEAVES: dict[str, Any] = {
 }
 
 
-def replay(plan: augment.Plan, params: augment.Params, data: dict[str, Any]) -> dict[str, Any]:
-    """Run Albumentations on all targets, with its random draws replaced by the plan's."""
-    twins = []
-    for leaf_index in params.list_leaves(0):
-        columns, at = params.find_leaf(leaf_index, 0)
-        lowered: Any = plan.leaves[leaf_index].lowered
-        twin = type(lowered.transform).__new__(type(lowered.transform))
-        twin.__dict__ = dict(lowered.transform.__dict__, p=1.0)
-        twin._key2func = {}
-        twin._additional_targets = {}
-        twin._set_keys()
-        twin.get_params = dict
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("seed", range(4))
+def test_every_target_is_that_of_albumentations(seed: int) -> None:
+    """Of every transform with a kernel, for any sizes and channels; `python -m tests.augment.plan.soak` tries more."""
+    for number in range(30):
+        check_targets(draw_case(random.Random(f"{seed} {number}")))  # noqa: S311  # no secret
 
-        def get_params(params: Any, data: Any, own: Any = lowered, drawn: Any = columns, at: int = at) -> Any:  # noqa: ARG001
-            return own.to_original_params(drawn.columns, at, data["image"])
 
-        twin.get_params_dependent_on_data = get_params
-        twins.append(twin)
-    targets = {"image2": "image", "mask2": "mask"}
-    original: dict[str, Any] = A.Compose(twins, additional_targets=targets, is_check_shapes=False)(**data)
-    return original
+def test_values_by_channel_are_for_equally_many_channels() -> None:
+    """Albumentations returns uninitialized memory for the further channels of an additional image."""
+    image = np.zeros((5, 6, 3), np.uint8)
+    for transform in (A.ChannelShuffle(p=1), A.Posterize(num_bits=[(1, 2), (3, 4), (5, 6)], p=1)):
+        plan = augment.compile(A.Compose([transform], additional_targets={"image2": "image"}, is_check_shapes=False))
+        params = plan.sample(0, 0, [0], [image.shape])
+        with pytest.raises(augment.TransformError, match="draws values for the 3 channels of 'image', but an additio"):
+            plan.apply_to({"image": image, "image2": np.zeros((5, 6, 5), np.uint8)}, params, 0)
 
 
 @settings(max_examples=150)

@@ -91,6 +91,7 @@ def test_search_and_curve_end_in_tables_and_pictures(
         (["train", "SRC", "--views", "x"], "unknown set of views 'x'"),
         (["train", "SRC", "--views", "flip", "--reduce", "x"], "--reduce must be mean, max or vote, got 'x'"),
         (["train", "SRC", "--reduce", "max"], "--reduce needs --views"),
+        (["train", "SRC", "--same-order"], "--same-order needs --resume"),
         (["train", "SRC", "--classes", "3"], "--classes needs --summary"),
         (["train", "SRC", "--summary", "graph"], "--summary prints an architecture without training"),
         (["train", "nowhere"], "nowhere does not exist"),
