@@ -46,19 +46,9 @@ typedef struct {
     uint8_t channel[CHANNELS][BLOCK];
 } Planes;
 
-INLINE void split(const uint8_t *restrict pixels, Planes *restrict planes, int count)
-{
-    for (int i = 0; i < count; i++)
-        for (int c = 0; c < CHANNELS; c++)
-            planes->channel[c][i] = pixels[CHANNELS * i + c];
-}
-
-INLINE void merge(const Planes *restrict planes, uint8_t *restrict pixels, int count)
-{
-    for (int i = 0; i < count; i++)
-        for (int c = 0; c < CHANNELS; c++)
-            pixels[CHANNELS * i + c] = planes->channel[c][i];
-}
+/* Separate the channels of pixels, at most BLOCK; and interleave them again. */
+void split(const uint8_t *pixels, Planes *planes, int count);
+void merge(const Planes *planes, uint8_t *pixels, int count);
 
 /* An image [rows, columns, 3] that is only read. Sides are 1 to MAX_SIDE; all bytes lie within 2 GB, so that offsets of
    pixels fit into 32 bits. */

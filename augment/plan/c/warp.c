@@ -101,29 +101,49 @@ static void gather(Points *points, int count, const Source *source, const Warp *
     gather_border(points, last, count, source, warp);
 }
 
-CLONES static void mix(const Points *restrict points, uint8_t *restrict pixels, int count)
+/* Mix the four pixels of each point, 4 points at a time; return the number of pixels that were written. */
+NEEDS_AVX2 static int mix_with_avx2(const Points *points, uint8_t *pixels, int count)
 {
-    Planes planes;
-    const uint32_t outer = 0x00FF00FF; /* red and blue are computed together: the results have 13 bits each */
-    for (int i = 0; i < count; i++) {
-        uint32_t right = (uint32_t)points->right[i], down = (uint32_t)points->down[i];
-        uint32_t a = points->found[i][0], b = a >> 24 | points->found[i][1] << 8;
-        uint32_t c = points->found[i][2], d = c >> 24 | points->found[i][3] << 8;
-        uint32_t above = POINTS * (a & outer) + right * ((b & outer) - (a & outer));
-        uint32_t below = POINTS * (c & outer) + right * ((d & outer) - (c & outer));
-        uint32_t above_red = above & 0xFFFF, below_red = below & 0xFFFF;
-        uint32_t above_green = POINTS * (a >> 8 & 255) + right * ((b >> 8 & 255) - (a >> 8 & 255));
-        uint32_t below_green = POINTS * (c >> 8 & 255) + right * ((d >> 8 & 255) - (c >> 8 & 255));
-        uint32_t above_blue = above >> 16, below_blue = below >> 16;
-        const uint32_t half = POINTS * POINTS / 2;
-        planes.channel[0][i] =
-            (uint8_t)((POINTS * above_red + down * (below_red - above_red) + half) >> (2 * POINT_BITS));
-        planes.channel[1][i] =
-            (uint8_t)((POINTS * above_green + down * (below_green - above_green) + half) >> (2 * POINT_BITS));
-        planes.channel[2][i] =
-            (uint8_t)((POINTS * above_blue + down * (below_blue - above_blue) + half) >> (2 * POINT_BITS));
+    /* The channels of two neighbors side by side, above and below; and of four pixels three levels each. */
+    const __m128i pairs = _mm_setr_epi8(0, 3, 1, 4, 2, 5, -1, -1, 8, 11, 9, 12, 10, 13, -1, -1);
+    const __m128i three = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+    const __m128i half = _mm_set1_epi32(POINTS * POINTS / 2);
+    int i = 0;
+    for (; CHANNELS * (i + 4) + 4 <= CHANNELS * count; i += 4) { /* the store writes four bytes more */
+        __m128i mixed[4];
+        for (int at = 0; at < 4; at++) {
+            int right = points->right[i + at], down = points->down[i + at];
+            __m128i found = _mm_loadu_si128((const __m128i *)points->found[i + at]);
+            __m128i across = _mm_set1_epi16((int16_t)(right << 8 | (POINTS - right)));
+            __m128i along = _mm_set1_epi32(down << 16 | (POINTS - down));
+            __m128i rows = _mm_maddubs_epi16(_mm_shuffle_epi8(found, pairs), across);
+            __m128i sums = _mm_madd_epi16(_mm_unpacklo_epi16(rows, _mm_unpackhi_epi64(rows, rows)), along);
+            mixed[at] = _mm_srli_epi32(_mm_add_epi32(sums, half), 2 * POINT_BITS);
+        }
+        __m128i packed =
+            _mm_packus_epi16(_mm_packs_epi32(mixed[0], mixed[1]), _mm_packs_epi32(mixed[2], mixed[3]));
+        _mm_storeu_si128((__m128i *)(pixels + CHANNELS * i), _mm_shuffle_epi8(packed, three));
     }
-    merge(&planes, pixels, count);
+    return i;
+}
+
+static void mix_pixels(const Points *points, uint8_t *pixels, int first, int count)
+{
+    for (int i = first; i < count; i++) {
+        const uint8_t *above = (const uint8_t *)points->found[i], *below = above + 8;
+        int32_t right = points->right[i], down = points->down[i];
+        for (int c = 0; c < CHANNELS; c++) {
+            int32_t upper = (POINTS - right) * above[c] + right * above[c + CHANNELS];
+            int32_t lower = (POINTS - right) * below[c] + right * below[c + CHANNELS];
+            pixels[CHANNELS * i + c] =
+                (uint8_t)(((POINTS - down) * upper + down * lower + POINTS * POINTS / 2) >> (2 * POINT_BITS));
+        }
+    }
+}
+
+static void mix(const Points *points, uint8_t *pixels, int count)
+{
+    mix_pixels(points, pixels, HAS_AVX2 ? mix_with_avx2(points, pixels, count) : 0, count);
 }
 
 /* Bring a source into the processor's cache, row by row: a warp that reads across rows waits for memory at each. */
