@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ import google_crc32c
 import numpy as np
 
 from augment.transform import Image
-from pipeline.errors import CacheError, OptionError
+from pipeline.errors import CacheError, OptionError, SampleError
 from pipeline.options import check_integer, check_size, raise_first
 from pipeline.sampling.order import Indices
-from pipeline.sources.base import Labels, Sample, Source
+from pipeline.sources.base import Labels, Sample, Source, read_samples
 
 _log = logging.getLogger(__name__)
 
@@ -138,6 +138,13 @@ class RamCache:
         if sample is None:
             sample = self._samples[index] = self._source.read(index)
         return sample
+
+    def read_samples(self, indices: Sequence[int]) -> list[Sample | SampleError]:
+        """Return samples, or their errors, from memory if they have been read before."""
+        missing = [index for index in indices if index not in self._samples]
+        read = dict(zip(missing, read_samples(self._source, missing), strict=True))
+        self._samples |= {index: sample for index, sample in read.items() if isinstance(sample, Sample)}
+        return [self._samples.get(index) or read[index] for index in indices]
 
 
 class PixelCache:

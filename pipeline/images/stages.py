@@ -42,6 +42,7 @@ from pipeline.memory.batch_buffers import Buffers
 from pipeline.sampling.labels import check_label, encode_labels
 from pipeline.sampling.order import Indices
 from pipeline.sampling.sampler import Sampler
+from pipeline.sources.base import Sample, read_sample, read_samples
 
 
 class Batch(NamedTuple):
@@ -158,8 +159,9 @@ class Stages(Sampler[FinishedSample]):
         """Read samples [N]; the copies and views of one image read it once."""
         with self.timer("read"):
             if self.repeats == 1 and self.repetition.views is None:
-                return [self._read_sample(index) for index in indices]
-            read = {index: self._read_sample(index) for index in dict.fromkeys(indices)}
+                return self._read_samples(indices)
+            unique = list(dict.fromkeys(indices))
+            read = dict(zip(unique, self._read_samples(unique), strict=True))
         return [self._add_view(read[index], repeat) for index, repeat in zip(indices, repeat_index, strict=True)]
 
     def draw_params(self, read: Sequence[ReadSample | SampleError], sample_keys: keys.Key) -> Any:
@@ -186,27 +188,37 @@ class Stages(Sampler[FinishedSample]):
         """Yield the samples augmented, resized to their final size, and with the indices of their classes."""
         return map_good(partial(self._augment_and_label, params), decoded)
 
-    def _read_sample(self, index: int) -> ReadSample | SampleError:
-        """Read a sample and its header, or its pixels if they need no decoding."""
+    def _read_samples(self, indices: Sequence[int]) -> list[ReadSample | SampleError]:
+        """Read samples and their headers, or their pixels if they need no decoding."""
+        if self.pixel_cache is None:
+            return [self._read_header(sample) for sample in read_samples(self.source, indices)]
+        return [self._read_cached(index, self.pixel_cache) for index in indices]
+
+    def _read_header(self, sample: Sample | SampleError) -> ReadSample | SampleError:
+        if isinstance(sample, SampleError):
+            return sample
+        if sample.encoded is None:
+            assert sample.pixels is not None  # noqa: S101  # a sample holds one or the other
+            return ReadSample(sample, None, convert_channels(sample.pixels, CHANNELS[self.decoder.color_mode]))
         try:
-            if self.pixel_cache is not None and (image := self.pixel_cache.get(index)) is not None:
-                return ReadSample(self.source.peek(index), None, image)
-            sample = self.source.read(index)
-            if sample.encoded is None:
-                assert sample.pixels is not None  # noqa: S101  # a sample holds one or the other
-                return ReadSample(sample, None, convert_channels(sample.pixels, CHANNELS[self.decoder.color_mode]))
-            header = self.decoder.header(sample.encoded)
-            if self.pixel_cache is None:
-                return ReadSample(sample, header, None)
-            with self.timer("decode"):
-                image = self.decoder(sample.encoded, header)
-            image = resize(image, self.pixel_cache.shape[:2], self.interpolation)
-            self.pixel_cache.put(index, image)
-            return ReadSample(sample, None, image)
-        except SampleError as error:
-            return error
+            return ReadSample(sample, self.decoder.header(sample.encoded), None)
         except ValueError as error:
             return DecodeError(sample.key, str(error))
+
+    def _read_cached(self, index: int, cache: PixelCache) -> ReadSample | SampleError:
+        if (image := cache.get(index)) is not None:
+            return ReadSample(self.source.peek(index), None, image)
+        item = self._read_header(read_sample(self.source, index))
+        if isinstance(item, SampleError) or item.header is None:
+            return item
+        try:
+            with self.timer("decode"):
+                image = decode(DecodeRequest(item, 0), self.decoder)
+        except DecodeError as error:
+            return error
+        image = resize(image, cache.shape[:2], self.interpolation)
+        cache.put(index, image)
+        return ReadSample(item.sample, None, image)
 
     def _add_view(self, item: ReadSample | SampleError, repeat_index: int) -> ReadSample | SampleError:
         """Set the view that one of a sample's repeats shows."""

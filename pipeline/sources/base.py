@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from augment.regular_files import ChangedError, NotRegularError
 from augment.transform import Image
-from pipeline.errors import OptionError, ReadError, SourceError
+from pipeline.errors import OptionError, ReadError, SampleError, SourceError
 from pipeline.records.example import Raw
 
 Labels = NDArray[np.int64]
@@ -89,6 +89,20 @@ class Source(Protocol):
             ReadError: its bytes cannot be read or fail their checksum.
         """
         ...
+
+
+def read_samples(source: Source, indices: Sequence[int]) -> list[Sample | SampleError]:
+    """Read samples [N], or their errors; a source that reads many at once has a method of this name."""
+    read_many = getattr(source, "read_samples", None)
+    return [read_sample(source, index) for index in indices] if read_many is None else read_many(indices)
+
+
+def read_sample(source: Source, index: int) -> Sample | SampleError:
+    """Read one sample, or its error."""
+    try:
+        return source.read(index)
+    except SampleError as error:
+        return error
 
 
 def check_names(class_names: Sequence[str] | None) -> None:

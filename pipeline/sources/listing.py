@@ -54,6 +54,11 @@ class FileList:
         key = self._keys[begin : self._ends[index]].decode(_ENCODING, "surrogateescape")
         return File(key, *_NUMBERS.unpack_from(self._numbers, _NUMBERS.size * index))
 
+    def locate(self, index: int) -> tuple[bytes, int, int, int]:
+        """Return a file as (key, label, size, modified_ns), with the key as the system's bytes."""
+        begin = self._ends[index - 1] if index else 0
+        return bytes(self._keys[begin : self._ends[index]]), *_NUMBERS.unpack_from(self._numbers, _NUMBERS.size * index)
+
     def __iter__(self) -> Iterator[File]:
         return map(self.__getitem__, range(len(self)))
 

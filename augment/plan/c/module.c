@@ -1,6 +1,7 @@
 /* The native module: reads works from Python and runs them without the GIL. */
 
 #include "encoded.h"
+#include "files.h"
 #include "works.h"
 
 #include <string.h>
@@ -108,6 +109,7 @@ static PyMethodDef methods[] = {
     {"decode", (PyCFunction)(void (*)(void))decode, METH_FASTCALL, decode_doc},
 #endif
     {"run", run, METH_O, run_doc},
+    {"read_files", read_files, METH_O, read_files_doc},
     {NULL, NULL, 0, NULL},
 };
 
