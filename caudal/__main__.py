@@ -89,15 +89,16 @@ app = typer.Typer(
 def _without_command(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version, and whether the compiled kernels are in use.")
+        bool, typer.Option("--version", help="Print the version, and whether the native module is in use.")
     ] = False,
 ) -> None:
     if version:
-        from augment.plan import compiled
+        from augment.plan import compiled, encoded
         from caudal import __version__
 
         print(__version__)
         print(compiled.status())
+        print(encoded.status())
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())

@@ -73,7 +73,7 @@ def _make_step_timer(loader: "Loader", name: str) -> Callable[[], float]:
 
 
 def _to_json(found: "Diagnosis") -> dict[str, Any]:
-    from augment.plan import compiled
+    from augment.plan import compiled, encoded
 
     return {
         "bottleneck": found.bottleneck,
@@ -89,6 +89,7 @@ def _to_json(found: "Diagnosis") -> dict[str, Any]:
         "batch_size": found.batch_size,
         "num_parallel_calls": found.num_parallel_calls,
         "kernels": compiled.status(),
+        "decoder": encoded.status(),
     }
 
 
@@ -111,7 +112,7 @@ def _print(found: "Diagnosis") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from augment.plan import compiled
+    from augment.plan import compiled, encoded
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     columns: tuple[tuple[str, Literal["left", "right"]], ...] = (
@@ -140,6 +141,7 @@ def _print(found: "Diagnosis") -> None:
     for advice in found.advice[1:]:
         print_line(f"or: {advice.sentence}")
     print_line(compiled.status())
+    print_line(encoded.status())
 
 
 def _draw(found: "Diagnosis", path: Path) -> Path:

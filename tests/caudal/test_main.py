@@ -55,18 +55,18 @@ def test_the_list_of_commands_says_what_the_commands_say(caudal: Callable[..., A
 
 
 def test_version_is_that_of_the_distribution(caudal: Callable[..., Any]) -> None:
-    """`caudal --version` prints the version, and whether the compiled kernels are in use."""
+    """`caudal --version` prints the version, and whether the native module is in use."""
     from importlib.metadata import version
 
     import caudal as package
-    from augment.plan import compiled
+    from augment.plan import compiled, encoded
 
-    assert caudal("--version") == (0, f"{version('caudal')}\n{compiled.status()}\n", "")
+    assert caudal("--version") == (0, f"{version('caudal')}\n{compiled.status()}\n{encoded.status()}\n", "")
     assert package.__version__ == version("caudal")
 
 
-def test_version_says_why_the_compiled_kernels_are_not_in_use(project_root: Path) -> None:
-    """The second line has the reason."""
+def test_version_says_why_the_native_module_is_not_in_use(project_root: Path) -> None:
+    """The lines behind it have the reason."""
     finished = subprocess.run(
         [sys.executable, "-m", "caudal", "--version"],
         cwd=project_root,
@@ -76,7 +76,8 @@ def test_version_says_why_the_compiled_kernels_are_not_in_use(project_root: Path
         check=True,
     )
     assert finished.stdout.splitlines()[1:] == [
-        "compiled kernels: not in use (CAUDAL_COMPILED=0); OpenCV replaces them"
+        "compiled kernels: not in use (CAUDAL_COMPILED=0); OpenCV replaces them",
+        "native decoder: not in use (CAUDAL_COMPILED=0); TensorFlow replaces it",
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import pytest
 
-from augment.plan import compiled
+from augment.plan import compiled, encoded
 from pipeline.diagnosis import diagnosis
 
 
@@ -34,7 +34,7 @@ def test_json_has_every_stage_the_model_and_the_verdict(caudal: Callable[..., An
     assert list(found["stages"]) == ["read", "decode", "augment", "batch"]
     assert set(found["whole"]) == {"images_per_second", "least", "greatest", "seconds_per_image"}
     assert found["model"]["images_per_second"] > 0
-    assert found["kernels"] == compiled.status()
+    assert (found["kernels"], found["decoder"]) == (compiled.status(), encoded.status())
     assert found["verdict"].startswith(f"{found['bottleneck']}-bound: ")
     assert all({"action", "factor", "option"} == set(advice) for advice in found["advice"])
 
@@ -51,7 +51,7 @@ def test_text_has_a_bar_for_each_stage_and_a_picture(
     assert "█" in table
     assert "…" not in table
     assert "-bound: " in outcome.out
-    assert compiled.status() in outcome.out
+    assert f"{compiled.status()}\n{encoded.status()}" in outcome.out
     assert cv2.imread(str(picture)) is not None
 
 
