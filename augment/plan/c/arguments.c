@@ -41,6 +41,12 @@ int read_integer(const Position *at, PyObject *given, const char *name, int lowe
     return 1;
 }
 
+int read_flag(PyObject *given, int *flag)
+{
+    *flag = PyObject_IsTrue(given);
+    return *flag >= 0;
+}
+
 int read_factor(const Position *at, PyObject *given, double *factor)
 {
     if (!PyNumber_Check(given))

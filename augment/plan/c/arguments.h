@@ -22,6 +22,9 @@ int refuse(const Position *at, PyObject *error, const char *format, ...);
 /* Read an integer from `lowest` to `highest`. */
 int read_integer(const Position *at, PyObject *given, const char *name, int lowest, int highest, int *number);
 
+/* Read whether an object is true. */
+int read_flag(PyObject *given, int *flag);
+
 /* Read a factor from 0 to MAX_FACTOR. */
 int read_factor(const Position *at, PyObject *given, double *factor);
 

@@ -16,12 +16,6 @@ static int read_pair(const Position *at, PyObject *given, const char *name, int 
            read_integer(at, PyTuple_GET_ITEM(given, 1), name, lowest, MAX_ENCODED_SIDE, second);
 }
 
-static int read_flag(PyObject *given, int *flag)
-{
-    *flag = PyObject_IsTrue(given);
-    return *flag >= 0;
-}
-
 int read_request(const Position *at, PyObject *given, Request *request)
 {
     *request = (Request){0};

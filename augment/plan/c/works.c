@@ -12,12 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int read_flag(PyObject *given, int *flag)
-{
-    *flag = PyObject_IsTrue(given);
-    return *flag >= 0;
-}
-
 static int read_lut(const Position *at, PyObject *given, Step *step)
 {
     Py_buffer data;
