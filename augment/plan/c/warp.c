@@ -120,8 +120,7 @@ NEEDS_AVX2 static int mix_with_avx2(const Points *points, uint8_t *pixels, int c
             __m128i sums = _mm_madd_epi16(_mm_unpacklo_epi16(rows, _mm_unpackhi_epi64(rows, rows)), along);
             mixed[at] = _mm_srli_epi32(_mm_add_epi32(sums, half), 2 * POINT_BITS);
         }
-        __m128i packed =
-            _mm_packus_epi16(_mm_packs_epi32(mixed[0], mixed[1]), _mm_packs_epi32(mixed[2], mixed[3]));
+        __m128i packed = _mm_packus_epi16(_mm_packs_epi32(mixed[0], mixed[1]), _mm_packs_epi32(mixed[2], mixed[3]));
         _mm_storeu_si128((__m128i *)(pixels + CHANNELS * i), _mm_shuffle_epi8(packed, three));
     }
     return i;
