@@ -42,11 +42,9 @@ class DeferredImage:
         self.shape = (*(size or source.shape[:2]), 3)
 
     @property
-    def held_bytes(self) -> int:
-        """The bytes that it keeps in memory: the encoded image, or all pixels of the array that the source views."""
-        if isinstance(self._source, EncodedImage):
-            return len(self._source.encoded)
-        return getattr(self._source.base, "nbytes", self._source.nbytes)
+    def is_encoded(self) -> bool:
+        """Whether its source is still to be decoded."""
+        return isinstance(self._source, EncodedImage)
 
     @property
     def has_steps(self) -> bool:

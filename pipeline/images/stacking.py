@@ -22,11 +22,14 @@ class FinishedSample(NamedTuple):
         image: [H, W, C], or a deferred image, which `materialize_samples` computes.
         label: the index of its class.
         key: its key in the source.
+        held_bytes: the bytes that a deferred image keeps in memory: those of the encoded image, or all decoded pixels,
+            even if it needs a window only.
     """
 
     image: Image | DeferredImage
     label: int
     key: str
+    held_bytes: int = 0
 
 
 Reserve = Callable[[int, tuple[int, int, int], np.dtype[Any]], Image]
@@ -54,12 +57,12 @@ def materialize_samples(
     waiting: list[FinishedSample | SampleError] = []
     held_bytes = 0
     for item in finished:
-        deferred = item.image if isinstance(item, FinishedSample) and isinstance(item.image, DeferredImage) else None
-        if deferred is None and not waiting:
+        is_deferred = isinstance(item, FinishedSample) and isinstance(item.image, DeferredImage)
+        if not is_deferred and not waiting:
             yield item  # now, while it is in the processor's cache
             continue
         waiting.append(item)
-        held_bytes += 0 if deferred is None else deferred.held_bytes
+        held_bytes += 0 if isinstance(item, SampleError) else item.held_bytes
         if held_bytes > _MOST_HELD_BYTES:
             yield from _materialize(waiting, reserve, timer)
             waiting, held_bytes = [], 0

@@ -5,6 +5,7 @@ A batch is a pure function of the epoch and its first position: nothing here rem
 may compute any batch at any time.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -247,7 +248,9 @@ class Stages(Sampler[FinishedSample]):
         sample = decoded.request.item.sample
         image = self._augment(params, decoded)
         label = sample.label if self.label_mode is None else check_label(sample, self.source.class_names)
-        return FinishedSample(image, label, sample.key)
+        is_encoded = isinstance(image, DeferredImage) and image.is_encoded
+        held_bytes = len(sample.encoded or b"") if is_encoded else math.prod(decoded.image.shape)
+        return FinishedSample(image, label, sample.key, held_bytes)
 
     def _augment(self, params: Any, decoded: DecodedSample) -> Image | DeferredImage:
         request, image = decoded

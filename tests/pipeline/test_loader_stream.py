@@ -338,6 +338,23 @@ def test_a_loader_that_was_used_can_be_sent_away(folders: Callable[..., Path]) -
     assert [images.tobytes() for images, _ in again.dataset(1).as_numpy_iterator()] == before
 
 
+def test_many_images_of_an_array_are_augmented_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each counts by its own pixels, not by those of the whole array."""
+    if compiled.load_kernels() is None:
+        pytest.skip("the kernels were not compiled, or are not used on this processor")
+    materialize_all, together = stacking.materialize_all, []
+
+    def count_and_finish(deferred: Any) -> Any:
+        together.append(len(deferred))
+        return materialize_all(deferred)
+
+    monkeypatch.setattr(stacking, "materialize_all", count_and_finish)
+    arrays = np.zeros((100, 32, 32, 3), np.uint8), np.zeros(100, np.int64)
+    for _ in image_dataset(arrays, image_size=(32, 32), batch_size=50, augment=A.ColorJitter(p=1)):
+        pass
+    assert together == [1, 50, 50]
+
+
 def test_few_images_that_were_decoded_whole_wait_to_be_augmented(
     folders: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
