@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from augment.errors import TransformError
+from augment.png_chunks import drop_texts
 from augment.regular_files import TooLargeError, read_regular_file
 from augment.transform import Image
 
@@ -19,6 +20,9 @@ MAX_PIXELS = 89_478_485
 _EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 _MAX_SIDE = 1024
 """Longer side of a cached image in pixels: more than a network's input, and at most 3 MiB per image."""
+
+_MAX_SCANS = 100
+"""The most scans of a JPEG: each costs a pass over all pixels, and 10 bytes."""
 
 _NO_LENGTH = (0x01, *range(0xD0, 0xD9))
 """JPEG markers without a length: TEM, RST0 to RST7, SOI."""
@@ -148,6 +152,22 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
         ) from error
 
 
+def _find_fault(encoded: bytes, size: tuple[int, int]) -> str:
+    """Return why an image would take OpenCV long, whatever its size; "" if it does not."""
+    if encoded[:2] == b"\xff\xd8" and encoded.count(b"\xff\xda") > _MAX_SCANS:
+        return f"it has more than {_MAX_SCANS} scans"
+    if encoded[:1] == b"\x89":
+        from augment.plan.encoded import EncodedImage, UndecodableError, load_decoder
+
+        if load_decoder() is None:
+            return ""
+        try:
+            EncodedImage("png", encoded, size).decode()
+        except UndecodableError as error:
+            return str(error)
+    return ""
+
+
 def _read(path: Path, max_pixels: int) -> Image:
     encoded = _read_file(path, 8 * max_pixels)
     size = read_size(encoded)
@@ -160,7 +180,9 @@ def _read(path: Path, max_pixels: int) -> Image:
             f"the background image {path} has {size[0]} x {size[1]} pixels, more than max_pixels={max_pixels}: "
             "resize or remove it"
         )
-    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if fault := _find_fault(encoded, size):
+        raise TransformError(f"cannot read the background image {path}: {fault}; replace or remove it")
+    image = cv2.imdecode(np.frombuffer(drop_texts(encoded), np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise TransformError(f"cannot read the background image {path}: replace or remove it")
     longest = max(image.shape[:2])

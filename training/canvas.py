@@ -100,9 +100,7 @@ def escape_missing_glyphs(text: str) -> str:
     """Replace characters that the figures' font lacks (Chinese, for example) by their escape sequences."""
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     known = _characters()
-    return "".join(
-        one if one == "\n" or ord(one) in known else one.encode("ascii", "backslashreplace").decode() for one in text
-    )
+    return "".join(one if one == "\n" or ord(one) in known else one.encode("unicode_escape").decode() for one in text)
 
 
 @cache

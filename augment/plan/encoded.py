@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from augment.errors import AugmentError
 from augment.plan.decoder_trials import TRIALS
 from augment.plan.native import import_native, is_turned_off
 from augment.transform import Image
@@ -29,8 +28,8 @@ Report = tuple[bool, str] | None
 Decode = Callable[[tuple[Any, ...], Image], Report]
 
 
-class UndecodableError(AugmentError):
-    """The bytes of an image are damaged."""
+class UndecodableError(ValueError):
+    """The bytes of an image are damaged; whoever decodes them names the sample."""
 
 
 class EncodedImage:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from augment.plan.encoded import EncodedImage, load_decoder
+from augment.png_chunks import drop_texts
 from augment.transform import Image
 from pipeline.conversion.truncation import check_png, is_read_to_its_end
 from pipeline.images.decode import Decoder, turn_upright
@@ -89,8 +90,8 @@ class Reencoding:
 def decode(encoded: bytes, header: Header, ratio: int = 1) -> Image:
     """Decode an image upright with its own channels: gray, RGB or RGBA, uint8 [H, W, C].
 
-    The native module decodes JPEGs, at 1/ratio of their size and with the accurate cosine transform, as OpenCV does,
-    which replaces it where it is missing. OpenCV decodes PNGs.
+    The native module decodes PNGs, and JPEGs at 1/ratio of their size and with the accurate cosine transform, as OpenCV
+    does, which replaces it where it is missing.
 
     Raises:
         ValueError: the bytes are damaged: all that a loader refuses, PNGs with a wrong checksum, and, where there is
@@ -101,7 +102,8 @@ def decode(encoded: bytes, header: Header, ratio: int = 1) -> Image:
         return turn_upright(image, header.orientation)
     if header.format == "png":
         check_png(encoded)
-        image = turn_upright(_imdecode(encoded, header, cv2.IMREAD_UNCHANGED), header.orientation)
+        decode_png = _decode_png if load_decoder() else _decode_png_with_opencv
+        image = turn_upright(decode_png(encoded, header), header.orientation)
     elif header.format == "jpeg":
         return _RGB(encoded, header)  # CMYK: OpenCV converts it by another formula
     else:
@@ -113,6 +115,19 @@ def _decode_jpeg(encoded: bytes, header: Header, ratio: int) -> Image:
     size = -(-header.height // ratio), -(-header.width // ratio)
     image = EncodedImage("jpeg", encoded, size, header.components, ratio=ratio, is_accurate=True)
     return image.decode(is_strict=True)
+
+
+def _decode_png(encoded: bytes, header: Header) -> Image:
+    channels = _PNG_CHANNELS.get(encoded[25], 3 if header.is_opaque else 4)
+    return EncodedImage("png", encoded, header.size, channels).decode()
+
+
+def _decode_png_with_opencv(encoded: bytes, header: Header) -> Image:
+    return _imdecode(drop_texts(encoded), header, cv2.IMREAD_UNCHANGED)
+
+
+_PNG_CHANNELS = {0: 1, 2: 3, 4: 4, 6: 4}
+"""The channels of each color type but that of palettes; a transparent color of gray and RGB is dropped."""
 
 
 def _decode_jpeg_with_opencv(encoded: bytes, header: Header, ratio: int) -> Image:

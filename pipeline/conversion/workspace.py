@@ -87,6 +87,8 @@ class Workspace:
         for earlier in self.root.glob("scratch-*"):
             shutil.rmtree(earlier, ignore_errors=True)
         for folder in (self.scratch, self.receipts, self.data):
+            if folder.is_symlink():  # planted: what it leads to is not ours
+                folder.unlink()
             folder.mkdir(exist_ok=True)
         self._write_job({"fingerprint": fingerprint})
         return found
@@ -132,8 +134,9 @@ class Workspace:
 
     def _restore(self) -> None:
         """Restore an old destination after a kill between two renames."""
-        if (self.root / "old").is_dir() and not os.path.lexists(self.target):
-            os.rename(self.root / "old", self.target)
+        old = self.root / "old"
+        if old.is_dir() and not old.is_symlink() and not os.path.lexists(self.target):
+            os.rename(old, self.target)
 
     def remove(self) -> None:
         """Remove the workspace, `job.json` and the marker last: the next run needs them."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from augment.plan.deferred import DeferredImage, defer_decoding
 from augment.plan.encoded import EncodedImage, load_decoder
+from augment.png_chunks import drop_texts
 from augment.transform import Image
 from pipeline.images.bmp import decode_bmp
 from pipeline.images.header import MAX_PIXELS, Header, max_bytes, read_valid_header
@@ -195,7 +196,7 @@ def _decode_with_tensorflow(image: EncodedImage) -> Image:
         "acceptable_fraction": 1.0,
         "dct_method": "INTEGER_ACCURATE" if image.is_accurate else "",
     }
-    contents = tf.constant(np.array(image.encoded, object))
+    contents = tf.constant(np.array(drop_texts(image.encoded), object))
     try:
         if image.format == "png":
             tensor = tf.raw_ops.DecodePng(contents=contents, channels=image.shape[2], dtype=tf.uint8)

@@ -31,7 +31,7 @@ _MAX_NAME_BYTES = 255
 """Longest name of a file on Linux."""
 
 _NO_DIGEST = "0" * 64
-_MAX_BYTES = 2**28
+MAX_MANIFEST_BYTES = 2**28
 """A larger manifest is not read: it would list a million shards."""
 
 
@@ -45,7 +45,7 @@ def read_manifest(root: Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         raise SourceError(f"{root} is not a converted dataset: {MANIFEST} is missing; create one with `caudal convert`")
     with name_damage(path, "a valid manifest", SourceError, "restore it, or convert the dataset again"):
-        manifest = read_json(path, _MAX_BYTES)
+        manifest = read_json(path, MAX_MANIFEST_BYTES)
         version = get_value(manifest, "format_version", int)
         if version not in (1, FORMAT_VERSION):
             raise SourceError(
@@ -138,7 +138,7 @@ def read_splits(root: Path) -> tuple[str, ...]:
     if not os.path.lexists(path):
         return ()
     with name_damage(path, "a valid list of splits", SourceError, "restore it, or convert the dataset again"):
-        parts = read_json(path, _MAX_BYTES)["splits"]
+        parts = read_json(path, MAX_MANIFEST_BYTES)["splits"]
         if not isinstance(parts, (dict, list)) or not all(isinstance(name, str) for name in parts) or not parts:
             raise ValueError(f"'splits' must be names, got {parts!r:.60}")
         _check_inside(path, list(parts))

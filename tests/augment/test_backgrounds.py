@@ -2,6 +2,7 @@
 
 import copy
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from augment import ReplaceBackground, TransformError, keys
 from augment.background_files import BackgroundFiles, read_size
 from augment.backgrounds import composite
 from augment.foreground import grabcut
+from augment.plan.encoded import load_decoder
 
 HEIGHT, WIDTH = 40, 56
 
@@ -271,3 +273,26 @@ def test_backgrounds_that_are_not_images_are_named(tmp_path: Path) -> None:
         make()
         with pytest.raises(TransformError, match=message):
             apply_transform(ReplaceBackground(tmp_path, p=1), data)
+
+
+def test_backgrounds_that_would_take_long_are_refused(tmp_path: Path) -> None:
+    """Pixels that go on behind the last row, and a JPEG of a thousand scans."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    encoded = cv2.imencode(".png", photograph())[1].tobytes()
+    at = encoded.index(b"IDAT") - 4
+    surplus = zlib.compress(
+        zlib.decompress(encoded[at + 8 :][: int.from_bytes(encoded[at : at + 4])]) + bytes(80 << 20)
+    )
+    chunk = b"IDAT" + surplus
+    (tmp_path / "a" / "a.png").write_bytes(
+        encoded[:at] + len(surplus).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4) + encoded[-12:]
+    )
+    encoded = cv2.imencode(".jpg", photograph())[1].tobytes()
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+    (tmp_path / "b" / "b.jpg").write_bytes(encoded[:-2] + scan * 200 + encoded[-2:])
+    with pytest.raises(TransformError, match="more than 100 scans"):
+        BackgroundFiles(str(tmp_path / "b"), 2**20).draw(0)
+    if load_decoder() is not None:
+        with pytest.raises(TransformError, match="more pixels follow the last row"):
+            BackgroundFiles(str(tmp_path / "a"), 2**20).draw(0)

@@ -52,7 +52,8 @@ def compile_target(clang: str, directory: Path) -> Path:
         f"-I{sysconfig.get_paths()['include']}",
     ]
     command += [*sources, f"-L{library}", f"-lpython{sysconfig.get_config_var('LDVERSION')}", f"-Wl,-rpath,{library}"]
-    subprocess.run([*command, "-lm", "-o", str(program)], check=True)
+    command += [f"-l{name}" for name in module["libraries"]]
+    subprocess.run([*command, "-o", str(program)], check=True)
     return program
 
 

@@ -1,5 +1,6 @@
 """Tests of verifying converted datasets."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -292,3 +293,14 @@ def test_records_behind_a_damaged_length_are_checked_too(converted_dataset: Path
     assert any(text.startswith(f"{path.name} record 0 at byte 0: the length fails") for text in texts)
     assert f"{path.name} record 2 at byte {offsets[2] - 12}: the record fails its checksum" in texts
     assert not any("record 1 " in text for text in texts)
+
+
+def test_a_file_that_has_grown_is_not_read_to_its_end(split_dataset: Path) -> None:
+    """To a terabyte, without taking room on the disk; each file in turn."""
+    for path in sorted(path for path in split_dataset.rglob("*") if path.is_file()):
+        size = path.stat().st_size
+        os.truncate(path, 10**12)
+        with contextlib.suppress(SourceError):
+            assert any(path.name in fault.file for fault in pipeline.verify(split_dataset)), path
+        os.truncate(path, size)
+    assert not pipeline.verify(split_dataset)

@@ -118,13 +118,15 @@ def test_annotations_go_along_and_are_drawn(source: Path, tmp_path: Path) -> Non
             lambda path: Annotations(_coco(path / "c.json", {"category_id": [1]})),
             "needs an integer or string category_id",
         ),
-        (lambda path: Annotations(masks=path).find("bad.jpg", (9, 9)), "bad.png cannot be decoded"),
+        (lambda path: Annotations(masks=path).find("bad.jpg", (9, 9)), "bad.png is not a mask: "),
+        (lambda path: Annotations(masks=path).find("large.jpg", (9, 9)), "large.png is not a mask: .* max_pixels"),
     ],
 )
 def test_annotations_that_cannot_be_read_are_refused(tmp_path: Path, make: Any, message: str) -> None:
     """In one line, with the path."""
     (tmp_path / "bad.json").write_text("{}")
     (tmp_path / "bad.png").write_text("nothing")
+    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xff\0\0\xff\xff\1\0\0\0\0")
     with pytest.raises(SourceError, match=message):
         make(tmp_path)
 

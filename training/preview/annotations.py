@@ -10,9 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from augment.png_chunks import drop_texts
 from augment.regular_files import read_regular_file
 from augment.stored_files import name_damage
 from pipeline.errors import SourceError
+from pipeline.images.decode import Decoder
+from pipeline.images.header import max_bytes
 
 _FARTHEST = 2**24
 """Largest coordinate of a box or keypoint, in pixels: OpenCV draws with 32-bit integers, also on enlarged images."""
@@ -129,7 +132,10 @@ class Annotations:
         path = self._find_mask(key)
         if path is None:
             return None
-        mask = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
+        with name_damage(path, "a mask", SourceError):
+            encoded = read_regular_file(path, max_bytes())
+            Decoder()(encoded)  # refuses what is too large, or would take OpenCV long
+        mask = cv2.imdecode(np.frombuffer(drop_texts(encoded), np.uint8), cv2.IMREAD_GRAYSCALE)
         if mask is None:
             raise SourceError(f"the mask {path} cannot be decoded")
         return mask

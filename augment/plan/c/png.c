@@ -7,11 +7,19 @@
 
 #include <png.h>
 
+enum { IDAT = 0x49444154 };     /* the name of the chunks of compressed pixels */
+enum { MAX_SURPLUS = 1 << 16 }; /* bytes of compressed pixels behind the last row; each may become a thousand bytes */
+
 typedef struct {
     const uint8_t *next;
     size_t left;
     Outcome *outcome;
+    int is_last_row; /* with which libpng reads the rest, too */
+    size_t rest;     /* bytes of compressed pixels that it may still read */
 } Reader;
+
+/* Texts and suggested palettes change no pixel. libpng would store each, decompressed to up to 8 MB. */
+static const png_byte IGNORED[] = "tEXt\0zTXt\0iTXt\0sPLT";
 
 static void keep_message(png_structp png, png_const_charp text)
 {
@@ -36,6 +44,11 @@ static void read_bytes(png_structp png, png_bytep to, png_size_t count)
     Reader *reader = png_get_io_ptr(png);
     if (reader->left < count)
         png_error(png, "the file ends before the image does");
+    if (reader->is_last_row && png_get_io_chunk_type(png) == IDAT) {
+        if (reader->rest < count)
+            png_error(png, "more pixels follow the last row");
+        reader->rest -= count;
+    }
     memcpy(to, reader->next, count);
     reader->next += count;
     reader->left -= count;
@@ -71,19 +84,23 @@ static void set_transformations(png_structp png, png_infop info, int channels)
 /* Read the rows of all passes. */
 static void read_rows(png_structp png, png_infop info, uint8_t *pixels, int rows, size_t row_bytes)
 {
+    Reader *reader = png_get_io_ptr(png);
+    reader->rest = MAX_SURPLUS + png_get_rowbytes(png, info); /* incompressible pixels are stored as they are */
     int passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
     if (png_get_rowbytes(png, info) != row_bytes)
         png_error(png, "the rows have an unexpected length");
     for (int pass = 0; pass < passes; pass++)
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; row < rows; row++) {
+            reader->is_last_row = pass == passes - 1 && row == rows - 1;
             png_read_row(png, pixels + row_bytes * (size_t)row, NULL);
+        }
     png_read_end(png, info);
 }
 
 void decode_png(const Encoded *encoded, uint8_t *pixels, int rows, int columns, Outcome *outcome)
 {
-    Reader reader = {encoded->bytes, encoded->count, outcome};
+    Reader reader = {.next = encoded->bytes, .left = encoded->count, .outcome = outcome};
     *outcome = (Outcome){0};
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, fail, warn);
     png_infop info = png ? png_create_info_struct(png) : NULL;
@@ -97,6 +114,7 @@ void decode_png(const Encoded *encoded, uint8_t *pixels, int rows, int columns, 
         return;
     }
     png_set_read_fn(png, &reader, read_bytes);
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, IGNORED, sizeof IGNORED / 5);
     png_read_info(png, info);
     png_uint_32 height = png_get_image_height(png, info), width = png_get_image_width(png, info);
     if (height != (png_uint_32)rows || width != (png_uint_32)columns) {

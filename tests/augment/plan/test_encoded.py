@@ -1,7 +1,11 @@
 """Tests of the native decoder: pixels and refusals are those of TensorFlow's kernels."""
 
 import io
+import os
 import random
+import struct
+import threading
+import zlib
 from typing import Any
 
 import cv2
@@ -194,3 +198,62 @@ def test_opencv_differs() -> None:
     image = EncodedImage("jpeg", FILES["4:2:0"], PHOTOGRAPH.shape[:2])
     other = cv2.cvtColor(cv2.imdecode(np.frombuffer(FILES["4:2:0"], np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     assert not np.array_equal(image.decode(), other)
+
+
+def make_png(*chunks: tuple[bytes, bytes], pixels: bytes) -> bytes:
+    """Make a PNG of 16 x 16 RGB pixels, with chunks before them."""
+    header = struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", pixels), (b"IEND", b"")]
+    encoded = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    ]
+    return b"".join([b"\x89PNG\r\n\x1a\n", *encoded])
+
+
+ROWS = (b"\0" + b"\x55" * 48) * 16
+
+
+def test_pixels_that_follow_the_last_row_are_not_decompressed() -> None:
+    """Each byte of them may become a thousand."""
+    compressor = zlib.compressobj(9)
+    parts = [compressor.compress(ROWS), *(compressor.compress(bytes(2**20)) for _ in range(80)), compressor.flush()]
+    with pytest.raises(UndecodableError, match="more pixels follow the last row"):
+        EncodedImage("png", make_png(pixels=b"".join(parts)), (16, 16)).decode()
+    few = EncodedImage("png", make_png(pixels=zlib.compress(ROWS + bytes(100))), (16, 16))
+    assert np.array_equal(few.decode(), decode_by_tensorflow(few))
+
+
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [(b"zTXt", b"key\0\0"), (b"iTXt", b"key\0\1\0en\0key\0"), (b"tEXt", b"key\0"), (b"sPLT", b"p\0\10")],
+)
+def test_texts_and_suggested_palettes_take_no_memory(kind: bytes, before: bytes) -> None:
+    """They change no pixel."""
+    texts = [(kind, before + zlib.compress(bytes(7_000_000)))] * 40  # libpng would store 280 MB
+    image = EncodedImage("png", make_png(*texts, pixels=zlib.compress(ROWS)), (16, 16))
+    base = read_resident_bytes()
+    peaks: list[int] = []
+    watched = threading.Event()
+    watcher = threading.Thread(target=watch_memory, args=(watched, peaks))
+    watcher.start()
+    try:
+        pixels = image.decode()
+    finally:
+        watched.set()
+        watcher.join()
+    assert (pixels == 0x55).all()
+    assert max(peaks) - base < 50e6
+
+
+def read_resident_bytes() -> int:
+    """Return the memory that this process has now."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def watch_memory(end: threading.Event, seen: list[int]) -> None:
+    """Note the memory until the end."""
+    while not end.is_set():
+        seen.append(read_resident_bytes())
+        end.wait(0.001)
+    seen.append(read_resident_bytes())

@@ -102,6 +102,23 @@ def test_a_link_named_like_the_marker_marks_nothing(folders: Callable[..., Path]
     assert contents(tmp_path / ".out.partial") == before | {".caudal-workspace": b"three years"}
 
 
+@pytest.mark.parametrize("name", ["old", "data", "receipts"])
+def test_links_within_a_workspace_are_not_followed(tmp_path: Path, name: str) -> None:
+    """A folder that somebody has linked there is neither published nor filled; not even by the same conversion."""
+    home, partial = tmp_path / "home", tmp_path / ".out.partial"
+    before = make_user_folder(home)
+    partial.mkdir()
+    (partial / ".caudal-workspace").touch()
+    (partial / "job.json").write_text('{"fingerprint": "the same"}')
+    (partial / name).symlink_to(home)
+    with workspace.Workspace.lock(tmp_path / "out") as space:
+        space.begin("the same")
+        assert not space.data.is_symlink()
+        assert not space.receipts.is_symlink()
+    assert contents(home) == before
+    assert not (tmp_path / "out").is_symlink()
+
+
 def test_an_empty_folder_of_the_name_is_used(folders: Callable[..., Path], tmp_path: Path) -> None:
     """A kill between creating and marking the workspace leaves an empty folder."""
     (tmp_path / ".out.partial").mkdir()

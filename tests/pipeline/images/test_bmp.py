@@ -210,3 +210,18 @@ def test_keras_flows_read_what_pillow_does_not(color_mode: str, tmp_path: Path) 
     image = next(ImageDataGenerator().flow_from_directory(tmp_path, **options))[0]
     expected = PIL.Image.fromarray(Decoder()(encoded)).convert({"rgb": "RGB", "rgba": "RGBA"}.get(color_mode, "L"))
     np.testing.assert_array_equal(image, np.asarray(expected).reshape(image.shape))
+
+
+@pytest.mark.parametrize(
+    "run", [b"\1\5" * 20 + b"\0\0", b"\0\2\1\0"], ids=["of one pixel each", "steps that lead nowhere"]
+)
+def test_runs_are_bounded(run: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes time, however few pixels it has."""
+    monkeypatch.setattr("pipeline.images.bmp._MAX_RUNS", 5000)
+    encoded = bytearray(write_bmp([run * (40_000 // len(run))], 20, 8, compression=1, palette=bytes(1024)))
+    struct.pack_into("<i", encoded, 22, 4000)  # the height
+    with pytest.raises(ValueError, match="more than 5000 runs"):
+        Decoder()(bytes(encoded))
+    struct.pack_into("<i", encoded, 22, 40)
+    if run[0]:
+        assert Decoder()(bytes(encoded)).shape == (40, 20, 3)
