@@ -109,9 +109,7 @@ def count(image: Image, **params: Any) -> Image:  # noqa: ARG001
 @pytest.mark.parametrize("nest", [lambda one: one, lambda one: A.OneOf([A.Blur(), A.Compose([one])])])
 def test_what_depends_on_more_is_refused(transform: Any, nest: Any) -> None:
     """Wherever it stands in the composition; the message says what to do."""
-    with pytest.raises(
-        TransformError, match=f"{type(transform).__name__}: the same image becomes other.*get_p"
-    ):
+    with pytest.raises(TransformError, match=f"{type(transform).__name__}: the same image becomes other.*get_p"):
         compile_for_images(nest(transform))
 
 
