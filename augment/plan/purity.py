@@ -98,8 +98,9 @@ def _run(transform: Any, trials: list[_Trial], most_seconds: float) -> list[_Res
 
 
 def _read_generators() -> tuple[Any, ...]:
-    name, words, *rest = np.random.get_state()  # noqa: NPY002  # transforms may use it
-    return random.getstate(), name, words.tobytes(), *rest
+    numpy_state: Any = np.random.get_state()  # noqa: NPY002  # transforms may use it
+    _, words, *rest = numpy_state
+    return random.getstate(), words.tobytes(), *rest
 
 
 def _digest_first(keyed: KeyedTransform, images: list[Image], key: keys.Key) -> bytes:
