@@ -168,7 +168,9 @@ class _Reader:
 
     def _read_function(self, function: types.FunctionType) -> Any:
         names = sorted(set(_iter_globals(function.__code__)) & function.__globals__.keys())
+        own = sorted(set(_iter_names(function.__code__)) & vars(function).keys())
         return {
+            **({"attributes": {name: self.read(vars(function)[name]) for name in own}} if own else {}),
             "function": self._read_code(function.__code__),
             "python": _PYTHON,
             "defaults": [self.read(function.__defaults__), self.read(function.__kwdefaults__)],

@@ -67,7 +67,7 @@ class KeyedTransform:
         Raises:
             TransformError: a transform failed on this sample.
         """
-        transform = self._get_thread_copy()
+        transform = self.copy_for_thread()
         # Some transforms write to their input.
         data = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in data.items()}
         nodes = list(_walk_nodes(transform))
@@ -83,7 +83,7 @@ class KeyedTransform:
 
     def get_last_params(self) -> dict[str, Any]:
         """Return the parameters of a single transform's last run in this thread; {} for compositions."""
-        return dict(getattr(self._get_thread_copy(), "params", {}))
+        return dict(getattr(self.copy_for_thread(), "params", {}))
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the pipeline as Albumentations serializes it, with a digest of what that leaves out."""
@@ -92,7 +92,8 @@ class KeyedTransform:
     def __repr__(self) -> str:
         return f"KeyedTransform({self._transform!r})"
 
-    def _get_thread_copy(self) -> Any:
+    def copy_for_thread(self) -> Any:
+        """Return this thread's copy of the transform."""
         if not hasattr(self._copies, "transform"):
             self._copies.transform = copy.deepcopy(self._transform)
         return self._copies.transform

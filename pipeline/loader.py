@@ -112,7 +112,7 @@ class Loader(BaseLoader):
     workers: int = 0
 
     _content_options: ClassVar[tuple[str, ...]] = (
-        *("augment", "image_size", "color_mode", "interpolation", "size of cached images"),
+        *("augment", "image_size", "color_mode", "interpolation", "dct", "size of cached images"),
     )
 
     def __post_init__(self) -> None:

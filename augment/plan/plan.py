@@ -23,6 +23,7 @@ from augment.plan.execute import Executor
 from augment.plan.explain import explain
 from augment.plan.lowering import Fill, Geometry
 from augment.plan.params import Params, ParamsSampler
+from augment.plan.purity import check_pure
 from augment.plan.required_data import iter_missing
 from augment.plan.targets import TargetsAugmenter
 from augment.plan.window import Window, find_window
@@ -281,8 +282,11 @@ def compile_for_images(transform: Any) -> Plan:
     """Compile an Albumentations pipeline that gets images and nothing else, as from a loader.
 
     Raises:
-        TransformError: a transform needs more than an image.
+        TransformError: a transform needs more than an image, or depends on more than its image and key.
     """
     plan = Plan(transform)
     plan.check_inputs()
+    for leaf in plan.leaves:
+        if leaf.lowered is None:
+            check_pure(leaf.transform)
     return plan

@@ -17,7 +17,7 @@ from augment.errors import TransformError
 from augment.plan.params import Params
 from augment.transform import Image
 
-_SIZES = ((48, 64), (300, 260))
+SIZES = ((48, 64), (300, 260))
 """(height, width) of the images: the small ones are fast, and the large one is for crops that reject them."""
 
 _SAMPLES = 3
@@ -57,17 +57,17 @@ class _Plan(Protocol):
 
 def observe(plan: _Plan) -> Witness:
     """Observe what a plan does to a few images."""
-    images = [_make_image(*size) for size in _SIZES]
+    images = [make_image(*size) for size in SIZES]
     pixels = hashlib.sha256()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of an image that is not what a transform is best at
         sample_keys = keys.fold_in(keys.root(0), "witness", np.arange(_SAMPLES))
-        drawn = [plan.draw(sample_keys, [size] * _SAMPLES) for size in _SIZES]
+        drawn = [plan.draw(sample_keys, [size] * _SAMPLES) for size in SIZES]
         params = contents.read(drawn).digest
         for row in range(_SAMPLES):
             pixels.update(_hash_first(plan.apply, [(*pair, row) for pair in zip(images, drawn, strict=True)]))
         for leaf_index in range(len(plan.leaves)):
-            single = [plan.sample_single_leaf(0, 0, leaf_index, size, leaf_index) for size in _SIZES]
+            single = [plan.sample_single_leaf(0, 0, leaf_index, size, leaf_index) for size in SIZES]
             pixels.update(_hash_first(plan.apply, [(*pair, 0) for pair in zip(images, single, strict=True)]))
     return Witness(contents.read(plan.transform).digest, params, pixels.hexdigest())
 
@@ -85,7 +85,7 @@ def _hash_first(apply: Callable[..., Image], attempts: Sequence[tuple[Any, ...]]
     return found
 
 
-def _make_image(height: int, width: int) -> Image:
+def make_image(height: int, width: int) -> Image:
     """Make a picture [H, W, 3] with smooth parts and noise."""
     rows, columns = np.mgrid[:height, :width]
     smooth = np.stack([rows * 3, columns * 2, rows + columns], axis=2)

@@ -95,7 +95,9 @@ _MOST_HELD_BYTES = 1 << 20
 
 
 class ImageStack:
-    """The images of a batch, added one by one. The first determines the shape of their memory.
+    """The images of a batch, added one by one.
+
+    The first that is added determines the size of all; one that is reserved may turn out to be damaged.
 
     Args:
         most: the maximum number of images.
@@ -119,6 +121,8 @@ class ImageStack:
 
     def reserve(self, ahead: int, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Image:
         """Return the memory of the image that is `ahead` places behind those that were added; see `Reserve`."""
+        if self._images is None and None in self._get_spec()[0]:
+            return np.empty(shape, dtype)
         self._start(shape)
         row = self._rows[self._count + ahead]
         return row if row.shape == shape and row.dtype == dtype else np.empty(shape, dtype)

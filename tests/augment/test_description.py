@@ -154,6 +154,19 @@ def test_a_global_of_a_function_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert digest(one) != before[0]
 
 
+def test_an_attribute_of_a_function_counts() -> None:
+    """If its code reads it; others may change in each call."""
+
+    def shift(image: Any, **_: Any) -> Any:
+        return image + vars(shift)["levels"] + shift.levels  # type: ignore[attr-defined]
+
+    described = []
+    for levels in (1, 2, 2):
+        vars(shift).update(levels=levels, calls=len(described))
+        described.append(digest(shift))
+    assert described[0] != described[1] == described[2]
+
+
 @pytest.mark.parametrize(
     "values",
     [

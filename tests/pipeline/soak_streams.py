@@ -111,6 +111,12 @@ def _digest(batch: Any) -> str:
     return state.hexdigest()[:12]
 
 
+def _format(transform: Any) -> str:
+    """Return the `repr` of a composition: Albumentations' own fails if a Lambda has no name."""
+    parts = ", ".join(map(_format, getattr(transform, "transforms", ())))
+    return f"{type(transform).__name__}({parts or transform.__dict__})"
+
+
 def _name(error: Exception) -> str:
     return type(error).__name__
 
@@ -138,7 +144,7 @@ def main() -> int:
                     refused[line.partition(":")[0]] += 1
                 else:
                     failed += 1
-                    sys.stdout.write(f"FAILED composition {number}: {line}\n  {make()!r}\n")
+                    sys.stdout.write(f"FAILED composition {number}: {line}\n  {_format(make())}\n")
                 sys.stdout.flush()
     sys.stdout.write(
         f"{arguments.count} compositions: {failed} failures, {dict(refused)}, {time.perf_counter() - begin:.0f} s\n"

@@ -1,5 +1,6 @@
 """The identity of a stream: what a state contains, which states a loader restores, and what a refusal names."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ CONTENTS: list[dict[str, Any]] = [
     {"augment": None},
     {"color_mode": "grayscale"},
     {"interpolation": "area"},
+    {"dct": "accurate"},
 ]
 ORDER: list[dict[str, Any]] = [
     {"batch_size": 3},
@@ -76,6 +78,9 @@ def test_identities_differ_where_fingerprints_do(folder: Path) -> None:
     for options in RESOURCES:
         other = Loader(folder, **{**BASE, **options})
         assert (other.fingerprint, other.identity) == (loader.fingerprint, loader.identity)
+    assert {name for options in (*RESOURCES, *CONTENTS, *ORDER) for name in options} | {"source", "mix"} == {
+        field.name for field in dataclasses.fields(Loader)
+    } - {"max_errors", "label_offset"}
     for options in (*CONTENTS, *ORDER):
         other = Loader(folder, **{**BASE, **options})
         assert other.fingerprint != loader.fingerprint

@@ -240,6 +240,7 @@ def test_a_late_position_starts_at_once(picture: Make) -> None:
     note = A.Lambda(image=lambda image, **_: calls.append(1) or image, name="note", p=1)
     images = np.stack([picture(number) for number in range(40)])
     loader = Loader((images, [0] * 40), image_size=None, batch_size=4, augment=note, shuffle=False)
+    calls.clear()  # the transform has been tried out
     dataset = loader.dataset(epoch=10**9, step=9)
     assert len(calls) == 1  # what the augmentation yields has been looked at
     assert len(list(dataset)) == 1

@@ -58,16 +58,17 @@ def signal_later(*numbers, after_s=0.3, pause_s=0.05):
 SLOW_TRANSFORMS = """
 import time
 import albumentations as A
+from augment.plan.witness import SIZES
 
 class Sleep(A.ImageOnlyTransform):
-    '''Sleeps for so many seconds for each image but the first ones.'''
+    '''Sleeps for so many seconds for each image but the first ones, and those with which it is tried out.'''
 
     def __init__(self, seconds, first=8, p=1.0):
         super().__init__(p=p)
         self.seconds, self.first, self.seen = seconds, first, 0
 
     def apply(self, img, **params):
-        self.seen += 1
+        self.seen += img.shape[:2] not in SIZES
         if self.seen > self.first:
             time.sleep(self.seconds)
         return img
