@@ -9,7 +9,7 @@ from typing import Any
 from augment import keys
 from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
-from pipeline.feeds import graph
+from pipeline.feeds.layout import EpochLayout
 from pipeline.images.decode import CHANNELS, Decoder
 from pipeline.images.stages import Batch, Stages
 from pipeline.keras.checks import check_batch_size, check_flags, check_on_error, is_positive_integer, resolve_seed
@@ -152,7 +152,7 @@ class Flow:
             finish=partial(_finish, normalizer, self.saving, root),
             channels_first=self.normalizer.channels_first,
         )
-        layout = graph.EpochLayout(
+        layout = EpochLayout(
             length=len(source),
             batch_size=int(self.batch_size),
             drop_remainder=False,

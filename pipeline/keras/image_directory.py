@@ -15,7 +15,7 @@ from augment.plan.window import Window
 from augment.transform import Image
 from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
-from pipeline.feeds import graph
+from pipeline.feeds.layout import EpochLayout
 from pipeline.images.augmentation import Augmentation
 from pipeline.images.cache import Cache, PixelCache, RamCache
 from pipeline.images.decode import CHANNELS, Decoder
@@ -231,8 +231,8 @@ class _Definition:
             finish=partial(_finish, self),
         )
 
-    def _make_layout(self, length: int) -> graph.EpochLayout:
-        return graph.EpochLayout(
+    def _make_layout(self, length: int) -> EpochLayout:
+        return EpochLayout(
             length=length,
             batch_size=self.batch_size,
             drop_remainder=False,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from augment import keys
 from pipeline.errors import OptionError
 from pipeline.feeds import graph
-from pipeline.feeds.graph import EpochCounter
+from pipeline.feeds.layout import EpochCounter
 from pipeline.keras.checks import check_batch_size, check_flags, is_positive_integer, resolve_seed
 from pipeline.keras.image_directory import check_binary, check_not_empty, make_label_column
 from pipeline.keras.listing import LabeledFiles, Labeling, check_split, list_files, shuffle_files, split_listing
