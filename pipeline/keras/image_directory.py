@@ -28,6 +28,7 @@ from pipeline.keras.listing import LabeledFiles, Labeling, check_split, list_fil
 from pipeline.keras.stream import FinishedStages, Stream, to_channels_first
 from pipeline.keras.targets import BatchTargets, TargetColumn
 from pipeline.options import build_option
+from pipeline.processors import count_processors
 from pipeline.sampling.order import Order
 from pipeline.sources.base import Source, digest
 
@@ -237,7 +238,7 @@ class _Definition:
             batch_size=self.batch_size,
             drop_remainder=False,
             has_variable_batches=self.on_error == "skip",
-            num_parallel_calls=len(os.sched_getaffinity(0)),
+            num_parallel_calls=count_processors(),
             prefetch=2,
             with_keys=False,
             with_labels=True,

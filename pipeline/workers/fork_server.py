@@ -214,7 +214,8 @@ def _serve_requests(channel: socket.socket) -> list[int] | None:
                 for own in descriptors:  # a next worker must not inherit them: the caller would not see this one's end
                     os.close(own)
                 continue
-            status = _kill(processes.pop(number))
+            ended = processes.pop(number, None)  # another thread of the caller may have ended it
+            status = None if ended is None else _kill(ended)
             if verb == "status":
                 channel.send(json.dumps(status).encode())
     for process in processes.values():

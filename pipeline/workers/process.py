@@ -104,8 +104,8 @@ class Worker:
 
     def kill(self) -> None:
         """End the process for good, and leave the descriptors open, which other threads may be using."""
-        self._is_closed = True
-        if (run := self._run) is not None:
+        was_closed, self._is_closed = self._is_closed, True
+        if (run := self._run) is not None and not was_closed:
             run.process.end()
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """The law of streams over random compositions: `python -m tests.pipeline.soak_streams [-n COUNT] [--seed SEED]`.
 
-A composition is loaded with one thread and with eight, with two workers and with one of eight threads, from a folder and from TFRecords, and resumed
-in the middle by a loader that was built anew: all digests are equal, or the loader is refused before its first batch.
+A composition is loaded with one thread and with eight, with two workers and with one of eight threads, from a folder
+and from TFRecords, and resumed in the middle by a loader that was built anew: all digests are equal, or the loader is
+refused before its first batch.
 """
 
 import argparse

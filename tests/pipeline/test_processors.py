@@ -79,9 +79,7 @@ def test_no_quota_of_version_1_is_none(root: Path) -> None:
 
 
 @given(quotas=st.lists(st.integers(1, 20 * PERIOD), min_size=1, max_size=4), affinity=st.integers(1, 64))
-def test_the_smallest_limit_counts(
-    tmp_path_factory: pytest.TempPathFactory, quotas: list[int], affinity: int
-) -> None:
+def test_the_smallest_limit_counts(tmp_path_factory: pytest.TempPathFactory, quotas: list[int], affinity: int) -> None:
     """However deep the groups are nested."""
     root = tmp_path_factory.mktemp("groups")
     path = ""

@@ -153,7 +153,6 @@ def test_arrays_that_are_kept_stay_as_they_are() -> None:
 
 def test_deleting_an_iterator_frees_the_loader_and_ends_the_threads() -> None:
     """An iterator within an epoch keeps nothing alive after it is gone."""
-
     loader = Loader((IMAGES, LABELS), image_size=None, batch_size=1, num_parallel_calls=3)
     iterator, held = iter(loader.numpy()), weakref.ref(loader._stages)
     next(iterator)
