@@ -263,7 +263,7 @@ data = arrays(workers=2, augment=slow_transforms.Sleep(0.3, first=0))
 data.loader.start_workers(); it = iter(data); next(it); last()
 """),
     "workers, stuck": Shape("""
-data = arrays(workers=2, augment=slow_transforms.Sleep(600, first=4))
+data = arrays(workers=2, augment=slow_transforms.Sleep(600, first=8))
 data.loader.start_workers(); it = iter(data); next(it); last()
 """),
     "workers, interrupt": Shape(
