@@ -3,7 +3,6 @@
 import inspect
 import logging
 import math
-import os
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,8 @@ from augment import keys
 from pipeline.error_log import BadSample, ErrorLog
 from pipeline.errors import OptionError
 from pipeline.feeds import graph
+from pipeline.feeds.layout import Batches, EpochLayout
+from pipeline.feeds.numpy_batches import NumpyBatches
 from pipeline.identity import StreamIdentity, check_state, describe_value, make_state
 from pipeline.options import (
     check_bool,
@@ -28,6 +29,7 @@ from pipeline.options import (
     raise_first,
     to_python_number,
 )
+from pipeline.processors import count_processors
 from pipeline.sampling.order import Indices, Order
 from pipeline.sampling.sampler import Sampler
 from pipeline.sampling.split import SUBSETS, choose_subset, limit_samples
@@ -201,6 +203,31 @@ class BaseLoader(ABC):
         dataset.class_names = list(self._source.class_names)
         return dataset
 
+    def numpy(self, epoch: int = 0, step: int = 0, *, with_keys: bool = False) -> NumpyBatches:
+        """Return the batches from a position of the stream on as NumPy arrays: the bytes that `dataset` yields.
+
+        The first iteration yields the rest of that epoch, each further one the next epoch. Neither this call nor an
+        iteration imports TensorFlow, except where the native decoder is not in use. `num_parallel_calls` threads
+        compute batches, or let workers compute them, at most `num_parallel_calls + prefetch` ahead.
+
+        Args:
+            epoch: the first epoch, from 0.
+            step: the number of steps of that epoch to skip, from 0.
+            with_keys: yields the samples' keys, bytes [B], after the labels.
+
+        Returns:
+            An iterable of (features, labels), as `dataset(epoch, step).as_numpy_iterator()` yields them: images uint8
+            [B, H, W, C] (float32 where the augmentation ends in float) or texts, bytes [B]; labels as `label_mode`
+            says. Its length is the number of steps of a whole epoch.
+
+        Raises:
+            OptionError: the position is out of range, or not of integers.
+            SampleError: no sample is good, so that the size and dtype of augmented images are unknown.
+        """
+        raise_first(check_bool("with_keys", with_keys))
+        layout = self._layout(with_keys=with_keys)
+        return NumpyBatches(self, self._batches, layout, *layout.check_position(epoch, step))
+
     @cached_property
     def identity(self) -> StreamIdentity:
         """What determines the stream, by names for people; loaders with equal identities yield equal streams."""
@@ -310,15 +337,15 @@ class BaseLoader(ABC):
         return ErrorLog(self.on_error, self.max_errors, count if self.shuffle else min(count, len(order)))
 
     @property
-    def _batches(self) -> graph.Batches:
+    def _batches(self) -> Batches:
         return self._stages
 
     @property
     def _calls(self) -> int:
-        return self.num_parallel_calls or len(os.sched_getaffinity(0))
+        return self.num_parallel_calls or count_processors()
 
-    def _layout(self, *, with_keys: bool) -> graph.EpochLayout:
-        return graph.EpochLayout(
+    def _layout(self, *, with_keys: bool) -> EpochLayout:
+        return EpochLayout(
             length=len(self._stages.order),
             batch_size=self.batch_size,
             drop_remainder=self.drop_remainder,

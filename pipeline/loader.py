@@ -15,7 +15,7 @@ from augment.plan.plan import Plan, compile_for_images
 from augment.views import Views, parse_views
 from pipeline.base_loader import BaseLoader, dataset_function
 from pipeline.errors import OptionError
-from pipeline.feeds import graph
+from pipeline.feeds.layout import Batches
 from pipeline.identity import describe_environment, make_fingerprint
 from pipeline.images.cache import Cache, PixelCache, RamCache
 from pipeline.images.decode import CHANNELS, DCTS, Decoder
@@ -89,8 +89,9 @@ class Loader(BaseLoader):
             "./memory" is a directory of that name.
         workers: number of worker processes; 0 uses threads, which share the GIL. Workers start in the background,
             within seconds; until then threads build the batches.
-        num_parallel_calls: number of batches to compute at once; by default the number of usable processors, or one
-            more than `workers`.
+        num_parallel_calls: number of batches to compute at once, by the threads of this process, or by those of all
+            workers together: `workers=1, num_parallel_calls=8` is one process with 8 threads. By default the number of
+            usable processors, or one thread per worker.
         prefetch: number of batches to keep ready.
 
     Raises:
@@ -273,8 +274,10 @@ class Loader(BaseLoader):
         return PixelCache(Path(self._cache.directory), name, len(self._source), shape, self._cache.limit_bytes)
 
     @cached_property
-    def _batches(self) -> graph.Batches:
-        return WorkerPool(self, self._stages, self.workers) if self.workers else self._stages
+    def _batches(self) -> Batches:
+        if not self.workers:
+            return self._stages
+        return WorkerPool(self, self._stages, self.workers, self.num_parallel_calls)
 
     @property
     def _calls(self) -> int:

@@ -88,6 +88,7 @@ def _to_json(found: "Diagnosis") -> dict[str, Any]:
         "images": found.images,
         "batch_size": found.batch_size,
         "num_parallel_calls": found.num_parallel_calls,
+        "processors": found.processors._asdict(),
         "kernels": compiled.status(),
         "decoder": encoded.status(),
     }
@@ -140,6 +141,7 @@ def _print(found: "Diagnosis") -> None:
     print_line(found.verdict)
     for advice in found.advice[1:]:
         print_line(f"or: {advice.sentence}")
+    print_line(f"processors: {found.processors.usable} usable, limited by {found.processors.bound}")
     print_line(compiled.status())
     print_line(encoded.status())
 

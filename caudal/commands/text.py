@@ -1,7 +1,6 @@
 """`caudal text`: augment a file of sentences, or preview the result."""
 
 import difflib
-import os
 import re
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from augment.text import EDA
     from pipeline import TextFormat
+    from pipeline.processors import count_processors
 
 text = typer.Typer(
     name="text",
@@ -95,7 +95,7 @@ def augment(
             encoding=encoding,
             fallback=None if fallback == "none" else fallback,
         ),
-        processes=processes or len(os.sched_getaffinity(0)),
+        processes=processes or count_processors(),
     )
     begin = time.perf_counter()
     with progress_bar("augmenting", "sentences") as progress:

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.conversion.options import Conversion
 from pipeline.conversion.planning import plan
 from pipeline.errors import SampleError
+from pipeline.processors import count_processors
 from pipeline.records import tfrecord
 
 _SAMPLES = 64
@@ -66,12 +67,10 @@ def estimate(options: Conversion) -> Estimate:
         OptionError: an option does not fit the source.
         ConvertError: there are fewer records than shards, or the destination contains the source.
     """
-    import os
-
     planned = plan(options)
     total = sum(map(len, planned.order.values()))
     size, seconds, measured = _measure(planned.records, total)
-    workers = options.workers or len(os.sched_getaffinity(0))
+    workers = options.workers or count_processors()
     shards = tuple(
         PlannedShard(f"{task.part}/{task.name}".lstrip("/"), len(task), round(size * len(task)))
         for task in planned.tasks

@@ -1,7 +1,6 @@
 """Running a conversion: plan, perform the tasks, verify, publish."""
 
 import inspect
-import os
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
@@ -13,6 +12,7 @@ from pipeline.conversion.reporting import Reporter, Watch
 from pipeline.conversion.tasks import Job, Receipt
 from pipeline.conversion.workspace import Workspace
 from pipeline.errors import CaudalError, ConvertError
+from pipeline.processors import count_processors
 from pipeline.progress import Progress
 from pipeline.sources import ArraySource
 
@@ -88,7 +88,7 @@ def _is_encoding(planned: ConversionPlan) -> bool:
 
 def _choose_workers(planned: ConversionPlan) -> int:
     """Choose the number of workers: the number of processors, or fewer where bytes pass through and are few."""
-    processors = len(os.sched_getaffinity(0))
+    processors = count_processors()
     if _is_encoding(planned):
         return processors
     work = float(planned.source.sizes().sum()) / _WORTH_A_PROCESS_BYTES + len(planned.source) / _WORTH_A_PROCESS_RECORDS

@@ -15,7 +15,7 @@ import numpy as np
 from augment.errors import CaudalError
 from augment.plan.plan import Plan
 from pipeline.diagnosis.probe import Chunk, MemorySource, Probe
-from pipeline.feeds.graph import EpochLayout
+from pipeline.feeds.layout import EpochLayout
 from pipeline.images.decode import CHANNELS
 from pipeline.images.resize import resize
 from pipeline.images.stages import Stages

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.diagnosis.advice import Advice, advise
 from pipeline.diagnosis.probe import Chunk, Probe
 from pipeline.images.timer import STAGES
+from pipeline.processors import Processors, find_processors
 from pipeline.progress import Progress
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Diagnosis:
         images: number of images per measurement.
         batch_size: number of samples per batch; None for single samples.
         num_parallel_calls: number of batches that are computed at once.
+        processors: the usable processors, and what limits them.
     """
 
     stages: Mapping[str, Timing]
@@ -67,6 +69,7 @@ class Diagnosis:
     images: int
     batch_size: int | None
     num_parallel_calls: int
+    processors: Processors
 
     @property
     def verdict(self) -> str:
@@ -162,6 +165,7 @@ def _run_diagnosis(
         images=probe.steps * probe.layout.block,
         batch_size=probe.layout.batch_size,
         num_parallel_calls=probe.calls,
+        processors=find_processors(),
     )
 
 

@@ -25,6 +25,7 @@ from pipeline.diagnosis.stage_clock import StageClock
 from pipeline.error_log import ErrorLog
 from pipeline.errors import SampleError, TooManyErrorsError
 from pipeline.feeds import graph
+from pipeline.feeds.layout import EpochLayout
 from pipeline.images.decode_requests import DecodedSample, ReadSample
 from pipeline.images.stacking import ElementSpec, FinishedSample, Reserve, allocate
 from pipeline.images.stages import Batch, Stages
@@ -68,7 +69,7 @@ class Probe:
     def __init__(self, loader: "Loader", pass_s: float = 1.0) -> None:
         cv2.setNumThreads(0)  # as in tf.data, which calls from many threads
         self.stages: Stages = loader._stages
-        self.layout: graph.EpochLayout = loader._layout(with_keys=False)
+        self.layout: EpochLayout = loader._layout(with_keys=False)
         self.calls = self.layout.num_parallel_calls
         self._epoch = 0
         per_batch_s = self.layout.block * self.rate_s(self.stages, self.layout, 2 * self.calls)
@@ -127,7 +128,7 @@ class Probe:
             raise TooManyErrorsError("all samples that were tried are bad; `loader.errors` lists them")
         return chunks[: max(1, len(chunks) // self.calls) * self.calls]  # so that every thread has work
 
-    def rate_s(self, stages: Stages, layout: graph.EpochLayout, steps: int) -> float:
+    def rate_s(self, stages: Stages, layout: EpochLayout, steps: int) -> float:
         """Iterate over batches of a dataset and do nothing else: return seconds per image.
 
         Epochs follow each other without an end, and the first batch of each call is not counted, so that the steady
@@ -175,7 +176,7 @@ class Probe:
 
 
 class _EndlessBatches:
-    """The full batches of one epoch after the other, in place of the stages (see `pipeline.feeds.graph.Batches`).
+    """The full batches of one epoch after the other, in place of the stages (see `pipeline.feeds.layout.Batches`).
 
     Args:
         stages: compute the batches.

@@ -1,6 +1,5 @@
 """Turn a source into a stream of normalized batches, for all `flow*` methods."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,7 +8,7 @@ from typing import Any
 from augment import keys
 from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
-from pipeline.feeds import graph
+from pipeline.feeds.layout import EpochLayout
 from pipeline.images.decode import CHANNELS, Decoder
 from pipeline.images.stages import Batch, Stages
 from pipeline.keras.checks import check_batch_size, check_flags, check_on_error, is_positive_integer, resolve_seed
@@ -20,6 +19,7 @@ from pipeline.keras.stream import FinishedStages, Stream
 from pipeline.keras.targets import BatchTargets
 from pipeline.keras.transform import FloatTransform, FlowTransform
 from pipeline.memory.malloc import keep_freed_memory
+from pipeline.processors import count_processors
 from pipeline.sampling.order import Order
 from pipeline.sources.base import Source
 
@@ -152,12 +152,12 @@ class Flow:
             finish=partial(_finish, normalizer, self.saving, root),
             channels_first=self.normalizer.channels_first,
         )
-        layout = graph.EpochLayout(
+        layout = EpochLayout(
             length=len(source),
             batch_size=int(self.batch_size),
             drop_remainder=False,
             has_variable_batches=self.on_error == "skip",
-            num_parallel_calls=len(os.sched_getaffinity(0)),
+            num_parallel_calls=count_processors(),
             prefetch=2,
             with_keys=self.saving.is_on,
             with_labels=True,

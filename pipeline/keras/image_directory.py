@@ -15,7 +15,7 @@ from augment.plan.window import Window
 from augment.transform import Image
 from pipeline.error_log import ErrorLog
 from pipeline.errors import OptionError
-from pipeline.feeds import graph
+from pipeline.feeds.layout import EpochLayout
 from pipeline.images.augmentation import Augmentation
 from pipeline.images.cache import Cache, PixelCache, RamCache
 from pipeline.images.decode import CHANNELS, Decoder
@@ -28,6 +28,7 @@ from pipeline.keras.listing import LabeledFiles, Labeling, check_split, list_fil
 from pipeline.keras.stream import FinishedStages, Stream, to_channels_first
 from pipeline.keras.targets import BatchTargets, TargetColumn
 from pipeline.options import build_option
+from pipeline.processors import count_processors
 from pipeline.sampling.order import Order
 from pipeline.sources.base import Source, digest
 
@@ -231,13 +232,13 @@ class _Definition:
             finish=partial(_finish, self),
         )
 
-    def _make_layout(self, length: int) -> graph.EpochLayout:
-        return graph.EpochLayout(
+    def _make_layout(self, length: int) -> EpochLayout:
+        return EpochLayout(
             length=length,
             batch_size=self.batch_size,
             drop_remainder=False,
             has_variable_batches=self.on_error == "skip",
-            num_parallel_calls=len(os.sched_getaffinity(0)),
+            num_parallel_calls=count_processors(),
             prefetch=2,
             with_keys=False,
             with_labels=True,

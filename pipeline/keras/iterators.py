@@ -2,7 +2,6 @@
 
 import itertools
 import operator
-import os
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -14,6 +13,7 @@ from pipeline.errors import OptionError, SampleError
 from pipeline.feeds.look_ahead import LookAhead
 from pipeline.images.stages import Batch
 from pipeline.keras.stream import Stream
+from pipeline.processors import count_processors
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -34,7 +34,7 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
     """
 
     def __init__(self, stream: Stream, shuffle: bool) -> None:
-        super().__init__(workers=len(os.sched_getaffinity(0)), max_queue_size=2 * len(os.sched_getaffinity(0)))
+        super().__init__(workers=count_processors(), max_queue_size=2 * count_processors())
         if not stream.num_examples:
             raise OptionError("no images to iterate over")
         self.stream = stream
@@ -114,7 +114,7 @@ class FlowIterator(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
 
     def _begin(self, epoch: int) -> None:
         """Let `next` continue at the beginning of an epoch."""
-        processors = len(os.sched_getaffinity(0))
+        processors = count_processors()
         self._first = epoch * len(self)
         self._batches = LookAhead(
             lambda number: self._compute(*divmod(number, len(self))),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.error_log import BadSample, ErrorLog
 from pipeline.feeds import graph
+from pipeline.feeds.layout import EpochLayout
 from pipeline.images.stages import Batch, Stages
 from pipeline.keras.saving import SaveOptions
 from pipeline.keras.targets import BatchTargets
@@ -77,7 +78,7 @@ class Stream:
     """
 
     batches: FinishedStages
-    layout: graph.EpochLayout
+    layout: EpochLayout
     seed: int
     targets: BatchTargets
     saving: SaveOptions = field(default_factory=SaveOptions)

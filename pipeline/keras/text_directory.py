@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from augment import keys
 from pipeline.errors import OptionError
 from pipeline.feeds import graph
-from pipeline.feeds.graph import EpochCounter
+from pipeline.feeds.layout import EpochCounter
 from pipeline.keras.checks import check_batch_size, check_flags, is_positive_integer, resolve_seed
 from pipeline.keras.image_directory import check_binary, check_not_empty, make_label_column
 from pipeline.keras.listing import LabeledFiles, Labeling, check_split, list_files, shuffle_files, split_listing
+from pipeline.processors import count_processors
 from pipeline.sampling.order import Order
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _build_dataset(
         return text if labels is None else (text, labels(index))
 
     dataset = graph.iterate_rows(indices, [])
-    dataset = dataset.map(example, num_parallel_calls=len(os.sched_getaffinity(0)), deterministic=True)
+    dataset = dataset.map(example, num_parallel_calls=count_processors(), deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(order)))
     if batch_size is not None:
         dataset = dataset.batch(batch_size)

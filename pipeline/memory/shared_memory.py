@@ -7,6 +7,7 @@ slot to the worker again when nothing refers to them. So a batch is never copied
 import math
 import mmap
 import os
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -21,9 +22,6 @@ Spec = tuple[str, list[int], int]
 
 Slot = tuple[int, int]
 """A part of a file: offset and length in bytes, both multiples of a page."""
-
-_MAX_FREE = 4
-"""Number of free slots that a worker keeps; the memory of others returns to the system."""
 
 MAX_SLOTS = 128
 """Number of slots that each process maps at once: each is an open file, and a process may have 1,024."""
@@ -49,16 +47,39 @@ def map_arrays(memory: int, specs: Sequence[Spec]) -> list[NDArray[Any]]:
     return [np.ndarray(shape, dtype, shared, start) for dtype, shape, start in specs]
 
 
+class SlotFile:
+    """A file of slots, for the worker that writes to them. Any number of threads may use it.
+
+    Args:
+        memory: the file.
+    """
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._lock = threading.Lock()
+        self.map = lru_cache(MAX_SLOTS)(self._map)
+        """Returns the memory of a slot."""
+
+    def create(self, size: int) -> Slot:
+        """Create a slot of at least `size` bytes at the end of the file."""
+        with self._lock:
+            slot = os.fstat(self._memory).st_size, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+            os.ftruncate(self._memory, sum(slot))
+        return slot
+
+    def _map(self, slot: Slot) -> mmap.mmap:
+        return mmap.mmap(self._memory, slot[1], offset=slot[0])
+
+
 class WriterSlots:
-    """The slots of a file in memory, for the worker that writes to them.
+    """The slots that one thread of a worker writes to, one batch after the other.
 
     Attributes:
         slot: the slot of the current batch; None before it has one.
     """
 
-    def __init__(self, memory: int) -> None:
-        self._memory = memory
-        self._mapped = lru_cache(MAX_SLOTS)(self._map)
+    def __init__(self, file: SlotFile) -> None:
+        self._file = file
         self.slot: Slot | None = None
 
     def offer(self, slot: Sequence[int] | None) -> None:
@@ -72,10 +93,8 @@ class WriterSlots:
         if not count:
             return np.empty(shape, dtype)
         if self.slot is None or self.slot[1] < count * dtype.itemsize:
-            start = os.fstat(self._memory).st_size
-            self.slot = start, -(-count * dtype.itemsize // mmap.PAGESIZE) * mmap.PAGESIZE
-            os.ftruncate(self._memory, sum(self.slot))
-        return np.frombuffer(self._mapped(self.slot), dtype, count).reshape(shape)
+            self.slot = self._file.create(count * dtype.itemsize)
+        return np.frombuffer(self._file.map(self.slot), dtype, count).reshape(shape)
 
     def put(self, array: NDArray[Any]) -> None:
         """Copy an array into the slot, unless it is there already."""
@@ -83,41 +102,41 @@ class WriterSlots:
         if array.ctypes.data != target.ctypes.data or not array.flags.c_contiguous:
             target[...] = array
 
-    def _map(self, slot: Slot) -> mmap.mmap:
-        return mmap.mmap(self._memory, slot[1], offset=slot[0])
-
 
 class ReaderSlots:
-    """The slots of a file in memory, for the process whose worker writes to them.
-
-    One thread at a time may use it; any thread may free the arrays.
+    """The slots of a file in memory, for the process whose worker writes to them. Any number of threads may use it.
 
     Args:
         memory: the file.
         max_lent: maximum number of batches that are lent without a copy: each is an open file.
+        max_free: maximum number of free slots that are kept; the memory of others returns to the system.
     """
 
-    def __init__(self, memory: int, max_lent: int) -> None:
+    def __init__(self, memory: int, max_lent: int, max_free: int) -> None:
         self._memory = memory
         self._max_lent = max_lent
+        self._max_free = max_free
         self._mapped: dict[Slot, mmap.mmap] = {}
         self._pool: BufferPool[Slot] = BufferPool()
+        self._lock = threading.RLock()  # of `_mapped`
 
     def take(self) -> Slot | None:
         """Take a free slot, if there is one. A call of `array` or `remove` must follow."""
-        while len(self._pool) > _MAX_FREE and (slot := self._pool.take_oldest()):
+        while len(self._pool) > self._max_free and (slot := self._pool.take_oldest()):
             self.remove(slot)
         return self._pool.take_newest()
 
     def array(self, slot: Slot, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
         """Return the array that a worker wrote into a slot. The slot is free when the array and its views are gone."""
-        array = self._pool.lend(memoryview(self._map(slot)), shape, dtype, slot)
-        return array if len(self._mapped) <= self._max_lent else array.copy()
+        with self._lock:
+            array = self._pool.lend(memoryview(self._map(slot)), shape, dtype, slot)
+            return array if len(self._mapped) <= self._max_lent else array.copy()
 
     def remove(self, slot: Slot) -> None:
         """Return the memory of a slot to the system."""
-        self._map(slot).madvise(mmap.MADV_REMOVE)
-        del self._mapped[slot]
+        with self._lock:
+            self._map(slot).madvise(mmap.MADV_REMOVE)
+            del self._mapped[slot]
 
     def _map(self, slot: Slot) -> mmap.mmap:
         if slot not in self._mapped:

@@ -33,6 +33,9 @@ _START = (
 )
 _MAX_MESSAGE_BYTES = 256
 
+MAX_LANES = 64
+"""The most batches that a worker computes at once: a message of the system carries 253 descriptors at most."""
+
 
 class ForkServer:
     """A process that forks workers, and knows their exit statuses. Any number of threads may use it.
@@ -198,7 +201,9 @@ def _serve_requests(channel: socket.socket) -> list[int] | None:
     processes: dict[int, int] = {}
     with channel:  # a worker must not keep it open: the caller would not see the server's end
         while True:
-            request, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE_BYTES, 3, socket.MSG_CMSG_CLOEXEC)
+            request, descriptors, _, _ = socket.recv_fds(
+                channel, _MAX_MESSAGE_BYTES, 2 + MAX_LANES, socket.MSG_CMSG_CLOEXEC
+            )
             if not request:
                 break
             verb, number = json.loads(request)
@@ -209,7 +214,8 @@ def _serve_requests(channel: socket.socket) -> list[int] | None:
                 for own in descriptors:  # a next worker must not inherit them: the caller would not see this one's end
                     os.close(own)
                 continue
-            status = _kill(processes.pop(number))
+            ended = processes.pop(number, None)  # another thread of the caller may have ended it
+            status = None if ended is None else _kill(ended)
             if verb == "status":
                 channel.send(json.dumps(status).encode())
     for process in processes.values():

@@ -2,23 +2,18 @@
 
 A batch is a pure function of its position in the stream, so any process can compute it, and compute it again after a
 crash. A worker is forked from a server (`pipeline/workers/fork_server.py`), builds the serialized loader
-(`pipeline/workers/serialization.py`), and answers requests for batches (`pipeline/workers/worker.py`). Requests and
-answers are JSON, and carry a number and the position, so that no answer can be taken for another's. Arrays are in
-memory that both processes map (`pipeline/memory/shared_memory.py`).
+(`pipeline/workers/serialization.py`), and answers requests for batches (`pipeline/workers/worker.py`), one in each of
+its lanes (`pipeline/workers/process.py`). Arrays are in memory that both processes map
+(`pipeline/memory/shared_memory.py`).
 
 Workers belong to the process that started them. A fork of it closes their sockets, and starts its own.
 """
 
-import itertools
-import json
 import math
 import os
-import queue
-import socket
 import threading
 import time
 import weakref
-from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -28,13 +23,14 @@ from pipeline.base_loader import BaseLoader
 from pipeline.error_log import BadSample, ErrorLog
 from pipeline.errors import WorkerError
 from pipeline.images.stages import Stages
-from pipeline.memory.shared_memory import MAX_SLOTS, ReaderSlots, Slot, write_arrays
+from pipeline.memory.shared_memory import MAX_SLOTS
+from pipeline.processors import count_processors
 from pipeline.shutdown import end_with_program, stop_if_ending
 from pipeline.sources.base import Source
 from pipeline.workers.error_transport import decode_error
-from pipeline.workers.fork_server import ForkedProcess, get_fork_server
-from pipeline.workers.serialization import serialize
-from pipeline.workers.worker import READY
+from pipeline.workers.fork_server import MAX_LANES
+from pipeline.workers.free_lanes import FreeLanes
+from pipeline.workers.process import Definition, Lane, Worker
 
 _ATTEMPTS = 3
 """How often a batch on which workers end is tried: a sample may end every worker."""
@@ -46,32 +42,35 @@ class WorkerPool:
     """Processes that compute a loader's batches; they start with the first request.
 
     Until they are ready, this process computes the batches. Any number of threads may use the pool. It takes the place
-    of the stages (see `pipeline.feeds.graph.Batches`).
+    of the stages (see `pipeline.feeds.layout.Batches`).
 
     Args:
         loader: the loader; each worker builds a copy of it.
         stages: the loader's stages.
         count: number of processes.
+        calls: number of batches that all processes together compute at once; None for one per process.
 
     Raises:
         OptionError: an option cannot be sent to a worker process.
     """
 
-    def __init__(self, loader: BaseLoader, stages: Stages, count: int) -> None:
+    def __init__(self, loader: BaseLoader, stages: Stages, count: int, calls: int | None = None) -> None:
         self._stages = stages
         self._count = count
-        self._definition = _Definition(loader)
+        self._lanes_per_worker = min(math.ceil((calls or count) / count), MAX_LANES)
+        self._definition = Definition(loader)
         self._create_workers()
         _pools.add(self)
 
     def _create_workers(self) -> None:
         """Create the workers of this process, without starting them."""
-        self._workers = [_Worker(self._definition, max(2, MAX_SLOTS // self._count)) for _ in range(self._count)]
-        self._starting: list[_Worker] | None = None
-        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        max_lent = max(2, MAX_SLOTS // self._count)
+        self._workers = [Worker(self._definition, self._lanes_per_worker, max_lent) for _ in range(self._count)]
+        self._starting: list[Worker] | None = None
+        self._free = FreeLanes()
         self._lock = threading.Lock()
         # One processor is left to the start of the workers, which would take several times as long otherwise.
-        self._threads = threading.Semaphore(max(1, len(os.sched_getaffinity(0)) - 1))
+        self._threads = threading.Semaphore(max(1, count_processors() - 1))
         self._finalizer = weakref.finalize(self, _close_all, self._workers, self._definition, os.getpid())
         self._finalizer.atexit = False
 
@@ -118,37 +117,45 @@ class WorkerPool:
         Raises:
             WorkerError: `_ATTEMPTS` processes have ended on it.
         """
-        worker = self._take_worker()
-        if worker is None:
+        lane = self._take_lane()
+        if lane is None:
             with self._threads:
                 stop_if_ending()
-                worker = self._take_worker()  # it may be ready by now
-                if worker is None:
+                lane = self._take_lane()  # a worker may be ready by now
+                if lane is None:
                     return self._stages.batch(epoch, start, stop)
+        return self._unpack_batch(self._ask(lane, epoch, start, stop))
+
+    def _take_lane(self) -> Lane | None:
+        """Take a free lane, or wait for one if all are in use; return None if some workers still start."""
+        return self._free.take(wait=self._poll_ready())
+
+    def _ask(self, lane: Lane, epoch: int, start: int, stop: int) -> dict[str, Any]:
+        """Request a batch in a lane, which is free afterwards; if its process ends, in others.
+
+        A process ends with the batches of all its lanes. So a further attempt has a process for itself: a batch never
+        fails because of another one.
+        """
         statuses = []
         try:
-            for _ in range(_ATTEMPTS):
-                try:
-                    return self._unpack_batch(worker.ask(epoch, start, stop))
-                except (EOFError, ConnectionError):
-                    statuses.append(worker.stop())
+            return lane.ask(epoch, start, stop)
+        except (EOFError, ConnectionError):
+            statuses.append(lane.stop())
         finally:
-            self._idle.put(worker)
+            self._free.give_back(lane)
+        while len(statuses) < _ATTEMPTS:
+            with self._free.take_worker() as alone:
+                try:
+                    return alone.ask(epoch, start, stop)
+                except (EOFError, ConnectionError):
+                    statuses.append(alone.stop())
         raise WorkerError(
             f"{len(statuses)} worker processes ended with exit statuses {statuses} on positions {start} to {stop - 1} "
             f"of epoch {epoch} (-9 often means out of memory); use fewer workers, or workers=0"
         )
 
-    def _take_worker(self) -> "_Worker | None":
-        """Take an idle worker, or wait for one if all are busy; return None if some still start."""
-        all_ready = self._poll_ready()
-        try:
-            return self._idle.get(block=all_ready)
-        except queue.Empty:
-            return None
-
     def _poll_ready(self) -> bool:
-        """Start the processes if necessary, add the ready ones to the idle, and return whether all are ready."""
+        """Start the processes if necessary, add the lanes of the ready ones, and return whether all are ready."""
         with self._lock:
             if self._starting is None:
                 end_with_program(self)
@@ -158,7 +165,7 @@ class WorkerPool:
                 self._starting = self._workers.copy()
             for worker in [worker for worker in self._starting if worker.has_started]:
                 self._starting.remove(worker)
-                self._idle.put(worker)
+                self._free.add(worker)
             return not self._starting
 
     def _unpack_batch(self, answer: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.object_]]:
@@ -170,166 +177,7 @@ class WorkerPool:
         return answer["images"], answer["labels"], np.array(keys, object)
 
 
-class _Definition:
-    """What a worker gets at its start: a serialized loader, and its arrays, in memory that processes share.
-
-    Raises:
-        OptionError: an option cannot be sent to a worker process.
-    """
-
-    def __init__(self, loader: BaseLoader) -> None:
-        serialized, arrays = serialize(loader)
-        self.memory = os.memfd_create("caudal-loader")
-        self._specs = write_arrays(self.memory, [np.frombuffer(serialized, np.uint8), *arrays])
-
-    def complete(self, stages: Stages) -> None:
-        """Add the element spec, which is known only when a sample can be computed."""
-        shape, dtype = stages.element_spec
-        self.message = json.dumps({"arrays": self._specs, "element_spec": [shape, dtype.str]}).encode()
-        self.tensorflow = _needs_tensorflow(stages)
-
-
-class _Worker:
-    """A process, started again if it has ended. One thread at a time may use it.
-
-    Args:
-        definition: what it gets at its start.
-        max_lent: maximum number of its batches that are lent without a copy.
-    """
-
-    def __init__(self, definition: _Definition, max_lent: int) -> None:
-        self._definition = definition
-        self._memory = os.memfd_create("caudal-batch")
-        self._slots = ReaderSlots(self._memory, max_lent)
-        self._slot: Slot | None = None  # offered to the next batch
-        self._process: ForkedProcess | None = None
-        self._connection: Connection | None = None
-        self._ready = False
-        self._closed = False
-        self._requests = itertools.count()
-
-    def start(self) -> Connection:
-        """Start the process, without waiting for it.
-
-        Raises:
-            ConnectionError: the fork server has ended.
-        """
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            server = get_fork_server(tensorflow=self._definition.tensorflow)
-            self._process = server.fork([theirs.fileno(), self._memory, self._definition.memory])
-            connection = self._connection = Connection(ours.detach())
-        self._ready = False
-        connection.send_bytes(self._definition.message)
-        return connection
-
-    @property
-    def has_started(self) -> bool:
-        """Whether it answers at once; it also does if it has ended."""
-        return self._connection is None or self._connection.poll()
-
-    def ask(self, epoch: int, start: int, stop: int) -> dict[str, Any]:
-        """Request a batch, and return the answer.
-
-        An exception ends the process: an answer that is left unread would be taken for that of the next request.
-
-        Raises:
-            EOFError, ConnectionError: the process has ended, or has answered another request.
-        """
-        if self._closed:
-            raise WorkerError("the workers are closed")
-        try:
-            return self._exchange(self._connection or self.start(), [next(self._requests), epoch, start, stop])
-        except (EOFError, ConnectionError):
-            raise  # the caller asks for the exit status
-        except BaseException:
-            self.stop()
-            raise
-
-    def _exchange(self, connection: Connection, request: list[int]) -> dict[str, Any]:
-        if not self._ready:
-            _check_answer(_receive(connection), READY)
-            self._ready = True
-        self._slot = self._slot or self._slots.take()
-        connection.send_bytes(json.dumps([request, self._slot]).encode())
-        answer: dict[str, Any] = json.loads(_receive(connection))
-        _check_answer(answer["request"], request)
-        if "labels" in answer:
-            dtype, shape = answer["labels"]
-            answer["labels"] = np.ndarray(shape, dtype, _receive(connection))
-        self._update_slot(answer["slot"] and tuple(answer["slot"]))
-        if "images" in answer:
-            answer["images"] = self._take_images(*answer["images"])
-        return answer
-
-    def stop(self) -> int | None:
-        """End the process, and return its exit status; None if that is unknown."""
-        process = self._process
-        self._disconnect()
-        return process.kill() if process is not None else None
-
-    def kill(self) -> None:
-        """End the process for good, and leave the descriptors open, which another thread may be using."""
-        self._closed = True
-        if (process := self._process) is not None:
-            process.end()
-
-    def close(self) -> None:
-        """End the process for good, and close its descriptors: no thread uses it."""
-        self.kill()
-        self.abandon()
-
-    def abandon(self) -> None:
-        """Close the descriptors of this process only; the worker may go on in another."""
-        self._disconnect()
-        os.close(self._memory)
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._process = self._connection = None
-
-    def _update_slot(self, slot: Slot | None) -> None:
-        """Set the slot that the process has used; if it is another, remove the offered one, which was too small."""
-        if self._slot is not None and self._slot != slot:
-            self._slots.remove(self._slot)
-        self._slot = slot
-
-    def _take_images(self, dtype: str, shape: list[int]) -> NDArray[Any]:
-        if self._slot is None or not math.prod(shape):
-            return np.empty(shape, dtype)
-        images = self._slots.array(self._slot, shape, dtype)
-        self._slot = None
-        return images
-
-
-def _receive(connection: Connection) -> bytes:
-    try:
-        return connection.recv_bytes()
-    except OSError:  # the process has ended within a message, or without reading a request
-        raise EOFError from None
-
-
-def _check_answer(actual: object, expected: object) -> None:
-    """Check that an answer is that of a request.
-
-    Raises:
-        ConnectionError: it is not.
-    """
-    if actual != expected:
-        raise ConnectionError(f"the worker answered {actual!r} to the request {expected!r}")
-
-
-def _needs_tensorflow(stages: Stages) -> bool:
-    """Whether workers import TensorFlow in advance, judged by the first sample; otherwise they do on demand."""
-    try:
-        encoded = stages.source.read(0).encoded
-        return encoded is not None and stages.decoder.needs_tensorflow(encoded)
-    except ValueError:  # a bad sample
-        return True
-
-
-def _close_all(workers: list[_Worker], definition: _Definition, owner: int) -> None:
+def _close_all(workers: list[Worker], definition: Definition, owner: int) -> None:
     if os.getpid() != owner:
         return  # a fork of their owner, which still needs them
     for worker in workers:

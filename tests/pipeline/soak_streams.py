@@ -1,7 +1,8 @@
 """The law of streams over random compositions: `python -m tests.pipeline.soak_streams [-n COUNT] [--seed SEED]`.
 
-A composition is loaded with one thread and with eight, with two workers, from a folder and from TFRecords, and resumed
-in the middle by a loader that was built anew: all digests are equal, or the loader is refused before its first batch.
+A composition is loaded with one thread and with eight, with two workers and with one of eight threads, from a folder
+and from TFRecords, and resumed in the middle by a loader that was built anew: all digests are equal, or the loader is
+refused before its first batch.
 """
 
 import argparse
@@ -33,6 +34,7 @@ _WAYS: dict[str, dict[str, Any]] = {
     "one thread": {"num_parallel_calls": 1},
     "eight threads": {"num_parallel_calls": 8},
     "two workers": {"workers": 2},
+    "one worker with eight threads": {"workers": 1, "num_parallel_calls": 8},
     "records": {"num_parallel_calls": 2},
 }
 

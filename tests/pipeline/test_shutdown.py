@@ -11,6 +11,7 @@ KINDS = (
     *("exit status", "exception in loop", "saved traceback", "alarm in the hook", "frozen"),
     *("interrupt", "interrupt twice", "terminate", "fit, interrupt", "fit, bad file"),
     *("workers, starting", "workers, stuck", "slower", "stuck", "texts, workers"),
+    *("numpy, interrupt", "numpy, workers, stuck"),
     *("Keras texts", "Keras generator, slow", "daemon thread that goes on", "thread", "fork in a function"),
 )
 

@@ -17,6 +17,9 @@ IMAGES, LABELS = np.zeros((64, 32, 32, 3), np.uint8), np.arange(64) % 4
 def arrays(**options):
     return pipeline.image_dataset((IMAGES, LABELS), **{"image_size": None, "batch_size": 4} | options)
 
+def numpy(**options):
+    return pipeline.Loader((IMAGES, LABELS), **{"image_size": None, "batch_size": 4} | options).numpy()
+
 def folder(bad=False):
     import cv2
     root = tempfile.mkdtemp(dir=os.environ["PROGRAM_DIR"])
@@ -261,7 +264,7 @@ data = arrays(workers=2, augment=slow_transforms.Sleep(0.3, first=0))
 data.loader.start_workers(); it = iter(data); next(it); last()
 """),
     "workers, stuck": Shape("""
-data = arrays(workers=2, augment=slow_transforms.Sleep(600, first=4))
+data = arrays(workers=2, augment=slow_transforms.Sleep(600, first=8))
 data.loader.start_workers(); it = iter(data); next(it); last()
 """),
     "workers, interrupt": Shape(
@@ -269,6 +272,50 @@ data.loader.start_workers(); it = iter(data); next(it); last()
 data = arrays(workers=2)
 data.loader.start_workers(); signal_later(signal.SIGINT)
 for batch in data.repeat(): pass
+""",
+        -2,
+    ),
+    # Arrays, without TensorFlow.
+    "numpy": Shape("it = iter(numpy()); next(it); last()"),
+    "numpy, dropped": Shape("it = iter(numpy(prefetch=64)); next(it); last(); del it"),
+    "numpy, texts": Shape("it = iter(pipeline.TextLoader(texts()).numpy()); next(it); last()"),
+    "numpy, thread": Shape("""
+def consume():
+    while True:
+        for _ in batches: pass
+batches = numpy(); threading.Thread(target=consume, daemon=True).start(); time.sleep(0.3); last()
+"""),
+    "numpy, interrupt": Shape(
+        """
+batches = numpy(); signal_later(signal.SIGINT)
+while True:
+    for batch in batches: pass
+""",
+        -2,
+    ),
+    "numpy, bad file": Shape("for batch in pipeline.Loader(folder(bad=True), batch_size=4).numpy(): pass", 1),
+    "numpy, stuck": Shape("it = iter(numpy(augment=slow_transforms.Sleep(600, first=6))); next(it); last()"),
+    "numpy, stuck, interrupt": Shape(
+        """
+batches = numpy(augment=slow_transforms.Sleep(600, first=6)); signal_later(signal.SIGINT)
+for batch in batches: pass
+""",
+        -2,
+    ),
+    "numpy, workers": Shape("""
+data = numpy(workers=2, num_parallel_calls=6)
+data.loader.start_workers(); it = iter(data); next(it); last()
+"""),
+    "numpy, workers, stuck": Shape("""
+data = numpy(workers=1, num_parallel_calls=4, augment=slow_transforms.Sleep(600, first=16))
+data.loader.start_workers(); it = iter(data); next(it); last()
+"""),
+    "numpy, workers, interrupt": Shape(
+        """
+data = numpy(workers=1, num_parallel_calls=4)
+data.loader.start_workers(); signal_later(signal.SIGINT)
+while True:
+    for batch in data: pass
 """,
         -2,
     ),

@@ -24,6 +24,7 @@ from pipeline.diagnosis.advice import Advice, advise
 from pipeline.diagnosis.probe import Probe
 from pipeline.images import stacking
 from pipeline.images.timer import STAGES
+from pipeline.processors import Processors, find_processors
 from pipeline.sources.folder import FolderSource
 
 CROP = A.RandomCrop(48, 48)
@@ -205,6 +206,7 @@ def test_advice_against_another_stage_says_so() -> None:
         images=64,
         batch_size=32,
         num_parallel_calls=2,
+        processors=Processors(2, 8, 1.5),
     )
     assert found.verdict.endswith(
         "; no tried change of augmenting gains 1.1x; of decoding, resizing would gain about 2.0x"
@@ -237,6 +239,7 @@ def test_times_of_the_stages_add_up_to_the_whole(photographs: Path) -> None:
     total = sum(timing.seconds_per_image for timing in found.stages.values())
     assert total == pytest.approx(found.whole.seconds_per_image, rel=0.01)
     assert list(found.stages) == ["read", "decode", "augment", "batch"]
+    assert found.processors == find_processors()
     assert all(timing.least <= timing.images_per_second <= timing.greatest for timing in found.stages.values())
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline import Loader
-from pipeline.workers import pool
+from pipeline.workers import process
 from tests.pipeline.workers.processes import grandchildren, is_alive, until
 
 STEPS = [(epoch, start, start + 4) for epoch in range(3) for start in range(0, 40, 4)]
@@ -38,7 +38,7 @@ def test_an_answer_left_unread_is_not_taken_for_the_next(
     loader: Loader, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     """An exception between request and answer replaces the worker: the next batches are those asked for."""
-    receive, fails = pool._receive, [False, True]
+    receive, fails = process._receive, [False, True]
 
     def fail_once(connection: Any) -> bytes:
         if fails and fails.pop():
@@ -47,7 +47,7 @@ def test_an_answer_left_unread_is_not_taken_for_the_next(
 
     assert is_right(loader, loader._batches.batch(*STEPS[0]), STEPS[0])
     others = grandchildren()
-    monkeypatch.setattr(pool, "_receive", fail_once)
+    monkeypatch.setattr(process, "_receive", fail_once)
     with pytest.raises(error):
         loader._batches.batch(*STEPS[1])
     assert all(is_right(loader, loader._batches.batch(*step), step) for step in STEPS)
@@ -59,10 +59,10 @@ def test_an_answer_to_another_request_replaces_the_worker(loader: Loader) -> Non
     assert is_right(loader, loader._batches.batch(*STEPS[0]), STEPS[0])
     (worker,) = loader._batches._workers  # type: ignore[attr-defined]  # a pool
     for stray in ([99, *STEPS[5]], [0, *STEPS[1]]):
-        process = worker._process
-        worker._connection.send_bytes(json.dumps([stray, None]).encode())
+        run = worker.start()
+        run.connections[0].send_bytes(json.dumps([stray, None]).encode())
         assert is_right(loader, loader._batches.batch(*STEPS[1]), STEPS[1])
-        assert worker._process != process
+        assert worker.start() is not run
     assert all(is_right(loader, loader._batches.batch(*step), step) for step in STEPS)
 
 
