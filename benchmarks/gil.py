@@ -4,11 +4,11 @@ One parallel call computes an epoch, so that no thread waits for another. Three 
 
 1. The CPU time of the thread that computes a batch, less that of the calls of the native module in it.
 2. The CPU time of the other functions that release the GIL (of `os` and OpenCV), which is subtracted, too.
-3. The calls of C functions, by `sys.setprofile`: an acquisition is the return of a function that is known to release the
-   GIL, or the begin of a batch.
+3. The calls of C functions, by `sys.setprofile`: each call of a function that is known to release the GIL acquires it
+   once, and so does the begin of a batch.
 
-The sum of what is left is `gil_us`. `outside_us` is the CPU time of the process outside batches: tf.data, the conversion
-of arrays to tensors, and the loop that consumes the batches. A part of it holds the GIL; which, cannot be seen.
+What is left of the first time is `gil_us`. `outside_us` is the CPU time of the process outside batches: tf.data, the
+conversion of arrays to tensors, and the loop that consumes the batches. Some of it holds the GIL, but not all.
 
 What this cannot see: functions of NumPy that release the GIL for large arrays (they count as Python, and not as
 acquisitions); the time for which a native call reads its arguments with the GIL (it counts as native); acquisitions of
@@ -95,7 +95,7 @@ def count_acquisitions(native: NativeCalls, workload: Workload) -> Counter[str]:
             if name is not None or getattr(function, "__name__", "").startswith(_TENSORFLOW_PREFIX):
                 acquired[name or "TensorFlow"] += 1
 
-    def begin_or_end(begins: bool) -> None:  # noqa: FBT001  # a hook
+    def begin_or_end(begins: bool) -> None:  # a hook
         acquired["batch"] += begins
         sys.setprofile(observe if begins else None)
 
@@ -185,11 +185,14 @@ def _make_row(
 def line(row: dict[str, Any]) -> str:
     """Format a row for people."""
     by = ", ".join(f"{name} {number:.3g}" for name, number in row["acquired_by"].items())
-    per_chunk = "" if row["acquired_per_chunk"] is None else (
-        f", {row['acquired_per_chunk']:.1f} per chunk of {row['images_per_chunk']:.1f} images"
+    per_chunk = (
+        ""
+        if row["acquired_per_chunk"] is None
+        else (f", {row['acquired_per_chunk']:.1f} per chunk of {row['images_per_chunk']:.1f} images")
     )
     return (
         f"{row['workload']:10}GIL held {row['gil_us']:.1f} us per image ({row['gil_us_min']:.1f} to "
-        f"{row['gil_us_max']:.1f}), native {row['native_us']:.1f}, others without it {row['releasing_us']:.1f}, outside "
-        f"batches {row['outside_us']:.1f}; acquired {row['acquired_per_image']:.2f} times per image{per_chunk} ({by})"
+        f"{row['gil_us_max']:.1f}), native {row['native_us']:.1f}, others without it {row['releasing_us']:.1f}, "
+        f"outside batches {row['outside_us']:.1f}; "
+        f"acquired {row['acquired_per_image']:.2f} times per image{per_chunk} ({by})"
     )

@@ -114,7 +114,7 @@ class NativeCalls:
         return call
 
 
-def _ignore(begins: bool) -> None:  # noqa: FBT001  # a hook
+def _ignore(begins: bool) -> None:  # a hook
     """Do nothing at the begin and end of a batch."""
 
 
