@@ -7,8 +7,9 @@ One parallel call computes an epoch, so that no thread waits for another. Three 
 3. The calls of C functions, by `sys.setprofile`: each call of a function that is known to release the GIL acquires it
    once, and so does the begin of a batch.
 
-What is left of the first time is `gil_us`. `outside_us` is the CPU time of the process outside batches: tf.data, the
-conversion of arrays to tensors, and the loop that consumes the batches. Some of it holds the GIL, but not all.
+What is left of the first time is `gil_us`. `outside_us` is the CPU time of the process outside batches, from the
+first on: tf.data, the conversion of arrays to tensors, and the loop that consumes the batches. Some of it holds the GIL,
+but not all.
 
 What this cannot see: functions of NumPy that release the GIL for large arrays (they count as Python, and not as
 acquisitions); the time for which a native call reads its arguments with the GIL (it counts as native); acquisitions of
@@ -108,7 +109,10 @@ def _time_epochs(native: NativeCalls, workload: Workload) -> dict[str, float]:
     """Run two epochs; return times in us per image."""
     native.timed.clear()
     native.batch_ns.clear()
-    cpu_us = 1e6 * run_epoch(workload, 1, workload.steps)[1]
+    began_ns: list[int] = []  # after the iterator was built, which an epoch of any length does once
+    with native.call_on_batch(lambda begins: began_ns.append(time.process_time_ns()) if begins else None):
+        run_epoch(workload, 1, workload.steps)
+    cpu_us = (time.process_time_ns() - began_ns[0]) / workload.count / 1000
     native_us = sum(call.nanoseconds for call in native.timed.values()) / workload.count / 1000
     batch_us = sum(native.batch_ns.values()) / workload.count / 1000
     with _time_releasing_functions(native) as nanoseconds:
