@@ -27,8 +27,8 @@ from benchmarks.workloads import RECIPES, Workload
 
 WORKLOADS = ("full", "light", "resize")
 BATCHES_PER_CALL = 24
-"""The number of batches of an epoch, per parallel call: at its end, calls wait for the last for half a batch, as long as
-the calls at its beginning were ahead."""
+"""The number of batches of an epoch, per parallel call. At its end, calls wait for the last one for half a batch, by
+which they are ahead at the beginning."""
 
 
 def list_calls(most: int) -> list[int]:

@@ -7,9 +7,9 @@ One parallel call computes an epoch, so that no thread waits for another. Three 
 3. The calls of C functions, by `sys.setprofile`: each call of a function that is known to release the GIL acquires it
    once, and so does the begin of a batch.
 
-What is left of the first time is `gil_us`. `outside_us` is the CPU time of the process outside batches, from the
-first on: tf.data, the conversion of arrays to tensors, and the loop that consumes the batches. Some of it holds the GIL,
-but not all.
+What is left of the first time is `gil_us`. `outside_us` is the CPU time of the process outside batches, from the first
+on: tf.data, the conversion of arrays to tensors, and the loop that consumes the batches. Some of it holds the GIL, but
+not all.
 
 What this cannot see: functions of NumPy that release the GIL for large arrays (they count as Python, and not as
 acquisitions); the time for which a native call reads its arguments with the GIL (it counts as native); acquisitions of
