@@ -81,10 +81,10 @@ def run_epoch(workload: Workload, calls: int, steps: int) -> tuple[float, float]
     Returns:
         Images/s, and CPU seconds per image of this process.
     """
-    dataset = caudal(replace(workload, parallel=calls))().take(steps)
+    dataset: Any = caudal(replace(workload, parallel=calls))()
     start, samples = min(2 * calls, steps // 2), 0
     begin, cpu = time.perf_counter(), time.process_time()
-    for step, (images, _) in enumerate(dataset, 1):
+    for step, (images, _) in enumerate(dataset.take(steps), 1):
         samples += len(images)
         if step == start:
             samples, begin, cpu = 0, time.perf_counter(), time.process_time()

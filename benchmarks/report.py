@@ -40,7 +40,7 @@ class Kept(NamedTuple):
 
     def list_rows(self) -> list[Row]:
         """List all rows."""
-        return [row for rows in (*self.rates.values(), *self[1:]) for row in rows]  # type: ignore[union-attr]
+        return [row for rows in (*self.rates.values(), *self[1:]) for row in rows]
 
 
 _STYLE = """
