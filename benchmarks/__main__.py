@@ -107,6 +107,33 @@ def waiting(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def cores(arguments: argparse.Namespace) -> int:
+    """Measure the rate of Caudal's threads on real or simulated processors."""
+    from benchmarks.cores import WORKLOADS, line
+    from benchmarks.cores import measure as measure_cores
+    from benchmarks.run import keep
+
+    names = arguments.workload or WORKLOADS
+    rows = measure_cores(arguments.data, names, arguments.simulate, arguments.epochs, _say)
+    _print_rows(rows, arguments.json, line)
+    if arguments.keep:
+        keep("cores", rows)
+    return 0
+
+
+def gil(arguments: argparse.Namespace) -> int:
+    """Measure the time for which an image needs the GIL, and how often it is acquired."""
+    from benchmarks.gil import WORKLOADS, line
+    from benchmarks.gil import measure as measure_gil
+    from benchmarks.run import keep
+
+    rows = measure_gil(arguments.data, arguments.workload or WORKLOADS, arguments.count, arguments.epochs, _say)
+    _print_rows(rows, arguments.json, line)
+    if arguments.keep:
+        keep("gil", rows)
+    return 0
+
+
 def report(arguments: argparse.Namespace) -> int:
     """Write the page, the charts and the tables of the READMEs."""
     from benchmarks.report import write
@@ -120,8 +147,8 @@ def run_all(arguments: argparse.Namespace) -> int:
     """Measure everything, keep the rows, and write the report and the READMEs' tables."""
     arguments.workload = arguments.contender = arguments.count = arguments.model = None
     arguments.keep, arguments.steps = True, 30
-    arguments.calls, arguments.images = _CALLS, _IMAGES
-    status = [command(arguments) for command in (run, first_batch)]
+    arguments.calls, arguments.images, arguments.simulate = _CALLS, _IMAGES, _SIMULATED
+    status = [command(arguments) for command in (run, first_batch, cores, gil)]
     arguments.contender = _SCALED
     status += [command(arguments) for command in (scaling, waiting)]
     arguments.results, arguments.out, arguments.readme = _FOLDER / "results", _FOLDER / "report", True
@@ -130,12 +157,13 @@ def run_all(arguments: argparse.Namespace) -> int:
 
 _FOLDER = Path(__file__).parent
 _CALLS = [1, 2, 4, 8]
+_SIMULATED = 16
 _IMAGES = [1_000, 10_000, 100_000]
 _SCALED = ["caudal", "numpy-function"]
 
 
 def _make_parser() -> argparse.ArgumentParser:
-    from benchmarks.workloads import WORKLOADS
+    from benchmarks.workloads import RECIPES, WORKLOADS
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -164,6 +192,16 @@ def _make_parser() -> argparse.ArgumentParser:
     one.add_argument("--model", action="append", metavar="NAME", help="model of training.architectures; default: all")
     one.add_argument("--steps", type=_parse_positive, default=30, help="training steps per measurement")
 
+    one = _add_command(
+        commands, "cores", cores, "rate against parallel calls on real or simulated processors", drawn=True
+    )
+    one.add_argument("--simulate", type=_parse_positive, metavar="N", help="simulate N processors: native calls sleep")
+    one.add_argument("--workload", choices=tuple(RECIPES), action="append", help="default: full, light, resize")
+
+    one = _add_command(commands, "gil", gil, "time with the GIL and its acquisitions, per image", drawn=True)
+    one.add_argument("--workload", choices=tuple(RECIPES), action="append", help="default: all of these")
+    one.add_argument("--count", type=_parse_positive, help="number of images: a subset, or repeated images")
+
     _add_command(
         commands, "all", run_all, "measure everything, keep the rows, write the report and the READMEs' tables"
     )
@@ -176,16 +214,20 @@ def _make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_command(commands: Any, name: str, function: Any, about: str) -> argparse.ArgumentParser:
+def _add_command(
+    commands: Any, name: str, function: Any, about: str, *, drawn: bool = False
+) -> argparse.ArgumentParser:
+    """Add a command; if it can do without photographs, on drawn images, it also does without other contenders."""
     parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=function.__doc__)
     parser.set_defaults(run=function)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="class-folders of images")
+    about_data = "class-folders of images" + (" (default: 40 drawn images)" if drawn else "")
+    parser.add_argument("--data", type=Path, required=not drawn, metavar="DIR", help=about_data)
     parser.add_argument(
         "--epochs", type=_parse_positive, default=5, help="measured rounds, after one warm-up round (default: 5)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per row instead of a table")
     parser.add_argument("--keep", action="store_true", help="append the rows to benchmarks/results/")
-    if name != "waiting":
+    if name != "waiting" and not drawn:
         parser.add_argument(
             "--peers",
             metavar="PYTHON",

@@ -15,6 +15,7 @@ PACKAGES = (
     "nvidia-dali-cuda120",
     "opencv-python-headless",
     "pillow",
+    "simplejpeg",
     "spdl",
     "tensorflow",
     "torch",

@@ -7,7 +7,7 @@ import base64
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks import charts
 from benchmarks.run import RESULTS, read_latest
@@ -22,6 +22,26 @@ SUMMARY = ("caudal", "caudal-workers", "numpy-function", "keras-layers", "torch"
 """The contenders in the summary of all workloads, which the main README shows."""
 
 Row = Mapping[str, Any]
+
+
+class Kept(NamedTuple):
+    """The rows of the last kept runs.
+
+    Attributes:
+        rates: by workload.
+    """
+
+    rates: Mapping[str, Sequence[Row]]
+    scaling: Sequence[Row]
+    waiting: Sequence[Row]
+    first: Sequence[Row]
+    cores: Sequence[Row]
+    gil: Sequence[Row]
+
+    def list_rows(self) -> list[Row]:
+        """List all rows."""
+        return [row for rows in (*self.rates.values(), *self[1:]) for row in rows]
+
 
 _STYLE = """
 :root { color-scheme: light; } body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 66rem;
@@ -48,27 +68,28 @@ def write(results: Path = RESULTS, out: Path = ROOT / "benchmarks" / "report", *
     Raises:
         SourceError: there are no kept rows.
     """
-    kept = {name: rows for name in WORKLOADS if name != "first-batch" and (rows := read_latest(name, results))}
-    scaling, waiting, first = (read_latest(name, results) for name in ("scaling", "waiting", "first-batch"))
-    if not (kept or scaling or waiting or first):
+    rates = {name: rows for name in WORKLOADS if name != "first-batch" and (rows := read_latest(name, results))}
+    others = ("scaling", "waiting", "first-batch", "cores", "gil")
+    kept = Kept(rates, *(read_latest(name, results) for name in others))
+    if not any(kept):
         raise SourceError(f"no results in {results}; make some with `python -m benchmarks run --keep --data DIR`")
-    pictures = _draw_pictures(kept, scaling)
+    pictures = _draw_pictures(kept.rates, kept.scaling)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for name, picture in pictures.items():
         written.append(out / f"{name}.png")
         written[-1].write_bytes(picture)
-    page = _render_page(kept, scaling, waiting, first, pictures)
+    page = _render_page(kept, pictures)
     (out / "index.html").write_text(page, encoding="utf-8")
     written.append(out / "index.html")
     if readme:
-        written += _update_readmes(kept, scaling, waiting, first, pictures)
+        written += _update_readmes(kept, pictures)
     return written
 
 
-def _draw_pictures(kept: Mapping[str, Sequence[Row]], scaling: Sequence[Row]) -> dict[str, bytes]:
+def _draw_pictures(rates: Mapping[str, Sequence[Row]], scaling: Sequence[Row]) -> dict[str, bytes]:
     charts_by_name = {}
-    for name, rows in kept.items():
+    for name, rows in rates.items():
         # Reading is ten times as fast as anything else; its bar would shrink the others to a tenth.
         shown = [row for row in rows if row["peer"] != "read-limit"]
         if any(row["img_s_median"] is not None for row in shown):
@@ -84,42 +105,45 @@ def _draw_pictures(kept: Mapping[str, Sequence[Row]], scaling: Sequence[Row]) ->
     return charts_by_name
 
 
-def _render_page(
-    kept: Mapping[str, Sequence[Row]],
-    scaling: Sequence[Row],
-    waiting: Sequence[Row],
-    first: Sequence[Row],
-    pictures: Mapping[str, bytes],
-) -> str:
+def _render_page(kept: Kept, pictures: Mapping[str, bytes]) -> str:
     parts = [
         "<h1>Caudal: benchmarks</h1>",
         "<p>Each contender runs in its own process. Contenders take turns, round by round, after one warm-up round. "
         "Each was audited first: every sample once, right shapes, labels of the files, pixels that correlate with the "
         "files. Rates are medians with minimum and maximum over the rounds; CPU time and memory are those of the whole "
         "process tree. Compare only ratios within one workload's run.</p>",
-        *_describe_environment([row for rows in (*kept.values(), scaling, waiting, first) for row in rows]),
+        *_describe_environment(kept.list_rows()),
     ]
-    for name, rows in kept.items():
+    for name, rows in kept.rates.items():
         parts += [f"<h2 id='{name}'>{name}</h2>", f"<p>{_escape(WORKLOADS[name].about)}. {_describe_run(rows)}</p>"]
         parts += [
             _embed_image(pictures, name),
             _render_html_table(*_tabulate_rates(rows, WORKLOADS[name].unit)),
             *_describe_failures(rows),
         ]
-    if first:
+    if kept.first:
         parts += [
             "<h2>first batch</h2>",
-            f"<p>{_describe_run(first)}</p>",
-            _render_html_table(*_tabulate_first_batches(first)),
-            *_describe_failures(first),
+            f"<p>{_describe_run(kept.first)}</p>",
+            _render_html_table(*_tabulate_first_batches(kept.first)),
+            *_describe_failures(kept.first),
         ]
     for axis in ("calls", "images"):
         if f"scaling-{axis}" in pictures:
             parts += [f"<h2>scaling: {axis}</h2>", _embed_image(pictures, f"scaling-{axis}")]
-            parts.append(_render_html_table(*_tabulate_scaling([row for row in scaling if row["axis"] == axis])))
-    if waiting:
-        parts += ["<h2>waiting</h2>", "<p>A training step on the loader, and one on a batch in memory.</p>"]
-        parts.append(_render_html_table(*_tabulate_waits(waiting)))
+            parts.append(_render_html_table(*_tabulate_scaling([row for row in kept.scaling if row["axis"] == axis])))
+    for title, about, rows, tabulate in (
+        (
+            "cores",
+            "Caudal's threads: images/s, and the fraction of as many times one call.",
+            kept.cores,
+            _tabulate_cores,
+        ),
+        ("gil", "The GIL per image: see `benchmarks/gil.py`.", kept.gil, _tabulate_gil),
+        ("waiting", "A training step on the loader, and one on a batch in memory.", kept.waiting, _tabulate_waits),
+    ):
+        if rows:
+            parts += [f"<h2>{title}</h2>", f"<p>{_escape(about)}</p>", _render_html_table(*tabulate(rows))]
     return (
         "<!doctype html>\n<html lang='en'>\n<head><meta charset='utf-8'><title>Caudal: benchmarks</title>"
         "<meta name='viewport' content='width=device-width'><link rel='icon' href='data:,'>"
@@ -198,6 +222,40 @@ def _tabulate_waits(rows: Sequence[Row]) -> Table:
     ]
 
 
+def _tabulate_cores(rows: Sequence[Row]) -> Table:
+    """Make a table with a row per workload, and a column per number of calls."""
+    calls = sorted({row["calls"] for row in rows})
+    found = {(row["workload"], row["calls"]): f"{row['img_s_median']:,.0f} ({row['ratio']:.2f})" for row in rows}
+    workloads = list(dict.fromkeys(row["workload"] for row in rows))
+    simulated = rows[0]["simulated"]
+    kind = "on real processors" if simulated is None else f"on {simulated} simulated processors"
+    head = (f"images/s {kind}", *(f"{number:,}" for number in calls))
+    return head, [(name, *(found.get((name, number), "") for number in calls)) for name in workloads]
+
+
+def _tabulate_gil(rows: Sequence[Row]) -> Table:
+    head = (
+        "",
+        "GIL held us",
+        "native us",
+        "outside batches us",
+        "acquisitions per image",
+        "per chunk",
+        "images per chunk",
+    )
+    return head, [
+        (
+            row["workload"],
+            f"{row['gil_us']:.1f} ({row['gil_us_min']:.1f} to {row['gil_us_max']:.1f})",
+            f"{row['native_us']:,.1f}",
+            f"{row['outside_us']:.1f}",
+            f"{row['acquired_per_image']:.2f}",
+            *("" if row[name] is None else f"{row[name]:.1f}" for name in ("acquired_per_chunk", "images_per_chunk")),
+        )
+        for row in rows
+    ]
+
+
 def _describe_environment(rows: Sequence[Row]) -> Iterable[str]:
     yield "<h2>environment</h2>"
     machines = {(row["cpu"], row["cpus"], row["memory_gib"], row["system"]) for row in rows}
@@ -252,26 +310,25 @@ def _render_markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _update_readmes(
-    kept: Mapping[str, Sequence[Row]],
-    scaling: Sequence[Row],
-    waiting: Sequence[Row],
-    first: Sequence[Row],
-    pictures: Mapping[str, bytes],
-) -> list[Path]:
+def _update_readmes(kept: Kept, pictures: Mapping[str, bytes]) -> list[Path]:
     """Replace the text between the marks `<!-- NAME -->` and `<!-- /NAME -->`, and the chart."""
-    sections: dict[str, Callable[[], str]] = {"summary": lambda: _tabulate_summary(kept)}
-    for name, rows in kept.items():
+    sections: dict[str, Callable[[], str]] = {"summary": lambda: _tabulate_summary(kept.rates)}
+    for name, rows in kept.rates.items():
         sections[name] = lambda rows=rows, unit=WORKLOADS[name].unit: _render_section(rows, unit)  # type: ignore[misc]  # mypy cannot infer a default's type
-    if scaling:
+    if kept.scaling:
         for axis in ("calls", "images"):
-            chosen = [row for row in scaling if row["axis"] == axis]
+            chosen = [row for row in kept.scaling if row["axis"] == axis]
             sections[f"scaling-{axis}"] = lambda chosen=chosen: _render_markdown_table(*_tabulate_scaling(chosen))  # type: ignore[misc]
-    if waiting:
-        sections["waiting"] = lambda: _render_markdown_table(*_tabulate_waits(waiting))
-    if first:
+    for name, rows, tabulate in (
+        ("waiting", kept.waiting, _tabulate_waits),
+        ("cores", kept.cores, _tabulate_cores),
+        ("gil", kept.gil, _tabulate_gil),
+    ):
+        if rows:
+            sections[name] = lambda rows=rows, tabulate=tabulate: _render_markdown_table(*tabulate(rows))  # type: ignore[misc]
+    if kept.first:
         sections["first-batch"] = lambda: (
-            f"{_describe_run(first)}\n\n{_render_markdown_table(*_tabulate_first_batches(first))}"
+            f"{_describe_run(kept.first)}\n\n{_render_markdown_table(*_tabulate_first_batches(kept.first))}"
         )
     written = []
     for path in (ROOT / "README.md", ROOT / "benchmarks" / "README.md"):
@@ -303,9 +360,9 @@ def _render_section(rows: Sequence[Row], unit: str) -> str:
     return "\n".join(lines)
 
 
-def _tabulate_summary(kept: Mapping[str, Sequence[Row]]) -> str:
+def _tabulate_summary(rates: Mapping[str, Sequence[Row]]) -> str:
     """Make the table of all workloads: images/s, one row per contender of `SUMMARY`."""
-    found = {name: {row["peer"]: row["img_s_median"] for row in kept[name]} for name in RECIPES if name in kept}
+    found = {name: {row["peer"]: row["img_s_median"] for row in rates[name]} for name in RECIPES if name in rates}
     peers = [name for name in SUMMARY if any(name in rates for rates in found.values())]
     body = [
         (LABELS[peer], *("" if (rate := rates.get(peer)) is None else f"{rate:,.0f}" for rates in found.values()))

@@ -38,7 +38,8 @@ _PEERS = {
     "grain": Contender("benchmarks.contenders.grain:albumentations", "Grain + Albumentations", "grain", peer=True),
 }
 _LIMITS = {
-    "decode-limit": Contender("benchmarks.contenders.limits:decode", "decoding alone", limit=True),
+    "decode-limit": Contender("benchmarks.contenders.decoders:fastest", "decoding alone", limit=True),
+    "native-decode": Contender("benchmarks.contenders.decoders:native", "Caudal's decoder alone", limit=True),
     "read-limit": Contender("benchmarks.contenders.limits:read", "reading alone", limit=True),
 }
 

@@ -11,17 +11,6 @@ import numpy as np
 from benchmarks.workloads import Workload
 
 
-def decode(workload: Workload) -> Callable[[], Iterable[Any]]:
-    """Only reading and decoding whole images, by TensorFlow's kernel in tf.data."""
-    import tensorflow as tf
-
-    from benchmarks.contenders.tensorflow import images, make_batches
-
-    dataset = images(workload).map(lambda image, label: (tf.shape(image), label))
-    dataset = make_batches(dataset, workload)
-    return lambda: dataset
-
-
 def read(workload: Workload) -> Callable[[], Iterable[Any]]:
     """Only reading the files' bytes, in threads."""
     if workload.records is not None:

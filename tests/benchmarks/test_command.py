@@ -89,6 +89,26 @@ def test_workloads_that_are_no_rates_of_images_print_the_same_row(
     assert row["img_s_median"] > 0
 
 
+@pytest.mark.parametrize(
+    ("command", "columns"),
+    [
+        (["cores", "--simulate", 2], {"calls", "ratio", "img_s_median", "native_us", "cpu_s_per_img"}),
+        (["gil", "--count", 64], {"gil_us", "native_us", "outside_us", "acquired_per_image", "acquired_by"}),
+    ],
+)
+def test_cores_and_gil_print_a_row_per_setting(
+    run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, command: list[Any], columns: set[str]
+) -> None:
+    """They need no photographs."""
+    monkeypatch.setattr("benchmarks.cores.BATCHES_PER_CALL", 2)
+    finished = run(*command, "--workload", "light", "--epochs", 1, "--json")
+    assert finished.status == 0, finished.err[-2000:]
+    rows = [json.loads(line) for line in finished.out.splitlines()]
+    assert [row.get("calls") for row in rows] == ([1, 2] if command[0] == "cores" else [None])
+    assert all(columns <= row.keys() and row["workload"] == "light" for row in rows)
+    assert all(row[name] > 0 for row in rows for name in columns - {"acquired_by"})
+
+
 def test_when_it_is_told_to_end_its_contenders_end(start: Callable[..., Any], folders: Callable[..., Path]) -> None:
     """Those that are stopped until their turn comes would stay for ever."""
     data = folders(ants=4, height=64, width=80, extension=".jpg")

@@ -61,6 +61,12 @@ def results(tmp_path: Path) -> Path:
     waited = {"model": "vgg", "image_size": [224, 224], "loader_img_s": 20.0, "memory_img_s": 21.0}
     costs = {"step_costs": 1.05, "step_costs_min": 1.0, "step_costs_max": 1.1}
     keep("waiting", [row("caudal", 20.0, **waited, **costs)], folder)
+    on_cores = {"simulated": 16, "workload": "full", "cpu_s_per_img": 0.0001, "native_us": 900.0}
+    keep("cores", [row("", 1000.0 * n, calls=n, ratio=1.0 - n / 64, **on_cores) for n in (1, 16)], folder)
+    held = {"gil_us": 41.5, "gil_us_min": 40.0, "gil_us_max": 43.0, "native_us": 900.0, "outside_us": 12.0}
+    often = {"acquired_per_image": 4.25, "acquired_per_chunk": 36.1, "images_per_chunk": 8.5}
+    no_chunks = {**often, "acquired_per_chunk": None, "images_per_chunk": None, "workload": "small"}
+    keep("gil", [row("", 1.0, **held, **often), row("", 1.0, **held, **no_chunks)], folder)
     keep("first-batch", [row("caudal", 30.0), row("pydataset", None, failed="no answer within 9 s")], folder)
     return folder
 
@@ -79,6 +85,8 @@ def test_page_needs_nothing_else_and_shows_every_row(results: Path, tmp_path: Pa
     assert not re.search(r"https?://|<script|<link rel='stylesheet|@import|url\(", text)
     assert all(source.startswith("data:image/png;base64,") for source in re.findall(r"src='([^']*)'", text))
     for expected in ("820", "410", "2.00", "1,300", "mine:loader", "A &lt;processor&gt;", "1.05 x (1.00 to 1.10)"):
+        assert expected in text
+    for expected in ("16 simulated processors", "16,000 (0.75)", "41.5 (40.0 to 43.0)", "36.1"):
         assert expected in text
     assert "audit: 3 labels are &lt;wrong&gt;" in text
 
@@ -102,6 +110,7 @@ def test_tables_of_the_readmes_are_written_again(
     (tmp_path / "README.md").write_text("before\n<!-- summary -->\nold\n<!-- /summary -->\nafter\n")
     (tmp_path / "benchmarks" / "README.md").write_text(
         "<!-- full -->\n<!-- /full -->\n<!-- waiting -->\n<!-- /waiting -->\n"
+        "<!-- cores -->\n<!-- /cores -->\n<!-- gil -->\n<!-- /gil -->\n"
     )
     monkeypatch.setattr("benchmarks.report.ROOT", tmp_path)
     written = write(results, tmp_path / "out", readme=True)
@@ -110,7 +119,10 @@ def test_tables_of_the_readmes_are_written_again(
     assert text.startswith("before\n<!-- summary -->\n| images/s | full |")
     assert "| Caudal | 820 |" in text
     assert text.endswith("<!-- /summary -->\nafter\n")
-    assert "| vgg | 224 x 224 | 20.0 | 21.0 |" in (tmp_path / "benchmarks" / "README.md").read_text()
+    detailed = (tmp_path / "benchmarks" / "README.md").read_text()
+    assert "| vgg | 224 x 224 | 20.0 | 21.0 |" in detailed
+    assert "| full | 1,000 (0.98) | 16,000 (0.75) |" in detailed
+    assert "| full | 41.5 (40.0 to 43.0) |" in detailed
     again = write(results, tmp_path / "out", readme=True)
     assert tmp_path / "README.md" not in again
 
@@ -141,7 +153,7 @@ def test_every_contender_is_called_alike_in_all_workloads() -> None:
 
 def test_marks_of_the_readmes_are_there(project_root: Path) -> None:
     """The READMEs have a place for each table."""
-    marks = [*RECIPES, "scaling-calls", "scaling-images", "first-batch", "waiting"]
+    marks = [*RECIPES, "scaling-calls", "scaling-images", "first-batch", "waiting", "cores", "gil"]
     text = (project_root / "benchmarks" / "README.md").read_text()
     assert all(f"<!-- {name} -->" in text and f"<!-- /{name} -->" in text for name in marks)
     assert "<!-- summary -->" in (project_root / "README.md").read_text()
