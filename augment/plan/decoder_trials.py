@@ -4,7 +4,7 @@ import base64
 from typing import NamedTuple
 
 
-class Trial(NamedTuple):
+class DecoderTrial(NamedTuple):
     """An image to decode; see `augment.plan.encoded.EncodedImage`.
 
     Attributes:
@@ -63,10 +63,10 @@ _PALETTE_PNG = base64.b64decode(
 )
 
 TRIALS = (
-    Trial("jpeg", _BASELINE_JPEG, (37, 45), 3, 1, None, 0x7796FCED),
-    Trial("jpeg", _BASELINE_JPEG, (19, 23), 1, 2, None, 0xBB262B42),
-    Trial("jpeg", _BASELINE_JPEG, (20, 31), 3, 1, (9, 5), 0xA6DAE052),
-    Trial("jpeg", _PROGRESSIVE_JPEG, (37, 45), 3, 1, None, 0x1ABC5C4A),
-    Trial("jpeg", _PROGRESSIVE_JPEG, (5, 8), 3, 4, (1, 2), 0xE856C0AA),
-    Trial("png", _PALETTE_PNG, (37, 45), 3, 1, None, 0xC31DD0C5),
+    DecoderTrial("jpeg", _BASELINE_JPEG, (37, 45), 3, 1, None, 0x7796FCED),
+    DecoderTrial("jpeg", _BASELINE_JPEG, (19, 23), 1, 2, None, 0xBB262B42),
+    DecoderTrial("jpeg", _BASELINE_JPEG, (20, 31), 3, 1, (9, 5), 0xA6DAE052),
+    DecoderTrial("jpeg", _PROGRESSIVE_JPEG, (37, 45), 3, 1, None, 0x1ABC5C4A),
+    DecoderTrial("jpeg", _PROGRESSIVE_JPEG, (5, 8), 3, 4, (1, 2), 0xE856C0AA),
+    DecoderTrial("png", _PALETTE_PNG, (37, 45), 3, 1, None, 0xC31DD0C5),
 )
