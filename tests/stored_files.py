@@ -10,13 +10,16 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from augment.errors import CaudalError
 from pipeline.errors import SampleError
 from tests.damage import Mutation, mutate, mutate_json, mutate_lines
+
+if TYPE_CHECKING:
+    from pipeline.identity import StreamIdentity
 
 _JARGON = re.compile(
     r"unexpected \w+Error|report it|traceback|allow_pickle|NoneType|object is not|has no attribute|unhashable|"
@@ -166,8 +169,16 @@ def make_checkpoint(root: Path) -> Path:
 
     state = checkpoint.State(epoch=1, step=2, samples=3, history={"loss": [0.5]}, waiting=[0.1])
     path = root / "checkpoint.npz"
-    checkpoint.write(path, [Variable(values) for values in WEIGHTS], state, {"data": "1"})  # type: ignore[misc]
+    variables = [Variable(values) for values in WEIGHTS]
+    checkpoint.write(path, variables, state, {"data": "1"}, make_streams())  # type: ignore[arg-type]
     return path
+
+
+def make_streams() -> "dict[str, StreamIdentity]":
+    """Make the identity of the data of a training."""
+    from pipeline.identity import StreamIdentity
+
+    return {"data": StreamIdentity(fingerprint="1", order={"seed": "0"}, contents={"augment": "none"})}
 
 
 def read_checkpoint(path: Path) -> None:
@@ -175,7 +186,7 @@ def read_checkpoint(path: Path) -> None:
     from training import checkpoint
 
     variables = [Variable(np.zeros_like(values)) for values in WEIGHTS]
-    checkpoint.read(path, variables, {"data": "1"})  # type: ignore[arg-type]
+    checkpoint.read(path, variables, {"data": "1"}, make_streams())  # type: ignore[arg-type]
     assert all(np.array_equal(one.values, values) for one, values in zip(variables, WEIGHTS, strict=True))
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from augment.text import EDA
     from pipeline import TextFormat
-    from pipeline.processors import count_processors
 
 text = typer.Typer(
     name="text",
@@ -81,6 +80,7 @@ def augment(
 ) -> None:
     """Write each sentence and its variants; run the command again to resume."""
     from pipeline import TextFormat
+    from pipeline.processors import count_processors
     from pipeline.texts.augment_file import TextJob, augment_file
 
     job = TextJob(

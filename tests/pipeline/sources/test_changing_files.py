@@ -185,7 +185,7 @@ def test_sources_that_are_no_files_are_refused_at_once(
         with pytest.raises(SourceError) as caught:
             open_it(shards)
         expected = f"{shards / name} cannot be read: it is {kind}, not a regular file"
-        assert str(caught.value).removesuffix("; give a regular file") == expected
+        assert str(caught.value).partition(";")[0] == expected
         (shards / name).unlink()
 
 
