@@ -5,7 +5,7 @@ import pytest
 from tests.programs.run import run
 from tests.programs.shapes import SHAPES
 
-# One shape of each kind; `make soak` runs all of them, ten times each.
+# One shape of each kind; `make soak` runs all of them, three times each.
 KINDS = (
     *("global", "generator", "cycle", "two devices", "exit status", "exception in loop", "frozen"),
     *("interrupt", "terminate", "fit, interrupt", "workers, stuck", "slower", "stuck", "texts, workers"),

@@ -35,15 +35,15 @@ def write_image(seed: int, image_format: str, **options: Any) -> bytes:
 
 def mend_checksums(encoded: bytes) -> bytes:
     """Give all chunks of a PNG the checksums of what is in them, as far as they can be followed."""
-    mended, position = encoded[:8], 8
+    repaired, position = encoded[:8], 8
     while position + 12 <= len(encoded):
         end = position + 8 + struct.unpack_from(">I", encoded, position)[0]
         if end + 4 > len(encoded):
             break
         body = encoded[position + 4 : end]
-        mended += encoded[position : position + 4] + body + struct.pack(">I", zlib.crc32(body))
+        repaired += encoded[position : position + 4] + body + struct.pack(">I", zlib.crc32(body))
         position = end + 4
-    return mended + encoded[position:]
+    return repaired + encoded[position:]
 
 
 def can_decode(attempt: Any, encoded: bytes) -> bool:
@@ -78,10 +78,10 @@ EDITS = st.tuples(
     options=st.sampled_from([("JPEG", {}), ("JPEG", {"progressive": True}), ("JPEG", {"restart_marker_blocks": 2}),
                              ("PNG", {})]),
     edits=st.lists(EDITS, min_size=1, max_size=3),
-    is_mended=st.booleans(),
+    is_repaired=st.booleans(),
 )  # fmt: skip
 def test_no_damage_that_the_loader_refuses_is_accepted(
-    seed: int, options: tuple[str, Any], edits: list[tuple[str, float, float, bytes]], is_mended: bool
+    seed: int, options: tuple[str, Any], edits: list[tuple[str, float, float, bytes]], is_repaired: bool
 ) -> None:
     """Bytes replaced, cut, deleted, inserted and repeated, and segments before the end of the image."""
     encoded = write_image(seed, options[0], **options[1])
@@ -91,7 +91,7 @@ def test_no_damage_that_the_loader_refuses_is_accepted(
         removed = {"replace": len(part), "cut": len(encoded), "delete": 8}.get(kind, 0)
         added = {"cut": b"", "delete": b"", "copy": encoded[other : other + 20]}.get(kind, part)
         encoded = encoded[:at] + added + encoded[at + removed :]
-    check_strictness(mend_checksums(encoded) if is_mended and options[0] == "PNG" else encoded)
+    check_strictness(mend_checksums(encoded) if is_repaired and options[0] == "PNG" else encoded)
 
 
 @pytest.mark.parametrize("part", PARTS)
