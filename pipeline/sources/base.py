@@ -93,8 +93,9 @@ class Source(Protocol):
 
 def read_samples(source: Source, indices: Sequence[int]) -> list[Sample | SampleError]:
     """Read samples [N], or their errors; a source that reads many at once has a method of this name."""
-    read_many = getattr(source, "read_samples", None)
-    return [read_sample(source, index) for index in indices] if read_many is None else read_many(indices)
+    if hasattr(type(source), "read_samples"):  # not that of a source to which this one delegates
+        return source.read_samples(indices)  # type: ignore[attr-defined,no-any-return]
+    return [read_sample(source, index) for index in indices]
 
 
 def read_sample(source: Source, index: int) -> Sample | SampleError:

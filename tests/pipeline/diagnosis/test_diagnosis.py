@@ -21,10 +21,12 @@ from augment.plan import compiled
 from pipeline import Loader, image_dataset
 from pipeline.diagnosis import Diagnosis, Timing, diagnose
 from pipeline.diagnosis.advice import Advice, advise
-from pipeline.diagnosis.probe import Probe
+from pipeline.diagnosis.probe import MemorySource, Probe
 from pipeline.images import stacking
 from pipeline.images.timer import STAGES
 from pipeline.processors import Processors, find_processors
+from pipeline.sources import open_source
+from pipeline.sources.base import Sample, read_samples
 from pipeline.sources.folder import FolderSource
 
 CROP = A.RandomCrop(48, 48)
@@ -126,6 +128,7 @@ def test_slow_disk_is_named_and_keeping_files_in_memory_helps_as_promised(
         return read(self, index)
 
     monkeypatch.setattr(FolderSource, "read", read_slowly)
+    monkeypatch.delattr(FolderSource, "read_samples")
     options: dict[str, Any] = {"image_size": (48, 48), "batch_size": 8, "num_parallel_calls": 2}
     found = diagnose_quickly(Loader(photographs, **options))
     assert found.bottleneck == "read"
@@ -168,6 +171,7 @@ def test_calls_that_wait_for_a_slow_one_are_not_taken_for_tiny_batches(
         return read(self, index)
 
     monkeypatch.setattr(FolderSource, "read", read_sometimes_slowly)
+    monkeypatch.delattr(FolderSource, "read_samples")
     loader = Loader(photographs, image_size=(48, 48), batch_size=1, num_parallel_calls=8)
     found = diagnose_quickly(loader)
     assert found.bottleneck == "read", found.stages
@@ -231,6 +235,13 @@ def test_large_files_are_decode_bound_and_resizing_helps_as_promised(tmp_path: P
     assert "`caudal convert --resize-short 64` would gain about" in found.verdict
     measured = gain(image_dataset(tmp_path / "large", **options), image_dataset(tmp_path / "small", **options))
     assert is_kept(advice.factor, measured), (advice, measured)
+
+
+def test_samples_in_memory_take_the_place_of_files(folders: Callable[..., Path]) -> None:
+    """Also where a source reads many at once."""
+    sample = Sample("a", 0, b"encoded")
+    source = MemorySource(open_source(folders(ants=2)), [sample])
+    assert read_samples(source, [0, 1]) == [sample, sample]
 
 
 def test_times_of_the_stages_add_up_to_the_whole(photographs: Path) -> None:
